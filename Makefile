@@ -1,0 +1,78 @@
+# Every target sets up what it needs, from nothing, in a virtual environment of its own (.venv).
+# To change the defaults:  make test PYTHON=python3.12 TORCH_INDEX=https://my.mirror/simple
+
+PYTHON ?= python3
+# PyPI's torch for Linux is the CUDA build (gigabytes); this index has the CPU build (about 200 MB).
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# pip warns at length about mirrors that it then does without: its words are shown only if it fails.
+IF_IT_FAILS_SHOW_WHY := >.venv/pip.log 2>&1 || { cat .venv/pip.log >&2; exit 1; }
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check format lint types docs notebooks clean
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: .venv/.with-viz  ## Train a small GPT in a few minutes and watch it learn to write
+	@$(BIN)/minigpt demo
+
+test: .venv/.with-test  ## Run the tests
+	@$(BIN)/pytest
+
+check: .venv/.with-dev  ## Format, lint, types and tests: everything that must pass before a commit
+	@$(BIN)/ruff format --check .
+	@$(MAKE) --no-print-directory lint types
+	@$(BIN)/pytest
+
+format: .venv/.with-dev  ## Rewrite the code in the project's format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lint: .venv/.with-dev  ## Look for mistakes with ruff
+	@$(BIN)/ruff check .
+
+types: .venv/.with-dev  ## Check the types with mypy
+	@$(BIN)/mypy
+
+docs: .venv/.with-dev docs/node_modules/.package-lock.json  ## Build the site into docs/_build/html, warnings being errors
+	@$(BIN)/sphinx-build -q -n -W --keep-going -b html docs docs/_build/html
+	@echo "The site is at docs/_build/html/index.html"
+
+notebooks: .venv/.with-dev  ## Run the notebooks' sources and write their .ipynb
+	@$(BIN)/python notebooks/build.py
+
+clean:  ## Remove builds and caches; .venv and runs/ stay
+	rm -rf build dist *.egg-info docs/_build docs/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find minigpt kernels tests notebooks docs -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The set-up. An empty file in .venv marks each step that is done; a changed pyproject.toml or constraints.txt undoes it.
+
+.venv/.created:
+	@command -v $(PYTHON) >/dev/null || { \
+		echo "There is no '$(PYTHON)' here; install Python 3.11 or newer, or name it: make $(MAKECMDGOALS) PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "minigpt needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1)." >&2; \
+		echo "Install a newer one and name it: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@echo "Creating a virtual environment in .venv"
+	@$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/.torch: .venv/.created constraints.txt
+	@echo "Installing PyTorch for the CPU (about 200 MB; a few minutes the first time)"
+	@$(PIP) --no-deps --extra-index-url $(TORCH_INDEX) --retries 1 --timeout 30 torch $(IF_IT_FAILS_SHOW_WHY)
+	@touch $@
+
+.venv/.with-%: .venv/.torch pyproject.toml constraints.txt
+	@echo "Installing minigpt with what '$*' needs"
+	@$(PIP) -e ".[$*]" $(IF_IT_FAILS_SHOW_WHY)
+	@touch $@
+
+docs/node_modules/.package-lock.json: docs/package-lock.json
+	@command -v npm >/dev/null || { echo "the docs render their formulas with node: install Node.js 20 or newer" >&2; exit 1; }
+	@echo "Installing the formula renderer of the docs"
+	@cd docs && npm ci --no-audit --no-fund --loglevel=error >/dev/null
+	@touch $@

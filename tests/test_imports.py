@@ -1,0 +1,239 @@
+"""The import rule: data flows through the rooms in one direction, and what is heavy or optional is imported late."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# A room imports only from itself and from rooms of a lower number.
+ORDER = {
+    "version": 0,
+    "equations": 1,
+    "text": 2,
+    "model": 2,
+    "train": 3,
+    "generate": 3,
+    "pretrained": 4,
+    "evaluate": 4,
+    "microscope": 5,
+    "learn": 5,
+    "cost": 5,
+    "bench": 6,
+    "__init__": 6,
+    "cli": 7,
+    "__main__": 8,
+}
+ALLOWED_IN_KERNELS = {"torch", "triton", "minigpt.kernels", *sys.stdlib_module_names}
+NOT_AT_IMPORT = ("matplotlib", "triton", "transformers", "huggingface_hub", "requests", "sphinx", "tyro", "IPython")
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module: who imports it, where and when."""
+
+    room: str  # the part of minigpt/ or "kernels"
+    path: str
+    line: int
+    target: str  # absolute, dotted
+    when: str  # "start": with the importing module; "late": inside a function; "never": for type checkers only
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line} imports {self.target}"
+
+
+def imports(root: Path) -> Iterator[Import]:
+    """Every import of minigpt/ and kernels/ under ``root``, wherever it stands in a file."""
+    for folder, package in (("minigpt", "minigpt"), ("kernels", "minigpt.kernels")):
+        for file in sorted((root / folder).rglob("*.py")):
+            parts = file.relative_to(root / folder).with_suffix("").parts
+            if folder == "minigpt" and parts[0] == "kernels":  # the link to kernels/
+                continue
+            room = "kernels" if folder == "kernels" else parts[0]
+            module = [*package.split("."), *parts]
+            for node, when in statements(ast.parse(file.read_text(encoding="utf-8"))):
+                for target in targets(node, module):
+                    yield Import(room, file.relative_to(root).as_posix(), node.lineno, target, when)
+
+
+def statements(tree: ast.AST, when: str = "start") -> Iterator[tuple[ast.stmt | ast.Call, str]]:
+    """The imports below ``tree``, calls of ``import_module`` included, each with when it happens."""
+    for node in ast.iter_child_nodes(tree):
+        inside = when
+        if isinstance(node, ast.Import | ast.ImportFrom | ast.Call):
+            yield node, when
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            inside = "late"
+        elif isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            inside = "never"
+        yield from statements(node, inside)
+
+
+def targets(node: ast.stmt | ast.Call, module: list[str]) -> list[str]:
+    """The absolute names that ``node`` imports when it stands in ``module``, whose last part is the file's name."""
+    match node:
+        case ast.Import(names=names):
+            return [alias.name for alias in names]
+        case ast.ImportFrom(module=name, names=names, level=level):
+            # One dot is the package that the file lies in; `__init__` is a name in its package like any other.
+            base = [*module[: len(module) - level], *filter(None, [name])] if level else [name]
+            return [".".join([*base, alias.name]) for alias in names]
+        case ast.Call(func=function, args=[ast.Constant(value=str(name))]) if is_import_module(function):
+            return [name]
+    return []
+
+
+def is_import_module(function: ast.expr) -> bool:
+    return ast.unparse(function) in ("import_module", "importlib.import_module", "__import__")
+
+
+def violations(root: Path) -> list[str]:
+    """What breaks the rule under ``root``, a line each."""
+    found = list(imports(root))
+    broken = [f"{i}: {reason}" for i in found if (reason := broken_rule(i))]
+    kernel_sites = [i for i in found if i.room != "kernels" and is_in(i.target, "minigpt.kernels")]
+    if len({i.path for i in kernel_sites}) > 1:
+        broken += [f"{i}: kernels are imported by one module only" for i in kernel_sites]
+    return broken
+
+
+def broken_rule(i: Import) -> str | None:
+    """Why ``i`` is not allowed, or ``None``."""
+    top, *rest = i.target.split(".")
+    if i.room == "kernels":
+        allowed = any(is_in(i.target, name) for name in ALLOWED_IN_KERNELS)
+        return None if allowed else "kernels import torch and triton only"
+    if top == "matplotlib" and i.when != "never" and (i.room != "plots" or i.when == "start"):
+        return "matplotlib is imported in plots.py only, inside a function"
+    if top == "kernels":
+        return "the kernels of this project are minigpt.kernels; the plain name is another package"
+    return broken_order(i, rest[0] if rest else "__init__") if top == "minigpt" else None
+
+
+def broken_order(i: Import, target: str) -> str | None:
+    """Why room ``i.room`` may not import room ``target``, or ``None``."""
+    if target in ("plots", "kernels"):
+        return None if i.when != "start" or i.room == target else f"{target} is imported inside a function only"
+    if i.room == target:
+        return None
+    if i.room == "plots":
+        return None if i.when == "never" else "plots draws what it is given; it imports a room for its types only"
+    if i.room not in ORDER:
+        return f"no place in ORDER for {i.room}"
+    # A name that is no room (`from minigpt import GPT`) comes from minigpt/__init__.py.
+    place = ORDER.get(target, ORDER["__init__"])
+    return None if place < ORDER[i.room] else f"{i.room} stands before {target} or beside it"
+
+
+def is_in(target: str, package: str) -> bool:
+    return target == package or target.startswith(package + ".")
+
+
+def planted(root: Path, path: str, code: str) -> list[str]:
+    """The violations of a tree that holds one file."""
+    file = root / path
+    file.parent.mkdir(parents=True)
+    file.write_text(code, encoding="utf-8")
+    return violations(root)
+
+
+def test_the_project_keeps_the_import_rule():
+    assert violations(ROOT) == []
+
+
+def test_the_checker_reads_the_files_of_the_project():
+    rooms = {i.room for i in imports(ROOT)}
+    assert {"generate", "model"} <= rooms
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("minigpt/model/gpt.py", "from minigpt.train import fit"),
+        ("minigpt/model/gpt.py", "from ..train import fit"),
+        ("minigpt/model/gpt.py", "from .. import train"),
+        ("minigpt/model/__init__.py", "from ..train import fit"),
+        ("minigpt/model/gpt.py", "import minigpt.train.loop"),
+        ("minigpt/model/gpt.py", "def late():\n    from minigpt.train import fit"),
+        ("minigpt/model/gpt.py", "if TYPE_CHECKING:\n    from minigpt.train import fit"),
+        ("minigpt/model/gpt.py", "try:\n    pass\nfinally:\n    import minigpt.cli"),
+        ("minigpt/text/bpe.py", "from minigpt.model import GPT"),
+        ("minigpt/model/gpt.py", "from minigpt.text import Tokenizer"),
+        ("minigpt/cost.py", "import minigpt.cli"),
+        ("minigpt/model/gpt.py", "from minigpt import GPT"),
+        ("minigpt/model/gpt.py", "import minigpt as mg"),
+        ("minigpt/__init__.py", "from minigpt.cli import main"),
+        ("minigpt/attic/old.py", "from minigpt.model import GPT"),
+        ("minigpt/train/loop.py", "from minigpt.plots import curve"),
+        ("minigpt/plots.py", "def curve():\n    from minigpt.train import History"),
+        ("minigpt/plots.py", "import matplotlib.pyplot as plt"),
+        ("minigpt/train/loop.py", "def late():\n    import matplotlib"),
+        ("minigpt/model/attention.py", "import minigpt.kernels"),
+        ("minigpt/model/attention.py", "def late():\n    import kernels"),
+        ("minigpt/model/attention.py", "import importlib\nfast = importlib.import_module('minigpt.kernels')"),
+        ("minigpt/model/gpt.py", "def late():\n    importlib.import_module('minigpt.train')"),
+        ("kernels/flash.py", "import numpy"),
+        ("kernels/flash.py", "from minigpt.model import softmax"),
+        ("kernels/flash.py", "from ..model import softmax"),
+    ],
+)
+def test_a_planted_breach_is_found(tmp_path, path, code):
+    assert planted(tmp_path, path, code)
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("minigpt/train/loop.py", "from minigpt.model import GPT\nfrom ..text import Tokenizer\nfrom .log import Log"),
+        ("minigpt/train/loop.py", "def late():\n    from minigpt.plots import curve"),
+        ("minigpt/plots.py", "def curve():\n    import matplotlib.pyplot as plt"),
+        ("minigpt/plots.py", "if TYPE_CHECKING:\n    from matplotlib.axes import Axes\n    from .train import History"),
+        ("minigpt/train/history.py", "if TYPE_CHECKING:\n    from matplotlib.figure import Figure"),
+        ("minigpt/model/attention.py", "def late():\n    importlib.import_module('minigpt.kernels')"),
+        ("minigpt/model/attention.py", "def late():\n    from minigpt.kernels import available, attention"),
+        ("minigpt/cli.py", "import tyro\nimport minigpt as mg\nfrom minigpt.version import __version__"),
+        ("minigpt/__init__.py", "from .model import GPT"),
+        ("minigpt/__main__.py", "from minigpt.cli import main"),
+        ("kernels/flash.py", "import math\nimport torch\nimport triton.language as tl\nfrom . import tiles"),
+    ],
+)
+def test_what_the_rule_allows_is_left_alone(tmp_path, path, code):
+    assert planted(tmp_path, path, code) == []
+
+
+def test_kernels_imported_by_two_modules_are_found(tmp_path):
+    code = "def late():\n    from minigpt import kernels"
+    assert planted(tmp_path, "minigpt/model/attention.py", code) == []
+    assert planted(tmp_path, "minigpt/train/loop.py", code) == [
+        "minigpt/model/attention.py:2 imports minigpt.kernels: kernels are imported by one module only",
+        "minigpt/train/loop.py:2 imports minigpt.kernels: kernels are imported by one module only",
+    ]
+
+
+def test_the_link_to_kernels_is_not_read_twice(tmp_path):
+    (tmp_path / "minigpt" / "kernels").mkdir(parents=True)  # a link that a file system has followed
+    assert planted(tmp_path, "kernels/flash.py", "import numpy") == [
+        "kernels/flash.py:1 imports numpy: kernels import torch and triton only"
+    ]
+
+
+def printed_by(code: str) -> str:
+    """What a new Python process prints, errors included, away from the root of the checkout."""
+    command = [sys.executable, "-c", code]
+    return subprocess.run(
+        command, cwd=ROOT / "tests", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ).stdout
+
+
+def test_importing_minigpt_loads_nothing_heavy_or_optional():
+    assert printed_by(f"import sys, minigpt; print([m for m in {NOT_AT_IMPORT} if m in sys.modules])") == "[]\n"
+
+
+def test_importing_minigpt_prints_nothing_and_leaves_the_global_generator_alone():
+    code = "import torch; before = torch.get_rng_state(); import minigpt; assert before.equal(torch.get_rng_state())"
+    assert printed_by(code) == ""
