@@ -1,0 +1,116 @@
+"""Texts by name, to train on at once.
+
+``python-docs`` comes with every CPython; ``shakespeare`` is downloaded once, checked and kept in a cache folder.
+"""
+
+import hashlib
+import os
+import re
+import sys
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+
+from minigpt.text.files import decode_utf8, write_atomically
+
+SHAKESPEARE_URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
+SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A text that has a name: what it is, and how to get it."""
+
+    description: str
+    load: Callable[[], str]
+
+
+def load_corpus(name: str) -> str:
+    """The text of a corpus of :data:`CORPORA`.
+
+    Raises:
+        ValueError: if there is no such corpus, or it has to be downloaded and cannot be.
+    """
+    if name not in CORPORA:
+        raise ValueError(f"there is no corpus {name!r}; choose {' or '.join(CORPORA)}, or give a file of your own")
+    return CORPORA[name].load()
+
+
+def python_docs() -> str:
+    """The language reference of the running Python, from ``pydoc_data.topics``: about 340,000 characters of English.
+
+    Topics follow in alphabetical order. Underlines of titles and frames of tables are dropped. Topics repeat whole
+    sections of each other, so a paragraph is kept only where it first comes: the end of the text, on which a model is
+    validated, is then no copy of what comes before. The text differs a little from one Python version to the next.
+    """
+    from pydoc_data.topics import topics
+
+    paragraphs: dict[str, None] = {}
+    for _, topic in sorted(topics.items()):
+        prose = re.sub(r"(?m)^\s*([-=*~^\"'#.])\1{2,}$|^\s*[+|].*[+|]$", "", topic.replace("\r\n", "\n"))
+        paragraphs |= dict.fromkeys(part.rstrip() for part in re.split(r"\n\s*\n", prose) if part.strip())
+    return "\n\n".join(part.strip("\n") for part in paragraphs) + "\n"
+
+
+def shakespeare() -> str:
+    """Tiny Shakespeare: 1,115,394 characters of plays, from the char-rnn repository; downloaded once.
+
+    Raises:
+        ValueError: if it cannot be downloaded, or is not the expected text.
+    """
+    file = cached_download(SHAKESPEARE_URL, SHAKESPEARE_SHA256, cache_folder() / "tinyshakespeare.txt")
+    return decode_utf8(file.read_bytes(), file)
+
+
+CORPORA = {
+    "python-docs": Corpus("the reference manual of the running Python; no download", python_docs),
+    "shakespeare": Corpus("Tiny Shakespeare, 1.1 MB; downloaded once", shakespeare),
+}
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept: ``MINIGPT_CACHE``, or ``minigpt`` in the user's cache folder."""
+    if chosen := os.environ.get("MINIGPT_CACHE"):
+        return Path(chosen)
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "minigpt"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "minigpt"
+
+
+def cached_download(url: str, sha256: str, destination: Path) -> Path:
+    """Download ``url`` to ``destination``, unless a file with that SHA-256 is there already.
+
+    Raises:
+        ValueError: if the download fails, or gives other bytes than expected; ``destination`` is then not touched.
+    """
+    if destination.is_file() and hashlib.sha256(destination.read_bytes()).hexdigest() == sha256:
+        return destination
+    try:
+        data = _download(url, destination.name)
+    except (OSError, HTTPException) as error:
+        raise ValueError(
+            f"could not download {url}: {error!r}; connect this machine to the network, "
+            f"or put the file at {destination} yourself"
+        ) from error
+    if (found := hashlib.sha256(data).hexdigest()) != sha256:
+        raise ValueError(
+            f"{url} gave {len(data):,} bytes with SHA-256 {found}, expected {sha256}; "
+            f"try again, or put the right file at {destination} yourself"
+        )
+    write_atomically(destination, data)
+    return destination
+
+
+def _download(url: str, label: str) -> bytes:
+    from tqdm import tqdm
+
+    data = bytearray()
+    with urllib.request.urlopen(url, timeout=30) as response:
+        size = int(response.headers.get("Content-Length") or 0) or None
+        with tqdm(total=size, desc=label, unit="B", unit_scale=True, leave=False) as bar:
+            while chunk := response.read(2**16):
+                data += chunk
+                bar.update(len(chunk))
+    return bytes(data)
