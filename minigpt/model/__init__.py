@@ -1,1 +1,66 @@
-"""(being built)"""
+"""From token ids to logits and their loss: the formulas, the parts built from them, and the GPT they make."""
+
+from minigpt.model.attention import (
+    attention_weights,
+    causal_attention,
+    causal_mask,
+    grouped_query_attention,
+    masked_attention,
+    multi_head_attention,
+    projected_attention,
+    scaled_attention,
+    self_attention,
+)
+from minigpt.model.backends import ATTENTION, Pattern, alibi_bias
+from minigpt.model.block import CausalSelfAttention, PostNormBlock, PreNormBlock
+from minigpt.model.config import PRESETS, GPTConfig
+from minigpt.model.gpt import GPT, initialise
+from minigpt.model.loss import cross_entropy, cross_entropy_from_logits, next_token_loss
+from minigpt.model.mlp import MLP, SwiGLU, gelu, gelu_tanh, relu_squared, silu
+from minigpt.model.norms import LayerNorm, RMSNorm, layer_norm, rms_norm
+from minigpt.model.positions import POSITIONS, Rotation, alibi_slopes, rotary, rotary_angles, sinusoidal_positions
+from minigpt.model.softmax import log_softmax, log_sum_exp, softmax
+
+__all__ = [
+    "ATTENTION",
+    "GPT",
+    "MLP",
+    "POSITIONS",
+    "PRESETS",
+    "CausalSelfAttention",
+    "GPTConfig",
+    "LayerNorm",
+    "Pattern",
+    "PostNormBlock",
+    "PreNormBlock",
+    "RMSNorm",
+    "Rotation",
+    "SwiGLU",
+    "alibi_bias",
+    "alibi_slopes",
+    "attention_weights",
+    "causal_attention",
+    "causal_mask",
+    "cross_entropy",
+    "cross_entropy_from_logits",
+    "gelu",
+    "gelu_tanh",
+    "grouped_query_attention",
+    "initialise",
+    "layer_norm",
+    "log_softmax",
+    "log_sum_exp",
+    "masked_attention",
+    "multi_head_attention",
+    "next_token_loss",
+    "projected_attention",
+    "relu_squared",
+    "rms_norm",
+    "rotary",
+    "rotary_angles",
+    "scaled_attention",
+    "self_attention",
+    "silu",
+    "sinusoidal_positions",
+    "softmax",
+]

@@ -1,0 +1,120 @@
+r"""One attention, several ways to compute it: the readable formula and the fused kernels, held equal by tests.
+
+==========  ================================================================================================
+name        what it is
+==========  ================================================================================================
+formula     the equation, term by term, with the T × S weights in memory; the reference for the others
+sdpa        ``torch.nn.functional.scaled_dot_product_attention``: fused on every device
+triton      the fused kernel of ``minigpt.kernels``; needs a CUDA GPU and triton
+auto        the fastest of these that fits the inputs
+==========  ================================================================================================
+
+Every one of them takes queries ``(B, H, T, E)`` and keys and values ``(B, G, S, E)`` with H a multiple of G, is causal
+(queries are the last T of the S positions) and returns ``(B, H, T, E)``.
+
+Dimensions: B batch, H query heads, G key/value heads, T query positions, S key positions, E head width.
+"""
+
+import importlib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from einops import einsum, rearrange
+from torch import Tensor
+from torch.nn import functional as F
+
+from minigpt.model.attention import causal_mask, key_distance, share_heads
+from minigpt.model.softmax import softmax
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pattern:
+    """Which past positions count, and how much, said without a T × S tensor.
+
+    Attributes:
+        window: a query sees itself and the ``window - 1`` positions before it; ``None``: the whole past.
+        slopes: ``(H,)`` ALiBi slopes; the score falls by slope × distance. ``None``: no such penalty.
+        scale: factor on every score; ``None`` means 1/√E.
+        dropout: the share of weights set to 0 (the others scaled up); 0 outside training.
+    """
+
+    window: int | None = None
+    slopes: Tensor | None = None
+    scale: float | None = None
+    dropout: float = 0.0
+
+
+def formula_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
+    r"""$o_{ht} = \sum_s a_{hts} v_{gs}$, with $a_{ht}$ the softmax of $q_{ht}\cdot k_{gs}/\sqrt{E} - m_h (t - s)$."""
+    n_heads, n_queries, n_keys = q.shape[1], q.shape[2], k.shape[2]
+    k, v = share_heads(k, n_heads), share_heads(v, n_heads)
+    scale = 1 / math.sqrt(q.shape[-1]) if pattern.scale is None else pattern.scale
+    scores = scale * einsum(q, k, "b h t e, b h s e -> b h t s")
+    if pattern.slopes is not None:
+        scores = scores + alibi_bias(pattern.slopes.to(q.dtype), n_queries, n_keys)
+    mask = causal_mask(n_queries, n_keys, window=pattern.window, device=q.device)
+    weights = softmax(scores.masked_fill(~mask, -math.inf))
+    return einsum(F.dropout(weights, pattern.dropout), v, "b h t s, b h s e -> b h t e")
+
+
+def sdpa_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
+    """The same through PyTorch's fused attention; the plain causal pattern needs no T × S tensor."""
+    n_heads, n_queries, n_keys = q.shape[1], q.shape[2], k.shape[2]
+    k, v = share_heads(k, n_heads), share_heads(v, n_heads)
+    whole_past = pattern.window is None or pattern.window >= n_keys
+    if whole_past and pattern.slopes is None and n_queries == n_keys:
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=pattern.scale, dropout_p=pattern.dropout)
+    mask = causal_mask(n_queries, n_keys, window=pattern.window, device=q.device)
+    if pattern.slopes is not None:
+        mask = alibi_bias(pattern.slopes.to(q.dtype), n_queries, n_keys).masked_fill(~mask, -math.inf)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=pattern.scale, dropout_p=pattern.dropout)
+
+
+def triton_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
+    """The fused kernel of ``minigpt.kernels``.
+
+    Raises:
+        ValueError: where the kernel can't run, with what to use instead.
+    """
+    if not kernel_available():
+        raise ValueError(
+            "attention='triton' needs a fused kernel, which this build, device or installation does not have; "
+            "use attention='sdpa', PyTorch's fused attention, or 'auto'"
+        )
+    return importlib.import_module("minigpt.kernels").attention(q, k, v, pattern)
+
+
+def auto_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
+    """The fastest that fits: PyTorch's fused attention, on every device measured so far."""
+    return sdpa_attention(q, k, v, pattern)
+
+
+ATTENTION: dict[str, Callable[[Tensor, Tensor, Tensor, Pattern], Tensor]] = {
+    "formula": formula_attention,
+    "sdpa": sdpa_attention,
+    "triton": triton_attention,
+    "auto": auto_attention,
+}
+
+
+def kernel_available() -> bool:
+    """Whether ``minigpt.kernels`` can run here; imports it only when asked."""
+    return bool(importlib.import_module("minigpt.kernels").available())
+
+
+def alibi_bias(slopes: Tensor, n_queries: int, n_keys: int) -> Tensor:
+    r"""The ALiBi penalty $-m_h\,(t - s)$.
+
+    Args:
+        slopes: ``(H,)``, $m_h > 0$.
+        n_queries: T; the queries are the last T of the S positions.
+        n_keys: S.
+
+    Returns:
+        ``(H, T, S)`` in the dtype of ``slopes``; entries for future keys are positive and meant to be masked.
+
+    Source: Press, Smith & Lewis 2022, arXiv:2108.12409, section 3.
+    """
+    distance = key_distance(n_queries, n_keys, device=slopes.device).to(slopes.dtype)
+    return -rearrange(slopes, "h -> h 1 1") * distance

@@ -1,0 +1,95 @@
+r"""The causal Transformer block: attention mixes positions, an MLP works on each, norms keep both in range.
+
+Pre-norm (GPT-2), the residual stream untouched from end to end:
+$$x \leftarrow x + \operatorname{Attention}(\operatorname{Norm}_1(x)), \qquad
+x \leftarrow x + \operatorname{MLP}(\operatorname{Norm}_2(x))$$
+
+Post-norm (the first Transformer), the sum normalised:
+$$x \leftarrow \operatorname{Norm}_1(x + \operatorname{Attention}(x)), \qquad
+x \leftarrow \operatorname{Norm}_2(x + \operatorname{MLP}(x))$$
+
+Dimensions: B batch, T positions, D model width, H query heads, G key/value heads, E head width.
+Source: Vaswani et al. 2017, arXiv:1706.03762, section 3.1; pre-norm, Radford et al. 2019 (GPT-2), section 2.3;
+compared in Xiong et al. 2020, arXiv:2002.04745.
+"""
+
+from collections.abc import Callable
+
+from einops import rearrange
+from torch import Tensor, nn
+
+from minigpt.model.backends import ATTENTION, Pattern
+from minigpt.model.config import GPTConfig
+from minigpt.model.mlp import MLP, SwiGLU
+from minigpt.model.norms import NORMS, RMSNorm
+from minigpt.model.positions import Rotation, rotary
+
+
+class CausalSelfAttention(nn.Module):
+    """Grouped-query causal attention with its projections, positions and optional QK-norm.
+
+    The matrices $W^Q, W^K, W^V$ lie side by side in one: the H query heads first, then G key and G value heads.
+    """
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__()
+        self.n_heads, self.n_kv_heads = config.n_heads, config.kv_heads
+        n_columns = (self.n_heads + 2 * self.n_kv_heads) * config.head_width
+        self.project_qkv = nn.Linear(config.d_model, n_columns, bias=config.bias)
+        self.project_out = nn.Linear(config.d_model, config.d_model, bias=config.bias)
+        self.norm_q = RMSNorm(config.head_width, eps=config.norm_eps) if config.qk_norm else nn.Identity()
+        self.norm_k = RMSNorm(config.head_width, eps=config.norm_eps) if config.qk_norm else nn.Identity()
+        self.attend = ATTENTION[config.attention]
+        self.window, self.dropout = config.window, config.dropout
+
+    def forward(self, x: Tensor, rotation: Rotation | None = None, slopes: Tensor | None = None) -> Tensor:
+        """``(B, T, D)`` → ``(B, T, D)``; position t depends on positions ≤ t alone."""
+        heads = rearrange(self.project_qkv(x), "b t (n e) -> b n t e", e=x.shape[-1] // self.n_heads)
+        q, k, v = heads.split([self.n_heads, self.n_kv_heads, self.n_kv_heads], dim=1)
+        q, k = self.norm_q(q), self.norm_k(k)
+        if rotation is not None:
+            q, k = rotary(q, rotation), rotary(k, rotation)
+        dropout = self.dropout if self.training else 0.0
+        output = self.attend(q, k, v, Pattern(window=self.window, slopes=slopes, dropout=dropout))
+        return self.project_out(rearrange(output, "b h t e -> b t (h e)"))
+
+
+class PreNormBlock(nn.Module):
+    """``x + attention(norm(x))``, then ``x + mlp(norm(x))``."""
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__()
+        self.norm_1 = build_norm(config)
+        self.attention = CausalSelfAttention(config)
+        self.norm_2 = build_norm(config)
+        self.mlp = build_mlp(config)
+        self.drop = nn.Dropout(config.dropout)
+
+    def forward(self, x: Tensor, rotation: Rotation | None = None, slopes: Tensor | None = None) -> Tensor:
+        """``(B, T, D)`` → ``(B, T, D)``."""
+        x = x + self.drop(self.attention(self.norm_1(x), rotation, slopes))
+        return x + self.drop(self.mlp(self.norm_2(x)))
+
+
+class PostNormBlock(PreNormBlock):
+    """``norm(x + attention(x))``, then ``norm(x + mlp(x))``."""
+
+    def forward(self, x: Tensor, rotation: Rotation | None = None, slopes: Tensor | None = None) -> Tensor:
+        """``(B, T, D)`` → ``(B, T, D)``."""
+        x = self.norm_1(x + self.drop(self.attention(x, rotation, slopes)))
+        return self.norm_2(x + self.drop(self.mlp(x)))
+
+
+BLOCKS: dict[str, type[PreNormBlock]] = {"pre": PreNormBlock, "post": PostNormBlock}
+
+
+def build_norm(config: GPTConfig) -> nn.Module:
+    """The norm that the configuration names, over the model width."""
+    return NORMS[config.norm](config.d_model, config.bias, config.norm_eps)
+
+
+def build_mlp(config: GPTConfig) -> nn.Module:
+    """The position-wise network that the configuration names."""
+    build: Callable[..., nn.Module] = SwiGLU if config.mlp == "swiglu" else MLP
+    names = () if config.mlp == "swiglu" else (config.mlp,)
+    return build(config.d_model, config.hidden_width, *names, bias=config.bias)

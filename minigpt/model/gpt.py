@@ -1,0 +1,111 @@
+r"""GPT: token ids in, logits out.
+
+$$h_0 = E_{x} + P, \qquad h_l = \operatorname{Block}_l(h_{l-1}), \qquad z = \operatorname{Norm}(h_L)\,W_U$$
+
+with $W_U = E^\top$ where the head is tied. A post-norm model has normalised its last sum already and takes
+$\operatorname{Norm}$ as the identity.
+
+Dimensions: B batch, T positions, D model width, V vocabulary, L layers.
+Source: Radford et al. 2018 (GPT) and 2019 (GPT-2), section 2.3; tied head, Press & Wolf 2017, arXiv:1608.05859.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from minigpt.model.block import BLOCKS, build_norm
+from minigpt.model.config import GPTConfig
+from minigpt.model.positions import POSITIONS
+
+
+class GPT(nn.Module):
+    """A decoder-only Transformer language model.
+
+    Args:
+        config: its shape and parts.
+        generator: where the initial weights are drawn from; ``None`` means PyTorch's global generator.
+    """
+
+    def __init__(self, config: GPTConfig, *, generator: torch.Generator | None = None) -> None:
+        super().__init__()
+        self.config = config
+        self.token_embedding = nn.Embedding(config.vocab_size, config.d_model)
+        self.position = POSITIONS[config.position](
+            config.context_length, config.d_model, config.n_heads, config.rope_base
+        )
+        self.drop = nn.Dropout(config.dropout)
+        self.blocks = nn.ModuleList(BLOCKS[config.norm_placement](config) for _ in range(config.n_layers))
+        self.norm = build_norm(config) if config.norm_placement == "pre" else nn.Identity()
+        self.head = nn.Linear(config.d_model, config.vocab_size, bias=False)
+        if config.tied_head:
+            self.head.weight = self.token_embedding.weight
+        initialise(self, generator)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """The logits of the next token after each position.
+
+        Args:
+            ids: ``(B, T)`` int64 token ids, 1 ≤ T ≤ context_length.
+
+        Returns:
+            ``(B, T, V)``; row t depends on ids ≤ t alone.
+
+        Raises:
+            ValueError: if ``ids`` has another shape or dtype, is longer than the context, or holds an id outside
+                0 … V-1 (looked for on the CPU; a GPU would have to wait for the answer).
+        """
+        self._check_ids(ids)
+        rotation = self.position.rotation(ids.shape[1], ids.device)
+        slopes = self.position.slopes(ids.device)
+        x = self.drop(self.position.add_to(self.token_embedding(ids)))
+        for block in self.blocks:
+            x = block(x, rotation, slopes)
+        return self.head(self.norm(x))
+
+    @property
+    def n_parameters(self) -> int:
+        """N, the number of trained numbers; a tied head counts once."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    def _check_ids(self, ids: Tensor) -> None:
+        if ids.dim() != 2 or ids.dtype not in (torch.int64, torch.int32):
+            raise ValueError(
+                f"ids have shape {tuple(ids.shape)} and dtype {ids.dtype}; expected (B, T) int64; "
+                "for one sequence use ids.unsqueeze(0)"
+            )
+        limit = self.config.context_length
+        if not 1 <= ids.shape[1] <= limit:
+            raise ValueError(
+                f"got {ids.shape[1]} tokens; this model takes 1 to context_length={limit}; keep the last with "
+                f"ids[:, -{limit}:], or build the model with a longer context"
+            )
+        if ids.device.type == "cpu" and ids.numel() and not torch.compiler.is_compiling():
+            low, high = (int(bound) for bound in ids.aminmax())
+            if low < 0 or high >= self.config.vocab_size:
+                raise ValueError(
+                    f"ids run from {low} to {high}, but vocab_size={self.config.vocab_size} allows 0 to "
+                    f"{self.config.vocab_size - 1}: is the tokenizer the one that the model was built for?"
+                )
+
+
+@torch.no_grad()
+def initialise(model: GPT, generator: torch.Generator | None = None) -> None:
+    r"""Draw GPT-2's initial weights, in place.
+
+    Matrices and token embeddings from $N(0, 0.02^2)$, learned positions from $N(0, 0.01^2)$, biases 0, norms the
+    identity; the two matrices of a block that write to the residual stream from $N(0, 0.02^2 / 2L)$, since the variance
+    of the stream grows with each of the $2L$ writes.
+
+    Source: Radford et al. 2018, section 4.1; 2019, section 2.3; the deviations 0.02 and 0.01 are OpenAI's code's.
+    """
+    residual = 0.02 / math.sqrt(2 * model.config.n_layers)
+    for name, parameter in model.named_parameters():
+        if name.endswith(("project_out.weight", "contract.weight")):
+            parameter.normal_(0, residual, generator=generator)
+        elif name == "position.embedding.weight":
+            parameter.normal_(0, 0.01, generator=generator)
+        elif parameter.dim() == 2:
+            parameter.normal_(0, 0.02, generator=generator)
+        elif name.endswith("bias"):
+            parameter.zero_()

@@ -1,0 +1,97 @@
+r"""Cross-entropy: how surprised the model is by what came, in nats.
+
+As first written (the seed document, section 3.2), on probabilities:
+$$L = -\sum_{i=1}^{n} y_i \log(p_i)$$
+
+On logits $z$ and a single true class $c$, which is what a language model is trained on:
+$$L = -\log\operatorname{softmax}(z)_c = \log\sum_{k=1}^{V} \exp(z_k) - z_c$$
+
+Dimensions: n classes in the first form; B batch, T positions, V vocabulary in the second.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from minigpt.model.softmax import log_softmax
+
+
+def cross_entropy(y: Tensor, p: Tensor) -> Tensor:
+    r"""$L = -\sum_i y_i \log(p_i)$, with $0 \log 0 = 0$.
+
+    Args:
+        y: ``(..., n)`` the true distribution: one-hot, or soft.
+        p: ``(..., n)`` predicted probabilities, not logits.
+
+    Returns:
+        ``(...)`` in nats, one loss for each distribution; ``inf`` where something true was given probability 0.
+
+    Raises:
+        ValueError: if the shapes differ, or if an entry of ``p`` or ``y`` is no probability.
+
+    Source: the seed document, section 3.2.
+    """
+    if y.shape != p.shape:
+        raise ValueError(
+            f"y has shape {tuple(y.shape)} and p has {tuple(p.shape)}; expected equal shapes (..., n), y one-hot "
+            "or soft (try torch.nn.functional.one_hot(classes, n))"
+        )
+    _check_probabilities("y", y, "y holds class numbers? make them one-hot")
+    _check_probabilities("p", p, "p holds logits? take softmax(logits) first, or call next_token_loss(logits, targets)")
+    return -torch.xlogy(y, p).sum(-1)
+
+
+def cross_entropy_from_logits(logits: Tensor, targets: Tensor) -> Tensor:
+    r"""$-\log\operatorname{softmax}(z)_c$ for each row, as written: the reference of :func:`next_token_loss`.
+
+    Args:
+        logits: ``(..., V)`` floating point.
+        targets: ``(...)`` int64, each in 0 … V-1.
+
+    Returns:
+        ``(...)`` in nats.
+    """
+    return -log_softmax(logits).gather(-1, targets.unsqueeze(-1)).squeeze(-1)
+
+
+def next_token_loss(logits: Tensor, targets: Tensor, ignore_index: int = -100, reduction: str = "mean") -> Tensor:
+    r"""The mean cross-entropy of the next token, over the positions that count.
+
+    Args:
+        logits: ``(B, T, V)``: row t predicts the token after position t.
+        targets: ``(B, T)`` int64: that token, or ``ignore_index`` where there is none (padding, a prompt).
+        ignore_index: marks the positions that do not count.
+        reduction: "mean" over the positions that count (0 if none does), or "sum".
+
+    Returns:
+        ``()`` in nats per token, or in nats for "sum"; at least float32.
+
+    Raises:
+        ValueError: if the shapes do not fit, or the reduction is unknown.
+    """
+    if logits.shape[:-1] != targets.shape:
+        raise ValueError(
+            f"logits have shape {tuple(logits.shape)} and targets {tuple(targets.shape)}; expected (B, T, V) and (B, T)"
+        )
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"reduction={reduction!r} is unknown; choose one of {', '.join(REDUCTIONS)}")
+    rows = logits.flatten(0, -2)
+    rows = rows.float() if rows.dtype in (torch.float16, torch.bfloat16) else rows
+    total = F.cross_entropy(rows, targets.flatten(), ignore_index=ignore_index, reduction="sum")
+    return REDUCTIONS[reduction](total, targets != ignore_index)
+
+
+REDUCTIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "mean": lambda total, counts: total / counts.sum().clamp(min=1),
+    "sum": lambda total, counts: total,
+}
+
+
+def _check_probabilities(name: str, values: Tensor, advice: str) -> None:
+    if values.numel() and (values.min() < 0 or values.max() > 1 + 1e-6):
+        raise ValueError(
+            f"{name} holds values from {values.min():.4g} to {values.max():.4g}; expected probabilities in [0, 1]. "
+            f"{advice}"
+        )

@@ -1,0 +1,27 @@
+"""What all tests share: one table of tolerances by dtype, and one seed."""
+
+import pytest
+import torch
+
+torch.set_num_threads(1)  # the tests' tensors are too small to share, and waiting for a second core costs more
+
+# Relative to the largest magnitude expected. float64: rounding of a few hundred sums; float32 and below: a few units in
+# the last place, times the square root of the length of a sum.
+TOLERANCES = {torch.float64: 1e-12, torch.float32: 2e-6, torch.float16: 2e-3, torch.bfloat16: 1.6e-2}
+
+
+@pytest.fixture
+def assert_near():
+    """Compare with an expected value computed in float64, by the tolerance of the dtype under test."""
+
+    def check(actual, expected, scale=1.0):
+        actual, expected = actual.detach(), expected.detach()
+        bound = TOLERANCES[actual.dtype] * scale * max(1.0, float(expected.abs().max()) if expected.numel() else 1.0)
+        torch.testing.assert_close(actual.double(), expected.double(), rtol=0, atol=bound)
+
+    return check
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    torch.manual_seed(0)

@@ -1,0 +1,113 @@
+import math
+
+import pytest
+import torch
+
+from minigpt.model import ATTENTION, Pattern, alibi_bias, alibi_slopes
+from minigpt.model.backends import formula_attention, kernel_available
+
+CASES = [
+    pytest.param((1, 1, 1, 1, 1, 4), {}, id="one"),
+    pytest.param((2, 3, 3, 7, 7, 5), {}, id="odd"),
+    pytest.param((2, 4, 2, 33, 33, 8), {}, id="grouped"),
+    pytest.param((2, 4, 1, 5, 12, 8), {}, id="few-queries"),
+    pytest.param((1, 2, 2, 129, 129, 16), {"window": 17}, id="window"),
+    pytest.param((1, 2, 2, 9, 9, 4), {"window": 100}, id="wide-window"),
+    pytest.param((2, 3, 3, 11, 13, 4), {"slopes": alibi_slopes(3)}, id="alibi"),
+    pytest.param((1, 4, 2, 12, 12, 4), {"window": 3, "slopes": alibi_slopes(4), "scale": 0.3}, id="all"),
+]
+
+
+def literal_attention(q, k, v, pattern):
+    """One query and one key at a time, in Python floats."""
+    batch, n_heads, n_queries, width = q.shape
+    n_kv_heads, n_keys = k.shape[1], k.shape[2]
+    scale = 1 / math.sqrt(width) if pattern.scale is None else pattern.scale
+    output = torch.zeros(q.shape, dtype=torch.float64)
+    for b in range(batch):
+        for h in range(n_heads):
+            keys, values = k[b, h * n_kv_heads // n_heads], v[b, h * n_kv_heads // n_heads]
+            for t in range(n_queries):
+                place = t + n_keys - n_queries
+                first = 0 if pattern.window is None else max(0, place - pattern.window + 1)
+                terms = []
+                for s in range(first, place + 1):
+                    score = scale * float(q[b, h, t] @ keys[s])
+                    if pattern.slopes is not None:
+                        score -= float(pattern.slopes[h]) * (place - s)
+                    terms.append((math.exp(score), values[s]))
+                total = sum(weight for weight, _ in terms)
+                output[b, h, t] = sum(weight / total * value for weight, value in terms)
+    return output
+
+
+def draw(shape, dtype=torch.float64):
+    batch, n_heads, n_kv_heads, n_queries, n_keys, width = shape
+    q = torch.randn(batch, n_queries, n_heads, width, dtype=dtype).transpose(1, 2)
+    k, v = (torch.randn(batch, n_kv_heads, n_keys, width, dtype=dtype) for _ in range(2))
+    return q, k, v
+
+
+@pytest.mark.parametrize(("shape", "pattern"), CASES)
+def test_the_formula_is_the_literal_sum(shape, pattern, assert_near):
+    q, k, v = draw(shape)
+    assert_near(formula_attention(q, k, v, Pattern(**pattern)), literal_attention(q, k, v, Pattern(**pattern)))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(("shape", "pattern"), CASES)
+def test_the_fast_path_equals_the_formula_and_so_do_its_gradients(dtype, shape, pattern, assert_near):
+    exact = [x.requires_grad_() for x in draw(shape)]
+    fast = [x.detach().to(dtype).requires_grad_() for x in exact]
+    expected, actual = (ATTENTION[n](*x, Pattern(**pattern)) for n, x in (("formula", exact), ("auto", fast)))
+    assert_near(actual, expected.detach(), scale=4)
+    weight = torch.randn(expected.shape, dtype=torch.float64)
+    expected.backward(weight)
+    actual.backward(weight.to(dtype))
+    for x, y in zip(fast, exact, strict=True):
+        assert_near(x.grad, y.grad, scale=8)
+
+
+@pytest.mark.parametrize("name", ["formula", "sdpa"])
+@pytest.mark.parametrize("pattern", [{}, {"window": 5}, {"slopes": alibi_slopes(2)}])
+def test_a_change_in_the_future_changes_no_bit_of_the_past(name, pattern):
+    q, k, v = (torch.randn(2, 2, 33, 16) for _ in range(3))
+    before = ATTENTION[name](q, k, v, Pattern(**pattern))
+    for x in (q, k, v):
+        x[:, :, 20:] += 1
+    after = ATTENTION[name](q, k, v, Pattern(**pattern))
+    assert torch.equal(before[:, :, :20], after[:, :, :20])
+    assert not torch.equal(before[:, :, 20:], after[:, :, 20:])
+
+
+@pytest.mark.parametrize("name", ["formula", "sdpa"])
+def test_scores_a_thousand_times_larger_stay_finite(name):
+    q, k, v = (torch.randn(1, 2, 9, 4) for _ in range(3))
+    assert torch.isfinite(ATTENTION[name](1000 * q, 1000 * k, v, Pattern())).all()
+
+
+@pytest.mark.parametrize("name", ["formula", "sdpa"])
+def test_dropout_keeps_the_mean_and_drops_its_share(name):
+    q, k = torch.zeros(1, 1, 400, 2), torch.zeros(1, 1, 400, 2)
+    v = torch.ones(1, 1, 400, 2)
+    output = ATTENTION[name](q, k, v, Pattern(dropout=0.5))
+    assert output[0, 0, 100:].mean() == pytest.approx(1, abs=0.02)
+    assert output[0, 0, 100:, 0].std() > 0.02
+
+
+def test_the_alibi_penalty_falls_with_the_distance():
+    assert alibi_bias(torch.tensor([0.5]), 2, 3).tolist() == [[[-0.5, 0.0, 0.5], [-1.0, -0.5, 0.0]]]
+
+
+def test_asking_for_a_kernel_that_is_not_there_names_what_to_use():
+    if kernel_available():
+        pytest.skip("a fused kernel can run here")
+    q = torch.randn(1, 1, 2, 4)
+    with pytest.raises(ValueError, match="use attention='sdpa'"):
+        ATTENTION["triton"](q, q, q, Pattern())
+
+
+def test_gradients_of_the_formula_are_those_of_finite_differences():
+    q, k, v = (x.detach().requires_grad_() for x in draw((1, 2, 1, 3, 4, 2)))
+    pattern = Pattern(window=3, slopes=alibi_slopes(2))
+    assert torch.autograd.gradcheck(lambda *x: formula_attention(*x, pattern), (q, k, v))
