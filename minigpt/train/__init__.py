@@ -1,1 +1,39 @@
-"""(being built)"""
+"""From batches to trained weights: the loop, the optimizer and its schedule, checkpoints, and whole runs."""
+
+from minigpt.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from minigpt.train.config import TrainConfig
+from minigpt.train.history import History
+from minigpt.train.loop import accumulate_gradients, train, train_step
+from minigpt.train.optim import AdamW, clip_by_norm, decay_groups
+from minigpt.train.recipes import RECIPES, Recipe, recipe
+from minigpt.train.run import Run, RunConfig, build_tokenizer, load_model, prepare_run, start_run
+from minigpt.train.run_state import RunState
+from minigpt.train.schedule import warmup_cosine
+from minigpt.train.validation import SplitLoss, split_loss
+
+__all__ = [
+    "RECIPES",
+    "AdamW",
+    "Checkpoint",
+    "History",
+    "Recipe",
+    "Run",
+    "RunConfig",
+    "RunState",
+    "SplitLoss",
+    "TrainConfig",
+    "accumulate_gradients",
+    "build_tokenizer",
+    "clip_by_norm",
+    "decay_groups",
+    "load_checkpoint",
+    "load_model",
+    "prepare_run",
+    "recipe",
+    "save_checkpoint",
+    "split_loss",
+    "start_run",
+    "train",
+    "train_step",
+    "warmup_cosine",
+]

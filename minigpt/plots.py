@@ -1,0 +1,72 @@
+"""The figures. matplotlib is imported here and nowhere else, and only when a figure is asked for.
+
+Colours are the Okabe–Ito palette, which readers with any colour vision can tell apart.
+"""
+
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from minigpt.train import History
+
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#999999"
+
+
+def plot_history(history: "History", *, uniform: float | None = None, title: str | None = None) -> "Figure":
+    """The loss of a run against its steps.
+
+    Args:
+        history: what :func:`minigpt.train` returned.
+        uniform: the loss of guessing, log(vocab_size), drawn as a line; in nats per token.
+        title: above the figure.
+
+    Raises:
+        ImportError: if matplotlib is not installed.
+    """
+    figure, axes = _new_figure()
+    steps, losses = history.column("loss")
+    axes.plot(steps, losses, color=BLUE, alpha=0.25, linewidth=0.8)
+    axes.plot(steps, _smooth(losses), color=BLUE, label="training, smoothed")
+    steps, losses = history.column("validation_loss")
+    if steps:
+        axes.plot(steps, losses, "o-", color=ORANGE, markersize=4, label=f"validation, whole split: {losses[-1]:.3f}")
+    if uniform is not None:
+        axes.axhline(uniform, color=GREY, linestyle=":", label=f"guessing: {uniform:.3f}")
+    axes.set(xlabel="step", ylabel="loss (nats per token)", title=title or "")
+    axes.legend(frameon=False)
+    return figure
+
+
+def _new_figure() -> "tuple[Figure, Axes]":
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise ImportError('a plot needs matplotlib: pip install "minigpt-as-written[viz]"') from None
+
+    class Picture(Figure):
+        """A figure that a notebook shows without pyplot and its global state."""
+
+        def _repr_png_(self) -> bytes:
+            data = io.BytesIO()
+            self.savefig(data, format="png")
+            return data.getvalue()
+
+    figure = Picture(figsize=(7, 4), dpi=120, layout="constrained")
+    axes = figure.subplots()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.2)
+    return figure, axes
+
+
+def _smooth(values: list[float], share: float = 0.03) -> np.ndarray:
+    """A centred mean over ``share`` of the curve, narrower at its ends."""
+    half = max(1, round(share * len(values) / 2))
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    at = np.arange(len(values))
+    low, high = np.maximum(at - half, 0), np.minimum(at + half + 1, len(values))
+    return (sums[high] - sums[low]) / (high - low)

@@ -1,0 +1,122 @@
+"""How a model is trained: one frozen, validated description.
+
+Units: learning rates per step, batch sizes in sequences, times in steps.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """Everything that decides the weights that come out of :func:`minigpt.train`, and how often it looks up.
+
+    Attributes:
+        steps: how many updates.
+        batch_size: sequences for each update, over all devices and micro-steps together.
+        micro_batch_size: sequences at once through the model; ``None`` means ``batch_size``. A divisor of it: the
+            gradients of several micro-steps add up to one update, in less memory.
+        learning_rate: the highest, reached after the warm-up.
+        final_learning_rate: the lowest, reached at the last step; ``None`` means a tenth of ``learning_rate``.
+        warmup_steps: updates over which the learning rate rises from 0; ``None`` means a twentieth of ``steps``,
+            100 at the most.
+        beta_1: how slowly AdamW's mean of gradients forgets.
+        beta_2: how slowly AdamW's mean of squared gradients forgets.
+        weight_decay: how strongly matrices and embeddings are pulled to 0.
+        clip_norm: the largest norm of a gradient.
+        seed: of the initial weights, the order of the data and the dropout.
+        eval_every: steps between two passes over the whole validation split; 0 means only after the last step.
+        checkpoint_every: steps between two checkpoints; 0 means only after the last step.
+        keep_checkpoints: how many of the newest checkpoints stay on disk.
+        device: "auto", "cpu", "cuda", "cuda:1", "mps", …
+    """
+
+    steps: int = 2000
+    batch_size: int = 12
+    micro_batch_size: int | None = None
+    learning_rate: float = 1e-3
+    final_learning_rate: float | None = None
+    warmup_steps: int | None = None
+    beta_1: float = 0.9
+    beta_2: float = 0.99
+    weight_decay: float = 0.1
+    clip_norm: float = 1.0
+    seed: int = 0
+    eval_every: int = 250
+    checkpoint_every: int = 500
+    keep_checkpoints: int = 2
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name, least in (("steps", 1), ("batch_size", 1), ("keep_checkpoints", 2), ("seed", 0)):
+            self._check_at_least(name, least)
+        for name in ("learning_rate", "weight_decay", "eval_every", "checkpoint_every"):
+            self._check_at_least(name, 0)
+        for name in ("final_learning_rate", "warmup_steps"):
+            if getattr(self, name) is not None:
+                self._check_at_least(name, 0)
+        if not self.clip_norm > 0:
+            raise ValueError(f"clip_norm={self.clip_norm} must be greater than 0; for no clipping use float('inf')")
+        for name in ("beta_1", "beta_2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)} must lie in [0, 1)")
+        if self.batch_size % self.micro_batch:
+            raise ValueError(
+                f"batch_size={self.batch_size} must be a multiple of micro_batch_size={self.micro_batch}; try "
+                f"micro_batch_size={math.gcd(self.batch_size, self.micro_batch)}"
+            )
+
+    def _check_at_least(self, name: str, least: float) -> None:
+        value = getattr(self, name)
+        if not value >= least or value == math.inf:
+            raise ValueError(f"{name}={value} must be a finite number of at least {least}")
+
+    @property
+    def micro_batch(self) -> int:
+        """Sequences at once through the model, with ``None`` resolved."""
+        return self.batch_size if self.micro_batch_size is None else self.micro_batch_size
+
+    @property
+    def warmup(self) -> int:
+        """Warm-up steps, with ``None`` resolved."""
+        return min(100, self.steps // 20) if self.warmup_steps is None else self.warmup_steps
+
+    @property
+    def final_rate(self) -> float:
+        """The last learning rate, with ``None`` resolved."""
+        return self.learning_rate / 10 if self.final_learning_rate is None else self.final_learning_rate
+
+
+# What may differ when a run goes on: it changes what is watched and kept, or how a number is computed, but not which.
+FREE_ON_RESUME = frozenset(
+    {"eval_every", "checkpoint_every", "keep_checkpoints", "device", "micro_batch_size", "attention"}
+)
+
+
+def check_same_run(saved: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Refuse to continue a run under another description.
+
+    Raises:
+        ValueError: naming every field that differs, with both values.
+    """
+    changes = list(_differences(saved, wanted))
+    if changes:
+        raise ValueError(
+            f"the checkpoint belongs to another run: {'; '.join(changes)}. Resume with the saved values, or start anew "
+            "with another output folder"
+        )
+
+
+def _differences(saved: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
+    for name in {**saved, **wanted}:
+        before, now = saved.get(name), wanted.get(name)
+        if before == now or name in FREE_ON_RESUME:
+            continue
+        if name == "tokenizer":
+            yield "the tokenizer is another one"
+        elif isinstance(before, Mapping) and isinstance(now, Mapping):
+            yield from _differences(before, now)
+        else:
+            yield f"{name} was {before!r}, now {now!r}"

@@ -1,0 +1,84 @@
+"""What happened in a run, step by step: kept in memory, in a log file, and shown as a curve."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Row = dict[str, float]
+
+
+class History:
+    """One row a step: ``step``, ``loss`` (nats per token), ``learning_rate``, ``gradient_norm``, ``tokens_per_second``.
+
+    A row has ``validation_loss`` too (nats per token, over the whole validation split) where the model was evaluated.
+
+    Args:
+        rows: the rows so far.
+        path: a JSONL file that takes each new row as a line; ``None`` for none.
+    """
+
+    def __init__(self, rows: list[Row] | None = None, path: Path | None = None) -> None:
+        self.rows = [] if rows is None else rows
+        self._file = None
+        if path is not None:
+            path.write_text("".join(json.dumps(row) + "\n" for row in self.rows), encoding="utf-8")
+            self._file = path.open("a", encoding="utf-8", buffering=1)
+
+    @classmethod
+    def read(cls, path: Path | str, *, before: int | None = None) -> Self:
+        """The rows of a log file, those of steps ≥ ``before`` left out; a line cut off by a crash is passed over."""
+        rows = []
+        for line in Path(path).read_text(encoding="utf-8").splitlines():
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError:
+                continue
+            if before is None or row["step"] < before:
+                rows.append(row)
+        return cls(rows)
+
+    def append(self, row: Row) -> None:
+        """Add one step."""
+        self.rows.append(row)
+        if self._file is not None:
+            self._file.write(json.dumps(row) + "\n")
+
+    def close(self) -> None:
+        """Close the log file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def column(self, name: str) -> tuple[list[int], list[float]]:
+        """The steps that have a value of this name, and the values."""
+        rows = [row for row in self.rows if name in row]
+        return [int(row["step"]) for row in rows], [row[name] for row in rows]
+
+    @property
+    def validation_loss(self) -> float | None:
+        """The last validation loss, in nats per token; ``None`` if there was none."""
+        values = self.column("validation_loss")[1]
+        return values[-1] if values else None
+
+    def plot(self, **options: Any) -> "Figure":
+        """The loss curve as a matplotlib figure; the options are those of :func:`minigpt.plots.plot_history`.
+
+        Raises:
+            ImportError: if matplotlib is not installed.
+        """
+        from minigpt.plots import plot_history
+
+        return plot_history(self, **options)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __repr__(self) -> str:
+        if not self.rows:
+            return "History(no steps)"
+        last = self.rows[-1]
+        validation = "" if self.validation_loss is None else f", validation {self.validation_loss:.4f}"
+        return f"History({len(self)} steps, loss {self.rows[0]['loss']:.4f} → {last['loss']:.4f}{validation})"

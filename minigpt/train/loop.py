@@ -1,0 +1,210 @@
+r"""The training loop: at each step, the gradient of the loss on one batch, and one update against it.
+
+$$g_t = \nabla_\theta \frac{1}{n} \sum_{i=1}^{n} -\log p_\theta(x_{i+1} \mid x_{\le i}), \qquad
+\theta_t = \operatorname{AdamW}\big(\theta_{t-1}, \operatorname{clip}(g_t), \eta_t\big)$$
+
+The only state besides weights and moments is the step: the batch, the learning rate and the dropout are functions of
+it, so a resumed run goes on exactly where it stopped.
+
+Dimensions: n predicted tokens in the batch, over all its micro-batches.
+Source: the seed document, section 3.2 (autoregressive training).
+"""
+
+import math
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from minigpt.model import GPT, next_token_loss
+from minigpt.text import TokenDataset, Tokenizer
+from minigpt.train.checkpoint import load_checkpoint, save_checkpoint, sweep_partial
+from minigpt.train.config import TrainConfig
+from minigpt.train.device import choose_device
+from minigpt.train.history import History, Row
+from minigpt.train.optim import AdamW, decay_groups, fused_clip_by_norm
+from minigpt.train.progress import Progress
+from minigpt.train.run_state import RunState
+from minigpt.train.schedule import warmup_cosine
+from minigpt.train.stop import StopFlag
+from minigpt.train.validation import split_loss
+
+PATIENCE = 3  # steps in a row without a finite gradient before giving up
+
+
+def train(
+    model: GPT,
+    data: TokenDataset,
+    config: TrainConfig | None = None,
+    *,
+    validation: TokenDataset | None = None,
+    tokenizer: Tokenizer | None = None,
+    out: Path | str | None = None,
+    resume: bool = False,
+    progress: bool = True,
+) -> History:
+    """Train ``model`` in place.
+
+    Args:
+        model: a GPT; it is moved to the device and left there, in evaluation mode.
+        data: what it learns from.
+        config: how; ``None`` means ``TrainConfig()``.
+        validation: what it is measured on, whole, every ``eval_every`` steps and at the end.
+        tokenizer: kept in the checkpoints, so that the model can be read later.
+        out: folder for ``log.jsonl`` and the checkpoints; ``None`` keeps nothing on disk.
+        resume: go on from the newest checkpoint in ``out``.
+        progress: print a line at each evaluation, and show a bar where there is a terminal.
+
+    Returns:
+        The history of the run, with :meth:`History.plot`.
+
+    Raises:
+        ValueError: if the data does not fit the model, the device does not exist, or the checkpoint is another run's.
+        FloatingPointError: after three steps in a row without a finite loss and gradient.
+        OSError: if a checkpoint can't be written.
+    """
+    config = TrainConfig() if config is None else config
+    _check_fit(model, data, validation)
+    model.to(choose_device(config.device)).train()
+    optimizer = AdamW(decay_groups(model, config.weight_decay), betas=(config.beta_1, config.beta_2))
+    run = RunState(model, optimizer, config, data, tokenizer)
+    folder = _checkpoint_folder(out, resume)
+    first = run.restore(load_checkpoint(folder)) if resume and folder is not None else 0
+    history = _open_history(folder, first)
+
+    with StopFlag() as stop, Progress(first, config.steps, enabled=progress) as shown:
+        for step in range(first, config.steps):
+            row = train_step(run, step)
+            if validation is not None and _due(step, config.eval_every, config.steps):
+                row["validation_loss"] = split_loss(model, validation).mean
+            history.append(row)
+            shown.show(row)
+            if folder is not None and (stop.requested or _due(step, config.checkpoint_every, config.steps)):
+                save_checkpoint(folder, run.snapshot(step + 1), keep=config.keep_checkpoints)
+            if stop.requested:
+                break
+    history.close()
+    model.eval()
+    return history
+
+
+def train_step(run: RunState, step: int) -> Row:
+    """One update of the model, and the figures it leaves in the history.
+
+    An update whose loss or gradient is not finite is skipped with a warning.
+    """
+    started = time.perf_counter()
+    rate = set_learning_rate(run.optimizer, run.config, step)
+    inputs, targets = run.data.batch(step, run.config.batch_size, seed=run.config.seed)
+    with keyed_dropout(run.model, run.config.seed, step):
+        loss = accumulate_gradients(run.model, inputs, targets, run.config.micro_batch)
+    norm = fused_clip_by_norm(run.model.parameters(), run.config.clip_norm).item()
+    if _is_finite(run, step, loss, norm):
+        run.optimizer.step()
+    run.optimizer.zero_grad()
+    speed = inputs.numel() / (time.perf_counter() - started)
+    return {"step": step, "loss": loss, "learning_rate": rate, "gradient_norm": norm, "tokens_per_second": speed}
+
+
+def accumulate_gradients(model: GPT, inputs: Tensor, targets: Tensor, micro_batch: int) -> float:
+    """Add the gradient of the batch's mean loss to ``.grad``, a micro-batch at a time.
+
+    The mean is over the predicted tokens of the whole batch, so the cut into micro-batches changes only the rounding.
+
+    Args:
+        model: maps ids ``(B, T)`` to logits ``(B, T, V)``.
+        inputs: ``(B, T)`` int64, on any device.
+        targets: ``(B, T)`` int64; -100 where nothing is to be predicted.
+        micro_batch: sequences at once through the model.
+
+    Returns:
+        The loss in nats per token.
+    """
+    device = next(model.parameters()).device
+    n_tokens = (targets != -100).sum().clamp(min=1).to(device)
+    total = torch.zeros((), device=device)
+    for some_inputs, some_targets in zip(inputs.split(micro_batch), targets.split(micro_batch), strict=True):
+        loss = next_token_loss(model(some_inputs.to(device)), some_targets.to(device), reduction="sum") / n_tokens
+        loss.backward()
+        total += loss.detach()
+    return total.item()
+
+
+def set_learning_rate(optimizer: AdamW, config: TrainConfig, step: int) -> float:
+    """Give every parameter group the learning rate of this step (counted from 0), and return it."""
+    rate = warmup_cosine(
+        step + 1, peak=config.learning_rate, final=config.final_rate, warmup_steps=config.warmup, steps=config.steps
+    )
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    return rate
+
+
+@contextmanager
+def keyed_dropout(model: GPT, seed: int, step: int) -> Iterator[None]:
+    """Make dropout a function of (seed, step), and leave PyTorch's global generator as it was."""
+    if model.config.dropout == 0:
+        yield
+        return
+    with torch.random.fork_rng():
+        torch.manual_seed(int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0]))
+        yield
+
+
+def _is_finite(run: RunState, step: int, loss: float, norm: float) -> bool:
+    if math.isfinite(loss) and math.isfinite(norm):
+        run.bad_steps = 0
+        return True
+    run.bad_steps += 1
+    what = f"step {step}: loss {loss}, gradient norm {norm}"
+    if run.bad_steps >= PATIENCE:
+        raise FloatingPointError(
+            f"{what}: {run.bad_steps} steps in a row are not finite, and none of them changed the weights. Lower the "
+            f"learning rate (now {run.config.learning_rate:g}), warm up for longer, or look for broken data"
+        )
+    warnings.warn(f"{what}: not finite, the update is skipped", stacklevel=4)
+    return False
+
+
+def _check_fit(model: GPT, data: TokenDataset, validation: TokenDataset | None) -> None:
+    for name, split in (("training", data), ("validation", validation)):
+        if split is None:
+            continue
+        if split.vocab_size > model.config.vocab_size:
+            raise ValueError(
+                f"the {name} data has vocab_size={split.vocab_size}, the model only {model.config.vocab_size}; build "
+                "the model with GPTConfig(vocab_size=tokenizer.vocab_size, …)"
+            )
+        if split.context_length > model.config.context_length:
+            raise ValueError(
+                f"the {name} data is cut for context_length={split.context_length}, the model takes "
+                f"{model.config.context_length}; make them equal"
+            )
+
+
+def _checkpoint_folder(out: Path | str | None, resume: bool) -> Path | None:
+    if out is None:
+        if resume:
+            raise ValueError("resume=True needs the folder of the run: pass out=…")
+        return None
+    folder = Path(out) / "checkpoints"
+    folder.mkdir(parents=True, exist_ok=True)
+    sweep_partial(folder)
+    return folder
+
+
+def _open_history(folder: Path | None, first: int) -> History:
+    if folder is None:
+        return History()
+    log = folder.parent / "log.jsonl"
+    rows = History.read(log, before=first).rows if first and log.exists() else []
+    return History(rows, log)
+
+
+def _due(step: int, every: int, steps: int) -> bool:
+    return step + 1 == steps or (every > 0 and (step + 1) % every == 0)

@@ -1,0 +1,236 @@
+"""From a text to a trained model in one call: what `minigpt train` does, for notebooks too.
+
+::
+
+    text ──> tokenizer ──> training and validation split ──> model ──> loop ──> run folder
+
+The run folder holds ``run.json`` (how it was started), ``log.jsonl``, ``loss.png`` and the checkpoints.
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+
+from minigpt.model import GPT, GPTConfig
+from minigpt.text import (
+    BPETokenizer,
+    CharTokenizer,
+    TokenDataset,
+    Tokenizer,
+    load_corpus,
+    load_tokenizer,
+    open_prepared,
+    read_text,
+    split_text,
+    tiktoken_tokenizer,
+)
+from minigpt.train.checkpoint import load_checkpoint
+from minigpt.train.config import TrainConfig, check_same_run
+from minigpt.train.history import History
+from minigpt.train.loop import train
+from minigpt.train.recipes import recipe
+from minigpt.train.run_state import model_from
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """What to train, on what, and how; ``None`` leaves a choice to the preset or the recipe.
+
+    Attributes:
+        text: a UTF-8 text file, or a folder of them.
+        corpus: a corpus by name: "python-docs" or "shakespeare"; used where no text is given.
+        data: a folder that `minigpt prepare` made; used instead of a text.
+        tokenizer: "char", "bpe:1024" (trained here, to that many tokens), "gpt2", or a saved tokenizer's file.
+        preset: the size: "nano", "micro", "gpt2", …
+        recipe: the parts and settings: "gpt2" or "fast".
+        context_length: the most tokens the model sees at once.
+        steps: how many updates.
+        batch_size: sequences for each update.
+        micro_batch_size: sequences at once through the model, a divisor of the batch size; fewer need less memory.
+        learning_rate: the highest, reached after the warm-up.
+        dropout: the share of activations dropped in training.
+        attention: "auto", "formula", "sdpa" or "triton".
+        validation_fraction: the share of the text, at its end, that is kept for validation.
+        seed: of the initial weights, the order of the data and the dropout.
+        eval_every: steps between two passes over the whole validation split.
+        checkpoint_every: steps between two checkpoints.
+        device: "auto", "cpu", "cuda", "cuda:1", "mps", …
+        out: the run folder.
+    """
+
+    text: Path | None = None
+    corpus: str = "python-docs"
+    data: Path | None = None
+    tokenizer: str = "char"
+    preset: str = "nano"
+    recipe: str = "gpt2"
+    context_length: int | None = None
+    steps: int | None = None
+    batch_size: int | None = None
+    micro_batch_size: int | None = None
+    learning_rate: float | None = None
+    dropout: float | None = None
+    attention: str | None = None
+    validation_fraction: float = 0.1
+    seed: int = 0
+    eval_every: int = 250
+    checkpoint_every: int = 500
+    device: str = "auto"
+    out: Path = Path("runs/default")
+
+    def __post_init__(self) -> None:
+        for name in ("text", "data", "out"):
+            if isinstance(value := getattr(self, name), str):
+                object.__setattr__(self, name, Path(value))
+
+    def model_config(self, vocab_size: int) -> GPTConfig:
+        """The model's configuration: preset, then recipe, then what was set here."""
+        changes = {**recipe(self.recipe).model, **self._set("context_length", "dropout", "attention")}
+        return GPTConfig.preset(self.preset, vocab_size=vocab_size, **changes)
+
+    def train_config(self) -> TrainConfig:
+        """The training's configuration: the recipe, then what was set here."""
+        chosen = recipe(self.recipe)
+        rate = chosen.learning_rate(self.model_config(vocab_size=1).d_model)
+        names = ("steps", "batch_size", "micro_batch_size", "learning_rate", "seed")
+        watching = ("eval_every", "checkpoint_every", "device")
+        return TrainConfig(**{"learning_rate": rate, **chosen.training, **self._set(*names, *watching)})
+
+    def to_json(self) -> str:
+        """This configuration as a JSON object."""
+        return json.dumps(dataclasses.asdict(self), indent=1, default=str)
+
+    @classmethod
+    def read(cls, out: Path) -> Self:
+        """The configuration that a run folder was started with.
+
+        Raises:
+            ValueError: if the folder holds no run, or its ``run.json`` can't be used.
+        """
+        path = out / "run.json"
+        if not path.is_file():
+            raise ValueError(f"{out} holds no run (there is no {path}); start one with `minigpt train --out {out}`")
+        try:
+            fields = json.loads(path.read_text(encoding="utf-8"))
+            paths = {name: Path(fields[name]) for name in ("text", "data", "out") if fields[name] is not None}
+            return cls(**{**fields, **paths, "out": out})
+        except (ValueError, TypeError, KeyError) as error:
+            raise ValueError(f"{path} can't be used: {error}") from None
+
+    def _set(self, *names: str) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+
+
+@dataclass
+class Run:
+    """A model with the things that belong to it.
+
+    Attributes:
+        config: what to train, on what, and how.
+        model: the GPT; untrained until :meth:`train` was called.
+        tokenizer: between text and the model's ids.
+        data: what it learns from.
+        validation: what it is measured on.
+        history: what happened so far.
+    """
+
+    config: RunConfig
+    model: GPT
+    tokenizer: Tokenizer
+    data: TokenDataset
+    validation: TokenDataset
+    history: History = field(default_factory=History)
+
+    def train(self, *, resume: bool = False, progress: bool = True) -> History:
+        """Train the model and fill the run folder; with ``resume``, go on where the folder's run stopped.
+
+        Raises:
+            ValueError: if the configuration differs from that of the run to be resumed, or can't be used.
+        """
+        out = self.config.out
+        if resume:
+            check_same_run(json.loads(RunConfig.read(out).to_json()), json.loads(self.config.to_json()))
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "run.json").write_text(self.config.to_json(), encoding="utf-8")
+        self.history = train(
+            self.model,
+            self.data,
+            self.config.train_config(),
+            validation=self.validation,
+            tokenizer=self.tokenizer,
+            out=out,
+            resume=resume,
+            progress=progress,
+        )
+        return self.history
+
+
+def prepare_run(config: RunConfig) -> Run:
+    """Read the text, make the tokenizer, the splits and the untrained model.
+
+    Raises:
+        ValueError: if the text, the tokenizer or a setting can't be used.
+    """
+    config.train_config()  # a wrong setting should be heard of before a long text is read
+    context_length = config.model_config(vocab_size=1).context_length
+    tokenizer, data, validation = _open_data(config, context_length)
+    generator = torch.Generator().manual_seed(config.seed)
+    model = GPT(config.model_config(tokenizer.vocab_size), generator=generator)
+    return Run(config, model, tokenizer, data, validation)
+
+
+def start_run(config: RunConfig, *, resume: bool = False, progress: bool = True) -> Run:
+    """:func:`prepare_run`, then :meth:`Run.train`: from a text to a trained model in one call."""
+    run = prepare_run(config)
+    run.train(resume=resume, progress=progress)
+    return run
+
+
+def load_model(out: Path | str) -> tuple[GPT, Tokenizer]:
+    """The trained model and the tokenizer of a run folder, from its newest whole checkpoint; on the CPU.
+
+    Raises:
+        ValueError: if there is no such checkpoint, or it was saved without a tokenizer.
+    """
+    checkpoint = load_checkpoint(Path(out) / "checkpoints")
+    if checkpoint.state["tokenizer"] is None:
+        raise ValueError(f"the run in {out} was saved without its tokenizer; pass tokenizer=… to minigpt.train")
+    return model_from(checkpoint), load_tokenizer(checkpoint.state["tokenizer"])
+
+
+def build_tokenizer(name: str, text: str, whole_text: str | None = None) -> Tokenizer:
+    """The tokenizer that a name stands for.
+
+    Args:
+        name: "char", "bpe" or "bpe:1024", a tiktoken name such as "gpt2", or the file of a saved tokenizer.
+        text: what a BPE tokenizer is trained on.
+        whole_text: where a character tokenizer takes its characters from; ``None`` means ``text``.
+
+    Raises:
+        ValueError: if the name stands for none.
+    """
+    kind, _, size = name.partition(":")
+    if kind == "char":
+        return CharTokenizer.train(text if whole_text is None else whole_text)
+    if kind == "bpe":
+        if size and not size.isdecimal():
+            raise ValueError(f"tokenizer={name!r}: after 'bpe:' comes the number of tokens, as in bpe:1024")
+        return BPETokenizer.train(text, int(size or 1024))
+    if Path(name).is_file():
+        return load_tokenizer(Path(name))
+    return tiktoken_tokenizer(name)
+
+
+def _open_data(config: RunConfig, context_length: int) -> tuple[Tokenizer, TokenDataset, TokenDataset]:
+    if config.data is not None:
+        prepared = open_prepared(config.data)
+        return prepared.tokenizer, prepared.train(context_length), prepared.validation(context_length)
+    text = load_corpus(config.corpus) if config.text is None else read_text(config.text)
+    parts = split_text(text, config.validation_fraction)
+    tokenizer = build_tokenizer(config.tokenizer, parts[0], text)
+    data, validation = (TokenDataset.from_text(part, tokenizer, context_length) for part in parts)
+    return tokenizer, data, validation

@@ -1,0 +1,197 @@
+import json
+import os
+import signal
+
+import pytest
+import torch
+
+import minigpt as mg
+from minigpt.model import next_token_loss
+from minigpt.train import RunState, TrainConfig, accumulate_gradients, decay_groups, split_loss, train_step
+from minigpt.train.loop import keyed_dropout
+
+CONFIG = TrainConfig(steps=12, batch_size=4, learning_rate=0.01, eval_every=4, checkpoint_every=5, device="cpu")
+
+
+def weights(model):
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+def train(model, data, config=CONFIG, **options):
+    return mg.train(model, data, config, progress=False, **options)
+
+
+def test_training_lowers_the_loss_and_leaves_the_model_ready_to_use(make_model, data):
+    model = make_model()
+    history = train(model, data, TrainConfig(steps=60, batch_size=8, learning_rate=0.01, device="cpu"), validation=data)
+    assert history.validation_loss < 0.6 * history.rows[0]["loss"]
+    assert not model.training
+
+
+def test_one_step_is_the_formula(make_model, data):
+    model, twin = make_model(), make_model()
+    optimizer = mg.AdamW(decay_groups(model, CONFIG.weight_decay), betas=(0.9, 0.99))
+    row = train_step(RunState(model.train(), optimizer, CONFIG, data), 0)
+
+    inputs, targets = data.batch(0, 4, seed=0)
+    loss = next_token_loss(twin(inputs), targets)
+    loss.backward()
+    norm = mg.clip_by_norm(twin.parameters(), 1.0)
+    reference = mg.AdamW(decay_groups(twin, 0.1), lr=CONFIG.learning_rate, betas=(0.9, 0.99), implementation="formula")
+    reference.step()  # warm-up is 0 steps of 12, so the first rate is just below the peak
+    assert row["loss"] == pytest.approx(loss.item(), rel=1e-6)
+    assert row["gradient_norm"] == pytest.approx(norm.item(), rel=1e-5)
+    assert (weights(model) - weights(twin)).abs().max() < 0.03 * CONFIG.learning_rate
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(make_model, data):
+    models = [make_model() for _ in range(3)]
+    for model, seed in zip(models, (3, 3, 4), strict=True):
+        train(model, data, TrainConfig(steps=5, batch_size=4, seed=seed, device="cpu"))
+    assert torch.equal(weights(models[0]), weights(models[1]))
+    assert not torch.equal(weights(models[0]), weights(models[2]))
+
+
+@pytest.mark.parametrize("micro_batch", [1, 2, 4])
+def test_accumulation_changes_only_the_rounding(make_model, data, micro_batch):
+    inputs, targets = data.batch(0, 8)
+    targets[1, 3:], targets[4, :] = -100, -100  # ragged padding: a mean of means would weigh it wrongly
+    whole, parts = make_model(), make_model()
+    expected = accumulate_gradients(whole, inputs, targets, 8)
+    assert accumulate_gradients(parts, inputs, targets, micro_batch) == pytest.approx(expected, rel=1e-6)
+    for a, b in zip(whole.parameters(), parts.parameters(), strict=True):
+        torch.testing.assert_close(a.grad, b.grad, rtol=1e-5, atol=1e-6)
+
+
+def test_validation_covers_every_token_but_the_first_whatever_the_batch(make_model, data):
+    model = make_model().double()
+    losses = [split_loss(model, data, batch_size) for batch_size in (1, 7, 64)]
+    assert all(loss.n_tokens == data.n_tokens - 1 for loss in losses)
+    assert losses[0].mean == pytest.approx(losses[1].mean, rel=1e-12)
+    assert losses[0].mean == pytest.approx(losses[2].mean, rel=1e-12)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.2])
+@pytest.mark.parametrize("stop_at", [5, 10])
+def test_a_resumed_run_ends_bitwise_where_the_uninterrupted_one_does(
+    make_model, data, tokenizer, tmp_path, dropout, stop_at
+):
+    whole = make_model(dropout=dropout)
+    history = train(whole, data, validation=data)
+
+    class StopsAt:
+        """Data that sends SIGINT to this process when a step is reached."""
+
+        def __getattr__(self, name):
+            return getattr(data, name)
+
+        def batch(self, step, *arguments, **options):
+            if step == stop_at - 1:
+                os.kill(os.getpid(), signal.SIGINT)
+            return data.batch(step, *arguments, **options)
+
+    first = make_model(dropout=dropout)
+    train(first, StopsAt(), validation=data, tokenizer=tokenizer, out=tmp_path)
+    assert [p.name for p in (tmp_path / "checkpoints").iterdir()][-1:] != []
+    torch.rand(7)  # the global generator may have moved on
+    second = make_model(dropout=dropout)
+    resumed = train(second, data, validation=data, tokenizer=tokenizer, out=tmp_path, resume=True)
+    assert torch.equal(weights(whole), weights(second))
+    assert [row["loss"] for row in resumed.rows] == [row["loss"] for row in history.rows]
+    logged = [json.loads(line)["step"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert logged == list(range(12))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_after_the_step_with_one_checkpoint(make_model, data, tokenizer, tmp_path, number):
+    class Interrupts:
+        def __getattr__(self, name):
+            return getattr(data, name)
+
+        def batch(self, step, *arguments, **options):
+            if step == 2:
+                os.kill(os.getpid(), number)
+            return data.batch(step, *arguments, **options)
+
+    before = signal.getsignal(number)
+    history = train(make_model(), Interrupts(), tokenizer=tokenizer, out=tmp_path)
+    assert len(history) == 3
+    assert [p.name for p in (tmp_path / "checkpoints").iterdir()] == ["step-00000003"]
+    assert signal.getsignal(number) == before
+
+
+def test_resuming_a_finished_run_changes_nothing(make_model, data, tokenizer, tmp_path):
+    first, second = make_model(), make_model()
+    train(first, data, tokenizer=tokenizer, out=tmp_path)
+    assert len(train(second, data, tokenizer=tokenizer, out=tmp_path, resume=True)) == 12
+    assert torch.equal(weights(first), weights(second))
+
+
+def test_resuming_with_other_settings_names_each(make_model, data, tokenizer, tmp_path):
+    train(make_model(), data, tokenizer=tokenizer, out=tmp_path)
+    other = TrainConfig(steps=12, batch_size=8, learning_rate=0.02, seed=0, device="cpu")
+    with pytest.raises(ValueError, match=r"batch_size was 4, now 8; learning_rate was 0.01, now 0.02"):
+        train(make_model(), data, other, tokenizer=tokenizer, out=tmp_path, resume=True)
+    with pytest.raises(ValueError, match="n_layers was 1, now 2"):
+        train(make_model(n_layers=2), data, tokenizer=tokenizer, out=tmp_path, resume=True)
+    changed = mg.TokenDataset.from_text("the cat sat on the mat. " * 40, tokenizer, 16)
+    with pytest.raises(ValueError, match="fingerprint was"):
+        train(make_model(), changed, tokenizer=tokenizer, out=tmp_path, resume=True)
+
+
+def test_a_step_that_is_not_finite_is_skipped_and_three_in_a_row_end_the_run(make_model, data):
+    class Broken(torch.nn.Module):
+        """The model, with logits of NaN at the calls that are named."""
+
+        def __init__(self, model, bad):
+            super().__init__()
+            self.model, self.bad, self.calls, self.config = model, bad, 0, model.config
+
+        def forward(self, ids):
+            self.calls += 1
+            return self.model(ids) * (float("nan") if self.calls in self.bad else 1.0)
+
+    once = Broken(make_model(), {2})
+    with pytest.warns(UserWarning, match="step 1: loss nan.*not finite, the update is skipped"):
+        assert len(train(once, data)) == 12
+    assert torch.isfinite(weights(once)).all()
+
+    ever = Broken(make_model(), {4, 5, 6})
+    with (
+        pytest.warns(UserWarning, match="not finite"),
+        pytest.raises(FloatingPointError, match=r"step 5.*3 steps in a row.*Lower the learning rate \(now 0.01\)"),
+    ):
+        train(ever, data)
+    assert torch.isfinite(weights(ever)).all()
+
+
+def test_dropout_is_a_function_of_seed_and_step_and_the_global_generator_is_left_alone(make_model):
+    model = make_model(dropout=0.5)
+    before = torch.get_rng_state()
+    draws = []
+    for seed, step in ((0, 1), (0, 1), (0, 2), (1, 1)):
+        with keyed_dropout(model, seed, step):
+            draws.append(torch.rand(1).item())
+    assert draws[0] == draws[1] and len(set(draws)) == 3
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_data_that_does_not_fit_the_model_is_refused(make_model, data, tokenizer):
+    with pytest.raises(ValueError, match=r"the training data has vocab_size=\d+, the model only 5"):
+        train(make_model(vocab_size=5), data)
+    long = mg.TokenDataset.from_text("the cat sat on the mat. " * 40, tokenizer, 32)
+    with pytest.raises(ValueError, match="the validation data is cut for context_length=32, the model takes 16"):
+        train(make_model(), data, validation=long)
+
+
+def test_a_device_that_is_not_there_is_named_with_those_that_are(make_model, data):
+    for name in ("cuda:97", "warp"):
+        with pytest.raises(ValueError, match=f"device='{name}' is not on this machine; it has .*cpu"):
+            train(make_model(), data, TrainConfig(device=name))
+
+
+def test_resuming_without_a_folder_or_a_checkpoint_is_refused(make_model, data, tmp_path):
+    with pytest.raises(ValueError, match="needs the folder of the run"):
+        train(make_model(), data, resume=True)
+    with pytest.raises(ValueError, match="no usable checkpoint"):
+        train(make_model(), data, out=tmp_path, resume=True)

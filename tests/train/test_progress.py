@@ -1,0 +1,25 @@
+from minigpt.train.progress import Progress
+
+ROW = {"step": 249, "loss": 1.5, "tokens_per_second": 1000.0}
+
+
+def test_an_evaluation_is_one_line_and_other_steps_are_none(capsys):
+    with Progress(0, 2000, enabled=True) as shown:
+        shown.show({**ROW, "step": 248})
+        shown.show({**ROW, "validation_loss": 1.625})
+    printed = capsys.readouterr()
+    assert printed.out == "step  250 of 2000: loss 1.500, validation 1.625\n"
+    assert printed.err == ""  # no terminal here, so no bar
+
+
+def test_nothing_is_shown_where_it_is_not_enabled(capsys):
+    with Progress(0, 2000, enabled=False) as shown:
+        shown.show({**ROW, "validation_loss": 1.625})
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_terminal_gets_a_bar(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with Progress(0, 2000, enabled=True) as shown:
+        shown.show(ROW)
+    assert "1/2000" in capsys.readouterr().err
