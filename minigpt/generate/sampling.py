@@ -1,0 +1,184 @@
+r"""From the logits of one position to the next token: temperature, top-k, top-p, then one draw.
+
+$$p_i = \frac{\exp(z_i / \tau)}{\sum_{k=1}^{V} \exp(z_k / \tau)}, \qquad
+p'_i = \frac{p_i\,[\,i \in K\,]}{\sum_{k \in K} p_k}$$
+
+$z$ are the logits and $\tau$ the temperature. $K$ is the set of tokens kept: the $k$ most probable (top-k), or the
+smallest set of most probable tokens whose mass reaches $p$ (top-p). Both filters take probabilities and give
+probabilities, so they chain in the order written here. Equal probabilities rank by token id, the lower first, as argmax
+does.
+
+Dimensions: B batch, V vocabulary; leading axes of the pure functions are arbitrary.
+Source: top-k, Fan et al. 2018, arXiv:1805.04833; top-p (nucleus), Holtzman et al. 2019, arXiv:1904.09751.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from minigpt.model import softmax
+
+
+def temperature_probabilities(logits: Tensor, temperature: float = 1.0) -> Tensor:
+    r"""Turn logits into probabilities: $p_i = \exp(z_i / \tau) / \sum_k \exp(z_k / \tau)$.
+
+    Args:
+        logits: ``(..., V)`` floating point; an entry may be ``-inf`` (probability 0).
+        temperature: $\tau \ge 0$. Below 1 sharpens, above 1 flattens. 0 means the limit $\tau \to 0$, greedy choice:
+            all the mass on the largest logit, on the lowest id among equals.
+
+    Returns:
+        ``(..., V)`` in the dtype of ``logits``, at least float32; each row sums to 1.
+
+    Raises:
+        ValueError: if the temperature is negative or not finite, or a row of logits has no finite maximum.
+    """
+    check_sampling(logits.shape[-1], temperature=temperature)
+    wide = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+    largest, greedy = wide.max(dim=-1, keepdim=True)
+    # The maximum of a row is finite unless the row holds NaN or inf, or nothing but -inf: one test finds all three.
+    if not largest.isfinite().all():
+        raise ValueError(
+            f"non-finite logits: {int((~wide.isfinite()).sum())} of {wide.numel()} values are NaN or infinite; "
+            "the model's weights have probably diverged: go back to an earlier checkpoint, or lower the learning rate"
+        )
+    if temperature == 0:
+        return torch.zeros_like(wide).scatter(-1, greedy, 1.0)
+    # Shift before dividing, so that z / τ cannot overflow; below the smallest normal number τ itself would round to 0.
+    return softmax((wide - largest) / max(temperature, torch.finfo(wide.dtype).tiny))
+
+
+def top_k_filter(probabilities: Tensor, top_k: int) -> Tensor:
+    r"""Keep the ``top_k`` most probable tokens: $p'_i = p_i\,[i \in K] / \sum_{k \in K} p_k$ with $|K| =$ ``top_k``.
+
+    Args:
+        probabilities: ``(..., V)``, rows that sum to 1.
+        top_k: how many tokens to keep, 1 … V.
+
+    Returns:
+        ``(..., V)``, rows that sum to 1; exactly V - ``top_k`` tokens of each row have been set to 0.
+
+    Raises:
+        ValueError: if ``top_k`` is below 1 or above V.
+    """
+    check_sampling(probabilities.shape[-1], top_k=top_k)
+    order = probabilities.argsort(dim=-1, descending=True, stable=True)
+    kept = torch.zeros_like(probabilities, dtype=torch.bool).scatter(-1, order[..., :top_k], True)
+    return _renormalize(probabilities, kept)
+
+
+def top_p_filter(probabilities: Tensor, top_p: float) -> Tensor:
+    r"""Keep the smallest set of most probable tokens whose mass reaches ``top_p``.
+
+    With the tokens in order of falling probability, $p_{(1)} \ge p_{(2)} \ge \dots$, the boundary rule is
+
+    $$i \in K \iff \sum_{j < i} p_{(j)} < p \quad\text{or}\quad i = 1$$
+
+    so the token that reaches or crosses $p$ is the last one kept, a set of mass exactly $p$ takes no further token, and
+    the most probable token always stays. $p = 1$ keeps every token.
+
+    Args:
+        probabilities: ``(..., V)``, rows that sum to 1.
+        top_p: the mass to keep, in (0, 1].
+
+    Returns:
+        ``(..., V)``, rows that sum to 1.
+
+    Raises:
+        ValueError: if ``top_p`` is outside (0, 1].
+    """
+    check_sampling(probabilities.shape[-1], top_p=top_p)
+    if top_p == 1:  # rounding may bring the running sum to 1 before the last token
+        return probabilities
+    ordered, order = probabilities.sort(dim=-1, descending=True, stable=True)
+    mass_before = F.pad(ordered.cumsum(dim=-1), (1, -1))
+    within = mass_before < top_p
+    within[..., 0] = True  # a top_p below the smallest float32 rounds to 0
+    return _renormalize(probabilities, torch.zeros_like(within).scatter(-1, order, within))
+
+
+def next_token_probabilities(
+    logits: Tensor, *, temperature: float = 1.0, top_k: int | None = None, top_p: float | None = None
+) -> Tensor:
+    """The distribution that :func:`sample_next` draws from: temperature, then top-k, then top-p.
+
+    Args:
+        logits: ``(..., V)`` floating point.
+        temperature: see :func:`temperature_probabilities`.
+        top_k: see :func:`top_k_filter`; ``None`` keeps all.
+        top_p: see :func:`top_p_filter`, applied to what top-k left; ``None`` keeps all.
+
+    Returns:
+        ``(..., V)``, at least float32; each row sums to 1.
+
+    Raises:
+        ValueError: as the three functions named above.
+    """
+    probabilities = temperature_probabilities(logits, temperature)
+    if top_k is not None:
+        probabilities = top_k_filter(probabilities, top_k)
+    if top_p is not None:
+        probabilities = top_p_filter(probabilities, top_p)
+    return probabilities
+
+
+def sample_next(
+    logits: Tensor,
+    *,
+    generator: torch.Generator,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+) -> Tensor:
+    """Draw one token a row from :func:`next_token_probabilities`.
+
+    Args:
+        logits: ``(B, V)`` floating point.
+        generator: the source of randomness. The draw happens on its device, so a CPU generator gives the same tokens
+            for the same probabilities wherever the model runs.
+        temperature: 0 for greedy, else the divisor of the logits.
+        top_k: keep this many tokens; ``None`` keeps all.
+        top_p: keep the smallest set of this mass; ``None`` keeps all.
+
+    Returns:
+        ``(B,)`` int64 token ids on the device of ``logits``.
+
+    Raises:
+        ValueError: as :func:`next_token_probabilities`.
+    """
+    probabilities = next_token_probabilities(logits, temperature=temperature, top_k=top_k, top_p=top_p)
+    drawn = torch.multinomial(probabilities.to(generator.device), num_samples=1, generator=generator)
+    return drawn.squeeze(-1).to(logits.device)
+
+
+def check_sampling(
+    vocab_size: int, *, temperature: float = 1.0, top_k: int | None = None, top_p: float | None = None
+) -> None:
+    """Refuse sampling settings that have no meaning, each with one ``ValueError`` that says how to mend it.
+
+    Args:
+        vocab_size: V, tokens.
+        temperature: must be finite and ≥ 0.
+        top_k: must be ``None`` or 1 … V.
+        top_p: must be ``None`` or in (0, 1].
+    """
+    if not 0 <= temperature < math.inf:
+        raise ValueError(
+            f"temperature={temperature} must be finite and at least 0; 0 is greedy, 1 the model's own distribution"
+        )
+    if top_k is not None and top_k < 1:
+        raise ValueError(f"top_k={top_k} must be at least 1; use top_k=None to keep every token")
+    if top_k is not None and top_k > vocab_size:
+        raise ValueError(
+            f"top_k={top_k} is more than the vocabulary of {vocab_size} tokens; "
+            f"use top_k={vocab_size} or less, or top_k=None to keep every token"
+        )
+    if top_p is not None and not 0 < top_p <= 1:
+        raise ValueError(f"top_p={top_p} must be above 0 and at most 1; use top_p=None to keep every token")
+
+
+def _renormalize(probabilities: Tensor, kept: Tensor) -> Tensor:
+    masked = probabilities * kept
+    return masked / masked.sum(dim=-1, keepdim=True)
