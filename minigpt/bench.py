@@ -1,0 +1,175 @@
+"""Speed and memory beside a known peer: ratios taken in one run, since absolute times say more about the machine.
+
+The training step is measured against the GPT-2 of Hugging Face's transformers, at equal shapes, with the same batch,
+clipping and AdamW, the two taking turns. The limit is what a large matrix product reaches on the same machine.
+"""
+
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.profiler import ProfilerActivity, profile
+from tqdm import tqdm
+
+from minigpt.cost import training_flops_per_token
+from minigpt.model import GPT, GPTConfig
+from minigpt.train import AdamW, accumulate_gradients, decay_groups
+from minigpt.train.optim import fused_clip_by_norm
+
+Step = Callable[[Tensor, Tensor], None]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A model and a batch: L layers, H heads, D wide; B sequences of T tokens."""
+
+    n_layers: int
+    n_heads: int
+    d_model: int
+    n_positions: int
+    batch_size: int
+
+    def __str__(self) -> str:
+        return f"{self.n_layers} × {self.d_model}, T {self.n_positions}, B {self.batch_size}"
+
+    @property
+    def config(self) -> GPTConfig:
+        """The character-level model of this shape."""
+        return GPTConfig(
+            vocab_size=65,
+            context_length=self.n_positions,
+            d_model=self.d_model,
+            n_layers=self.n_layers,
+            n_heads=self.n_heads,
+        )
+
+
+SHAPES = (Shape(4, 4, 128, 64, 12), Shape(6, 6, 384, 256, 8))
+
+
+def train_step(rounds: int = 9) -> None:
+    """Print a table: our training step beside transformers' GPT-2, in float32, on the default device's CPU.
+
+    Raises:
+        ImportError: if transformers is not installed.
+    """
+    steps = {shape: {"minigpt": our_step(shape.config), "transformers": peer_step(shape.config)} for shape in SHAPES}
+    print(f"float32, {torch.get_num_threads()} threads, torch {torch.__version__}; medians of {rounds} rounds in turn")
+    print(f"{'shape':<24}{'':<14}{'tokens/s':>10}{'ratio':>8}{'GFLOP/s':>10}{'of matmul':>11}{'step memory':>13}")
+    for shape, contenders in steps.items():
+        _print_rows(shape, contenders, rounds)
+    print("ratio: tokens/s over transformers'. GFLOP/s: 6 × matrix parameters + 6·L·D·(T+1) per token, over the time.")
+    print(
+        "of matmul: the share of what a 1024 × 1024 product reached in the same rounds. step memory: the most bytes of"
+    )
+    print("tensors that are alive at once in a step, beyond the weights and moments.")
+
+
+def our_step(config: GPTConfig) -> Step:
+    """One update of our GPT with our loss, clipping and optimizer."""
+    model = GPT(config).train()
+    optimizer = AdamW(decay_groups(model, 0.1), lr=1e-3)
+
+    def step(inputs: Tensor, targets: Tensor) -> None:
+        accumulate_gradients(model, inputs, targets, len(inputs))
+        fused_clip_by_norm(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return step
+
+
+def peer_step(config: GPTConfig) -> Step:
+    """One update of transformers' GPT-2 at the same shape, with its own loss and PyTorch's AdamW as it comes."""
+    try:
+        from transformers import GPT2Config, GPT2LMHeadModel
+    except ImportError:
+        raise ImportError('the peer is transformers: pip install "minigpt-as-written[hf]"') from None
+    shape = {
+        "vocab_size": config.vocab_size,
+        "n_positions": config.context_length,
+        "n_embd": config.d_model,
+        "n_layer": config.n_layers,
+        "n_head": config.n_heads,
+    }
+    no_dropout = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
+    no_specials = {"bos_token_id": None, "eos_token_id": None}
+    model = GPT2LMHeadModel(GPT2Config(**shape, **no_dropout, **no_specials, loss_type="ForCausalLM")).train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.1)
+
+    def step(inputs: Tensor, targets: Tensor) -> None:
+        model(input_ids=inputs, labels=inputs).loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return step
+
+
+def step_memory(step: Callable[[], None]) -> int:
+    """The most bytes that were allocated at once during ``step``, beyond what was there before it."""
+    with _quiet_profiler(), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        step()
+    recorded = profiler.profiler
+    assert recorded is not None
+    alive, peak = 0, 0
+    for event in recorded.kineto_results.events():
+        if event.name() == "[memory]":
+            alive += event.nbytes()
+            peak = max(peak, alive)
+    return peak
+
+
+@contextmanager
+def _quiet_profiler() -> Iterator[None]:
+    """The profiler's C++ part writes to file descriptor 2 when it starts and stops; nobody asked for that."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+
+
+def matmul_rate(size: int = 1024) -> float:
+    """Floating-point operations per second of one ``size`` × ``size`` float32 product."""
+    a, b = torch.randn(size, size), torch.randn(size, size)
+    return 2 * size**3 / _seconds(lambda: torch.mm(a, b))
+
+
+def _print_rows(shape: Shape, contenders: dict[str, Step], rounds: int) -> None:
+    ids = torch.randint(0, shape.config.vocab_size, (shape.batch_size, shape.n_positions + 1))
+    inputs, targets = ids[:, :-1].contiguous(), ids[:, 1:].contiguous()
+    times: dict[str, list[float]] = {name: [] for name in contenders}
+    rates = []
+    repeats = max(1, round(0.5 / _seconds(lambda: contenders["transformers"](inputs, targets))))
+    for _ in tqdm(range(rounds), desc=str(shape), leave=False):
+        rates.append(matmul_rate())
+        for name, step in contenders.items():
+            times[name].append(_seconds(lambda step=step: step(inputs, targets), repeats))  # type: ignore[misc]
+    flops = training_flops_per_token(shape.config, shape.n_positions) * inputs.numel()
+    for name, step in contenders.items():
+        seconds = statistics.median(times[name])
+        ratio = statistics.median(b / a for a, b in zip(times[name], times["transformers"], strict=True))
+        memory = step_memory(lambda step=step: step(inputs, targets))  # type: ignore[misc]
+        print(
+            f"{shape!s:<24}{name:<14}{inputs.numel() / seconds:>10,.0f}{ratio:>8.2f}{flops / seconds / 1e9:>10.1f}"
+            f"{flops / seconds / statistics.median(rates):>11.0%}{memory / 2**20:>9.1f} MiB"
+        )
+
+
+def _seconds(function: Callable[[], object], repeats: int = 1) -> float:
+    started = time.perf_counter()
+    for _ in range(repeats):
+        function()
+    return (time.perf_counter() - started) / repeats

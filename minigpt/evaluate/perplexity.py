@@ -1,0 +1,73 @@
+r"""How well a model predicts a text, in three units.
+
+$$\mathrm{nats\ per\ token} = -\frac1n \sum_{i=1}^{n} \log p(x_i \mid x_{<i}), \qquad
+\mathrm{perplexity} = \exp(\mathrm{nats\ per\ token})$$
+$$\mathrm{bits\ per\ byte} = \frac{n}{b} \cdot \frac{\mathrm{nats\ per\ token}}{\log 2}$$
+
+Only bits per byte can be compared between tokenizers: a longer token is harder to guess and covers more text.
+
+Dimensions: n predicted tokens, b bytes of UTF-8 that they stand for.
+Source: perplexity, Jelinek, Mercer, Bahl & Baker 1977, J. Acoust. Soc. Am. 62.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from torch import nn
+
+from minigpt.text import TokenDataset, Tokenizer
+from minigpt.train import split_loss
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The figures of one model on one text.
+
+    Attributes:
+        nats: summed over the text.
+        n_tokens: predicted tokens.
+        n_bytes: the bytes of UTF-8 that they stand for.
+    """
+
+    nats: float
+    n_tokens: int
+    n_bytes: int
+
+    @property
+    def nats_per_token(self) -> float:
+        """The mean cross-entropy."""
+        return self.nats / self.n_tokens
+
+    @property
+    def perplexity(self) -> float:
+        """As uncertain as a choice among this many equally likely tokens."""
+        return math.exp(self.nats_per_token)
+
+    @property
+    def bits_per_byte(self) -> float:
+        """Comparable between tokenizers: how far the model would compress the text, ×8."""
+        return self.nats / math.log(2) / self.n_bytes
+
+    def __str__(self) -> str:
+        return (
+            f"{self.nats_per_token:.4f} nats per token · perplexity {self.perplexity:.2f} · "
+            f"{self.bits_per_byte:.4f} bits per byte ({self.n_tokens:,} tokens, {self.n_bytes:,} bytes)"
+        )
+
+
+def evaluate(model: nn.Module, data: TokenDataset, tokenizer: Tokenizer, batch_size: int = 32) -> Evaluation:
+    """The loss of ``model`` on every token of ``data`` but the first.
+
+    Args:
+        model: maps ids ``(B, T)`` to logits ``(B, T, V)``.
+        data: the text, as ids.
+        tokenizer: what made the ids; tells how many bytes each stands for.
+        batch_size: windows at once; changes the speed and nothing else.
+    """
+    loss = split_loss(model, data, batch_size)
+    lengths = np.array([len(tokenizer.token_bytes(token)) for token in range(tokenizer.vocab_size)])
+    n_bytes = 0
+    for _, targets in data.windows(batch_size):
+        n_bytes += int(lengths[targets[targets != -100].numpy()].sum())
+    return Evaluation(loss.nats, loss.n_tokens, n_bytes)

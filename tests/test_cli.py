@@ -1,0 +1,134 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from minigpt.cli import COMMANDS, main
+
+TEXT = "the cat sat on the mat, and the dog sat on the log. " * 40
+
+
+@pytest.fixture
+def trained(tmp_path, capsys):
+    (tmp_path / "text.txt").write_text(TEXT)
+    out = str(tmp_path / "run")
+    words = ["train", "--text", str(tmp_path / "text.txt"), "--steps", "4", "--batch-size", "2", "--out", out]
+    main([*words, "--context-length", "8", "--eval-every", "2", "--checkpoint-every", "2", "--device", "cpu"])
+    (tmp_path / "printed").write_text(capsys.readouterr().out)
+    return out
+
+
+def test_train_says_what_it_does_and_where_everything_is(trained, tmp_path):
+    printed = (tmp_path / "printed").read_text()
+    assert "char tokenizer" in printed and "parameters" in printed and "loss on the whole validation split" in printed
+    assert f"minigpt sample {trained} --prompt" in printed
+    assert {p.name for p in (tmp_path / "run").iterdir()} == {"run.json", "log.jsonl", "loss.png", "checkpoints"}
+    assert len((tmp_path / "run" / "log.jsonl").read_text().splitlines()) == 4
+
+
+def test_sample_continues_the_prompt_the_same_way_each_time(trained, capsys):
+    texts = []
+    for _ in range(2):
+        main(["sample", trained, "--prompt", "the ", "--max-new-tokens", "12"])
+        texts.append(capsys.readouterr().out)
+    assert texts[0] == texts[1] and texts[0].startswith("the ") and len(texts[0]) == 17
+
+
+def test_eval_prints_the_three_units(trained, capsys, tmp_path):
+    main(["eval", trained])
+    own = capsys.readouterr().out
+    assert "nats per token" in own and "perplexity" in own and "bits per byte" in own
+    main(["eval", trained, "--text", str(tmp_path / "text.txt")])
+    assert f"({len(TEXT) - 1:,} tokens" in capsys.readouterr().out
+
+
+def test_resume_takes_the_saved_settings_and_refuses_others_by_name(trained, capsys):
+    main(["train", "--resume", "--out", trained])
+    with pytest.raises(SystemExit) as caught:
+        main(["train", "--resume", f"--out={trained}", "--steps", "9", "--seed", "3"])
+    assert caught.value.code == 2
+    assert "steps was 4, now 9; seed was 0, now 3" in capsys.readouterr().err
+
+
+def test_prepare_then_train_on_the_shards(tmp_path, capsys):
+    (tmp_path / "text.txt").write_text(TEXT)
+    main(
+        [
+            "prepare",
+            str(tmp_path / "text.txt"),
+            "--tokenizer",
+            "char",
+            "--out",
+            str(tmp_path / "data"),
+            "--workers",
+            "1",
+        ]
+    )
+    assert "next: minigpt train --data" in capsys.readouterr().out
+    run = str(tmp_path / "run")
+    main(["train", "--data", str(tmp_path / "data"), "--out", run, "--steps", "1", "--context-length", "8"])
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["data"] == str(tmp_path / "data")
+
+
+def test_tokenizer_trains_saves_and_shows_the_pieces(tmp_path, capsys):
+    (tmp_path / "text.txt").write_text(TEXT)
+    out = tmp_path / "tokenizer.json"
+    main(
+        [
+            "tokenizer",
+            "--text",
+            str(tmp_path / "text.txt"),
+            "--vocab-size",
+            "270",
+            "--out",
+            str(out),
+            "--show",
+            "the mat",
+        ]
+    )
+    printed = capsys.readouterr().out
+    assert "270 tokens" in printed and " | " in printed
+    assert out.is_file()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main([command, "--help"])
+    assert caught.value.code == 0
+    assert f"usage: minigpt {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train", "--text", "nowhere.txt"], "nowhere.txt"),
+        (["train", "--corpus", "bible"], "bible"),
+        (["train", "--preset", "huge"], "preset='huge' is unknown; choose one of nano"),
+        (["train", "--recipe", "best"], "recipe='best' is unknown"),
+        (["train", "--steps", "0"], "steps=0 must be a finite number of at least 1"),
+        (["train", "--device", "cuda:97", "--steps", "1"], "device='cuda:97' is not on this machine"),
+        (["sample", "nowhere"], "no usable checkpoint in nowhere"),
+        (["eval", "nowhere"], "no usable checkpoint in nowhere"),
+    ],
+)
+def test_a_mistake_is_one_line_on_stderr_and_exit_status_2(words, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    assert caught.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith("minigpt: ") and message in error and "Traceback" not in error
+
+
+def test_a_text_shorter_than_the_context_is_one_message(capsys, tmp_path):
+    (tmp_path / "text.txt").write_text("too short")
+    with pytest.raises(SystemExit):
+        main(["train", "--text", str(tmp_path / "text.txt"), "--out", str(tmp_path / "run")])
+    assert "65" in capsys.readouterr().err
+
+
+def test_python_dash_m_minigpt_is_the_same_command(tmp_path):
+    result = subprocess.run([sys.executable, "-m", "minigpt", "--help"], capture_output=True, text=True, cwd=tmp_path)
+    assert result.returncode == 0 and "train" in result.stdout and result.stderr == ""
