@@ -1,0 +1,75 @@
+"""How the documentation site is built; `make docs` runs it with warnings as errors."""
+
+import shutil
+import sys
+from pathlib import Path
+
+DOCS = Path(__file__).parent
+sys.path.insert(0, str(DOCS / "_ext"))
+
+from minigpt.version import __version__  # noqa: E402
+
+project = "minigpt"
+author = "the minigpt authors"
+copyright = author
+release = version = __version__
+
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+    "command_help",
+    "docstrings",
+    "katex",
+    "public_names",
+    "short_names",
+]
+exclude_patterns = ["_build", "node_modules", "README.md"]
+
+# Text: MyST Markdown and notebooks, which carry the outputs of their last run.
+myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+myst_update_mathjax = False
+nb_execution_mode = "off"
+html_math_renderer = "katex"
+
+# Reference: from the docstrings.
+nitpicky = True
+# What others document: a look-up there would need the network.
+nitpick_ignore_regex = [
+    ("py:class", r"(torch|numpy|pathlib|os|collections\.abc|tiktoken)\..*"),
+    ("py:class", "Axes|Figure"),  # matplotlib's, imported for type checkers only
+]
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+python_maximum_signature_line_length = 88
+python_use_unqualified_type_names = True
+add_module_names = False
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+napoleon_use_rtype = False
+
+# Looks.
+html_theme = "furo"
+html_title = "minigpt"
+html_static_path = ["_static"]
+html_css_files = ["minigpt.css"]
+html_copy_source = False
+html_theme_options = {"navigation_with_keys": True}
+html_show_sphinx = False
+html_show_copyright = False
+copybutton_prompt_text = r"\$ |>>> |\.\.\. "
+copybutton_prompt_is_regexp = True
+
+
+def copy_notebooks() -> None:
+    """Put the notebooks among the pages: Sphinx reads only what lies under docs/."""
+    folder = DOCS / "tutorials"
+    for page in folder.glob("*.ipynb"):
+        page.unlink()
+    for notebook in (DOCS.parent / "notebooks").glob("[0-9][0-9]-*.ipynb"):
+        shutil.copy2(notebook, folder)  # with its time stamp, so that an unchanged page is not built again
+
+
+copy_notebooks()

@@ -1,0 +1,61 @@
+"""docs/_ext/docstrings.py: formulas and labelled lines in docstrings."""
+
+import importlib
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("sphinx", reason="the site needs Sphinx: install the docs extra")
+
+
+@pytest.fixture
+def docstrings(monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "docs" / "_ext")
+    return importlib.import_module("docstrings")
+
+
+def fields(docstrings, text):
+    lines = text.split("\n")
+    docstrings.label_fields(None, "module", "m", None, None, lines)
+    return "\n".join(lines)
+
+
+def test_a_hidden_formula_comes_back_as_it_was(docstrings):
+    text = r"weights $a_{ij}^*$ and $$\frac{1}{2}$$ and ``literal``"
+    assert docstrings.show(docstrings.hide(text)) == text
+
+
+def test_hiding_keeps_the_length_of_every_line(docstrings):
+    text = "x  $W^Q$  y\n$$a\n= b$$"
+    assert [len(line) for line in docstrings.hide(text).split("\n")] == [11, 3, 5]
+
+
+def test_nothing_of_a_hidden_formula_can_be_read_as_markup(docstrings):
+    assert set(r"\_*{}$").isdisjoint(docstrings.hide(r"$\alpha_{i}^* $ $\beta$").replace(" $ ", ""))
+
+
+def test_a_dollar_in_a_literal_is_no_formula(docstrings):
+    assert docstrings.hide("``$x$ and $y$``") == "``$x$ and $y$``"
+
+
+def test_two_formulas_on_a_line_stay_two(docstrings):
+    nodes = list(docstrings.pieces(docstrings.hide("$a$ $b$")))
+    assert [node.astext() for node in nodes] == ["a", " ", "b"]
+
+
+def test_a_labelled_line_becomes_a_field_with_its_continuation(docstrings):
+    text = "Softmax.\n\nDimensions: V entries;\nleading axes.\nSource: a book."
+    assert fields(docstrings, text) == "Softmax.\n\n:Dimensions: V entries;\n   leading axes.\n:Source: a book."
+
+
+def test_a_labelled_line_after_prose_starts_a_list_of_its_own(docstrings):
+    assert fields(docstrings, "Prose.\nSource: a book.") == "Prose.\n\n:Source: a book."
+
+
+def test_a_section_of_napoleon_is_left_to_napoleon(docstrings):
+    assert fields(docstrings, "Source:\n    a book") == "Source:\n    a book"
+
+
+def test_a_default_that_is_no_python_is_shown_as_dots(docstrings):
+    shown, _ = docstrings.readable_defaults(None, "class", "C", None, None, "(model=<factory>)", None)
+    assert shown == "(model=...)"

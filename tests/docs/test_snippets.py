@@ -1,0 +1,131 @@
+"""Every example that README and the site show works as it is shown.
+
+The ``python`` blocks of a page run in order, in one namespace and an empty folder. The ``minigpt`` lines of its shell
+blocks are parsed by the real command. A block below ``<!-- no-run: the reason -->`` is left out.
+"""
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FENCED = re.compile(
+    r"^(?:<!-- no-run: (?P<reason>.+?) -->\n+)?(?P<fence>`{3,})(?P<language>\w+)\n(?P<text>.*?)^(?P=fence)$",
+    re.DOTALL | re.MULTILINE,
+)
+SHELL = ("bash", "console", "sh", "shell")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block that is meant to run, and the line of its first line."""
+
+    language: str
+    text: str
+    line: int
+
+
+def pages() -> list[Path]:
+    """README and every page of the site that is written by hand."""
+    built = {"_build", "node_modules"}
+    found = [path for path in (ROOT / "docs").rglob("*.md") if not built & set(path.relative_to(ROOT).parts)]
+    return [ROOT / "README.md", *sorted(found)]
+
+
+def blocks(text: str) -> list[Block]:
+    """The blocks of a page that are not marked ``no-run``."""
+    return [
+        Block(match["language"], match["text"], text.count("\n", 0, match.start("text")) + 1)
+        for match in FENCED.finditer(text)
+        if not match["reason"]
+    ]
+
+
+def command_lines(text: str) -> Iterator[list[str]]:
+    """The words of each ``minigpt`` line in the shell blocks, its continuation lines joined."""
+    for block in blocks(text):
+        if block.language in SHELL:
+            for line in block.text.replace("\\\n", " ").splitlines():
+                words = shlex.split(line.removeprefix("$ "), comments=True)
+                if words[:1] == ["minigpt"]:
+                    yield words[1:]
+
+
+def run_python(text: str, path: Path) -> None:
+    """Run the ``python`` blocks of a page; a traceback shows the page's own lines."""
+    namespace: dict[str, object] = {"__name__": "__page__"}
+    for block in blocks(text):
+        if block.language == "python":
+            exec(compile("\n" * (block.line - 1) + block.text, path, "exec"), namespace)
+
+
+def page_name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", pages(), ids=page_name)
+def test_the_python_of_a_page_runs(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run_python(path.read_text(encoding="utf-8"), path)
+
+
+# What keeps a command short; appended to what the page shows.
+SHORT = {
+    "train": ["--steps", "2", "--device", "cpu"],
+    "sample": ["--max-new-tokens", "3"],
+    "demo": ["--steps", "2"],
+    "prepare": ["--workers", "1"],
+    "bench": ["--rounds", "1"],
+}
+
+
+@pytest.mark.parametrize("path", pages(), ids=page_name)
+def test_the_command_lines_of_a_page_run_one_after_another(path, tmp_path, monkeypatch):
+    from minigpt import bench, cli
+
+    text = "Once upon a time there was a text, and it was long enough to learn from. " * 30
+    (tmp_path / "texts").mkdir()
+    for file in ("my.txt", "texts/one.txt", "texts/two.txt"):
+        (tmp_path / file).write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(bench, "SHAPES", (bench.Shape(1, 2, 16, 8, 2),))
+    for words in command_lines(path.read_text(encoding="utf-8")):
+        cli.main([*words, *([] if "--help" in words else SHORT.get(words[0], []))])
+
+
+def test_there_are_examples_to_run():
+    languages = [block.language for path in pages() for block in blocks(path.read_text(encoding="utf-8"))]
+    assert "python" in languages
+
+
+def test_a_wrong_example_fails_at_its_line_of_the_page():
+    with pytest.raises(ZeroDivisionError) as raised:
+        run_python("# Title\n\n```python\nx = 1\nx / 0\n```\n", Path("page.md"))
+    assert raised.traceback[-1].lineno == 5 - 1  # counted from 0
+
+
+def test_later_blocks_see_the_names_of_earlier_ones():
+    run_python("```python\nx = 1\n```\n\ntext\n\n```python\nassert x == 1\n```\n", Path("page.md"))
+
+
+def test_a_block_is_left_out_only_with_a_reason():
+    assert blocks("<!-- no-run: needs a GPU -->\n```python\n1 / 0\n```\n") == []
+    assert len(blocks("<!-- no-run: -->\n```python\n1 / 0\n```\n")) == 1
+
+
+def test_command_lines_are_joined_and_comments_dropped():
+    page = "```console\n$ minigpt train \\\n    --steps 5  # few\n$ make demo\n```\n"
+    assert list(command_lines(page)) == [["train", "--steps", "5"]]
+
+
+def test_a_command_line_with_a_wrong_option_is_refused(monkeypatch, capsys):
+    from minigpt import cli
+
+    with pytest.raises(SystemExit) as raised:
+        cli.main(["train", "--no-such-option"])
+    assert raised.value.code == 2
+    assert "no-such-option" in capsys.readouterr().err

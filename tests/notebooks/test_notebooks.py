@@ -1,0 +1,129 @@
+"""The notebooks: fresh, and running from top to bottom; and the script that builds them."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("ipykernel", reason="notebooks need the notebook extra")
+pytest.importorskip("jupytext", reason="notebooks need the notebook extra")
+pytest.importorskip("nbclient", reason="notebooks need the notebook extra")
+pytest.importorskip("matplotlib", reason="notebooks need the viz extra")
+
+FOLDER = Path(__file__).parents[2] / "notebooks"
+SOURCES = sorted(FOLDER.glob("[0-9][0-9]-*.py"))
+
+
+def load_script():
+    specification = importlib.util.spec_from_file_location("build_notebooks", FOLDER / "build.py")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+script = load_script()
+
+
+def with_answers(notebook):
+    """The same notebook with the code of its folded answers as cells to run."""
+    cells = []
+    for cell in notebook.cells:
+        cells.append(cell)
+        if cell.cell_type == "markdown":
+            answers = re.findall(r"^```python\n(.*?)^```$", cell.source, re.DOTALL | re.MULTILINE)
+            cells += [script.nbformat.v4.new_code_cell(answer) for answer in answers]
+    notebook.cells = cells
+    return notebook
+
+
+def source_in(folder: Path, text: str, name: str = "01-small") -> Path:
+    source = folder / f"{name}.py"
+    source.write_text(text, encoding="utf-8")
+    return source
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_a_notebook_and_the_answers_in_it_run_from_top_to_bottom(source):
+    notebook = with_answers(script.read_source(source))
+    script.run(notebook, quick=True)
+    assert script.faults(notebook) == []
+
+
+def test_every_notebook_is_the_run_of_its_source_as_it_is():
+    assert SOURCES
+    assert script.stale(FOLDER) == []
+
+
+def test_a_run_writes_outputs_and_repeats_itself_exactly(tmp_path):
+    source = source_in(tmp_path, "# %% [markdown]\n# # Title\n\n# %%\nprint(1)\nprint(2)\n\n# %%\n6 * 7\n")
+    assert script.build(source) == []
+    first = source.with_suffix(".ipynb").read_bytes()
+    assert b"1\\n" in first
+    assert b'"42"' in first
+    assert script.build(source) == []
+    assert source.with_suffix(".ipynb").read_bytes() == first
+
+
+def test_a_notebook_runs_in_this_interpreter_and_an_empty_folder(tmp_path):
+    source = source_in(
+        tmp_path,
+        "# %%\nimport sys\nfrom pathlib import Path\n"
+        f"assert sys.executable == {script.sys.executable!r}\nassert Path.cwd() != Path({str(tmp_path)!r})\n",
+    )
+    assert script.build(source) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "fault"),
+    [
+        ("1 / 0", "cell-01 raised ZeroDivisionError: division by zero"),
+        ("import warnings; warnings.warn('old')", "cell-01 wrote to stderr: .*UserWarning: old"),
+        ("object()", "cell-01 shows a memory address"),
+        ("'x' * 400_000", "bytes, more than 400,000"),
+    ],
+)
+def test_a_notebook_with_a_fault_is_not_written(code, fault, tmp_path):
+    source = source_in(tmp_path, f"# %%\n{code}\n")
+    found = script.build(source)
+    assert len(found) == 1
+    assert re.search(fault, found[0])
+    assert not source.with_suffix(".ipynb").exists()
+
+
+def test_a_notebook_older_than_its_source_is_stale(tmp_path):
+    source = source_in(tmp_path, "# %%\n1\n")
+    script.nbformat.write(script.read_source(source), source.with_suffix(".ipynb"))
+    assert script.stale(tmp_path) == []
+    source_in(tmp_path, "# %%\n2\n")
+    assert script.stale(tmp_path) == [
+        "01-small.ipynb is not the run of 01-small.py as it is now; run `python notebooks/build.py 01-small`"
+    ]
+
+
+def test_line_ends_do_not_make_a_notebook_stale(tmp_path):
+    unix, windows = tmp_path / "01-a.py", tmp_path / "01-b.py"
+    unix.write_bytes(b"# %%\n1\n")
+    windows.write_bytes(b"# %%\r\n1\r\n")
+    assert script.fingerprint(unix) == script.fingerprint(windows)
+
+
+def test_a_source_without_a_notebook_and_the_reverse_are_refused(tmp_path):
+    source_in(tmp_path, "# %%\n1\n")
+    script.nbformat.write(script.nbformat.v4.new_notebook(), tmp_path / "02-alone.ipynb")
+    assert script.stale(tmp_path) == [
+        "02-alone.ipynb has no source 02-alone.py",
+        "01-small.py has no notebook; run `python notebooks/build.py 01-small`",
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["05", "05-self", "05-self-attention-as-written", "notebooks/05-self-attention-as-written.ipynb"]
+)
+def test_a_notebook_is_named_by_its_number_its_name_or_its_file(name):
+    assert [source.stem for source in script.chosen(FOLDER, [name])] == ["05-self-attention-as-written"]
+
+
+def test_a_name_that_means_no_notebook_is_refused():
+    with pytest.raises(ValueError, match=r"no notebook is called '77'; there are .*05-self-attention-as-written"):
+        script.chosen(FOLDER, ["77"])
