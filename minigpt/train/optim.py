@@ -149,5 +149,9 @@ def clip_by_norm(parameters: Iterable[Tensor], max_norm: float) -> Tensor:
 
 
 def fused_clip_by_norm(parameters: Iterable[Tensor], max_norm: float) -> Tensor:
-    """:func:`clip_by_norm` through PyTorch's multi-tensor kernels: what the training loop calls."""
-    return nn.utils.clip_grad_norm_(parameters, max_norm)
+    """:func:`clip_by_norm` through PyTorch's kernels, which leave gradients within the bound untouched."""
+    parameters = list(parameters)
+    norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+    if not norm + 1e-6 <= max_norm:  # also where the norm is not a number
+        nn.utils.clip_grads_with_norm_(parameters, max_norm, norm)
+    return norm
