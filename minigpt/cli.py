@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import tyro
 
 import minigpt as mg
 from minigpt import bench
-from minigpt.train import Run, RunConfig, build_tokenizer
+from minigpt.train import Run, RunConfig, build_tokenizer, open_splits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +86,7 @@ class Eval:
         """Print the figures."""
         model, tokenizer = mg.load_model(self.out)
         if self.text is None:
-            data = mg.prepare_run(RunConfig.read(self.out)).validation
+            _, _, data = open_splits(RunConfig.read(self.out), model.config.context_length, tokenizer)
         else:
             data = mg.TokenDataset.from_text(mg.read_text(self.text), tokenizer, model.config.context_length)
         print(mg.evaluate(model, data, tokenizer))
@@ -153,23 +154,21 @@ class TokenizerCommand:
 
 @dataclass(frozen=True, kw_only=True)
 class Demo:
-    """Watch a small GPT learn to write, on text that comes with Python.
+    """Watch a small GPT learn to write, on text that comes with Python; it fills runs/demo anew each time.
 
     Attributes:
         steps: how many updates.
-        out: the run folder.
-        seed: of the weights, the data order and the samples.
+        seed: of the weights and the data order.
     """
 
     steps: int = 1500
-    out: Path = Path("runs/demo")
     seed: int = 0
 
     def __call__(self) -> None:
         """A sample before, the training, a sample after, and where to go from there."""
-        config = RunConfig(
-            corpus="python-docs", tokenizer="bpe:512", recipe="fast", steps=self.steps, out=self.out, seed=self.seed
-        )
+        out = Path("runs/demo")
+        shutil.rmtree(out / "checkpoints", ignore_errors=True)
+        config = RunConfig(tokenizer="bpe:512", recipe="fast", steps=self.steps, out=out, seed=self.seed)
         run = mg.prepare_run(config)
         print(_describe(run))
         print(f"\nBefore training it writes:\n{_excerpt(run)}\n")

@@ -51,6 +51,24 @@ def test_resume_takes_the_saved_settings_and_refuses_others_by_name(trained, cap
     assert "steps was 4, now 9; seed was 0, now 3" in capsys.readouterr().err
 
 
+def test_training_into_the_folder_of_another_run_is_refused_and_changes_nothing(trained, capsys, tmp_path):
+    before = (tmp_path / "run" / "run.json").read_text()
+    with pytest.raises(SystemExit):
+        main(["train", "--text", str(tmp_path / "text.txt"), "--context-length", "8", "--out", trained, "--steps", "2"])
+    assert "already holds a run, up to step-00000004" in capsys.readouterr().err
+    assert (tmp_path / "run" / "run.json").read_text() == before
+
+
+def test_the_demo_shows_a_sample_before_and_after_and_can_be_run_again(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        main(["demo", "--steps", "2"])
+        printed = capsys.readouterr().out
+        assert printed.index("Before training it writes:") < printed.index("After training it writes:")
+        assert "step 2 of 2: loss" in printed and "minigpt sample runs/demo --prompt" in printed
+    assert (tmp_path / "runs" / "demo" / "loss.png").is_file()
+
+
 def test_prepare_then_train_on_the_shards(tmp_path, capsys):
     (tmp_path / "text.txt").write_text(TEXT)
     main(

@@ -6,7 +6,7 @@ from minigpt.train.history import History
 from minigpt.train.loop import accumulate_gradients, train, train_step
 from minigpt.train.optim import AdamW, clip_by_norm, decay_groups
 from minigpt.train.recipes import RECIPES, Recipe, recipe
-from minigpt.train.run import Run, RunConfig, build_tokenizer, load_model, prepare_run, start_run
+from minigpt.train.run import Run, RunConfig, build_tokenizer, load_model, open_splits, prepare_run, start_run
 from minigpt.train.run_state import RunState
 from minigpt.train.schedule import warmup_cosine
 from minigpt.train.validation import SplitLoss, split_loss
@@ -28,6 +28,7 @@ __all__ = [
     "decay_groups",
     "load_checkpoint",
     "load_model",
+    "open_splits",
     "prepare_run",
     "recipe",
     "save_checkpoint",

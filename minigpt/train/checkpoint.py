@@ -101,6 +101,23 @@ def load_checkpoint(folder: Path, *, device: str = "cpu") -> Checkpoint:
     raise ValueError(f"no usable checkpoint in {folder}: found {found}; train one with `minigpt train --out …`")
 
 
+def open_run_folder(out: Path, *, resume: bool) -> Path:
+    """The folder of a run's checkpoints, made if need be and swept of what a crash left behind.
+
+    Raises:
+        ValueError: if it holds checkpoints already and they are not to be resumed from.
+    """
+    folder = out / "checkpoints"
+    if not resume and (found := checkpoint_folders(folder)):
+        raise ValueError(
+            f"{out} already holds a run, up to {found[-1].name}; go on with it by resume=True (--resume), or choose "
+            "another folder"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    sweep_partial(folder)
+    return folder
+
+
 def checkpoint_folders(folder: Path) -> list[Path]:
     """The checkpoints below ``folder``, oldest first; not looked into."""
     if not folder.is_dir():

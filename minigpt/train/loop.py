@@ -23,7 +23,7 @@ from torch import Tensor
 
 from minigpt.model import GPT, next_token_loss
 from minigpt.text import TokenDataset, Tokenizer
-from minigpt.train.checkpoint import load_checkpoint, save_checkpoint, sweep_partial
+from minigpt.train.checkpoint import load_checkpoint, open_run_folder, save_checkpoint
 from minigpt.train.config import TrainConfig
 from minigpt.train.device import choose_device
 from minigpt.train.history import History, Row
@@ -64,7 +64,8 @@ def train(
         The history of the run, with :meth:`History.plot`.
 
     Raises:
-        ValueError: if the data does not fit the model, the device does not exist, or the checkpoint is another run's.
+        ValueError: if the data does not fit the model, the device does not exist, ``out`` holds a run that is not to be
+            resumed, or the checkpoint is another run's.
         FloatingPointError: after three steps in a row without a finite loss and gradient.
         OSError: if a checkpoint can't be written.
     """
@@ -73,7 +74,9 @@ def train(
     model.to(choose_device(config.device)).train()
     optimizer = AdamW(decay_groups(model, config.weight_decay), betas=(config.beta_1, config.beta_2))
     run = RunState(model, optimizer, config, data, tokenizer)
-    folder = _checkpoint_folder(out, resume)
+    if resume and out is None:
+        raise ValueError("resume=True needs the folder of the run: pass out=…")
+    folder = None if out is None else open_run_folder(Path(out), resume=resume)
     first = run.restore(load_checkpoint(folder)) if resume and folder is not None else 0
     history = _open_history(folder, first)
 
@@ -185,17 +188,6 @@ def _check_fit(model: GPT, data: TokenDataset, validation: TokenDataset | None) 
                 f"the {name} data is cut for context_length={split.context_length}, the model takes "
                 f"{model.config.context_length}; make them equal"
             )
-
-
-def _checkpoint_folder(out: Path | str | None, resume: bool) -> Path | None:
-    if out is None:
-        if resume:
-            raise ValueError("resume=True needs the folder of the run: pass out=…")
-        return None
-    folder = Path(out) / "checkpoints"
-    folder.mkdir(parents=True, exist_ok=True)
-    sweep_partial(folder)
-    return folder
 
 
 def _open_history(folder: Path | None, first: int) -> History:

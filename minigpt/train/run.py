@@ -28,7 +28,7 @@ from minigpt.text import (
     split_text,
     tiktoken_tokenizer,
 )
-from minigpt.train.checkpoint import load_checkpoint
+from minigpt.train.checkpoint import load_checkpoint, open_run_folder
 from minigpt.train.config import TrainConfig, check_same_run
 from minigpt.train.history import History
 from minigpt.train.loop import train
@@ -154,7 +154,7 @@ class Run:
         out = self.config.out
         if resume:
             check_same_run(json.loads(RunConfig.read(out).to_json()), json.loads(self.config.to_json()))
-        out.mkdir(parents=True, exist_ok=True)
+        open_run_folder(out, resume=resume)
         (out / "run.json").write_text(self.config.to_json(), encoding="utf-8")
         self.history = train(
             self.model,
@@ -177,7 +177,7 @@ def prepare_run(config: RunConfig) -> Run:
     """
     config.train_config()  # a wrong setting should be heard of before a long text is read
     context_length = config.model_config(vocab_size=1).context_length
-    tokenizer, data, validation = _open_data(config, context_length)
+    tokenizer, data, validation = open_splits(config, context_length)
     generator = torch.Generator().manual_seed(config.seed)
     model = GPT(config.model_config(tokenizer.vocab_size), generator=generator)
     return Run(config, model, tokenizer, data, validation)
@@ -225,12 +225,25 @@ def build_tokenizer(name: str, text: str, whole_text: str | None = None) -> Toke
     return tiktoken_tokenizer(name)
 
 
-def _open_data(config: RunConfig, context_length: int) -> tuple[Tokenizer, TokenDataset, TokenDataset]:
+def open_splits(
+    config: RunConfig, context_length: int, tokenizer: Tokenizer | None = None
+) -> tuple[Tokenizer, TokenDataset, TokenDataset]:
+    """The tokenizer, the training split and the validation split that a configuration speaks of.
+
+    Args:
+        config: names the text, or the prepared shards, and the tokenizer.
+        context_length: T, in tokens.
+        tokenizer: a trained one, used instead of the one that ``config`` names.
+
+    Raises:
+        ValueError: if the text or the tokenizer can't be used, or a split is shorter than the context.
+    """
     if config.data is not None:
         prepared = open_prepared(config.data)
         return prepared.tokenizer, prepared.train(context_length), prepared.validation(context_length)
     text = load_corpus(config.corpus) if config.text is None else read_text(config.text)
     parts = split_text(text, config.validation_fraction)
-    tokenizer = build_tokenizer(config.tokenizer, parts[0], text)
+    if tokenizer is None:
+        tokenizer = build_tokenizer(config.tokenizer, parts[0], text)
     data, validation = (TokenDataset.from_text(part, tokenizer, context_length) for part in parts)
     return tokenizer, data, validation

@@ -7,7 +7,15 @@ import torch
 
 import minigpt as mg
 from minigpt.model import next_token_loss
-from minigpt.train import RunState, TrainConfig, accumulate_gradients, decay_groups, split_loss, train_step
+from minigpt.train import (
+    RunState,
+    TrainConfig,
+    accumulate_gradients,
+    decay_groups,
+    load_checkpoint,
+    split_loss,
+    train_step,
+)
 from minigpt.train.loop import keyed_dropout
 
 CONFIG = TrainConfig(steps=12, batch_size=4, learning_rate=0.01, eval_every=4, checkpoint_every=5, device="cpu")
@@ -188,6 +196,30 @@ def test_a_device_that_is_not_there_is_named_with_those_that_are(make_model, dat
     for name in ("cuda:97", "warp"):
         with pytest.raises(ValueError, match=f"device='{name}' is not on this machine; it has .*cpu"):
             train(make_model(), data, TrainConfig(device=name))
+
+
+def test_a_new_run_never_overwrites_an_old_one(make_model, data, tokenizer, tmp_path):
+    train(make_model(), data, tokenizer=tokenizer, out=tmp_path)
+    log = (tmp_path / "log.jsonl").read_text()
+    with pytest.raises(ValueError, match=r"already holds a run, up to step-00000012; go on with it by resume=True"):
+        train(make_model(), data, tokenizer=tokenizer, out=tmp_path)
+    assert (tmp_path / "log.jsonl").read_text() == log
+
+
+def test_ctrl_c_during_a_save_leaves_a_whole_checkpoint_and_ends_the_run(
+    make_model, data, tokenizer, tmp_path, monkeypatch
+):
+    flush = os.fsync
+
+    def interrupted(handle):
+        os.kill(os.getpid(), signal.SIGINT)
+        monkeypatch.setattr(os, "fsync", flush)
+        flush(handle)
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    history = train(make_model(), data, tokenizer=tokenizer, out=tmp_path)
+    assert len(history) == 5  # the first save is due after step 5
+    assert load_checkpoint(tmp_path / "checkpoints").step == 5
 
 
 def test_resuming_without_a_folder_or_a_checkpoint_is_refused(make_model, data, tmp_path):
