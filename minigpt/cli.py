@@ -15,6 +15,8 @@ import minigpt as mg
 from minigpt import bench
 from minigpt.train import Run, RunConfig, build_tokenizer, open_splits
 
+RunFolder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Train(RunConfig):
@@ -50,7 +52,7 @@ class Sample:
         seed: chooses one of the possible texts.
     """
 
-    out: tyro.conf.Positional[Path]
+    out: RunFolder
     prompt: str = "\n"
     max_new_tokens: int = 300
     temperature: float = 0.8
@@ -79,7 +81,7 @@ class Eval:
         text: a UTF-8 text file or a folder of them; without it, the run's own validation split.
     """
 
-    out: tyro.conf.Positional[Path]
+    out: RunFolder
     text: Path | None = None
 
     def __call__(self) -> None:
@@ -104,7 +106,7 @@ class Prepare:
         workers: processes; without it, one for each core.
     """
 
-    source: tyro.conf.Positional[Path]
+    source: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="TEXT")]
     out: Path
     tokenizer: str = "gpt2"
     validation_fraction: float = 0.1

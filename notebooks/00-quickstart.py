@@ -69,13 +69,15 @@ print("targets", tuple(targets.shape), targets[0, :6].tolist(), "…")
 # normalised queries and keys, squared ReLU.
 
 # %%
-config = mg.GPTConfig.preset("nano", vocab_size=tokenizer.vocab_size, **mg.RECIPES["fast"].model)
+parts = mg.RECIPES["fast"].model
+config = mg.GPTConfig.preset("nano", vocab_size=tokenizer.vocab_size, **parts)
 model = mg.GPT(config, generator=torch.Generator().manual_seed(0))
 logits = model(inputs)
 
 print(f"{model.n_parameters:,} parameters")
 print("logits", tuple(logits.shape), "= (batch, positions, vocabulary)")
-loss, guessing = mg.next_token_loss(logits, targets).item(), math.log(tokenizer.vocab_size)
+loss = mg.next_token_loss(logits, targets).item()
+guessing = math.log(tokenizer.vocab_size)
 print(f"loss {loss:.3f}, guessing {guessing:.3f} nats per token")
 
 # %% [markdown]
@@ -93,7 +95,7 @@ print(mg.generate(model, tokenizer, "The value of", max_new_tokens=40))
 # was kept for the test.
 
 # %%
-settings = mg.TrainConfig(steps=STEPS, batch_size=12, learning_rate=3e-3, eval_every=150, device="cpu")
+settings = mg.TrainConfig(steps=STEPS, learning_rate=3e-3, eval_every=150, device="cpu")
 history = mg.train(model, data, settings, validation=validation)
 
 # %% mystnb={"image": {"alt": "The loss falls steeply, then slowly, far below guessing."}}
@@ -107,7 +109,8 @@ history.plot(uniform=guessing, title="nano on the Python documentation")
 # chooses another text.
 
 # %%
-print(mg.generate(model, tokenizer, "The value of", max_new_tokens=120, temperature=0.7, seed=1))
+prompt = "The value of"
+print(mg.generate(model, tokenizer, prompt, max_new_tokens=120, temperature=0.7, seed=1))
 
 # %% [markdown]
 # ## How good is it?
