@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import shlex
 import shutil
 import sys
 from collections.abc import Sequence
@@ -271,4 +272,11 @@ def _finish(run: Run) -> None:
         print(f"curve:      {error}")
     print(f"log:        {out / 'log.jsonl'}")
     print(f"checkpoint: {out / 'checkpoints'}")
-    print(f'next:       minigpt sample {out} --prompt "The "')
+    print(f"next:       minigpt sample {shlex.quote(str(out))} --prompt {shlex.quote(_prompt(run))}")
+
+
+def _prompt(run: Run) -> str:
+    """How the validation text begins: a prompt that the tokenizer knows, whatever the language."""
+    inputs, _ = next(run.validation.windows(1))
+    words = run.tokenizer.decode(inputs[0, :12].tolist()).replace("\ufffd", "").split()
+    return " ".join(words[:3])

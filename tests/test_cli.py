@@ -1,4 +1,5 @@
 import json
+import shlex
 import subprocess
 import sys
 
@@ -22,7 +23,9 @@ def trained(tmp_path, capsys):
 def test_train_says_what_it_does_and_where_everything_is(trained, tmp_path):
     printed = (tmp_path / "printed").read_text()
     assert "char tokenizer" in printed and "parameters" in printed and "loss on the whole validation split" in printed
-    assert f"minigpt sample {trained} --prompt" in printed
+    command = shlex.split(printed.partition("next:")[2])
+    assert command[:3] == ["minigpt", "sample", trained]
+    main([*command[1:], "--max-new-tokens", "3"])
     assert {p.name for p in (tmp_path / "run").iterdir()} == {"run.json", "log.jsonl", "loss.png", "checkpoints"}
     assert len((tmp_path / "run" / "log.jsonl").read_text().splitlines()) == 4
 

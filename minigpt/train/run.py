@@ -222,7 +222,10 @@ def build_tokenizer(name: str, text: str, whole_text: str | None = None) -> Toke
         return BPETokenizer.train(text, int(size or 1024))
     if Path(name).is_file():
         return load_tokenizer(Path(name))
-    return tiktoken_tokenizer(name)
+    try:
+        return tiktoken_tokenizer(name)
+    except ValueError as error:
+        raise ValueError(f"tokenizer={name!r} is not char, bpe:1024 or a saved tokenizer's file, and {error}") from None
 
 
 def open_splits(

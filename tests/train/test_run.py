@@ -76,6 +76,10 @@ def test_what_is_set_wins_over_the_recipe_and_the_preset(name):
 def test_unknown_names_list_the_known_ones():
     with pytest.raises(ValueError, match=r"recipe='best' is unknown; choose one of gpt2, fast"):
         RunConfig(recipe="best").train_config()
+    with pytest.raises(
+        ValueError, match=r"is not char, bpe:1024 or a saved tokenizer's file, and tiktoken has no .*gpt2"
+    ):
+        build_tokenizer("gpt9", TEXT)
     with pytest.raises(ValueError, match="after 'bpe:' comes the number of tokens"):
         build_tokenizer("bpe:many", TEXT)
 
