@@ -276,7 +276,8 @@ def _finish(run: Run) -> None:
 
 
 def _prompt(run: Run) -> str:
-    """How the validation text begins: a prompt that the tokenizer knows, whatever the language."""
+    """A few words from the start of the validation text: a prompt that the tokenizer knows, whatever the language."""
     inputs, _ = next(run.validation.windows(1))
-    words = run.tokenizer.decode(inputs[0, :12].tolist()).replace("\ufffd", "").split()
-    return " ".join(words[:3])
+    text = run.tokenizer.decode(inputs[0].tolist()).replace("\ufffd", "")
+    words = (text.partition("\n")[2].strip() or text).split()  # the split may have cut the first line
+    return " ".join(words[:3])[:24]
