@@ -12,16 +12,19 @@ IF_IT_FAILS_SHOW_WHY := >.venv/pip.log 2>&1 || { cat .venv/pip.log >&2; exit 1; 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check format lint types docs notebooks clean
+.PHONY: help demo test test-mutants check format lint types docs notebooks clean
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv/.with-viz  ## Train a small GPT in a few minutes and watch it learn to write
 	@$(BIN)/minigpt demo
 
 test: .venv/.with-test  ## Run the tests
 	@$(BIN)/pytest
+
+test-mutants: .venv/.with-test  ## Change each equation and each function in one place after another: is it noticed?
+	@$(BIN)/python tests/equations/campaign.py
 
 check: .venv/.with-dev  ## Format, lint, types and tests: everything that must pass before a commit
 	@$(BIN)/ruff format --check .

@@ -21,6 +21,7 @@ extensions = [
     "sphinx_copybutton",
     "command_help",
     "docstrings",
+    "equation_index",
     "katex",
     "public_names",
     "short_names",

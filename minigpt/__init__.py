@@ -5,6 +5,8 @@
 >>> model = mg.GPT(mg.GPTConfig.preset("nano", vocab_size=65))
 """
 
+from minigpt import equations
+from minigpt.cost import training_flops_per_token
 from minigpt.evaluate import Evaluation, evaluate
 from minigpt.generate import generate, generate_ids, stream, stream_ids
 from minigpt.model import (
@@ -81,6 +83,7 @@ __all__ = [
     "clip_by_norm",
     "cross_entropy",
     "cross_entropy_from_logits",
+    "equations",
     "evaluate",
     "gelu",
     "gelu_tanh",
@@ -112,5 +115,6 @@ __all__ = [
     "stream_ids",
     "tiktoken_tokenizer",
     "train",
+    "training_flops_per_token",
     "warmup_cosine",
 ]

@@ -5,6 +5,7 @@ import math
 import shlex
 import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import tyro
 
 import minigpt as mg
 from minigpt import bench
+from minigpt.evaluate import checks
 from minigpt.train import Run, RunConfig, build_tokenizer, open_splits
 
 RunFolder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
@@ -181,6 +183,32 @@ class Demo:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Equations:
+    """Evaluate the library's equations, term by term, and hold the functions that implement them against the values.
+
+    Attributes:
+        names: which ones; all of them, if none is named.
+    """
+
+    names: tyro.conf.Positional[tuple[str, ...]] = ()
+
+    def __call__(self) -> None:
+        """Print a table; an equation whose function differs from it is an error."""
+        equations = [mg.equations.get(name) for name in self.names] or mg.equations.all()
+        errors = {equation.name: checks.largest_error(equation) for equation in equations}
+        print(f"{'equation':28}{'largest error':16}function")
+        for equation in equations:
+            function: Any = equation.function
+            name = f"{function.__module__}.{function.__qualname__}"
+            print(f"\n{equation.name:28}{errors[equation.name]:<16.1e}{name}")
+            print(textwrap.indent(f"{equation}\nSource: {equation.source}", "    "))
+        wrong = [name for name, error in errors.items() if error > checks.TOLERANCE]
+        if wrong:
+            raise ValueError(f"the code differs from {len(wrong)} of {len(errors)} equations: {', '.join(wrong)}")
+        print(f"\n{len(errors)} equations, all equal to their functions within {checks.TOLERANCE:.0e}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Bench:
     """Measure this library beside a known peer, in one run on this machine.
 
@@ -204,6 +232,7 @@ COMMANDS: dict[str, type] = {
     "prepare": Prepare,
     "tokenizer": TokenizerCommand,
     "demo": Demo,
+    "equations": Equations,
     "bench": Bench,
 }
 

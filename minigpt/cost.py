@@ -2,18 +2,32 @@ r"""What training costs, predicted from the shape of the model alone.
 
 A matrix of P numbers costs 2P floating-point operations per token forward and 4P backward. Attention's two products
 $q k^\top$ and $a v$ cost $2 \cdot 2 \cdot E$ per head and pair of positions, of which a causal model has
-$(T + 1)/2$ per token:
-
-$$C = 6\, P + 6\, L\, H E\, (T + 1)$$
+$(T + 1)/2$ per token.
 
 Dimensions: P numbers in the matrices (the head counts, the embedding look-up does not), L layers, H heads, E head
 width, T positions; C floating-point operations per trained token.
-Source: Kaplan et al. 2020, arXiv:2001.08361, section 2.1, with the attention term made causal and exact.
 """
 
+from minigpt.equations import equation
 from minigpt.model import GPTConfig
 
 
+@equation(
+    "matrix-parameters",
+    r"P = L (D (H + 2 G) E + H E D + m D F) + D V",
+    symbols={
+        "L": "() layers",
+        "D": "() model width",
+        "H": "() query heads",
+        "G": "() key/value heads",
+        "E": "() head width",
+        "m": "() matrices of the MLP: 2, or 3 with a gate",
+        "F": "() hidden width of the MLP",
+        "V": "() vocabulary",
+        "P": "() numbers in the matrices",
+    },
+    source="counted from the matrices of a block and the head",
+)
 def matrix_parameters(config: GPTConfig) -> int:
     """P: the numbers in the weight matrices that every token is multiplied with."""
     d, e, f = config.d_model, config.head_width, config.hidden_width
@@ -22,6 +36,19 @@ def matrix_parameters(config: GPTConfig) -> int:
     return config.n_layers * (attention + mlp) + d * config.vocab_size
 
 
+@equation(
+    "training-flops",
+    r"C = 6 P + 6 L H E (T + 1)",
+    symbols={
+        "P": "() numbers in the matrices",
+        "L": "() layers",
+        "H": "() query heads",
+        "E": "() head width",
+        "T": "() positions in a sequence",
+        "C": "() floating-point operations per token, forward and backward",
+    },
+    source="Kaplan et al. 2020, arXiv:2001.08361, section 2.1, with the attention term made causal and exact",
+)
 def training_flops_per_token(config: GPTConfig, n_positions: int) -> float:
     """C: floating-point operations for one token, forward and backward, in sequences of ``n_positions`` tokens."""
     attention = 6 * config.n_layers * config.d_model * (n_positions + 1)

@@ -103,6 +103,35 @@ torch.testing.assert_close(weights, torch.tensor(by_hand))
 weights
 
 # %% [markdown]
+# ### The formula is part of the code
+#
+# Whoever types a formula twice, once to be read and once to be run, will one day change
+# one of the two. Here it stands once, on the function:
+
+# %%
+mg.attention_weights.equation
+
+# %% [markdown]
+# And it can be *evaluated*. The library reads the LaTeX, not the code, and takes every
+# sum term by term:
+
+# %%
+literal = mg.attention_weights.equation.evaluate(v=v)
+
+torch.testing.assert_close(weights, torch.from_numpy(literal))
+literal
+
+# %% [markdown]
+# Or one row at a time, with the numbers for the blackboard:
+
+# %%
+mg.attention_weights.equation.steps(v=v, i=2)
+
+# %% [markdown]
+# Every formula of the library can be asked like this; `mg.equations.all()` lists them, and
+# the tests hold each function to its own.
+
+# %% [markdown]
 # As a picture: row $i$ is what position $i$ attends to. Look at the rows, one by one;
 # each sums to 1.
 
@@ -545,4 +574,5 @@ check_same(mg.causal_attention(x, x, x, window=6), mg.causal_attention(x, x, x))
 # This is the attention of today's large models, but for one thing that the first
 # exercise brought up: it still does not know the *order* of the words. The causal mask
 # gives it a hint; positions (`minigpt/model/positions.py`) tell it outright. The code
-# of every step is in `minigpt/model/attention.py`, one file to read from top to bottom.
+# of every step is in `minigpt/model/attention.py` and, from the projections on, in
+# `minigpt/model/heads.py`: two files to read from top to bottom.

@@ -1,11 +1,14 @@
 import json
+import re
 import shlex
 import subprocess
 import sys
 
 import pytest
 
+import minigpt as mg
 from minigpt.cli import COMMANDS, main
+from minigpt.evaluate.checks import CHECKS
 
 TEXT = "the cat sat on the mat, and the dog sat on the log. " * 40
 
@@ -113,6 +116,25 @@ def test_tokenizer_trains_saves_and_shows_the_pieces(tmp_path, capsys):
     assert out.is_file()
 
 
+def test_equations_prints_each_with_its_function_and_its_largest_error(capsys):
+    main(["equations"])
+    printed = capsys.readouterr().out
+    rows = re.findall(r"^([\w-]+) +(\d\.\de[+-]\d\d) +minigpt\.([\w.]+)$", printed, re.MULTILINE)
+    assert [name for name, _, _ in rows] == [eq.name for eq in mg.equations.all()]
+    assert rows[0][0] == "attention-weights" and rows[0][2] == "model.attention.attention_weights"
+    assert all(float(error) < 1e-10 for _, error, _ in rows)
+    assert "    a_{i,j} = exp(v_i · v_j) / (Σ_(k=1..n) exp(v_i · v_k))\n    Source: the seed document" in printed
+    assert f"{len(rows)} equations, all equal to their functions within 1e-10" in printed
+
+
+def test_equations_names_those_that_their_function_differs_from(capsys, monkeypatch):
+    monkeypatch.setitem(CHECKS, "gelu", lambda function, draw: ({"x": 1.0}, 1.0))
+    with pytest.raises(SystemExit) as caught:
+        main(["equations", "softmax", "gelu"])
+    assert caught.value.code == 2
+    assert "the code differs from 1 of 2 equations: gelu" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(command, capsys):
     with pytest.raises(SystemExit) as caught:
@@ -130,6 +152,7 @@ def test_every_command_explains_itself(command, capsys):
         (["train", "--recipe", "best"], "recipe='best' is unknown"),
         (["train", "--steps", "0"], "steps=0 must be a finite number of at least 1"),
         (["train", "--device", "cuda:97", "--steps", "1"], "device='cuda:97' is not on this machine"),
+        (["equations", "sofmax"], "no equation 'sofmax'; did you mean softmax"),
         (["sample", "nowhere"], "no usable checkpoint in nowhere"),
         (["eval", "nowhere"], "no usable checkpoint in nowhere"),
     ],

@@ -30,7 +30,17 @@ ORDER = {
     "__main__": 8,
 }
 ALLOWED_IN_KERNELS = {"torch", "triton", "minigpt.kernels", *sys.stdlib_module_names}
-NOT_AT_IMPORT = ("matplotlib", "triton", "transformers", "huggingface_hub", "requests", "sphinx", "tyro", "IPython")
+NOT_AT_IMPORT = (
+    "matplotlib",
+    "lark",
+    "triton",
+    "transformers",
+    "huggingface_hub",
+    "requests",
+    "sphinx",
+    "tyro",
+    "IPython",
+)
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ def test_pyproject_lists_every_package_on_disk():
 def test_the_wheel_holds_every_module_and_the_type_marker(wheel):
     modules = {file.relative_to(ROOT).as_posix() for file in (ROOT / "minigpt").rglob("*.py")}
     kernels = {f"minigpt/{file.relative_to(ROOT).as_posix()}" for file in (ROOT / "kernels").rglob("*.py")}
-    assert modules | kernels | {"minigpt/py.typed"} <= set(contents(wheel))
+    assert modules | kernels | {"minigpt/py.typed", "minigpt/equations/grammar.lark"} <= set(contents(wheel))
 
 
 def test_the_wheel_has_no_top_level_but_minigpt(wheel):

@@ -2,6 +2,7 @@ r"""Sphinx extension: docstrings as this project writes them, fit for autodoc.
 
 - ``$...$`` and ``$$...$$`` become formulas.
 - Lines such as ``Source: Vaswani et al. 2017`` become fields.
+- What implements an equation shows it, below the first paragraph.
 
 reStructuredText would read a formula's backslashes, stars and underscores as markup. So the formulas are hidden before
 it looks – every character is moved into a private area of Unicode – and brought back as math nodes afterwards. That
@@ -17,11 +18,22 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 
+from minigpt.equations import Equation
+
 HIDDEN = 0xF0000  # the first code point of Unicode's private plane 15
 FORMULA = re.compile(r"``.*?``|\$\$(?!\$).+?\$\$|\$(?![\s$])[^$]+?\$", re.DOTALL)
 HIDDEN_COLON, HIDDEN_DOLLAR = (chr(HIDDEN + ord(character)) for character in ":$")
 HIDDEN_FORMULA = re.compile(f"({HIDDEN_DOLLAR}+[^{HIDDEN_DOLLAR}]+{HIDDEN_DOLLAR}+)")
 LABEL = re.compile(r"(Dimensions|Mask polarity|Departure|Source(?: of [\w -]+)?): (?=\S)")
+
+
+def show_equation(app: Sphinx, what: str, name: str, obj: Any, options: object, lines: list[str]) -> None:
+    """Before all else: the registered equation of a function, class or property, and its source, as docstring lines."""
+    thing = obj.fget if isinstance(obj, property) else obj
+    equation = getattr(thing, "__dict__", {}).get("equation")
+    if isinstance(equation, Equation):
+        end = lines.index("") if "" in lines else len(lines)
+        lines[end:end] = ["", equation._repr_latex_(), "", f"Source: {equation.source}.", ""]
 
 
 def hide(text: str) -> str:
@@ -109,7 +121,8 @@ def split_at_displays(paragraph: nodes.paragraph) -> Iterator[nodes.Node]:
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register the two steps around napoleon, the signatures' step, and the transform."""
+    """Register the steps around napoleon, the signatures' step, and the transform."""
+    app.connect("autodoc-process-docstring", show_equation, priority=50)
     app.connect("autodoc-process-docstring", hide_formulas, priority=100)
     app.connect("autodoc-process-docstring", label_fields, priority=900)
     app.connect("autodoc-process-signature", readable_defaults)

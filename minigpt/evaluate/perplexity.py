@@ -1,13 +1,8 @@
-r"""How well a model predicts a text, in three units.
-
-$$\mathrm{nats\ per\ token} = -\frac1n \sum_{i=1}^{n} \log p(x_i \mid x_{<i}), \qquad
-\mathrm{perplexity} = \exp(\mathrm{nats\ per\ token})$$
-$$\mathrm{bits\ per\ byte} = \frac{n}{b} \cdot \frac{\mathrm{nats\ per\ token}}{\log 2}$$
+"""How well a model predicts a text, in three units.
 
 Only bits per byte can be compared between tokenizers: a longer token is harder to guess and covers more text.
 
 Dimensions: n predicted tokens, b bytes of UTF-8 that they stand for.
-Source: perplexity, Jelinek, Mercer, Bahl & Baker 1977, J. Acoust. Soc. Am. 62.
 """
 
 import math
@@ -16,8 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from torch import nn
 
+from minigpt.equations import equation
 from minigpt.text import TokenDataset, Tokenizer
 from minigpt.train import split_loss
+
+PREDICTED = {"p": "(n) probability given to each token that came"}
 
 
 @dataclass(frozen=True)
@@ -35,16 +33,34 @@ class Evaluation:
     n_bytes: int
 
     @property
+    @equation(
+        "nats-per-token",
+        r"L = -\frac{1}{n} \sum_{i=1}^{n} \log(p_i)",
+        symbols={**PREDICTED, "L": "() mean loss in nats"},
+        source="the loss of the seed document, section 3.2, over a text",
+    )
     def nats_per_token(self) -> float:
         """The mean cross-entropy."""
         return self.nats / self.n_tokens
 
     @property
+    @equation(
+        "perplexity",
+        r"P = \exp\left(-\frac{1}{n} \sum_{i=1}^{n} \log(p_i)\right)",
+        symbols={**PREDICTED, "P": "() perplexity"},
+        source="Jelinek, Mercer, Bahl & Baker 1977, J. Acoust. Soc. Am. 62",
+    )
     def perplexity(self) -> float:
         """As uncertain as a choice among this many equally likely tokens."""
         return math.exp(self.nats_per_token)
 
     @property
+    @equation(
+        "bits-per-byte",
+        r"B = -\frac{1}{b} \sum_{i=1}^{n} \log_2(p_i)",
+        symbols={**PREDICTED, "b": "() bytes of UTF-8", "B": "() bits per byte"},
+        source="Gao et al. 2020, arXiv:2101.00027, section 3.1",
+    )
     def bits_per_byte(self) -> float:
         """Comparable between tokenizers: how far the model would compress the text, ×8."""
         return self.nats / math.log(2) / self.n_bytes

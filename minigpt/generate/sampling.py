@@ -1,15 +1,10 @@
 r"""From the logits of one position to the next token: temperature, top-k, top-p, then one draw.
 
-$$p_i = \frac{\exp(z_i / \tau)}{\sum_{k=1}^{V} \exp(z_k / \tau)}, \qquad
-p'_i = \frac{p_i\,[\,i \in K\,]}{\sum_{k \in K} p_k}$$
-
-$z$ are the logits and $\tau$ the temperature. $K$ is the set of tokens kept: the $k$ most probable (top-k), or the
-smallest set of most probable tokens whose mass reaches $p$ (top-p). Both filters take probabilities and give
-probabilities, so they chain in the order written here. Equal probabilities rank by token id, the lower first, as argmax
-does.
+Top-k keeps the k most probable tokens, top-p the smallest set of most probable tokens whose mass reaches $\rho$. Both
+take probabilities and give probabilities, so they chain in the order written here. Equal probabilities rank by token
+id, the lower first, as argmax does.
 
 Dimensions: B batch, V vocabulary; leading axes of the pure functions are arbitrary.
-Source: top-k, Fan et al. 2018, arXiv:1805.04833; top-p (nucleus), Holtzman et al. 2019, arXiv:1904.09751.
 """
 
 import math
@@ -18,11 +13,25 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from minigpt.equations import equation
 from minigpt.model import softmax
 
+RANK = r"r_i = \sum_{j=1}^{V} \mathbb{1}[p_j > p_i] + \sum_{j=1}^{i} \mathbb{1}[p_j = p_i]"
+FILTER = {
+    "p": "(V) probabilities",
+    "r": "(V) rank, 1 = most probable; equal ones by token id",
+    "p'": "(V) probabilities after the filter",
+}
 
+
+@equation(
+    "temperature",
+    r"p_i = \frac{\exp(z_i / \tau)}{\sum_{k=1}^{V} \exp(z_k / \tau)}",
+    symbols={"z": "(V) logits", r"\tau": "() temperature, above 0", "p": "(V) probabilities"},
+    source="Hinton, Vinyals & Dean 2015, arXiv:1503.02531, Eq. 1",
+)
 def temperature_probabilities(logits: Tensor, temperature: float = 1.0) -> Tensor:
-    r"""Turn logits into probabilities: $p_i = \exp(z_i / \tau) / \sum_k \exp(z_k / \tau)$.
+    r"""Turn logits into probabilities, sharper or flatter.
 
     Args:
         logits: ``(..., V)`` floating point; an entry may be ``-inf`` (probability 0).
@@ -50,8 +59,15 @@ def temperature_probabilities(logits: Tensor, temperature: float = 1.0) -> Tenso
     return softmax((wide - largest) / max(temperature, torch.finfo(wide.dtype).tiny))
 
 
+@equation(
+    "top-k",
+    r"p'_i = \frac{\mathbb{1}[r_i \le k] p_i}{\sum_{j=1}^{V} \mathbb{1}[r_j \le k] p_j}",
+    where=[RANK],
+    symbols={**FILTER, "k": "() tokens kept"},
+    source="Fan, Lewis & Dauphin 2018, arXiv:1805.04833",
+)
 def top_k_filter(probabilities: Tensor, top_k: int) -> Tensor:
-    r"""Keep the ``top_k`` most probable tokens: $p'_i = p_i\,[i \in K] / \sum_{k \in K} p_k$ with $|K| =$ ``top_k``.
+    """Keep the ``top_k`` most probable tokens.
 
     Args:
         probabilities: ``(..., V)``, rows that sum to 1.
@@ -69,15 +85,18 @@ def top_k_filter(probabilities: Tensor, top_k: int) -> Tensor:
     return _renormalize(probabilities, kept)
 
 
+@equation(
+    "top-p",
+    r"p'_i = \frac{\mathbb{1}[c_i < \rho] p_i}{\sum_{j=1}^{V} \mathbb{1}[c_j < \rho] p_j}",
+    where=[r"c_i = \sum_{j=1}^{V} \mathbb{1}[r_j < r_i] p_j", RANK],
+    symbols={**FILTER, "c": "(V) mass of the tokens that rank before", r"\rho": "() mass to keep"},
+    source="Holtzman et al. 2019, arXiv:1904.09751",
+)
 def top_p_filter(probabilities: Tensor, top_p: float) -> Tensor:
     r"""Keep the smallest set of most probable tokens whose mass reaches ``top_p``.
 
-    With the tokens in order of falling probability, $p_{(1)} \ge p_{(2)} \ge \dots$, the boundary rule is
-
-    $$i \in K \iff \sum_{j < i} p_{(j)} < p \quad\text{or}\quad i = 1$$
-
-    so the token that reaches or crosses $p$ is the last one kept, a set of mass exactly $p$ takes no further token, and
-    the most probable token always stays. $p = 1$ keeps every token.
+    The token that reaches or crosses $\rho$ is the last one kept, a set of mass exactly $\rho$ takes no further token,
+    and the most probable token always stays. $\rho = 1$ keeps every token.
 
     Args:
         probabilities: ``(..., V)``, rows that sum to 1.

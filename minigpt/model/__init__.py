@@ -4,10 +4,7 @@ from minigpt.model.attention import (
     attention_weights,
     causal_attention,
     causal_mask,
-    grouped_query_attention,
     masked_attention,
-    multi_head_attention,
-    projected_attention,
     scaled_attention,
     self_attention,
 )
@@ -15,6 +12,7 @@ from minigpt.model.backends import ATTENTION, Pattern, alibi_bias
 from minigpt.model.block import CausalSelfAttention, PostNormBlock, PreNormBlock
 from minigpt.model.config import PRESETS, GPTConfig
 from minigpt.model.gpt import GPT, initialise
+from minigpt.model.heads import grouped_query_attention, multi_head_attention, projected_attention
 from minigpt.model.loss import cross_entropy, cross_entropy_from_logits, next_token_loss
 from minigpt.model.mlp import MLP, SwiGLU, gelu, gelu_tanh, relu_squared, silu
 from minigpt.model.norms import LayerNorm, RMSNorm, layer_norm, rms_norm

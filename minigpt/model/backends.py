@@ -24,7 +24,9 @@ from einops import einsum, rearrange
 from torch import Tensor
 from torch.nn import functional as F
 
-from minigpt.model.attention import causal_mask, key_distance, share_heads
+from minigpt.equations import equation
+from minigpt.model.attention import causal_mask, key_distance
+from minigpt.model.heads import share_heads
 from minigpt.model.softmax import softmax
 
 
@@ -45,8 +47,27 @@ class Pattern:
     dropout: float = 0.0
 
 
+@equation(
+    "model-attention",
+    r"o_{ht} = \sum_{t - w < s \le t} a_{hts} v_{g(h),s}",
+    where=[
+        r"a_{hts} = \frac{\exp(z_{hts})}{\sum_{t - w < r \le t} \exp(z_{htr})}",
+        r"z_{hts} = \frac{q_{ht} \cdot k_{g(h),s}}{\sqrt{E}} - m_h (t - s)",
+        r"g(h) = \left\lceil \frac{h G}{H} \right\rceil",
+    ],
+    symbols={
+        "q": "(H, T, E) queries",
+        "k": "(G, T, E) keys",
+        "v": "(G, T, E) values",
+        "m": "(H) slopes, 0 without ALiBi",
+        "w": "() window, at least T for the whole past",
+        "o": "(H, T, E) outputs",
+    },
+    source="Vaswani et al. 2017, arXiv:1706.03762; shared heads: Ainslie et al. 2023, arXiv:2305.13245; slopes: "
+    "Press, Smith & Lewis 2022, arXiv:2108.12409",
+)
 def formula_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
-    r"""$o_{ht} = \sum_s a_{hts} v_{gs}$, with $a_{ht}$ the softmax of $q_{ht}\cdot k_{gs}/\sqrt{E} - m_h (t - s)$."""
+    """All that a pattern can say, with the weights of every pair of positions in memory."""
     n_heads, n_queries, n_keys = q.shape[1], q.shape[2], k.shape[2]
     k, v = share_heads(k, n_heads), share_heads(v, n_heads)
     scale = 1 / math.sqrt(q.shape[-1]) if pattern.scale is None else pattern.scale
@@ -103,8 +124,19 @@ def kernel_available() -> bool:
     return bool(importlib.import_module("minigpt.kernels").available())
 
 
+@equation(
+    "alibi-bias",
+    r"b_{hts} = -m_h (t + S - T - s)",
+    symbols={
+        "m": "(H) slopes",
+        "T": "() queries, the last T of the S positions",
+        "S": "() keys",
+        "b": "(H, T, S) what is added to the scores",
+    },
+    source="Press, Smith & Lewis 2022, arXiv:2108.12409, section 3",
+)
 def alibi_bias(slopes: Tensor, n_queries: int, n_keys: int) -> Tensor:
-    r"""The ALiBi penalty $-m_h\,(t - s)$.
+    r"""The ALiBi penalty: a score falls with the distance of the key.
 
     Args:
         slopes: ``(H,)``, $m_h > 0$.
@@ -113,8 +145,6 @@ def alibi_bias(slopes: Tensor, n_queries: int, n_keys: int) -> Tensor:
 
     Returns:
         ``(H, T, S)`` in the dtype of ``slopes``; entries for future keys are positive and meant to be masked.
-
-    Source: Press, Smith & Lewis 2022, arXiv:2108.12409, section 3.
     """
     distance = key_distance(n_queries, n_keys, device=slopes.device).to(slopes.dtype)
     return -rearrange(slopes, "h -> h 1 1") * distance

@@ -1,16 +1,9 @@
-r"""The causal Transformer block: attention mixes positions, an MLP works on each, norms keep both in range.
+"""The causal Transformer block: attention mixes positions, an MLP works on each, norms keep both in range.
 
-Pre-norm (GPT-2), the residual stream untouched from end to end:
-$$x \leftarrow x + \operatorname{Attention}(\operatorname{Norm}_1(x)), \qquad
-x \leftarrow x + \operatorname{MLP}(\operatorname{Norm}_2(x))$$
-
-Post-norm (the first Transformer), the sum normalised:
-$$x \leftarrow \operatorname{Norm}_1(x + \operatorname{Attention}(x)), \qquad
-x \leftarrow \operatorname{Norm}_2(x + \operatorname{MLP}(x))$$
+Pre-norm (GPT-2) leaves the residual stream untouched from end to end; post-norm (the first Transformer) normalises each
+sum. Xiong et al. 2020, arXiv:2002.04745, compare the two.
 
 Dimensions: B batch, T positions, D model width, H query heads, G key/value heads, E head width.
-Source: Vaswani et al. 2017, arXiv:1706.03762, section 3.1; pre-norm, Radford et al. 2019 (GPT-2), section 2.3;
-compared in Xiong et al. 2020, arXiv:2002.04745.
 """
 
 from collections.abc import Callable
@@ -18,11 +11,21 @@ from collections.abc import Callable
 from einops import rearrange
 from torch import Tensor, nn
 
+from minigpt.equations import equation
 from minigpt.model.backends import ATTENTION, Pattern
 from minigpt.model.config import GPTConfig
 from minigpt.model.mlp import MLP, SwiGLU
 from minigpt.model.norms import NORMS, RMSNorm
 from minigpt.model.positions import Rotation, rotary
+
+SUBLAYERS = {
+    "x": "(T, D) the residual stream",
+    "A": "function attention",
+    "F": "function MLP",
+    "N": "function first norm",
+    "M": "function second norm",
+    "y": "(T, D) the residual stream after the block",
+}
 
 
 class CausalSelfAttention(nn.Module):
@@ -54,8 +57,15 @@ class CausalSelfAttention(nn.Module):
         return self.project_out(rearrange(output, "b h t e -> b t (h e)"))
 
 
+@equation(
+    "pre-norm-block",
+    r"y = h + F(M(h))",
+    where=[r"h = x + A(N(x))"],
+    symbols=SUBLAYERS,
+    source="Radford et al. 2019 (GPT-2), section 2.3",
+)
 class PreNormBlock(nn.Module):
-    """``x + attention(norm(x))``, then ``x + mlp(norm(x))``."""
+    """Norms inside the branches."""
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
@@ -71,8 +81,15 @@ class PreNormBlock(nn.Module):
         return x + self.drop(self.mlp(self.norm_2(x)))
 
 
+@equation(
+    "post-norm-block",
+    r"y = M(h + F(h))",
+    where=[r"h = N(x + A(x))"],
+    symbols=SUBLAYERS,
+    source="Vaswani et al. 2017, arXiv:1706.03762, section 3.1",
+)
 class PostNormBlock(PreNormBlock):
-    """``norm(x + attention(x))``, then ``norm(x + mlp(x))``."""
+    """Norms after the sums."""
 
     def forward(self, x: Tensor, rotation: Rotation | None = None, slopes: Tensor | None = None) -> Tensor:
         """``(B, T, D)`` → ``(B, T, D)``."""

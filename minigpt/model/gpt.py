@@ -1,12 +1,9 @@
-r"""GPT: token ids in, logits out.
+"""GPT: token ids in, logits out.
 
-$$h_0 = E_{x} + P, \qquad h_l = \operatorname{Block}_l(h_{l-1}), \qquad z = \operatorname{Norm}(h_L)\,W_U$$
-
-with $W_U = E^\top$ where the head is tied. A post-norm model has normalised its last sum already and takes
-$\operatorname{Norm}$ as the identity.
+A model with its own head has a second matrix in place of the tied embedding. A post-norm model has normalised its last
+sum already and takes the identity as its final norm.
 
 Dimensions: B batch, T positions, D model width, V vocabulary, L layers.
-Source: Radford et al. 2018 (GPT) and 2019 (GPT-2), section 2.3; tied head, Press & Wolf 2017, arXiv:1608.05859.
 """
 
 import math
@@ -14,11 +11,27 @@ import math
 import torch
 from torch import Tensor, nn
 
+from minigpt.equations import equation
 from minigpt.model.block import BLOCKS, build_norm
 from minigpt.model.config import GPTConfig
 from minigpt.model.positions import POSITIONS
 
 
+@equation(
+    "gpt",
+    r"z_{ti} = U_i \cdot N(h)_t",
+    where=[r"h = B(u)", r"u_t = U_{x_t} + P_t"],
+    symbols={
+        "x": "(T) token ids, counted from 1",
+        "U": "(V, D) token embedding, used again as the head",
+        "P": "(T, D) learned positions",
+        "B": "function the L blocks, one after another",
+        "N": "function final norm",
+        "u": "(T, D) what enters the first block",
+        "z": "(T, V) logits",
+    },
+    source="Radford et al. 2018 (GPT) and 2019 (GPT-2), section 2.3; tied head: Press & Wolf 2017, arXiv:1608.05859",
+)
 class GPT(nn.Module):
     """A decoder-only Transformer language model.
 

@@ -1,10 +1,7 @@
-r"""Cross-entropy: how surprised the model is by what came, in nats.
+"""Cross-entropy: how surprised the model is by what came, in nats.
 
-As first written (the seed document, section 3.2), on probabilities:
-$$L = -\sum_{i=1}^{n} y_i \log(p_i)$$
-
-On logits $z$ and a single true class $c$, which is what a language model is trained on:
-$$L = -\log\operatorname{softmax}(z)_c = \log\sum_{k=1}^{V} \exp(z_k) - z_c$$
+First on probabilities, as in the seed document; then on logits and a single true class, which is what a language model
+is trained on.
 
 Dimensions: n classes in the first form; B batch, T positions, V vocabulary in the second.
 """
@@ -15,11 +12,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from minigpt.equations import equation
 from minigpt.model.softmax import log_softmax
 
 
+@equation(
+    "cross-entropy",
+    r"L = -\sum_{i=1}^{n} y_i \log(p_i)",
+    symbols={"y": "(n) true distribution", "p": "(n) predicted probabilities", "L": "() loss in nats"},
+    source="the seed document, section 3.2",
+)
 def cross_entropy(y: Tensor, p: Tensor) -> Tensor:
-    r"""$L = -\sum_i y_i \log(p_i)$, with $0 \log 0 = 0$.
+    r"""The loss of predicted probabilities, with $0 \log 0 = 0$.
 
     Args:
         y: ``(..., n)`` the true distribution: one-hot, or soft.
@@ -30,8 +34,6 @@ def cross_entropy(y: Tensor, p: Tensor) -> Tensor:
 
     Raises:
         ValueError: if the shapes differ, or if an entry of ``p`` or ``y`` is no probability.
-
-    Source: the seed document, section 3.2.
     """
     if y.shape != p.shape:
         raise ValueError(
@@ -43,8 +45,14 @@ def cross_entropy(y: Tensor, p: Tensor) -> Tensor:
     return -torch.xlogy(y, p).sum(-1)
 
 
+@equation(
+    "cross-entropy-from-logits",
+    r"L = \log\left(\sum_{k=1}^{V} \exp(z_k)\right) - z_c",
+    symbols={"z": "(V) logits", "c": "() true class, counted from 1", "L": "() loss in nats"},
+    source="Goodfellow, Bengio & Courville 2016, Deep Learning, section 6.2.2",
+)
 def cross_entropy_from_logits(logits: Tensor, targets: Tensor) -> Tensor:
-    r"""$-\log\operatorname{softmax}(z)_c$ for each row, as written: the reference of :func:`next_token_loss`.
+    """The loss of each row of logits: the reference of :func:`next_token_loss`.
 
     Args:
         logits: ``(..., V)`` floating point.
@@ -56,6 +64,18 @@ def cross_entropy_from_logits(logits: Tensor, targets: Tensor) -> Tensor:
     return -log_softmax(logits).gather(-1, targets.unsqueeze(-1)).squeeze(-1)
 
 
+@equation(
+    "next-token-loss",
+    r"L = -\frac{\sum_{b=1}^{B} \sum_{t=1}^{T} w_{bt} \log(p_{bt,x_{bt}})}{\sum_{b=1}^{B} \sum_{t=1}^{T} w_{bt}}",
+    where=[r"p_{bti} = \frac{\exp(z_{bti})}{\sum_{k=1}^{V} \exp(z_{btk})}"],
+    symbols={
+        "z": "(B, T, V) logits",
+        "x": "(B, T) the tokens that came next, counted from 1",
+        "w": "(B, T) 1 where the position counts, 0 where it is ignored",
+        "L": "() loss in nats per token",
+    },
+    source="Bengio, Ducharme, Vincent & Jauvin 2003, JMLR 3",
+)
 def next_token_loss(logits: Tensor, targets: Tensor, ignore_index: int = -100, reduction: str = "mean") -> Tensor:
     r"""The mean cross-entropy of the next token, over the positions that count.
 

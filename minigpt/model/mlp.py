@@ -1,14 +1,8 @@
-r"""The position-wise network of a block and its activations.
+"""The position-wise network of a block and its activations.
 
-$$\operatorname{GELU}(x) = x\,\Phi(x) = \tfrac{x}{2}\Big(1 + \operatorname{erf}\big(x/\sqrt2\big)\Big)$$
-$$\operatorname{GELU}_{\tanh}(x) = \tfrac{x}{2}\Big(1 + \tanh\big(\sqrt{2/\pi}\,(x + 0.044715\,x^3)\big)\Big)$$
-$$\operatorname{ReLU}^2(x) = \max(x, 0)^2, \qquad \operatorname{SiLU}(x) = \frac{x}{1 + \exp(-x)}$$
-$$\operatorname{MLP}(x) = W_2\,\phi(W_1 x)$$
-$$\operatorname{SwiGLU}(x) = W_2\,\big(\operatorname{SiLU}(W_1 x) \odot W_3 x\big)$$
+Each activation stands here as it is written, and in a fused form of the same value, which the networks use.
 
 Dimensions: D model width, F hidden width; leading axes are arbitrary.
-Source: GELU, Hendrycks & Gimpel 2016, arXiv:1606.08415, section 2; ReLU², So et al. 2021, arXiv:2109.08668;
-SwiGLU, Shazeer 2020, arXiv:2002.05202, Eq. 6.
 """
 
 import math
@@ -18,22 +12,51 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from minigpt.equations import equation
 
+GELU_SOURCE = "Hendrycks & Gimpel 2016, arXiv:1606.08415, section 2"
+SILU = r"\mathrm{SiLU}(u) = \frac{u}{1 + \exp(-u)}"
+
+
+@equation(
+    "gelu",
+    r"\mathrm{GELU}(x) = \frac{x}{2} \left(1 + \operatorname{erf}\left(\frac{x}{\sqrt{2}}\right)\right)",
+    symbols={"x": "() input, each element by itself"},
+    source=GELU_SOURCE,
+)
 def gelu(x: Tensor) -> Tensor:
     """The Gaussian error linear unit, exact: ``x`` times the normal distribution function of ``x``."""
     return x / 2 * (1 + torch.erf(x / math.sqrt(2)))
 
 
+@equation(
+    "gelu-tanh",
+    r"\mathrm{GELU}(x) = \frac{x}{2} \left(1 + \tanh\left(\sqrt{\frac{2}{\pi}} (x + 0.044715 x^3)\right)\right)",
+    symbols={"x": "() input, each element by itself"},
+    source=GELU_SOURCE,
+)
 def gelu_tanh(x: Tensor) -> Tensor:
     """GELU's approximation by a hyperbolic tangent, the one GPT-2 was trained with."""
     return x / 2 * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
 
 
+@equation(
+    "relu-squared",
+    r"f(x) = \max(x, 0)^2",
+    symbols={"x": "() input, each element by itself"},
+    source="So et al. 2021, arXiv:2109.08668",
+)
 def relu_squared(x: Tensor) -> Tensor:
     """The square of the positive part."""
     return x.clamp(min=0) ** 2
 
 
+@equation(
+    "silu",
+    SILU,
+    symbols={"u": "() input, each element by itself"},
+    source="Elfwing, Uchibe & Doya 2017, arXiv:1702.03118; Ramachandran, Zoph & Le 2017, arXiv:1710.05941",
+)
 def silu(x: Tensor) -> Tensor:
     """``x`` times its logistic function, also called swish."""
     return x / (1 + torch.exp(-x))
@@ -61,6 +84,20 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+@equation(
+    "mlp",
+    r"y = W_2 \phi(W_1 x + b_1) + b_2",
+    symbols={
+        "x": "(D) input",
+        "W_1": "(F, D) expanding matrix",
+        "b_1": "(F) its bias",
+        "W_2": "(D, F) contracting matrix",
+        "b_2": "(D) its bias",
+        r"\phi": "function activation",
+        "y": "(D) output",
+    },
+    source="Vaswani et al. 2017, arXiv:1706.03762, section 3.3",
+)
 class MLP(nn.Module):
     """Two linear maps with an activation between: ``(..., D)`` → ``(..., F)`` → ``(..., D)``.
 
@@ -82,6 +119,20 @@ class MLP(nn.Module):
         return self.contract(self.activation(self.expand(x)))
 
 
+@equation(
+    "swiglu",
+    r"y = W_2 (\mathrm{SiLU}(W_1 x) \odot W_3 x)",
+    where=[SILU],
+    symbols={
+        "x": "(D) input",
+        "W_1": "(F, D) gate matrix",
+        "W_3": "(F, D) expanding matrix",
+        "W_2": "(D, F) contracting matrix",
+        "u": "() argument of SiLU",
+        "y": "(D) output",
+    },
+    source="Shazeer 2020, arXiv:2002.05202, Eq. 6",
+)
 class SwiGLU(nn.Module):
     """A gated network: one linear map, through SiLU, gates another. Its three matrices take F = 8D/3 to equal an MLP.
 

@@ -1,15 +1,9 @@
-r"""LayerNorm and RMSNorm.
-
-$$\operatorname{LayerNorm}(x)_i = g_i\,\frac{x_i - \mu}{\sqrt{\sigma^2 + \varepsilon}} + b_i, \qquad
-\mu = \frac{1}{D}\sum_{j=1}^{D} x_j, \qquad \sigma^2 = \frac{1}{D}\sum_{j=1}^{D} (x_j - \mu)^2$$
-
-$$\operatorname{RMSNorm}(x)_i = g_i\,\frac{x_i}{\sqrt{\tfrac1D\sum_{j=1}^{D} x_j^2 + \varepsilon}}$$
+"""LayerNorm and RMSNorm: what keeps the numbers of a layer in range.
 
 QK-norm is RMSNorm over the head width, applied to queries and keys before their dot product
 (Henry et al. 2020, arXiv:2010.04245, in the form of Dehghani et al. 2023, arXiv:2302.05442).
 
 Dimensions: D width; leading axes are arbitrary.
-Source: Ba, Kiros & Hinton 2016, arXiv:1607.06450; Zhang & Sennrich 2019, arXiv:1910.07467, Eq. 4.
 Departure: eps sits inside the root; the papers have none.
 """
 
@@ -19,9 +13,26 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from minigpt.equations import equation
 
+
+@equation(
+    "layer-norm",
+    r"y_i = g_i \frac{x_i - \mu}{\sqrt{\sigma^2 + \epsilon}} + b_i",
+    where=[r"\mu = \frac{1}{D} \sum_{j=1}^{D} x_j", r"\sigma^2 = \frac{1}{D} \sum_{j=1}^{D} (x_j - \mu)^2"],
+    symbols={
+        "x": "(D) input",
+        "g": "(D) gain",
+        "b": "(D) shift",
+        r"\epsilon": "() small constant",
+        r"\mu": "() mean",
+        r"\sigma^2": "() variance",
+        "y": "(D) output",
+    },
+    source="Ba, Kiros & Hinton 2016, arXiv:1607.06450",
+)
 def layer_norm(x: Tensor, gain: Tensor, shift: Tensor | None = None, eps: float = 1e-5) -> Tensor:
-    """Centre ``x`` and scale it to unit variance, as written above.
+    """Centre ``x`` and scale it to unit variance.
 
     Args:
         x: ``(..., D)`` floating point.
@@ -43,8 +54,14 @@ def layer_norm(x: Tensor, gain: Tensor, shift: Tensor | None = None, eps: float 
     return (y if shift is None else y + shift).to(x.dtype)
 
 
+@equation(
+    "rms-norm",
+    r"y_i = g_i \frac{x_i}{\sqrt{\frac{1}{D} \sum_{j=1}^{D} x_j^2 + \epsilon}}",
+    symbols={"x": "(D) input", "g": "(D) gain", r"\epsilon": "() small constant", "y": "(D) output"},
+    source="Zhang & Sennrich 2019, arXiv:1910.07467, Eq. 4",
+)
 def rms_norm(x: Tensor, gain: Tensor, eps: float = 1e-6) -> Tensor:
-    """Scale ``x`` to unit root mean square, as written above.
+    """Scale ``x`` to unit root mean square.
 
     Args:
         x: ``(..., D)`` floating point.

@@ -1,22 +1,28 @@
 r"""Softmax and log-softmax, in the form that does not overflow.
 
-$$\operatorname{softmax}(z)_i = \frac{\exp(z_i - m)}{\sum_{k=1}^{V} \exp(z_k - m)}, \qquad m = \max_k z_k$$
-
-$$\log\operatorname{softmax}(z)_i = z_i - \Big(m + \log \sum_{k=1}^{V} \exp(z_k - m)\Big)$$
-
-Subtracting $m$ changes nothing in the value, since softmax is shift-invariant, and keeps every exponent at or below 0.
+Each function takes the largest entry $m = \max_k z_k$ off every $z_k$ first. That changes nothing in the value, since
+softmax is shift-invariant, and keeps every exponent at or below 0.
 
 Dimensions: V entries on the last axis; leading axes are arbitrary.
-Source: Goodfellow, Bengio & Courville 2016, Deep Learning, section 4.1.
 Departure: a row of $-\infty$ has no distribution; it gives zeros, as PyTorch's fused attention does, and not NaN.
 """
 
 import torch
 from torch import Tensor
 
+from minigpt.equations import equation
 
+SOURCE = "Goodfellow, Bengio & Courville 2016, Deep Learning, section 4.1"
+
+
+@equation(
+    "softmax",
+    r"\mathrm{softmax}(z)_i = \frac{\exp(z_i)}{\sum_{k=1}^{V} \exp(z_k)}",
+    symbols={"z": "(V) scores"},
+    source=SOURCE,
+)
 def softmax(z: Tensor) -> Tensor:
-    r"""Turn scores into probabilities: $\exp(z_i) / \sum_k \exp(z_k)$, safe for scores of any size.
+    """Turn scores into probabilities, safe for scores of any size.
 
     Args:
         z: ``(..., V)`` floating point; entries may be ``-inf`` (probability 0).
@@ -29,8 +35,14 @@ def softmax(z: Tensor) -> Tensor:
     return exp_z / exp_z.sum(-1, keepdim=True).clamp(min=1)
 
 
+@equation(
+    "log-sum-exp",
+    r"\mathrm{lse}(z) = \log\left(\sum_{k=1}^{V} \exp(z_k)\right)",
+    symbols={"z": "(V) scores"},
+    source=SOURCE,
+)
 def log_sum_exp(z: Tensor) -> Tensor:
-    r"""$\log\sum_k \exp(z_k)$, safe for scores of any size.
+    """The logarithm of what softmax divides by, safe for scores of any size.
 
     Args:
         z: ``(..., V)`` floating point.
@@ -42,8 +54,14 @@ def log_sum_exp(z: Tensor) -> Tensor:
     return m.squeeze(-1) + torch.exp(z - m).sum(-1).log()
 
 
+@equation(
+    "log-softmax",
+    r"\mathrm{logsoftmax}(z)_i = z_i - \log\left(\sum_{k=1}^{V} \exp(z_k)\right)",
+    symbols={"z": "(V) scores"},
+    source=SOURCE,
+)
 def log_softmax(z: Tensor) -> Tensor:
-    r"""Turn scores into log-probabilities: $z_i - \log\sum_k \exp(z_k)$.
+    """Turn scores into log-probabilities.
 
     Args:
         z: ``(..., V)`` floating point.

@@ -1,15 +1,8 @@
 r"""AdamW and gradient clipping, from their equations.
 
-$$m_t = \beta_1 m_{t-1} + (1 - \beta_1)\, g_t, \qquad v_t = \beta_2 v_{t-1} + (1 - \beta_2)\, g_t^2$$
-$$\hat m_t = \frac{m_t}{1 - \beta_1^t}, \qquad \hat v_t = \frac{v_t}{1 - \beta_2^t}$$
-$$\theta_t = \theta_{t-1} - \eta_t \Big( \frac{\hat m_t}{\sqrt{\hat v_t} + \varepsilon} + \lambda\, \theta_{t-1} \Big)$$
+The norm that clipping limits is that of all gradients together, before the update.
 
-Clipping by norm, before the update, with $\lVert g \rVert$ over all parameters together:
-$$g \leftarrow g \cdot \min\Big(1, \frac{c}{\lVert g \rVert + 10^{-6}}\Big)$$
-
-Source: Adam, Kingma & Ba 2015, arXiv:1412.6980, Algorithm 1; decoupled weight decay, Loshchilov & Hutter 2019,
-arXiv:1711.05101, Algorithm 2; clipping, Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063, Algorithm 1.
-Departure: the $10^{-6}$ in the divisor is PyTorch's; the paper has none.
+Departure: the $10^{-6}$ in the divisor of clipping is PyTorch's; the paper has none.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,7 +13,36 @@ from torch import Tensor, nn
 from torch.optim.adamw import adamw as torch_adamw
 from torch.optim.optimizer import Optimizer
 
+from minigpt.equations import equation
 
+
+@equation(
+    "adamw",
+    r"""\begin{aligned}
+    m_t &= \beta_1 m_{t-1} + (1 - \beta_1) g_t \\
+    v_t &= \beta_2 v_{t-1} + (1 - \beta_2) g_t^2 \\
+    \theta_t &= \theta_{t-1} - \eta \left(\frac{\hat{m}_t}{\sqrt{\hat{v}_t} + \epsilon} + \lambda \theta_{t-1}\right)
+    \end{aligned}""",
+    where=[r"\hat{m}_t = \frac{m_t}{1 - \beta_1^t}", r"\hat{v}_t = \frac{v_t}{1 - \beta_2^t}"],
+    symbols={
+        r"\theta_{t-1}": "(K) parameters before the update",
+        r"\theta_t": "(K) parameters after it",
+        "g_t": "(K) gradient",
+        "m_{t-1}": "(K) first moment before",
+        "m_t": "(K) first moment",
+        "v_{t-1}": "(K) second moment before",
+        "v_t": "(K) second moment",
+        r"\hat{m}_t": "(K) first moment, its start at 0 made good",
+        r"\hat{v}_t": "(K) second moment, its start at 0 made good",
+        "t": "() number of the update, from 1",
+        r"\eta": "() learning rate",
+        r"\beta_1": "() how slowly the first moment forgets",
+        r"\beta_2": "() how slowly the second moment forgets",
+        r"\epsilon": "() small constant, in units of a gradient",
+        r"\lambda": "() weight decay, per unit of learning rate",
+    },
+    source="Kingma & Ba 2015, arXiv:1412.6980, Algorithm 1; Loshchilov & Hutter 2019, arXiv:1711.05101, Algorithm 2",
+)
 class AdamW(Optimizer):
     """Adam with decoupled weight decay.
 
@@ -30,7 +52,7 @@ class AdamW(Optimizer):
         betas: β₁ and β₂, how slowly the two moments forget.
         eps: ε, outside the root; unit of a gradient.
         weight_decay: λ, per unit of learning rate.
-        implementation: "formula" runs the equations above; "fused" PyTorch's kernel for them, the same to rounding.
+        implementation: "formula" runs the equations as written; "fused" PyTorch's kernel, the same to rounding.
 
     Raises:
         ValueError: if a number is out of its range or the implementation is unknown.
@@ -130,9 +152,23 @@ def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     ]
 
 
+@equation(
+    "clip-by-norm",
+    r"""\begin{aligned}
+    N &= \sqrt{\sum_{k=1}^{K} \lVert g_k \rVert^2} \\
+    g'_k &= g_k \min\left(1, \frac{c}{N + 10^{-6}}\right)
+    \end{aligned}""",
+    symbols={
+        "g": "(K, M) gradients, a row for each of K parameters",
+        "c": "() largest norm allowed",
+        "N": "() norm of all gradients together",
+        "g'": "(K, M) clipped gradients",
+    },
+    source="Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063, Algorithm 1",
+)
 @torch.no_grad()
 def clip_by_norm(parameters: Iterable[Tensor], max_norm: float) -> Tensor:
-    r"""Scale all gradients by $\min(1, c / (\lVert g \rVert + 10^{-6}))$, in place, as written.
+    """Scale all gradients so that their common norm is at most ``max_norm``, in place.
 
     Args:
         parameters: whose ``.grad`` is clipped; those without one are passed over.

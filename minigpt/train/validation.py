@@ -1,10 +1,7 @@
-r"""The loss over a whole split: every token but the first is predicted once, so the figure has no sampling noise.
+"""The loss over a whole split: every token but the first is predicted once, so the figure has no sampling noise.
 
-$$\bar L = \frac{1}{n} \sum_{i=1}^{n} -\log p(x_{i+1} \mid x_{i-c+1}, …, x_i)$$
-
-where the context c grows from 1 to the model's context length inside each window.
-
-Dimensions: n predicted tokens.
+A split of at most one window has the probability that the chain rule gives it, each token predicted from all before it.
+A longer one is cut into windows, and what a token is predicted from begins with its window.
 """
 
 from typing import NamedTuple
@@ -12,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from minigpt.equations import equation
 from minigpt.model import next_token_loss
 from minigpt.text import TokenDataset
 
@@ -28,6 +26,16 @@ class SplitLoss(NamedTuple):
         return self.nats / self.n_tokens
 
 
+@equation(
+    "chain-rule",
+    r"L = -\log\left(\prod_{t=2}^{n} p(x_t \mid x_{<t})\right)",
+    symbols={
+        "x": "(n) token ids, within one window",
+        "p": "function probability of a token after those before it",
+        "L": "() summed loss in nats",
+    },
+    source="Bengio, Ducharme, Vincent & Jauvin 2003, JMLR 3",
+)
 @torch.no_grad()
 def split_loss(model: nn.Module, dataset: TokenDataset, batch_size: int = 32) -> SplitLoss:
     """The loss of ``model`` on every token of ``dataset``, in windows of its context length.

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from minigpt.equations import Equation
+
 pytest.importorskip("sphinx", reason="the site needs Sphinx: install the docs extra")
 
 
@@ -54,6 +56,24 @@ def test_a_labelled_line_after_prose_starts_a_list_of_its_own(docstrings):
 
 def test_a_section_of_napoleon_is_left_to_napoleon(docstrings):
     assert fields(docstrings, "Source:\n    a book") == "Source:\n    a book"
+
+
+def test_what_implements_an_equation_shows_it_below_its_first_paragraph(docstrings):
+    def double(x):
+        return 2 * x
+
+    double.equation = Equation("double", r"y = 2 x", source="a book")
+    lines = ["Twice as much.", "", "Args:", "    x: a number.", ""]
+    docstrings.show_equation(None, "function", "m.double", double, None, lines)
+    assert lines[:5] == ["Twice as much.", "", double.equation._repr_latex_(), "", "Source: a book."]
+    assert lines[-3:] == ["Args:", "    x: a number.", ""]
+
+
+def test_a_class_does_not_show_the_equation_of_the_one_above_it(docstrings):
+    base = type("Base", (), {"equation": Equation("double", r"y = 2 x")})
+    lines = ["A class.", ""]
+    docstrings.show_equation(None, "class", "m.Derived", type("Derived", (base,), {}), None, lines)
+    assert lines == ["A class.", ""]
 
 
 def test_a_default_that_is_no_python_is_shown_as_dots(docstrings):

@@ -9,8 +9,12 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
+
+from minigpt.equations.registry import _registry
+from minigpt.evaluate.checks import CHECKS
 
 ROOT = Path(__file__).parents[2]
 FENCED = re.compile(
@@ -70,7 +74,8 @@ def page_name(path: Path) -> str:
 @pytest.mark.parametrize("path", pages(), ids=page_name)
 def test_the_python_of_a_page_runs(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    run_python(path.read_text(encoding="utf-8"), path)
+    with patch.dict(_registry), patch.dict(CHECKS):  # what a page registers is gone after it
+        run_python(path.read_text(encoding="utf-8"), path)
 
 
 # What keeps a command short; appended to what the page shows.

@@ -1,0 +1,138 @@
+"""An equation: LaTeX that is shown, printed and evaluated."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from minigpt.equations.board import Board, Steps, Writer
+from minigpt.equations.evaluate import COMBINE, CONSTANTS, FUNCTIONS, Evaluation
+from minigpt.equations.syntax import Document, names_in
+
+
+def spell(latex: str) -> str:
+    r"""The keyword of a name: ``theta_t_minus_1`` of ``\theta_{t-1}``, ``v_prime`` of ``v'``, ``W_Q`` of ``W^{Q}``."""
+    name = re.sub(r"\\frac\{\\partial (.*)\}\{\\partial (.*)\}$", r"d\1_d\2", latex).replace(r"\mathrm", "")
+    name = re.sub(r"\\(hat|bar)\{(.*?)\}", r"\2_\1", name).replace("'", "_prime").replace("-", "_minus_")
+    name = re.sub(r"[\\{} ]", "", name.replace("^", "_"))
+    return name + "_" * keyword.iskeyword(name)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Equation:
+    r"""A formula in LaTeX, with what is needed to evaluate it literally.
+
+    Args:
+        name: short and unique, with dashes.
+        latex: one definition, or a system in ``aligned``; what the grammar does not know is refused at first use.
+        where: definitions that the formula uses, and base cases of recurrences.
+        symbols: what each name means, opening with its shape: ``{"v": "(n, d) token vectors"}``; ``()`` is a single
+            number, ``function`` something to call. A name with a subscript or superscript must stand here.
+        source: section or paper, and equation number.
+        function: what implements it.
+    """
+
+    name: str
+    latex: str
+    where: Sequence[str] = ()
+    symbols: Mapping[str, str] = field(default_factory=dict)
+    source: str = ""
+    function: Callable | None = None
+
+    @cached_property
+    def document(self) -> Document:
+        """The LaTeX, read; raises `EquationError` at the place that cannot be read."""
+        return Document(self.latex, self.where, self.symbols)
+
+    @property
+    def outputs(self) -> list[str]:
+        """The names that the formula defines, as LaTeX; the last one is its result."""
+        rows = self.document.tree.children[: len(self.document.tree.children) - len(self.where)]
+        return list(dict.fromkeys(str(row.children[0].children[0]) for row in rows))
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """What `evaluate` accepts: keyword to LaTeX name. Sizes may be left out."""
+        tree, rows = self.document.tree, [row for same in self.document.rows.values() for row in same]
+        bound = {str(node.children[1].children[0]) for node in tree.find_data("reduce")}
+        bound.update(
+            *(row.letters for row in rows),
+            self.document.rows,
+            FUNCTIONS,
+            COMBINE,
+            CONSTANTS.keys() - self.symbols.keys(),
+        )
+        return {spell(name): name for name in sorted({*map(str, names_in(tree)), *self.document.known} - bound)}
+
+    def evaluate(self, **arrays: Any) -> np.ndarray:
+        """The literal value of the left side (of a system: of its last row), in float64, indices from 1.
+
+        Args:
+            arrays: arrays, tensors, numbers or functions, named as in `inputs`.
+        Returns:
+            A float64 array of the shape that the left side has.
+        Raises:
+            EquationError: a name without a value, shapes or sizes that disagree; points at the place.
+            ValueError: a keyword that the equation does not have.
+        """
+        return list(self.evaluate_all(**arrays).values())[-1]
+
+    def evaluate_all(self, **arrays: Any) -> dict[str, np.ndarray]:
+        """As `evaluate`, for every row of a system: keyword to value."""
+        given, name = self._given(arrays), self.outputs[-1]
+        shapes, parameters = self.document.shapes, self.document.rows[name][0].parameters
+        mapped = [p for p in parameters if p in given and shapes.get(p) == [] and np.ndim(given[p])]
+
+        def once(*numbers: Any) -> np.ndarray:
+            return self._values({**given, **dict(zip(mapped, numbers, strict=True))})[spell(name)]
+
+        with np.errstate(all="ignore"):
+            if not mapped:
+                return self._values(given)
+            return {spell(name): np.vectorize(once, otypes=[np.float64])(*(given[p] for p in mapped))}
+
+    def _values(self, given: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        evaluation = Evaluation(self.document, given)
+        values = {name: evaluation.whole(name) for name in self.outputs}
+        evaluation.sizes.hold({name: value.shape for name, value in values.items()})
+        return {spell(name): value for name, value in values.items()}
+
+    def _given(self, arrays: Mapping[str, Any]) -> dict[str, Any]:
+        """Keywords to LaTeX names; arrays and tensors of any kind to float64."""
+        inputs, given = self.inputs, {}
+        for key, value in arrays.items():
+            name = key if key in inputs.values() else inputs.get(key)
+            if name is None:
+                raise ValueError(f"{self.name} has no input {key!r}; it has {', '.join(inputs)}")
+            if hasattr(value, "detach"):
+                value = value.detach().cpu().double()
+            given[name] = value if callable(value) else np.asarray(value, dtype=np.float64)
+        return given
+
+    def steps(self, **arrays: Any) -> Steps:
+        """One output walked through its terms: arrays as for `evaluate`, and the indices of the output, from 1.
+
+        An index that is left out takes all its values.
+        """
+        name = self.outputs[-1]
+        letters = {letter for row in self.document.rows[name] for letter in row.letters}
+        at = {letter: int(arrays.pop(letter)) for letter in letters.intersection(arrays)}
+        with np.errstate(all="ignore"):
+            return Board(Evaluation(self.document, self._given(arrays))).steps(name, at)
+
+    def __str__(self) -> str:
+        lines = [Writer().plain(row, {}) for row in self.document.tree.children]
+        formulas = len(lines) - len(self.where)
+        return "\n".join(lines[:formulas] + [f"  where {line}" for line in lines[formulas:]])
+
+    __repr__ = __str__
+
+    def _repr_latex_(self) -> str:
+        lines = " \\\\ ".join([self.latex, *(rf"\text{{where }} {row}" for row in self.where)])
+        return f"$$\\begin{{gathered}} {lines} \\end{{gathered}}$$"

@@ -1,0 +1,57 @@
+"""The equations that code implements, by name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from minigpt.equations.formula import Equation
+
+F = TypeVar("F", bound=Callable)
+SEED = "the seed document"
+_registry: dict[str, Equation] = {}
+
+
+def equation(
+    name: str,
+    latex: str,
+    *,
+    where: Sequence[str] = (),
+    symbols: Mapping[str, str] | None = None,
+    source: str = "",
+) -> Callable[[F], F]:
+    """Decorate what implements an equation: it gets ``.equation`` and is listed by `all`; arguments as `Equation`.
+
+    Raises:
+        ValueError: if another function has registered ``name``.
+    """
+
+    def register(function: F) -> F:
+        function.equation = Equation(name, latex, where, symbols or {}, source, function)  # type: ignore[attr-defined]
+        old: Any = _registry[name].function if name in _registry else function
+        if (old.__module__, old.__qualname__) != (function.__module__, function.__qualname__):
+            raise ValueError(
+                f"the equation {name!r} belongs to {old.__module__}.{old.__qualname__}; choose another name"
+            )
+        _registry[name] = function.equation  # type: ignore[attr-defined]
+        return function
+
+    return register
+
+
+def all() -> tuple[Equation, ...]:
+    """The registered equations: those of the seed document first, then as the code was imported."""
+    return tuple(sorted(_registry.values(), key=lambda equation: not equation.source.startswith(SEED)))
+
+
+def get(name: str) -> Equation:
+    """The registered equation of that name.
+
+    Raises:
+        ValueError: if there is none; names the nearest.
+    """
+    if name not in _registry:
+        near = difflib.get_close_matches(name, _registry, n=3, cutoff=0.3)
+        raise ValueError(f"no equation {name!r}; did you mean {' or '.join(near) or 'one of mg.equations.all()'}?")
+    return _registry[name]

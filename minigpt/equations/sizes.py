@@ -1,0 +1,88 @@
+"""Sizes that nobody states: from the declared shapes, else from the axes that an index runs over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minigpt.equations.syntax import Node, letter_of, names_in
+
+if TYPE_CHECKING:
+    from minigpt.equations.evaluate import Evaluation
+
+
+class Sizes:
+    """The sizes of one evaluation; two that disagree are an error at the place."""
+
+    def __init__(self, evaluation: Evaluation) -> None:
+        self.evaluation, self.document = evaluation, evaluation.document
+        self.values = {name: value for name, value in evaluation.given.items() if not callable(value)}
+        self._asked: set[tuple[str, int]] = set()
+        self.hold({name: np.shape(value) for name, value in self.values.items()})
+
+    def hold(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """Hold shapes against their declarations; a size that is a plain name is fixed by the first that has it."""
+        axes = []
+        for name, shape in shapes.items():
+            declared = self.document.shapes.get(name)
+            if declared is not None and len(declared) != len(shape):
+                self.document.fail(name, f"{name} is declared with {len(declared)} axes, got shape {shape}")
+            axes += [(name, axis, dim) for axis, dim in enumerate(declared or ())]
+        for name, axis, dim in sorted(axes, key=lambda each: each[2].data != "array"):
+            length, size = shapes[name][axis], self._declared(dim)
+            if size is None and dim.data == "array":
+                self.values[str(dim.children[0])] = length
+            elif size not in (None, length):
+                sizes = " ".join(names_in(dim))
+                self.document.fail(name, f"axis {axis + 1} of {name} is {length} long, but {size} by {sizes} elsewhere")
+
+    def extent(self, letter: str, tree: Node, scope: Mapping[str, Any]) -> int:
+        """How far an index runs in ``tree``."""
+        length = self._agreed(letter, tree, scope)
+        return self.document.fail(tree, f"nothing gives the range of {letter}") if length is None else length
+
+    def find(self, name: str, scope: Mapping[str, Any]) -> int | None:
+        """A size that was not given, such as ``n``: that of the axes over which the sums up to it run."""
+        for node in self.document.tree.find_data("reduce"):
+            span, body = node.children[1:]
+            if name not in self.values and span.data == "from_to" and span.children[2].children == [name]:
+                length = self._agreed(span.children[0], body, scope)
+                self.values.update({name: length} if length is not None else {})
+        return self.values.get(name)
+
+    def _declared(self, dim: Node) -> int | None:
+        known = all(name in self.values for name in names_in(dim))
+        return self.evaluation.value(dim, self.values) if known else None
+
+    def _agreed(self, letter: str, tree: Node, scope: Mapping[str, Any]) -> int | None:
+        """The length of all axes where ``letter`` stands alone; else how far an index such as ``2i-1`` reaches."""
+        alone, inside = [], []
+        for array in tree.find_data("array"):
+            for axis, index in enumerate(array.children[1:]):
+                length = self._length(array.children[0], axis, scope) if letter in names_in(index) else None
+                if length is not None and letter_of(index) == letter:
+                    alone.append((array.children[0], length))
+                elif length is not None and index.data != "before" and names_in(index) == [letter]:
+                    offset, after = (self.evaluation.integer(index, {letter: i}) for i in (0, 1))
+                    inside.append((array.children[0], (length - offset) // (after - offset)))
+        found = sorted(alone or inside, key=lambda pair: pair[0].start_pos)
+        for name, length in found:
+            if length != found[0][1]:
+                self.document.fail(name, f"{letter} runs over {found[0][1]} in {found[0][0]}, but over {length} here")
+        return found[0][1] if found else None
+
+    def _length(self, name: str, axis: int, scope: Mapping[str, Any]) -> int | None:
+        """The length of one axis, if a value, a declaration or the left side of its row gives it."""
+        shape = np.shape(scope.get(name, self.values.get(name)))
+        if name in scope or name in self.values:
+            return shape[axis] if axis < len(shape) else None
+        declared, rows = self.document.shapes.get(name, ())[axis : axis + 1], self.document.rows.get(name, ())
+        lengths = [int(size) for dim in declared if (size := self._declared(dim)) is not None and size == int(size)]
+        for row in rows:
+            if not lengths and (letter := letter_of(row.indices[axis])) and (name, axis) not in self._asked:
+                self._asked.add((name, axis))
+                lengths = [length for length in [self._agreed(letter, row.tree, scope)] if length is not None]
+                self._asked.discard((name, axis))
+        return lengths[0] if lengths else None

@@ -1,0 +1,181 @@
+"""Checks of the loss, the optimizer, sampling, and the figures of evaluation and cost."""
+
+import copy
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from minigpt import equations
+from minigpt.evaluate.checks.draw import Draw, check
+from minigpt.evaluate.checks.layers import small_config
+from minigpt.evaluate.perplexity import Evaluation
+from minigpt.model import GPT, GPTConfig
+from minigpt.text import TokenDataset
+
+Case = tuple[dict[str, Any], Any]
+
+
+@check
+def cross_entropy(function: Any, draw: Draw) -> Case:
+    """A soft target, or one class."""
+    y, p = draw.probabilities(2, draw.size(1, 6))
+    y = draw.choice([y, nn.functional.one_hot(y.argmax(), len(y)).to(y.dtype)])
+    return {"y": y, "p": p}, function(y, p)
+
+
+@check
+def cross_entropy_from_logits(function: Any, draw: Draw) -> Case:
+    """Any class."""
+    z = draw.normal(draw.size(1, 6))
+    target = draw.ids(below=len(z))
+    return {"z": z, "c": target + 1}, function(z, target)
+
+
+@check
+def next_token_loss(function: Any, draw: Draw) -> Case:
+    """Some positions ignored, but not all."""
+    logits = draw.normal(draw.size(1, 3), draw.size(), draw.size())
+    targets = draw.ids(*logits.shape[:2], below=logits.shape[2])
+    counts = draw.normal(*targets.shape) > 0
+    counts[0, 0] = True
+    return {"z": logits, "x": targets + 1, "w": counts}, function(logits, targets.masked_fill(~counts, -100))
+
+
+@check
+def chain_rule(function: Any, draw: Draw) -> Case:
+    """A small GPT that is asked for one token at a time by the equation, and for all at once by the function."""
+    ids = draw.ids(draw.size(2, 6), below=5)
+    model = draw.filled(GPT(small_config(draw, context_length=len(ids) - 1)))
+    exact = copy.deepcopy(model).double()
+
+    def probability(token: np.ndarray, before: np.ndarray) -> float:
+        logits = exact(torch.from_numpy(before).long()[None] - 1)[0, -1]
+        return torch.softmax(logits, -1)[int(token) - 1].item()
+
+    dataset = TokenDataset(ids, len(ids) - 1, vocab_size=5)
+    return {"x": ids + 1, "p": probability}, torch.tensor(function(model, dataset).nats, dtype=draw.dtype)
+
+
+@check
+def adamw(function: Any, draw: Draw) -> Case:
+    """Both implementations, at the first update and at later ones."""
+    t, size = draw.choice([1, 2, 7]), draw.size()
+    theta, m, v, gradient = draw.normal(4, size)
+    settings = {"lr": 0.3, "betas": (0.8, 0.95), "eps": 0.01, "weight_decay": 0.2}
+    parameter = nn.Parameter(theta.clone())
+    optimizer = function([parameter], **settings, implementation=draw.choice(["formula", "fused"]))
+    state = optimizer.state_of(parameter)
+    state["step"] += t - 1
+    state["m"].copy_(m)
+    state["v"].copy_(v := v.square())
+    parameter.grad = gradient.clone()
+    optimizer.step()
+    given = {"theta_t_minus_1": theta, "m_t_minus_1": m, "v_t_minus_1": v, "g_t": gradient, "t": t}
+    given |= {"eta": 0.3, "beta_1": 0.8, "beta_2": 0.95, "epsilon": 0.01, "lambda_": 0.2}
+    return given, {"m_t": state["m"], "v_t": state["v"], "theta_t": parameter}
+
+
+@check
+def clip_by_norm(function: Any, draw: Draw) -> Case:
+    """Gradients that are clipped and that are not, and some so small that the constant counts."""
+    scale = draw.choice([1e-6, 1.0, 10.0])
+    gradients, limit = draw.normal(draw.size(), draw.size(), scale=scale), scale * draw.choice([0.5, 2.0])
+    parameters = [nn.Parameter(torch.zeros_like(gradient)) for gradient in gradients]
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameter.grad = gradient.clone()
+    norm = function(parameters, limit)
+    return {"g": gradients, "c": limit}, {
+        "N": norm,
+        "g_prime": torch.stack([p.grad for p in parameters if p.grad is not None]),
+    }
+
+
+@check
+def warmup_cosine(function: Any, draw: Draw) -> Case:
+    """Every update and two beyond the end, with and without a warm-up, and with nothing after it."""
+    warmup = draw.size(0, 3)
+    steps = max(1, warmup + draw.choice([0, 3, 6]))
+    t = torch.arange(1, steps + 3)
+    rates = [function(i, peak=7.0, final=5.5, warmup_steps=warmup, steps=steps) for i in t.tolist()]
+    given = {"t": t, "eta_max": 7.0, "eta_min": 5.5, "W": warmup, "S": steps}
+    return given, torch.tensor(rates, dtype=torch.float64)
+
+
+@check
+def temperature(function: Any, draw: Draw) -> Case:
+    """Colder and hotter than 1."""
+    z, tau = draw.normal(draw.size(1, 6)), draw.choice([0.25, 0.8, 3.0])
+    return {"z": z, "tau": tau}, function(z, tau)
+
+
+@check
+def top_k(function: Any, draw: Draw) -> Case:
+    """Equal probabilities among them."""
+    p = draw.sixteenths(draw.size(1, 6))
+    k = draw.integer(1, len(p))
+    return {"p": p, "k": k}, function(p, k)
+
+
+@check
+def top_p(function: Any, draw: Draw) -> Case:
+    """A mass that is met exactly, and one between."""
+    p, mass = draw.sixteenths(draw.size(1, 6)), draw.integer(1, 32) / 32
+    return {"p": p, "rho": mass}, function(p, mass)
+
+
+@check
+def nats_per_token(function: Any, draw: Draw) -> Case:
+    """Any number of tokens."""
+    p = draw.probabilities(draw.size(), draw.size(2, 5))[:, 0].double()
+    return {"p": p}, function(Evaluation(-p.log().sum().item(), len(p), 1))
+
+
+@check
+def perplexity(function: Any, draw: Draw) -> Case:
+    """As nats per token."""
+    return nats_per_token(function, draw)
+
+
+@check
+def bits_per_byte(function: Any, draw: Draw) -> Case:
+    """Tokens of any length."""
+    p, n_bytes = draw.probabilities(draw.size(), draw.size(2, 5))[:, 0].double(), draw.integer(1, 20)
+    return {"p": p, "b": n_bytes}, function(Evaluation(-p.log().sum().item(), len(p), n_bytes))
+
+
+def _shape(draw: Draw) -> tuple[dict[str, int], GPTConfig]:
+    """The sizes of a model, and its configuration."""
+    mlp, n_matrices = draw.choice([("gelu-tanh", 2), ("swiglu", 3)])
+    groups, width, layers, hidden, vocabulary = (draw.size() for _ in range(5))
+    heads = groups * draw.size()
+    config = GPTConfig(
+        vocab_size=vocabulary,
+        context_length=9,
+        d_model=heads * width,
+        n_heads=heads,
+        n_kv_heads=groups,
+        n_layers=layers,
+        d_hidden=hidden,
+        mlp=mlp,
+        position="none",
+    )
+    sizes = {"L": layers, "D": heads * width, "H": heads, "G": groups, "E": width, "m": n_matrices}
+    return {**sizes, "F": hidden, "V": vocabulary}, config
+
+
+@check
+def matrix_parameters(function: Any, draw: Draw) -> Case:
+    """Shared heads, with and without a gate."""
+    sizes, config = _shape(draw)
+    return sizes, function(config)
+
+
+@check
+def training_flops(function: Any, draw: Draw) -> Case:
+    """The numbers in the matrices are taken from their own equation."""
+    sizes, config = _shape(draw)
+    n_positions = draw.size(1, 9)
+    given = {"P": equations.get("matrix-parameters").evaluate(**sizes), "T": n_positions}
+    return given | {name: sizes[name] for name in "LHE"}, function(config, n_positions)

@@ -1,0 +1,120 @@
+"""The whole mutation campaign: ``python tests/equations/campaign.py`` prints the counts and every survivor.
+
+It fails for a survivor that is not known to be mathematically equal.
+
+Three kinds of mutants: of the formulas in ``formulas.json``, judged by their independent oracles; of the LaTeX that the
+library registers, judged by what its functions return; of those functions, judged by the registered equations.
+"""
+
+import collections
+import sys
+import time
+
+import code_mutants
+import formulas_training  # noqa: F401 - registers its oracles
+import numpy as np
+import torch
+from formulas import FORMULAS, ORACLES
+from mutate import fate, mutants
+
+from minigpt import equations
+from minigpt.evaluate.checks import CHECKS, Draw
+
+# Survivors that are no mistakes: the changed formula has the same value for every input.
+EQUAL = {
+    ("kneser-ney", r"double '\\sum_{u} \\mathbb{1}[c_{uv} > 0]' at 115"): "N is divided by its own sum",
+    ("log-sum-exp", r"swap '\\max' by '\\min' at 86"): "any m cancels",
+    ("log-sum-exp", r"double '\\max_{i} x_i' at 86"): "any m cancels",
+    ("sinusoidal-positions", "exchange 't-1' by '1 - t' at 107"): "cos is even",
+    ("rope", "exchange 't-1' by '1 - t' at 48"): "cos is even",
+    ("rope", "exchange 't-1' by '1 - t' at 160"): "cos is even",
+    ("layer-norm", r"exchange 'x_i - \\mu' by '\\mu - x_i' at 174"): "it is squared",
+    ("warmup-cosine", r"swap '<' by '\\le' at 198"): "t = w is taken by the case before",
+    ("warmup-cosine", r"swap '\\le' by '<' at 202"): "at t = T both cases give the floor",
+    ("warmup-cosine", "exchange 't - w' by 'w - t' at 155"): "cos is even",
+    ("warmup-cosine", "exchange 'T - w' by 'w - T' at 162"): "cos is even",
+    ("top-k", "constant '1' by '0.5' at 102"): "ranks and k are whole numbers",
+    ("online-softmax", "constant '0' by '1' at 212"): "the first value is multiplied by exp(-inf)",
+    ("online-softmax", "constant '0' by '1' at 234"): "the first value is multiplied by exp(-inf)",
+    ("online-softmax", r"double '-\\infty' at 184"): "2 (-inf) is -inf",
+    ("online-softmax", "double '0' at 212"): "2 (0) is 0",
+    ("online-softmax", "double '0' at 234"): "2 (0) is 0",
+}
+EQUAL_REGISTERED = {
+    ("layer-norm", r"exchange 'x_j - \\mu' by '\\mu - x_j' at 165"): "it is squared",
+    ("warmup-cosine", r"swap '<' by '\\le' at 211"): "at t = S both cases give the final rate",
+    ("warmup-cosine", "exchange 't - W' by 'W - t' at 164"): "cos is even",
+    ("warmup-cosine", "exchange 'S - W' by 'W - S' at 171"): "cos is even",
+    (
+        "top-p",
+        r"double '\\sum_{j=1}^{V} \\mathbb{1}[p_j > p_i] + \\sum_{j=1}^{i} \\mathbb{1}[p_j = p_i]' at 165",
+    ): "ranks are only compared with each other",
+    ("top-p", "upper bound 'i' by 'i - 1' at 216"): "ranks are only compared with each other",
+}
+
+
+def cases_of(name, draws=2):
+    """The cases of some draws of the oracle of ``name``."""
+    return [case for draw in range(draws) for case in ORACLES[name](np.random.default_rng(draw))]
+
+
+def registered_cases(eq, draws=12):
+    """What some draws give to a registered equation, and what its function returned."""
+    cases = []
+    for seed in range(draws):
+        given, returned = CHECKS[eq.name](eq.function, Draw.seeded(seed))
+        rows = returned if isinstance(returned, dict) else {list(eq.evaluate_all(**given))[-1]: returned}
+        exact = {name: torch.as_tensor(row, dtype=torch.float64) for name, row in rows.items()}
+        cases.append((given, {name: row.detach().numpy() for name, row in exact.items()}))
+    return cases
+
+
+def run(names=FORMULAS, every=1):
+    """Fates counted, and the survivors as ``(name, change)``; of ``every`` mutants one is tried."""
+    return tried([(FORMULAS[name], cases_of(name)) for name in names], every)
+
+
+def run_registered(every=1):
+    """As `run`, for the equations of the library."""
+    return tried([(eq, registered_cases(eq)) for eq in equations.all()], every)
+
+
+def tried(equations_and_cases, every):
+    counts, survivors = collections.Counter(), []
+    for eq, cases in equations_and_cases:
+        for mutant in list(mutants(eq))[::every]:
+            outcome = fate(mutant, cases)
+            counts[outcome] += 1
+            if outcome == "survived":
+                survivors.append((eq.name, mutant.change))
+    return counts, survivors
+
+
+def run_code():
+    """As `run`, for the code."""
+    survivors = [mutant for mutant in code_mutants.MUTANTS if not code_mutants.is_noticed(mutant)]
+    killed = len(code_mutants.MUTANTS) - len(survivors)
+    return collections.Counter(killed=killed, survived=len(survivors)), survivors
+
+
+def report(title, campaign, equal):
+    """Print one campaign; whether its survivors are those known to be equal."""
+    start = time.perf_counter()
+    counts, survivors = campaign()
+    total, noticed = counts.total(), 1 - counts["survived"] / counts.total()
+    print(f"{title}: {total} mutants in {time.perf_counter() - start:.0f} s, {dict(counts)}, {noticed:.1%} noticed")
+    for survivor in survivors:
+        print(" ", *survivor, "--", equal.get(survivor, "NOT KNOWN TO BE EQUAL"))
+    for name, change in equal.keys() - set(survivors):
+        print(" ", name, change, "-- BELIEVED TO BE EQUAL, BUT NOTICED")
+    return set(survivors) == set(equal)
+
+
+if __name__ == "__main__":
+    campaigns = {
+        "LaTeX of formulas.json": (run, EQUAL),
+        "LaTeX of the library": (run_registered, EQUAL_REGISTERED),
+        "code of the library": (run_code, {}),
+    }
+    as_expected = [report(title, *campaign) for title, campaign in campaigns.items()]
+    sys.exit(not all(as_expected))

@@ -1,0 +1,222 @@
+"""One-line changes of the implementing functions, each of which the checks of the registry must notice."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import NamedTuple
+from unittest.mock import patch
+
+from minigpt import equations
+from minigpt.equations.registry import _registry
+from minigpt.evaluate.checks import TOLERANCE, largest_error
+
+
+class CodeMutant(NamedTuple):
+    """In ``minigpt.<module>``, ``old`` stands once and is replaced by ``new``."""
+
+    module: str
+    old: str
+    new: str
+
+
+TABLE = {
+    "model.softmax": [
+        ("exp_z = torch.exp(z - _finite_max(z))", "exp_z = torch.exp2(z - _finite_max(z))"),
+        ("exp_z.sum(-1, keepdim=True).clamp(min=1)", "exp_z.sum(-1, keepdim=True).clamp(min=1.5)"),
+        ("exp_z.sum(-1, keepdim=True).clamp(min=1)", "exp_z.sum(0, keepdim=True) * 2"),
+        ("return m.squeeze(-1) + torch.exp(z - m)", "return torch.exp(z - m)"),
+        ("torch.exp(z - m).sum(-1).log()", "torch.exp(z - m).mean(-1).log()"),
+        ("torch.exp(z - m).sum(-1).log()", "torch.exp(z - m).sum(-1)"),
+        ("return z - log_sum_exp(z).unsqueeze(-1)", "return z + log_sum_exp(z).unsqueeze(-1)"),
+    ],
+    "model.attention": [
+        (
+            'torch.exp(einsum(v, v, "... i d, ... j d -> ... i j"))',
+            'einsum(v, v, "... i d, ... j d -> ... i j").exp2()',
+        ),
+        (
+            "return exp_scores / exp_scores.sum(-1, keepdim=True)",
+            "return exp_scores / exp_scores.sum(-2, keepdim=True)",
+        ),
+        ('v, "... i j, ... j d -> ... i d")', 'v, "... j i, ... j d -> ... i d")'),
+        ("scale = 1 / math.sqrt(q.shape[-1]) if", "scale = 1 / q.shape[-1] if"),
+        ("scale = 1 / math.sqrt(q.shape[-1]) if", "scale = 1 / math.sqrt(k.shape[-2]) if"),
+        ("scores = scale * einsum(q, k,", "scores = einsum(q, k,"),
+        ("scores.masked_fill(~mask, -math.inf)", "scores.masked_fill(mask, -math.inf)"),
+        ("scores.masked_fill(~mask, -math.inf)", "scores.masked_fill(~mask, -5.0)"),
+        ("return einsum(softmax(scores), v,", "return einsum(scores, v,"),
+        ("return distance >= 0\n", "return distance > 0\n"),
+        ("(distance >= 0) & (distance < window)", "(distance >= 0) & (distance <= window)"),
+        ("(distance >= 0) & (distance < window)", "distance < window"),
+        ("torch.arange(n_keys - n_queries, n_keys, device=device)", "torch.arange(n_queries, device=device)"),
+        ("return queries[:, None] - keys[None, :]", "return keys[None, :] - queries[:, None]"),
+        ("return masked_attention(q, k, v, mask, scale)", "return masked_attention(q, k, v, None, scale)"),
+        ("return masked_attention(q, k, v, mask, scale)", "return masked_attention(k, q, v, mask, scale)"),
+    ],
+    "model.heads": [
+        ("causal_attention(x @ w_q, x @ w_k, x @ w_v, scale)", "causal_attention(x @ w_k, x @ w_q, x @ w_v, scale)"),
+        ("causal_attention(x @ w_q, x @ w_k, x @ w_v, scale)", "causal_attention(x @ w_q, x @ w_k, x @ w_k, scale)"),
+        ('x @ w_q, "... t (h e) -> ... h t e"', 'x @ w_q, "... t (e h) -> ... h t e"'),
+        ('x @ w_v, "... s (g e) -> ... g s e"', 'x @ w_v, "... s (e g) -> ... g s e"'),
+        ('output, "... h t e -> ... t (h e)"', 'output, "... h t e -> ... t (e h)"'),
+        ('x, "... g s e -> ... (g r) s e"', 'x, "... g s e -> ... (r g) s e"'),
+        (
+            "causal_attention(q, share_heads(k, n_heads), share_heads(v",
+            "causal_attention(q, share_heads(k, n_heads), share_heads(k",
+        ),
+    ],
+    "model.backends": [
+        ("scale = 1 / math.sqrt(q.shape[-1]) if", "scale = 1 / math.sqrt(q.shape[1]) if"),
+        ("scores = scores + alibi_bias(", "scores = scores - alibi_bias("),
+        ("n_keys, window=pattern.window, device=q.device)\n    weights", "n_keys, device=q.device)\n    weights"),
+        ("return -rearrange(slopes", "return rearrange(slopes"),
+        ("* distance\n", "* distance.abs()\n"),
+    ],
+    "model.positions": [
+        ("[angles.sin(), angles.cos()]", "[angles.cos(), angles.sin()]"),
+        ('"two t i -> t (i two)"', '"two t i -> t (two i)"'),
+        ("frequencies = base ** -(", "frequencies = base ** ("),
+        (
+            "torch.arange(0, width, 2, device=device, dtype=dtype) / width",
+            "torch.arange(0, width, 2, device=device, dtype=dtype) / (width - 1)",
+        ),
+        (
+            "torch.arange(n_positions, device=device, dtype=dtype)",
+            "torch.arange(1, n_positions + 1, device=device, dtype=dtype)",
+        ),
+        ("torch.stack((a * cos - b * sin,", "torch.stack((a * cos + b * sin,"),
+        ("a * sin + b * cos), dim=-1).flatten(-2)", "a * sin - b * cos), dim=-1).flatten(-2)"),
+        ("x[..., 0::2], x[..., 1::2]", "x.chunk(2, dim=-1)"),
+        ("torch.cat((a * cos - b * sin,", "torch.cat((a * cos - b * cos,"),
+        ("a * sin + b * cos), dim=-1)\n", "b * sin + a * cos), dim=-1)\n"),
+        ("a, b = x.chunk(2, dim=-1)", "b, a = x.chunk(2, dim=-1)"),
+        ("return 2.0 ** (-8.0", "return 2.0 ** (-4.0"),
+        ("torch.arange(1, n_heads + 1, dtype=dtype)", "torch.arange(n_heads, dtype=dtype)"),
+    ],
+    "model.norms": [
+        ("variance = (wide - mean).square()", "variance = wide.square()"),
+        ("variance = (wide - mean).square().mean(-1, keepdim=True)", "variance = wide.var(-1, keepdim=True)"),
+        ("torch.sqrt(variance + eps))", "(torch.sqrt(variance) + eps))"),
+        ("gain * ((wide - mean)", "gain * (wide"),
+        ("y if shift is None else y + shift", "y if shift is None else y - shift"),
+        ("mean_square = wide.square().mean(-1", "mean_square = wide.square().sum(-1"),
+        ("(gain * (wide / torch.sqrt(mean_square + eps)))", "(wide / torch.sqrt(mean_square + eps))"),
+        ("torch.sqrt(mean_square + eps)", "torch.sqrt(mean_square)"),
+    ],
+    "model.mlp": [
+        ("torch.erf(x / math.sqrt(2))", "torch.erf(x)"),
+        ("return x / 2 * (1 + torch.erf", "return x / 2 * (torch.erf"),
+        ("0.044715 * x**3", "0.044715 * x**2"),
+        ("0.044715 * x**3", "0.44715 * x**3"),
+        ("math.sqrt(2 / math.pi)", "math.sqrt(2 * math.pi)"),
+        ("return x.clamp(min=0) ** 2", "return x.clamp(max=0) ** 2"),
+        ("return x.clamp(min=0) ** 2", "return x.clamp(min=0)"),
+        ("return x / (1 + torch.exp(-x))", "return x / (1 + torch.exp(x))"),
+        ("return self.contract(self.activation(self.expand(x)))", "return self.contract(self.expand(x))"),
+        ("F.silu(self.gate(x)) * self.expand(x)", "self.gate(x) * F.silu(self.expand(x))"),
+        ("F.silu(self.gate(x)) * self.expand(x)", "F.sigmoid(self.gate(x)) * self.expand(x)"),
+    ],
+    "model.block": [
+        (
+            "x = x + self.drop(self.attention(self.norm_1(x), rotation, slopes))",
+            "x = self.drop(self.attention(self.norm_1(x), rotation, slopes))",
+        ),
+        ("return x + self.drop(self.mlp(self.norm_2(x)))", "return x + self.drop(self.mlp(self.norm_1(x)))"),
+        ("return x + self.drop(self.mlp(self.norm_2(x)))", "return x + self.drop(self.mlp(x))"),
+        (
+            "x = self.norm_1(x + self.drop(self.attention(x, rotation, slopes)))",
+            "x = x + self.norm_1(self.drop(self.attention(x, rotation, slopes)))",
+        ),
+        ("return self.norm_2(x + self.drop(self.mlp(x)))", "return self.norm_2(self.drop(self.mlp(x)))"),
+    ],
+    "model.gpt": [
+        ("return self.head(self.norm(x))", "return self.head(x)"),
+        ("self.head.weight = self.token_embedding.weight", "pass"),
+        ("self.position.add_to(self.token_embedding(ids))", "self.token_embedding(ids)"),
+        ("for block in self.blocks:", "for block in self.blocks[1:]:"),
+    ],
+    "model.loss": [
+        ("return -torch.xlogy(y, p).sum(-1)", "return -torch.xlogy(p, y).sum(-1)"),
+        ("return -torch.xlogy(y, p).sum(-1)", "return torch.xlogy(y, p).sum(-1)"),
+        ("return -torch.xlogy(y, p).sum(-1)", "return -torch.xlogy(y, p).mean(-1)"),
+        ("return -log_softmax(logits).gather", "return -logits.gather"),
+        ("total / counts.sum().clamp(min=1)", "total / counts.numel()"),
+        (
+            'targets.flatten(), ignore_index=ignore_index, reduction="sum")',
+            'targets.flatten().clamp(min=0), reduction="sum")',
+        ),
+    ],
+    "train.optim": [
+        ("m.copy_(beta_1 * m + (1 - beta_1) * g)", "m.copy_(beta_1 * m + g)"),
+        ("m.copy_(beta_1 * m + (1 - beta_1) * g)", "m.copy_(beta_2 * m + (1 - beta_2) * g)"),
+        ("v.copy_(beta_2 * v + (1 - beta_2) * g**2)", "v.copy_(beta_2 * v + (1 - beta_2) * g)"),
+        ("m / (1 - beta_1**t), v / (1 - beta_2**t)", "m, v / (1 - beta_2**t)"),
+        ("m / (1 - beta_1**t), v / (1 - beta_2**t)", "m / (1 - beta_1**t), v / (1 - beta_2 * t)"),
+        ('(v_hat.sqrt() + group["eps"])', '(v_hat + group["eps"]).sqrt()'),
+        ('+ group["weight_decay"] * theta))', '+ group["weight_decay"] * g))'),
+        ("theta.sub_(lr * (m_hat", "theta.sub_((m_hat"),
+        ('state["step"] += 1', 'state["step"] += 2'),
+        ('weight_decay=group["weight_decay"],\n        eps', "weight_decay=0.0,\n        eps"),
+        ('beta1=group["betas"][0]', 'beta1=group["betas"][1]'),
+        ("(max_norm / (norm + 1e-6)).clamp(max=1)", "(max_norm / (norm + 1e-6))"),
+        ("(max_norm / (norm + 1e-6)).clamp(max=1)", "(max_norm / norm).clamp(max=1)"),
+        (
+            "gradient.square().sum() for gradient in gradients]).sum().sqrt()",
+            "gradient.square().sum().sqrt() for gradient in gradients]).sum()",
+        ),
+    ],
+    "train.schedule": [
+        ("return peak * t / warmup_steps", "return peak * (t - 1) / warmup_steps"),
+        ("if t <= warmup_steps:", "if t <= steps:"),
+        ("(t - warmup_steps) / (steps - warmup_steps)", "t / steps"),
+        ("return final + (peak - final) / 2", "return (peak - final) / 2"),
+        ("(1 + math.cos(math.pi * progress))", "(1 + math.cos(math.pi / 2 * progress))"),
+        ("        return final\n", "        return 0.0\n"),
+    ],
+    "train.validation": [
+        ('reduction="sum")', 'reduction="mean")'),
+        ("nats += loss.item()", "nats = -loss.item()"),
+    ],
+    "generate.sampling": [
+        ("max(temperature, torch.finfo(wide.dtype).tiny)", "max(1 / temperature, torch.finfo(wide.dtype).tiny)"),
+        ("return softmax((wide - largest) /", "return softmax(wide - largest) ** (1 /"),
+        ("argsort(dim=-1, descending=True, stable=True)", "argsort(dim=-1, descending=False, stable=True)"),
+        ("order[..., :top_k]", "order[..., : top_k + 1]"),
+        ("within = mass_before < top_p", "within = mass_before <= top_p"),
+        ("F.pad(ordered.cumsum(dim=-1), (1, -1))", "ordered.cumsum(dim=-1)"),
+        ("return masked / masked.sum(dim=-1, keepdim=True)", "return masked"),
+        ("masked = probabilities * kept", "masked = probabilities * ~kept"),
+    ],
+    "evaluate.perplexity": [
+        ("return self.nats / self.n_tokens", "return self.nats / self.n_bytes"),
+        ("return math.exp(self.nats_per_token)", "return 2**self.nats_per_token"),
+        ("return self.nats / math.log(2) / self.n_bytes", "return self.nats / self.n_bytes"),
+        ("return self.nats / math.log(2) / self.n_bytes", "return self.nats / math.log(2) / self.n_tokens"),
+    ],
+    "cost": [
+        ("d * (config.n_heads + 2 * config.kv_heads) * e", "d * (config.n_heads + config.kv_heads) * e"),
+        ("(3 if config.mlp", "(2 if config.mlp"),
+        ("+ d * config.vocab_size", "+ 2 * d * config.vocab_size"),
+        ("(n_positions + 1)", "n_positions"),
+        ("return 6 * matrix_parameters(config)", "return 2 * matrix_parameters(config)"),
+    ],
+}
+MUTANTS = [CodeMutant(module, *change) for module, changes in TABLE.items() for change in changes]
+
+
+def is_noticed(mutant: CodeMutant) -> bool:
+    """Whether a check of an equation of the changed module raises or differs."""
+    module = import_module(f"minigpt.{mutant.module}")
+    source = Path(module.__file__).read_text(encoding="utf-8")
+    if source.count(mutant.old) != 1:
+        raise ValueError(f"{mutant.old!r} stands {source.count(mutant.old)} times in {module.__file__}; expected once")
+    changed = compile(source.replace(mutant.old, mutant.new), module.__file__, "exec")
+    with patch.dict(_registry):
+        exec(changed, {"__name__": module.__name__, "__file__": module.__file__})
+        return any(differs(eq) for eq in equations.all() if eq.function.__module__ == module.__name__)
+
+
+def differs(eq: equations.Equation) -> bool:
+    try:
+        return largest_error(eq, n_draws=12) > TOLERANCE
+    except Exception:
+        return True

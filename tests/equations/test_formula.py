@@ -1,0 +1,94 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import minigpt.equations as equations
+from minigpt.equations import Equation, EquationError
+
+ENGINE = Path(equations.__file__).parent
+
+
+@pytest.mark.parametrize(
+    ("latex", "keyword"),
+    [
+        (r"\theta_{t-1}", "theta_t_minus_1"),
+        (r"\lambda", "lambda_"),
+        ("v'", "v_prime"),
+        ("W^{Q}", "W_Q"),
+        (r"\hat{m}_t", "m_hat_t"),
+        (r"\bar{\theta}_{t-1}", "theta_bar_t_minus_1"),
+        (r"p^{\mathrm{w}}", "p_w"),
+        (r"\eta_{\max}", "eta_max"),
+        (r"\mathrm{dO}", "dO"),
+    ],
+)
+def test_every_name_has_a_keyword(latex, keyword):
+    assert Equation("names", f"y = {latex}", (), {latex: "() a number"}).inputs == {keyword: latex}
+
+
+def test_a_derivative_is_one_name_with_the_indices_of_both_parts():
+    eq = Equation("chain", r"\frac{\partial L}{\partial x_i} = \sum_j g_j \frac{\partial y_j}{\partial x_i}")
+    assert set(eq.inputs) == {"g", "dy_dx"}
+    np.testing.assert_array_equal(eq.evaluate(g=[1, 10], dy_dx=[[1, 2, 3], [4, 5, 6]]), [41, 52, 63])
+
+
+def test_an_input_may_be_given_by_its_latex():
+    assert Equation("latex", r"y = \lambda x").evaluate(**{r"\lambda": 2, "x": 3}) == 6
+
+
+def test_an_unknown_input_is_an_error_that_lists_the_inputs():
+    with pytest.raises(ValueError, match=r"under-test has no input 'z'; it has w, x"):
+        Equation("under-test", "y = w x").evaluate(z=1)
+
+
+def test_what_the_equation_defines_cannot_be_given():
+    with pytest.raises(ValueError, match="no input 'm'"):
+        Equation("under-test", "y = m x", ["m = 2"]).evaluate(x=1, m=3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int64])
+def test_tensors_of_any_kind_are_taken_as_float64(dtype):
+    x = torch.tensor([3, 4], dtype=dtype)
+    value = Equation("norm", r"y = \lVert x \rVert").evaluate(x=x.requires_grad_() if x.is_floating_point() else x)
+    assert value == 5
+    assert value.dtype == np.float64
+
+
+def test_a_function_of_single_numbers_maps_over_the_array_it_is_given():
+    eq = Equation("square", "f(x) = x^2", (), {"x": "() input"})
+    assert eq.evaluate(x=np.ones((2, 0, 3))).shape == (2, 0, 3)
+    np.testing.assert_array_equal(eq.evaluate(x=[[1, 2], [3, 4]]), [[1, 4], [9, 16]])
+
+
+def test_a_system_gives_all_its_rows_and_its_last_one_as_result():
+    eq = Equation("system", r"\begin{aligned} a &= x + 1 \\ b &= 2 a \end{aligned}")
+    assert eq.evaluate_all(x=1) == {"a": 2, "b": 4}
+    assert eq.evaluate(x=1) == 4
+
+
+def test_the_latex_is_read_at_first_use_not_at_import():
+    eq = Equation("broken", r"y = \foo")
+    with pytest.raises(EquationError):
+        eq.evaluate()
+
+
+def test_importing_equations_loads_neither_torch_nor_lark():
+    code = "import sys, importlib.util as u; import minigpt.equations; print('lark' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False"]
+
+
+def test_the_engine_is_small_and_imports_nothing_else_of_ours():
+    lines = {
+        file.name: file.read_text(encoding="utf-8").split("\n")
+        for file in [ENGINE / "grammar.lark", *ENGINE.glob("*.py")]
+    }
+    assert max(map(len, lines.values())) <= 250
+    engine = ("grammar.lark", "syntax.py", "sizes.py", "evaluate.py")
+    assert sum(len(lines[name]) for name in engine) <= 600
+    ours = [line for text in lines.values() for line in text if "import" in line and "minigpt" in line]
+    assert all("minigpt.equations" in line for line in ours)

@@ -1,0 +1,119 @@
+import pytest
+
+from minigpt.equations import Equation, EquationError
+
+
+def refusal(latex, where=(), **symbols):
+    """The message, and the part of the LaTeX from the caret on."""
+    with pytest.raises(EquationError) as caught:
+        _ = Equation("under test", latex, where, symbols).document
+    message, line, caret = str(caught.value).split("\n")
+    return message, line[caret.index("^") :]
+
+
+def test_an_unknown_macro_is_named_and_pointed_at():
+    assert refusal(r"y = \foo{x}") == (r"unknown macro \foo", r"\foo{x}")
+
+
+def test_a_macro_that_begins_like_a_known_one_is_unknown():
+    assert refusal(r"y = x \cdots y") == (r"unknown macro \cdots", r"\cdots y")
+
+
+def test_an_index_that_nothing_binds_is_refused():
+    message, place = refusal(r"y_i = a_{ij}")
+    assert message.startswith("index j is not bound")
+    assert place == "j}"
+
+
+def test_a_sum_does_not_bind_its_own_bound():
+    message, place = refusal(r"y = \sum_{k=1}^{k} x_k")
+    assert message.startswith("index k is not bound")
+    assert place == "k} x_k"
+
+
+def test_an_index_bound_in_another_row_is_not_bound_here():
+    assert refusal(r"y = m_j", [r"m_i = \sum_{j} x_{ij}"])[0].startswith("index j is not bound")
+
+
+def test_shadowing_an_index_is_refused():
+    assert refusal(r"y_i = \sum_{i} x_i")[1] == "_{i} x_i"
+
+
+def test_an_index_may_not_be_a_declared_name():
+    assert "needs one new index" in refusal(r"y = \sum_{k} x_k", k="() a number")[0]
+
+
+def test_an_index_may_not_be_part_of_a_name_in_its_scope():
+    message, place = refusal(r"y = \sum_k d_k x_k", d_k="() width")
+    assert "part of the name d_k" in message
+    assert place == "d_k x_k"
+
+
+@pytest.mark.parametrize(
+    ("latex", "place"),
+    [
+        (r"a = \log p y", "y"),
+        (r"a = \sin x y", "y"),
+        (r"a = \log x \cdot y", r"\cdot y"),
+        (r"a = b/c d", "d"),
+        (r"a = x^T", "T"),
+        (r"a = x^{(l)}", "(l)}"),
+        (r"a = |x|", "|x|"),
+        (r"a = 2 x 3", "3"),
+        (r"a = x_{\text{in}}", r"\text{in}}"),
+        (r"a = \operatorname{foo}(x)", r"\operatorname{foo}(x)"),
+        (r"a = exp(x)", "exp(x)"),
+        (r"a = \left( x )", ")"),
+        (r"a = b \\ c = d", r"\\ c = d"),
+        (r"a = \frac{x}", ""),
+        (r"a = (x", ""),
+    ],
+)
+def test_what_is_ambiguous_or_malformed_is_refused_at_its_character(latex, place):
+    assert refusal(latex)[1] == place
+
+
+def test_an_error_in_a_where_definition_shows_that_line():
+    assert refusal("y = m", [r"m = \foo"])[1] == r"\foo"
+
+
+def test_a_declared_name_with_a_subscript_goes_before_indices():
+    symbols = {r"\theta_{t-1}": "(d) before", r"\theta": "(n, d) all"}
+    eq = Equation("names", r"y_i = \theta_{t-1} + \theta_i", (), symbols)
+    assert {r"\theta_{t-1}", r"\theta"} <= set(eq.inputs.values())
+
+
+def test_the_longest_declared_name_wins():
+    eq = Equation("names", "y = g(g_t)", (), {"g": "function", "g_t": "() gradient"})
+    assert eq.evaluate(g=lambda x: x + 1, g_t=2) == 3
+
+
+def test_a_declared_function_does_not_hide_the_rest_of_a_longer_macro():
+    assert refusal(r"y = \sigmax(z)", **{r"\sigma": "function"}) == (r"unknown macro \sigmax", r"\sigmax(z)")
+
+
+def test_letters_in_a_row_are_indices_and_a_product_with_a_number_is_one():
+    eq = Equation("indices", r"y_{ij} = a_{h,ij} + x_{2i+1}", (), {"h": "() head"})
+    arrays = {str(node.children[0]): len(node.children) - 1 for node in eq.document.tree.find_data("array")}
+    assert (arrays["a"], arrays["x"], arrays["y"]) == (3, 1, 2)
+
+
+def test_a_declared_name_may_begin_like_a_function():
+    eq = Equation("t", r"\eta(t) = \eta_{\max} t", symbols={r"\eta_{\max}": "() peak"})
+    assert eq.evaluate(t=3, eta_max=2) == 6
+
+
+def test_a_parameter_may_be_a_greek_letter():
+    eq = Equation("t", r"f(\tau) = d_k \tau", symbols={"d_k": "() width"})
+    assert eq.evaluate(tau=3, d_k=2) == 6
+
+
+def test_rows_of_one_name_must_have_equally_many_indices():
+    assert "rows of one name differ" in refusal(r"a_i = x_i", [r"a_{ij} = x_i x_j"])[0]
+
+
+def test_a_name_followed_by_parentheses_is_a_product_unless_it_is_a_declared_function():
+    product = Equation("product", "y = f(x)")
+    call = Equation("call", "y = f(x)", (), {"f": "function anything"})
+    assert product.evaluate(f=2, x=3) == 6
+    assert call.evaluate(f=lambda x: x - 5, x=3) == -2
