@@ -7,12 +7,13 @@
 
 from minigpt import equations
 from minigpt.cost import training_flops_per_token
-from minigpt.evaluate import Evaluation, evaluate
+from minigpt.evaluate import Evaluation, Ladder, evaluate, ladder
 from minigpt.generate import generate, generate_ids, stream, stream_ids
 from minigpt.model import (
     GPT,
     PRESETS,
     GPTConfig,
+    NGram,
     attention_weights,
     causal_attention,
     causal_mask,
@@ -72,6 +73,8 @@ __all__ = [
     "Evaluation",
     "GPTConfig",
     "History",
+    "Ladder",
+    "NGram",
     "RunConfig",
     "TokenDataset",
     "Tokenizer",
@@ -90,6 +93,7 @@ __all__ = [
     "generate",
     "generate_ids",
     "grouped_query_attention",
+    "ladder",
     "layer_norm",
     "load_corpus",
     "load_model",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from minigpt.evaluate import Ladder
     from minigpt.train import History
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#999999"
@@ -39,6 +40,32 @@ def plot_history(history: "History", *, uniform: float | None = None, title: str
         axes.axhline(uniform, color=GREY, linestyle=":", label=f"guessing: {uniform:.3f}")
     axes.set(xlabel="step", ylabel="loss (nats per token)", title=title or "")
     axes.legend(frameon=False)
+    return figure
+
+
+def plot_ladder(ladder: "Ladder") -> "Figure":
+    """The rungs of a ladder as horizontal bars, in bits per byte; the floor is a line.
+
+    Args:
+        ladder: what :func:`minigpt.ladder` returned.
+
+    Raises:
+        ImportError: if matplotlib is not installed.
+    """
+    figure, axes = _new_figure()
+    heights = {name: rung.bits_per_byte for name, rung in ladder.rungs.items() if name != "floor"}
+    colours = [{"GPT": ORANGE, "gzip": GREY, "xz": GREY}.get(name, BLUE) for name in heights]
+    bars = axes.barh(list(heights), list(heights.values()), color=colours)
+    axes.bar_label(bars, fmt="%.3f", padding=3)
+    axes.invert_yaxis()  # the first rung on top, as in the table
+    axes.grid(visible=False, axis="y")
+    axes.set_axisbelow(True)
+    axes.margins(x=0.1)
+    if "floor" in ladder.rungs:
+        floor = ladder.rungs["floor"].bits_per_byte
+        axes.axvline(floor, color="black", linestyle=":", label=f"floor: {floor:.3f}")
+        axes.legend(frameon=False, loc="lower right")
+    axes.set(xlabel="bits per byte (shorter is better)")
     return figure
 
 

@@ -75,6 +75,24 @@ def test_the_demo_shows_a_sample_before_and_after_and_can_be_run_again(tmp_path,
     assert (tmp_path / "runs" / "demo" / "loss.png").is_file()
 
 
+def test_ladder_prints_the_baselines_of_a_text_and_draws_them(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.txt").write_text(TEXT)
+    main(["ladder", "--text", "text.txt", "--tokenizer", "bpe:260"])
+    printed = capsys.readouterr().out
+    assert "5-gram" in printed and "xz" in printed and "GPT" not in printed and "picture: ladder.png" in printed
+    assert (tmp_path / "ladder.png").is_file()
+
+
+def test_ladder_of_a_run_measures_its_model_on_its_own_split(trained, tmp_path, capsys):
+    main(["eval", trained])
+    nats, perplexity = re.findall(r"[\d.]+", capsys.readouterr().out)[:2]
+    main(["ladder", "--run", trained])
+    printed = capsys.readouterr().out
+    assert re.search(rf"GPT +{nats} +{perplexity} ", printed)
+    assert (tmp_path / "run" / "ladder.png").is_file()
+
+
 def test_prepare_then_train_on_the_shards(tmp_path, capsys):
     (tmp_path / "text.txt").write_text(TEXT)
     main(
@@ -155,6 +173,8 @@ def test_every_command_explains_itself(command, capsys):
         (["equations", "sofmax"], "no equation 'sofmax'; did you mean softmax"),
         (["sample", "nowhere"], "no usable checkpoint in nowhere"),
         (["eval", "nowhere"], "no usable checkpoint in nowhere"),
+        (["ladder", "--run", "nowhere"], "no usable checkpoint in nowhere"),
+        (["ladder", "--text", "nowhere.txt"], "nowhere.txt does not exist"),
     ],
 )
 def test_a_mistake_is_one_line_on_stderr_and_exit_status_2(words, message, capsys, tmp_path, monkeypatch):
@@ -171,6 +191,16 @@ def test_a_text_shorter_than_the_context_is_one_message(capsys, tmp_path):
     with pytest.raises(SystemExit):
         main(["train", "--text", str(tmp_path / "text.txt"), "--out", str(tmp_path / "run")])
     assert "65" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipe that breaks this way")
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
+    line = (
+        f"{shlex.quote(sys.executable)} -m minigpt equations attention-weights cross-entropy softmax gelu | head -n 1"
+    )
+    result = subprocess.run(line, shell=True, capture_output=True, text=True, cwd=tmp_path)
+    assert "largest error" in result.stdout
+    assert result.stderr == ""
 
 
 def test_python_dash_m_minigpt_is_the_same_command(tmp_path):

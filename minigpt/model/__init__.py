@@ -15,6 +15,9 @@ from minigpt.model.gpt import GPT, initialise
 from minigpt.model.heads import grouped_query_attention, multi_head_attention, projected_attention
 from minigpt.model.loss import cross_entropy, cross_entropy_from_logits, next_token_loss
 from minigpt.model.mlp import MLP, SwiGLU, gelu, gelu_tanh, relu_squared, silu
+from minigpt.model.ngram import NGram
+from minigpt.model.ngram_counts import NGramCounts
+from minigpt.model.ngram_smoothing import Additive, KneserNey, Smoothing
 from minigpt.model.norms import LayerNorm, RMSNorm, layer_norm, rms_norm
 from minigpt.model.positions import POSITIONS, Rotation, alibi_slopes, rotary, rotary_angles, sinusoidal_positions
 from minigpt.model.softmax import log_softmax, log_sum_exp, softmax
@@ -25,14 +28,19 @@ __all__ = [
     "MLP",
     "POSITIONS",
     "PRESETS",
+    "Additive",
     "CausalSelfAttention",
     "GPTConfig",
+    "KneserNey",
     "LayerNorm",
+    "NGram",
+    "NGramCounts",
     "Pattern",
     "PostNormBlock",
     "PreNormBlock",
     "RMSNorm",
     "Rotation",
+    "Smoothing",
     "SwiGLU",
     "alibi_bias",
     "alibi_slopes",

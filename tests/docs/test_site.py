@@ -113,8 +113,9 @@ def test_every_module_has_a_place_in_the_reference():
     package = DOCS.parent / "minigpt"
     files = [path.relative_to(package.parent) for room in [package, *package.iterdir()] for path in room.glob("*.py")]
     modules = {".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in files}
-    shown_elsewhere = {"minigpt", "minigpt.__main__", "minigpt.cli", "minigpt.version"}
-    assert modules - shown_elsewhere == documented
+    shown_elsewhere = {"minigpt", "minigpt.__main__", "minigpt.version"}
+    commands = {module for module in modules if module.startswith("minigpt.cli")}
+    assert modules - shown_elsewhere - commands == documented
 
 
 @needs_katex

@@ -29,6 +29,7 @@ WITHOUT = {
     "stream_ids": "a loop around sample_next",
     "decay_groups": "sorts parameters",
     "evaluate": "calls split_loss and counts bytes",
+    "ladder": "calls the baselines and split_loss, and compressors",
     **dict.fromkeys(["accumulate_gradients", "train", "train_step"], "the training loop"),
     **dict.fromkeys(
         ["build_tokenizer", "load_model", "open_splits", "prepare_run", "recipe", "start_run"], "sets up a run"

@@ -1,0 +1,63 @@
+"""The `minigpt` command: a thin layer over the functions that notebooks call."""
+
+import dataclasses
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Union
+
+import tyro
+
+import minigpt as mg
+from minigpt.cli.check import Bench, Equations
+from minigpt.cli.text import Prepare, Tokenizer
+from minigpt.cli.train import Demo, Train
+from minigpt.cli.use import Eval, Ladder, Sample
+from minigpt.train import RunConfig
+
+COMMANDS: dict[str, type] = {
+    "train": Train,
+    "sample": Sample,
+    "eval": Eval,
+    "ladder": Ladder,
+    "prepare": Prepare,
+    "tokenizer": Tokenizer,
+    "demo": Demo,
+    "equations": Equations,
+    "bench": Bench,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command; a mistake in the input is one line on stderr and exit status 2."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        command = tyro.cli(_union(words), prog="minigpt", args=words, description=mg.__doc__.splitlines()[0])
+        command()
+    except BrokenPipeError:  # whoever read the output, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (ValueError, OSError, ImportError, FloatingPointError) as error:
+        print(f"minigpt: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _union(words: list[str]) -> Any:
+    """The commands as tyro wants them; a resumed run's saved settings stand in for the defaults of `train`."""
+    resumes = words[:1] == ["train"] and "--resume" in words
+    options: dict[str, dict[str, Any]] = {"train": {"default": _saved_settings(words)}} if resumes else {}
+    commands = (
+        Annotated[command, tyro.conf.subcommand(name, **options.get(name, {}))] for name, command in COMMANDS.items()
+    )
+    return Union[tuple(commands)]  # noqa: UP007
+
+
+def _saved_settings(words: list[str]) -> Train:
+    joined = [word.partition("=") for word in words]
+    out = next((after for word, equals, after in joined if word == "--out" and equals), None)
+    if out is None and "--out" in words[:-1]:
+        out = words[words.index("--out") + 1]
+    saved = RunConfig.read(Path(out) if out is not None else RunConfig.out)
+    return Train(**{field.name: getattr(saved, field.name) for field in dataclasses.fields(saved)}, resume=True)

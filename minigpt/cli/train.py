@@ -1,0 +1,98 @@
+"""Commands that train: `minigpt train` and `minigpt demo`, and what they print."""
+
+import dataclasses
+import math
+import shlex
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import minigpt as mg
+from minigpt.train import Run, RunConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train(RunConfig):
+    """Train a GPT on a text.
+
+    Attributes:
+        resume: go on with the run in --out, from its newest checkpoint and with its saved settings.
+    """
+
+    resume: bool = False
+
+    def __call__(self) -> None:
+        """Train, then say where everything is."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(RunConfig)}
+        run = mg.prepare_run(RunConfig(**fields))
+        print(_describe(run))
+        run.train(resume=self.resume)
+        _finish(run)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo:
+    """Watch a small GPT learn to write, on text that comes with Python; it fills runs/demo anew each time.
+
+    Attributes:
+        steps: how many updates.
+        seed: of the weights and the data order.
+    """
+
+    steps: int = 1500
+    seed: int = 0
+
+    def __call__(self) -> None:
+        """A sample before, the training, a sample after, and where to go from there."""
+        out = Path("runs/demo")
+        shutil.rmtree(out / "checkpoints", ignore_errors=True)
+        config = RunConfig(tokenizer="bpe:512", recipe="fast", steps=self.steps, out=out, seed=self.seed)
+        run = mg.prepare_run(config)
+        print(_describe(run))
+        print(f"\nBefore training it writes:\n{_excerpt(run)}\n")
+        run.train()
+        print(f"\nAfter training it writes:\n{_excerpt(run)}\n")
+        _finish(run)
+
+
+def _describe(run: Run) -> str:
+    config, training = run.config, run.config.train_config()
+    guess = math.log(run.tokenizer.vocab_size)
+    return (
+        f"text:  {run.data.n_tokens:,} tokens to learn from, {run.validation.n_tokens:,} to be tested on; "
+        f"{run.tokenizer.name} tokenizer, {run.tokenizer.vocab_size} tokens\n"
+        f"model: {config.preset} with recipe {config.recipe}, {run.model.n_parameters:,} parameters, "
+        f"context {run.model.config.context_length}\n"
+        f"goal:  a loss far below guessing, {guess:.3f} nats per token; "
+        f"{training.steps:,} steps of {training.batch_size} sequences"
+    )
+
+
+def _excerpt(run: Run) -> str:
+    text = mg.generate(run.model, run.tokenizer, "\n", max_new_tokens=120, temperature=0.7)
+    return "\n".join(f"  | {line}" for line in text.strip().splitlines())
+
+
+def _finish(run: Run) -> None:
+    """Draw the curve and print where everything is."""
+    history, out = run.history, run.config.out
+    if history.validation_loss is None:
+        print(f"stopped after {len(history)} steps, before the first evaluation")
+    else:
+        print(f"loss on the whole validation split: {history.validation_loss:.3f} nats per token")
+    try:
+        history.plot(uniform=math.log(run.tokenizer.vocab_size)).savefig(out / "loss.png")
+        print(f"curve:      {out / 'loss.png'}")
+    except ImportError as error:
+        print(f"curve:      {error}")
+    print(f"log:        {out / 'log.jsonl'}")
+    print(f"checkpoint: {out / 'checkpoints'}")
+    print(f"next:       minigpt sample {shlex.quote(str(out))} --prompt {shlex.quote(_prompt(run))}")
+
+
+def _prompt(run: Run) -> str:
+    """A few words from the start of the validation text: a prompt that the tokenizer knows, whatever the language."""
+    inputs, _ = next(run.validation.windows(1))
+    text = run.tokenizer.decode(inputs[0].tolist()).replace("\ufffd", "")
+    words = (text.partition("\n")[2].strip() or text).split()  # the split may have cut the first line
+    return " ".join(words[:3])[:24]
