@@ -39,8 +39,9 @@ html_math_renderer = "katex"
 nitpicky = True
 # What others document: a look-up there would need the network.
 nitpick_ignore_regex = [
-    ("py:class", r"(torch|numpy|pathlib|os|collections\.abc|tiktoken)\..*"),
+    ("py:class", r"(torch|numpy|pathlib|os|collections\.abc|tiktoken|_regex)\..*"),
     ("py:class", "Axes|Figure"),  # matplotlib's, imported for type checkers only
+    ("py:class", r"minigpt\.evaluate\.checks\.draw\.[TM]"),  # type variables
 ]
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"

@@ -12,6 +12,7 @@ from minigpt.text.dataset import TokenDataset
 from minigpt.text.files import read_text, split_text
 from minigpt.text.preparation import PreparedCorpus, open_prepared, prepare
 from minigpt.text.tiktoken_bridge import tiktoken_tokenizer
+from minigpt.text.tinyworld import TinyWorld
 from minigpt.text.tokenizer import Tokenizer, load_tokenizer
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "BPETokenizer",
     "CharTokenizer",
     "PreparedCorpus",
+    "TinyWorld",
     "TokenDataset",
     "Tokenizer",
     "load_corpus",

@@ -42,7 +42,7 @@ class RunConfig:
 
     Attributes:
         text: a UTF-8 text file, or a folder of them.
-        corpus: a corpus by name: "python-docs" or "shakespeare"; used where no text is given.
+        corpus: a corpus by name: "python-docs", "tiny-world" or "shakespeare"; used where no text is given.
         data: a folder that `minigpt prepare` made; used instead of a text.
         tokenizer: "char", "bpe:1024" (trained here, to that many tokens), "gpt2", or a saved tokenizer's file.
         preset: the size: "nano", "micro", "gpt2", …

@@ -5,6 +5,7 @@ import pytest
 
 from minigpt.text import corpora
 from minigpt.text.corpora import CORPORA, cache_folder, cached_download, load_corpus
+from minigpt.text.tinyworld import TinyWorld
 
 
 def test_the_python_docs_are_long_prose():
@@ -22,8 +23,13 @@ def test_the_python_docs_have_no_underlined_titles_and_no_table_frames():
     assert not re.search(r"(?m)^(\*{3,}|={3,}|-{3,}|\+[-=+]+\+)$", load_corpus("python-docs"))
 
 
+def test_the_tiny_world_ends_with_a_tenth_of_held_out_stories():
+    lines = load_corpus("tiny-world").splitlines()
+    assert lines == TinyWorld().text(6300).splitlines() + TinyWorld(split="validation").text(700).splitlines()
+
+
 def test_an_unknown_corpus_lists_the_known_ones():
-    with pytest.raises(ValueError, match="no corpus 'bible'; choose python-docs or shakespeare"):
+    with pytest.raises(ValueError, match="no corpus 'bible'; choose python-docs or tiny-world or shakespeare"):
         load_corpus("bible")
 
 
