@@ -1,26 +1,19 @@
 r"""From counts of n-grams to probabilities that are nowhere 0.
 
-With $c(hw)$ the number of times that token $w$ came after the context $h$:
+With $c(hw)$ the number of times that token $w$ came after the context $h$, additive smoothing (:func:`additive`)
+pretends that every token was seen $\alpha$ times more. Kneser–Ney smoothing, interpolated (:func:`kneser_ney`), takes
+$d$ off every count and shares it out by the context without its first token.
 
-Additive smoothing, which pretends that every token was seen $\alpha$ times more:
-$$p(w \mid h) = \frac{c(hw) + \alpha}{\sum_{w'} c(hw') + \alpha V}$$
-
-Kneser–Ney smoothing, interpolated, which takes $d$ off every count and shares it out by the context without its first
-token, $h'$:
-$$p(w \mid h) = \frac{\max(c(hw) - d, 0) + d\, N_{1+}(h\,\bullet)\; p(w \mid h')}{\sum_{w'} c(hw')}$$
-
-where $N_{1+}(h\,\bullet)$ is the number of distinct tokens seen after $h$. Below the highest order, c is not how often
-$hw$ occurs but how many distinct tokens come before it, $c(hw) = N_{1+}(\bullet\,hw)$: "Francisco" is frequent, but
-after one word only, so it is a poor guess after a new one. The recursion ends at the uniform distribution $1/V$, and a
-context that was never seen leaves it to the next shorter one. With $n_1$ and $n_2$ the k-grams whose c is 1 and 2, each
-order's discount is estimated as
+Below the highest order, Kneser and Ney's c is not how often $hw$ occurs but how many distinct tokens come before it,
+$c(hw) = N_{1+}(\bullet\,hw)$: "Francisco" is frequent, but after one word only, so it is a poor guess after a new one.
+The recursion ends at the uniform distribution $1/V$, and a context that was never seen leaves it to the next shorter
+one. With $n_1$ and $n_2$ the k-grams whose c is 1 and 2, each order's discount is estimated as
 
 $$d = \frac{n_1}{n_1 + 2 n_2}$$
 
 Dimensions: V vocabulary, T tokens of a text, n order, k = 1 … n the orders that a model is built from, $M_k$ distinct
 k-grams.
-Source: additive, Lidstone 1920, Trans. Faculty of Actuaries 8; Kneser & Ney 1995, ICASSP; the interpolated form, Chen &
-Goodman 1999, Computer Speech & Language 13; the discount, Ney, Essen & Kneser 1994, Computer Speech & Language 8.
+Source of the discount: Ney, Essen & Kneser 1994, Computer Speech & Language 8.
 Departure: where no k-gram has $c = 1$ the estimate is 0 and would leave unseen tokens no probability; there $d = 1/2$.
 """
 
@@ -30,7 +23,64 @@ from typing import Protocol, Self
 
 import numpy as np
 
+from minigpt.equations import equation
 from minigpt.model.ngram_counts import NGramCounts
+
+
+@equation(
+    "additive-smoothing",
+    r"p_w = \frac{c_w + \alpha}{\sum_{u=1}^{V} c_u + \alpha V}",
+    symbols={
+        "c": "(V) how often each token came after the context",
+        r"\alpha": "() additive constant",
+        "p": "(V) its probability after the context",
+    },
+    source="Lidstone 1920, Trans. Faculty of Actuaries 8",
+)
+def additive(c: np.ndarray, total: np.ndarray | int, alpha: float, vocab_size: int) -> np.ndarray:
+    """Every token seen ``alpha`` times more than it was.
+
+    Args:
+        c: ``(T,)`` counts of some tokens, each after its context.
+        total: ``(T,)`` or one for all: the sum of the counts of all tokens after that context.
+        alpha: in occurrences.
+        vocab_size: V.
+
+    Returns:
+        ``(T,)`` float64.
+    """
+    return (c + alpha) / (total + alpha * vocab_size)
+
+
+@equation(
+    "kneser-ney-smoothing",
+    r"p_w = \frac{\max(c_w - d, 0) + d N q_w}{\sum_{u=1}^{V} c_u}",
+    where=[r"N = \sum_{u=1}^{V} \mathbb{1}[c_u > 0]"],
+    symbols={
+        "c": "(V) the count of each token after the context",
+        "d": "() discount",
+        "q": "(V) the probabilities after the context without its first token",
+        "p": "(V) the probabilities after the context",
+    },
+    source="Kneser & Ney 1995, ICASSP; the interpolated form, Chen & Goodman 1999, Computer Speech & Language 13",
+)
+def kneser_ney(
+    c: np.ndarray, total: np.ndarray | int, n_followers: np.ndarray | int, q: np.ndarray, d: float
+) -> np.ndarray:
+    """What is taken off the counts goes to the shorter context; a context that was never seen leaves it everything.
+
+    Args:
+        c: ``(T,)`` counts of some tokens, each after its context.
+        total: ``(T,)`` or one for all: the sum of the counts of all tokens after that context.
+        n_followers: ``(T,)`` or one for all: the distinct tokens seen after it, N.
+        q: ``(T,)`` the tokens' probabilities after the shorter context.
+        d: discount, in occurrences.
+
+    Returns:
+        ``(T,)`` float64.
+    """
+    discounted = np.maximum(c - d, 0) + d * n_followers * q
+    return np.where(total > 0, discounted / np.maximum(total, 1), q)
 
 
 @dataclass(frozen=True)
@@ -101,8 +151,8 @@ class Additive:
         return counts.levels[k - 1].counts
 
     def probability(self, order: Order, c: np.ndarray, context: np.ndarray | int, shorter: np.ndarray) -> np.ndarray:
-        """(c + alpha) / (total + alpha V)."""
-        return (c + self.alpha) / (order.totals[context] + self.alpha * order.vocab_size)
+        """By :func:`additive`; the shorter context has no say."""
+        return additive(c, order.totals[context], self.alpha, order.vocab_size)
 
 
 @dataclass(frozen=True)
@@ -127,8 +177,6 @@ class KneserNey:
         return np.bincount(counts.levels[k].suffixes, minlength=len(level.keys))
 
     def probability(self, order: Order, c: np.ndarray, context: np.ndarray | int, shorter: np.ndarray) -> np.ndarray:
-        """(max(c - d, 0) + d n_followers shorter) / total, or ``shorter`` after an unseen context."""
+        """By :func:`kneser_ney`."""
         d = order.estimated_discount if self.discount is None else self.discount
-        total = order.totals[context]
-        discounted = np.maximum(c - d, 0) + d * order.n_followers[context] * shorter
-        return np.where(total > 0, discounted / np.maximum(total, 1), shorter)
+        return kneser_ney(c, order.totals[context], order.n_followers[context], shorter, d)

@@ -192,6 +192,13 @@ TABLE = {
         ("return self.nats / math.log(2) / self.n_bytes", "return self.nats / self.n_bytes"),
         ("return self.nats / math.log(2) / self.n_bytes", "return self.nats / math.log(2) / self.n_tokens"),
     ],
+    "model.ngram_smoothing": [
+        ("return (c + alpha) /", "return c /"),
+        ("(total + alpha * vocab_size)", "(total + alpha)"),
+        ("np.maximum(c - d, 0)", "(c - d)"),
+        ("+ d * n_followers * q", "+ d * q"),
+        ("/ np.maximum(total, 1), q)", "/ np.maximum(total, 2), q)"),
+    ],
     "cost": [
         ("d * (config.n_heads + 2 * config.kv_heads) * e", "d * (config.n_heads + config.kv_heads) * e"),
         ("(3 if config.mlp", "(2 if config.mlp"),

@@ -125,6 +125,28 @@ def top_p(function: Any, draw: Draw) -> Case:
     return {"p": p, "rho": mass}, function(p, mass)
 
 
+def _counts(draw: Draw) -> np.ndarray:
+    """Counts of a few tokens, some 0 and not all of them; now and then a single occurrence."""
+    counts = draw.ids(draw.size(1, 5), below=draw.size(1, 4)).numpy()
+    counts[0] += 1
+    return counts
+
+
+@check
+def additive_smoothing(function: Any, draw: Draw) -> Case:
+    """Constants below and above 1."""
+    c, alpha = _counts(draw), draw.integer(1, 32) / 16
+    return {"c": c, "alpha": alpha}, function(c, c.sum(), alpha, len(c))
+
+
+@check
+def kneser_ney_smoothing(function: Any, draw: Draw) -> Case:
+    """Discounts up to 1."""
+    c, d = _counts(draw), draw.integer(1, 16) / 16
+    q = draw.probabilities(len(c)).double().numpy()
+    return {"c": c, "d": d, "q": q}, function(c, c.sum(), (c > 0).sum(), q, d)
+
+
 @check
 def nats_per_token(function: Any, draw: Draw) -> Case:
     """Any number of tokens."""
