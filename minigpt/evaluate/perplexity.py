@@ -13,6 +13,7 @@ from torch import nn
 
 from minigpt.equations import equation
 from minigpt.text import TokenDataset, Tokenizer
+from minigpt.text.dataset import IGNORED_TARGET
 from minigpt.train import split_loss
 
 PREDICTED = {"p": "(n) probability given to each token that came"}
@@ -85,5 +86,5 @@ def evaluate(model: nn.Module, data: TokenDataset, tokenizer: Tokenizer, batch_s
     lengths = np.array([len(tokenizer.token_bytes(token)) for token in range(tokenizer.vocab_size)])
     n_bytes = 0
     for _, targets in data.windows(batch_size):
-        n_bytes += int(lengths[targets[targets != -100].numpy()].sum())
+        n_bytes += int(lengths[targets[targets != IGNORED_TARGET].numpy()].sum())
     return Evaluation(loss.nats, loss.n_tokens, n_bytes)

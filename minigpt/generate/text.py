@@ -12,8 +12,7 @@ from minigpt.generate.ids import stream_ids
 from minigpt.generate.streaming import cut_at_stop, text_pieces
 from minigpt.model import GPT
 from minigpt.text import Tokenizer
-
-END_OF_TEXT = "<|endoftext|>"
+from minigpt.text.bpe import END_OF_TEXT
 
 
 def generate(

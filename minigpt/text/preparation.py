@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from minigpt.text.bpe import END_OF_TEXT
 from minigpt.text.chunks import Chunk, plan_chunks
 from minigpt.text.dataset import TokenDataset
 from minigpt.text.files import check_fraction, text_files
@@ -30,7 +31,6 @@ from minigpt.text.shards import ShardWriter, open_shards, token_dtype
 from minigpt.text.tokenizer import Tokenizer, load_tokenizer
 
 CHUNK_BYTES = 2**22
-END_OF_TEXT = "<|endoftext|>"
 
 
 @dataclass(frozen=True)

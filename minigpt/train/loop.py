@@ -23,6 +23,7 @@ from torch import Tensor
 
 from minigpt.model import GPT, next_token_loss
 from minigpt.text import TokenDataset, Tokenizer
+from minigpt.text.dataset import IGNORED_TARGET
 from minigpt.train.checkpoint import load_checkpoint, open_run_folder, save_checkpoint
 from minigpt.train.config import TrainConfig
 from minigpt.train.device import choose_device
@@ -129,7 +130,7 @@ def accumulate_gradients(model: GPT, inputs: Tensor, targets: Tensor, micro_batc
         The loss in nats per token.
     """
     device = next(model.parameters()).device
-    n_tokens = (targets != -100).sum().clamp(min=1).to(device)
+    n_tokens = (targets != IGNORED_TARGET).sum().clamp(min=1).to(device)
     total = torch.zeros((), device=device)
     for some_inputs, some_targets in zip(inputs.split(micro_batch), targets.split(micro_batch), strict=True):
         loss = next_token_loss(model(some_inputs.to(device)), some_targets.to(device), reduction="sum") / n_tokens

@@ -1,7 +1,7 @@
 """Recipes: which parts and which training settings go together, by name.
 
-A recipe changes fields of a preset's :class:`~minigpt.GPTConfig` and of :class:`~minigpt.TrainConfig`; what the caller
-sets explicitly wins over it.
+A recipe changes fields of a preset's :class:`~minigpt.GPTConfig` and chooses the learning rate; what the caller sets
+explicitly wins over it.
 """
 
 from dataclasses import dataclass, field
@@ -16,13 +16,11 @@ class Recipe:
         summary: one line in plain words.
         rate_at_128: the learning rate that does best at width 128; see :meth:`learning_rate`.
         model: fields of ``GPTConfig``.
-        training: fields of ``TrainConfig``.
     """
 
     summary: str
     rate_at_128: float
     model: dict[str, Any] = field(default_factory=dict)
-    training: dict[str, Any] = field(default_factory=dict)
 
     def learning_rate(self, d_model: int) -> float:
         """The rate for a model of width D, falling as 1/D.

@@ -94,11 +94,10 @@ class RunConfig:
 
     def train_config(self) -> TrainConfig:
         """The training's configuration: the recipe, then what was set here."""
-        chosen = recipe(self.recipe)
-        rate = chosen.learning_rate(self.model_config(vocab_size=1).d_model)
+        rate = recipe(self.recipe).learning_rate(self.model_config(vocab_size=1).d_model)
         names = ("steps", "batch_size", "micro_batch_size", "learning_rate", "seed")
         watching = ("eval_every", "checkpoint_every", "device")
-        return TrainConfig(**{"learning_rate": rate, **chosen.training, **self._set(*names, *watching)})
+        return TrainConfig(**{"learning_rate": rate, **self._set(*names, *watching)})
 
     def to_json(self) -> str:
         """This configuration as a JSON object."""

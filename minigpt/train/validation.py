@@ -12,6 +12,7 @@ from torch import nn
 from minigpt.equations import equation
 from minigpt.model import next_token_loss
 from minigpt.text import TokenDataset
+from minigpt.text.dataset import IGNORED_TARGET
 
 
 class SplitLoss(NamedTuple):
@@ -52,6 +53,6 @@ def split_loss(model: nn.Module, dataset: TokenDataset, batch_size: int = 32) ->
     for inputs, targets in dataset.windows(batch_size):
         loss = next_token_loss(model(inputs.to(device)), targets.to(device), reduction="sum")
         nats += loss.item()
-        n_tokens += int((targets != -100).sum())
+        n_tokens += int((targets != IGNORED_TARGET).sum())
     model.train(was_training)
     return SplitLoss(nats, n_tokens)
