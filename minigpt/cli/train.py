@@ -59,7 +59,7 @@ def _describe(run: Run) -> str:
     config, training = run.config, run.config.train_config()
     guess = math.log(run.tokenizer.vocab_size)
     return (
-        f"text:  {run.data.n_tokens:,} tokens to learn from, {run.validation.n_tokens:,} to be tested on; "
+        f"text:  {run.data} to learn from, {run.validation} to be tested on; "
         f"{run.tokenizer.name} tokenizer, {run.tokenizer.vocab_size} tokens\n"
         f"model: {config.preset} with recipe {config.recipe}, {run.model.n_parameters:,} parameters, "
         f"context {run.model.config.context_length}\n"

@@ -12,7 +12,7 @@ import numpy as np
 from torch import nn
 
 from minigpt.equations import equation
-from minigpt.text import TokenDataset, Tokenizer
+from minigpt.text import Dataset, Tokenizer
 from minigpt.text.dataset import IGNORED_TARGET
 from minigpt.train import split_loss
 
@@ -73,7 +73,7 @@ class Evaluation:
         )
 
 
-def evaluate(model: nn.Module, data: TokenDataset, tokenizer: Tokenizer, batch_size: int = 32) -> Evaluation:
+def evaluate(model: nn.Module, data: Dataset, tokenizer: Tokenizer, batch_size: int = 32) -> Evaluation:
     """The loss of ``model`` on every token of ``data`` but the first.
 
     Args:

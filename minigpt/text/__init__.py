@@ -8,9 +8,10 @@ from minigpt.text.bpe import BPETokenizer
 from minigpt.text.byte_pairs import GPT2_SPLIT
 from minigpt.text.characters import CharTokenizer
 from minigpt.text.corpora import CORPORA, load_corpus
-from minigpt.text.dataset import TokenDataset
+from minigpt.text.dataset import Dataset, TokenDataset
 from minigpt.text.files import read_text, split_text
 from minigpt.text.preparation import PreparedCorpus, open_prepared, prepare
+from minigpt.text.rows import Row, RowDataset
 from minigpt.text.tiktoken_bridge import tiktoken_tokenizer
 from minigpt.text.tinyworld import TinyWorld
 from minigpt.text.tokenizer import Tokenizer, load_tokenizer
@@ -20,7 +21,10 @@ __all__ = [
     "GPT2_SPLIT",
     "BPETokenizer",
     "CharTokenizer",
+    "Dataset",
     "PreparedCorpus",
+    "Row",
+    "RowDataset",
     "TinyWorld",
     "TokenDataset",
     "Tokenizer",

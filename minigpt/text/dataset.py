@@ -16,7 +16,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -31,6 +31,33 @@ if TYPE_CHECKING:
 IGNORED_TARGET = -100
 
 _BLOCK = 4096
+
+
+class Dataset(Protocol):
+    """What a model is trained and measured on: batches of inputs and targets, a pure function of the step.
+
+    Attributes:
+        context_length: the most positions of a row, in tokens.
+        vocab_size: V; every id is below it.
+        fingerprint: tells this data from other data.
+    """
+
+    @property
+    def context_length(self) -> int: ...  # noqa: D102
+
+    @property
+    def vocab_size(self) -> int: ...  # noqa: D102
+
+    @property
+    def fingerprint(self) -> str: ...  # noqa: D102
+
+    def batch(
+        self, step: int, batch_size: int, *, seed: int = 0, rank: int = 0, world_size: int = 1
+    ) -> tuple[Tensor, Tensor]:
+        """``(inputs, targets)`` of one rank at one step; targets are -100 where nothing is to be learnt."""
+
+    def windows(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """``(inputs, targets)`` of everything there is, once and in order."""
 
 
 class TokenDataset:
@@ -79,6 +106,9 @@ class TokenDataset:
         shards = open_shards(folder, verify=verify)
         return cls(shards, context_length, vocab_size=shards[0].header.vocab_size)
 
+    def __str__(self) -> str:
+        return f"{self.n_tokens:,} tokens"
+
     @property
     def n_windows(self) -> int:
         """Windows an epoch, the same for every phase."""
@@ -108,7 +138,7 @@ class TokenDataset:
         Raises:
             ValueError: if the ranks cannot share the batch evenly, or an id read is not below the vocabulary size.
         """
-        _check_batch(step, batch_size, rank, world_size)
+        check_batch(step, batch_size, rank, world_size)
         share = batch_size // world_size
         first = step * batch_size + rank * share
         starts = [self._window_start(i, seed) for i in range(first, first + share)]
@@ -132,8 +162,7 @@ class TokenDataset:
 
     def _window_start(self, i: int, seed: int) -> int:
         epoch, position = divmod(i, self.n_windows)
-        block, place = divmod(position, _BLOCK)
-        window = int(_order(self.n_windows, seed, epoch, block)[place])
+        window = shuffled(position, self.n_windows, seed, epoch)
         slack = self.n_tokens - self.n_windows * self.context_length
         return _phase(min(slack, self.context_length), seed, epoch) + window * self.context_length
 
@@ -142,11 +171,7 @@ class TokenDataset:
         rows = np.full((len(starts), T + 1), IGNORED_TARGET, dtype=np.int64)
         for row, start in zip(rows, starts, strict=True):
             self._read_into(row, start)
-        if (highest := rows.max()) >= self.vocab_size:
-            raise ValueError(
-                f"the data holds token id {highest}, but vocab_size={self.vocab_size}; "
-                "prepare it again with the tokenizer of this model"
-            )
+        check_ids_below(rows, self.vocab_size)
         targets = torch.from_numpy(rows[:, 1:].copy())
         rows[rows == IGNORED_TARGET] = 0
         return torch.from_numpy(rows[:, :-1].copy()), targets
@@ -163,11 +188,17 @@ class TokenDataset:
             position, index = end, index + 1
 
 
+def shuffled(position: int, n: int, seed: int, epoch: int) -> int:
+    """Which of n samples comes at a position of an epoch."""
+    block, place = divmod(position, _BLOCK)
+    return int(_order(n, seed, epoch, block)[place])
+
+
 @lru_cache(maxsize=64)
-def _order(n_windows: int, seed: int, epoch: int, block: int) -> np.ndarray:
+def _order(n: int, seed: int, epoch: int, block: int) -> np.ndarray:
     """One block of an epoch's shuffle; a block at a time, because single indices cost a hundred times more."""
-    positions = np.arange(block * _BLOCK, min(n_windows, (block + 1) * _BLOCK))
-    return permute(positions, n_windows, mix(seed, epoch))
+    positions = np.arange(block * _BLOCK, min(n, (block + 1) * _BLOCK))
+    return permute(positions, n, mix(seed, epoch))
 
 
 @lru_cache(maxsize=64)
@@ -175,7 +206,17 @@ def _phase(n_phases: int, seed: int, epoch: int) -> int:
     return mix(seed, epoch, 1) % n_phases
 
 
-def _check_batch(step: int, batch_size: int, rank: int, world_size: int) -> None:
+def check_ids_below(ids: np.ndarray | Sequence[int], vocab_size: int) -> None:
+    """Refuse data with an id that the model has no embedding for."""
+    if (highest := np.max(ids)) >= vocab_size:
+        raise ValueError(
+            f"the data holds token id {highest}, but vocab_size={vocab_size}; "
+            "prepare it again with the tokenizer of this model"
+        )
+
+
+def check_batch(step: int, batch_size: int, rank: int, world_size: int) -> None:
+    """Refuse a batch that the ranks can't share evenly."""
     if step < 0:
         raise ValueError(f"step={step} must not be negative")
     if not 0 <= rank < world_size:

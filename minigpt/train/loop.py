@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from minigpt.model import GPT, next_token_loss
-from minigpt.text import TokenDataset, Tokenizer
+from minigpt.text import Dataset, Tokenizer
 from minigpt.text.dataset import IGNORED_TARGET
 from minigpt.train.checkpoint import load_checkpoint, open_run_folder, save_checkpoint
 from minigpt.train.config import TrainConfig
@@ -40,10 +40,10 @@ PATIENCE = 3  # steps in a row without a finite gradient before giving up
 
 def train(
     model: GPT,
-    data: TokenDataset,
+    data: Dataset,
     config: TrainConfig | None = None,
     *,
-    validation: TokenDataset | None = None,
+    validation: Dataset | None = None,
     tokenizer: Tokenizer | None = None,
     out: Path | str | None = None,
     resume: bool = False,
@@ -175,7 +175,7 @@ def _is_finite(run: RunState, step: int, loss: float, norm: float) -> bool:
     return False
 
 
-def _check_fit(model: GPT, data: TokenDataset, validation: TokenDataset | None) -> None:
+def _check_fit(model: GPT, data: Dataset, validation: Dataset | None) -> None:
     for name, split in (("training", data), ("validation", validation)):
         if split is None:
             continue

@@ -19,6 +19,7 @@ from minigpt.model import GPT, GPTConfig
 from minigpt.text import (
     BPETokenizer,
     CharTokenizer,
+    Dataset,
     TokenDataset,
     Tokenizer,
     load_corpus,
@@ -140,8 +141,8 @@ class Run:
     config: RunConfig
     model: GPT
     tokenizer: Tokenizer
-    data: TokenDataset
-    validation: TokenDataset
+    data: Dataset
+    validation: Dataset
     history: History = field(default_factory=History)
 
     def train(self, *, resume: bool = False, progress: bool = True) -> History:

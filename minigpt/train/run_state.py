@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from minigpt.model import GPT, GPTConfig
-from minigpt.text import TokenDataset, Tokenizer
+from minigpt.text import Dataset, Tokenizer
 from minigpt.train.checkpoint import Checkpoint
 from minigpt.train.config import TrainConfig, check_same_run
 from minigpt.train.optim import AdamW
@@ -29,7 +29,7 @@ class RunState:
     model: GPT
     optimizer: AdamW
     config: TrainConfig
-    data: TokenDataset
+    data: Dataset
     tokenizer: Tokenizer | None = None
     bad_steps: int = 0
 
@@ -67,7 +67,7 @@ class RunState:
             "model_config": dataclasses.asdict(self.model.config),
             "train_config": dataclasses.asdict(self.config),
             "tokenizer": None if self.tokenizer is None else self.tokenizer.to_json(),
-            "data": {"fingerprint": self.data.fingerprint, "n_tokens": self.data.n_tokens},
+            "data": {"fingerprint": self.data.fingerprint},
         }
 
 

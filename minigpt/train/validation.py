@@ -11,7 +11,7 @@ from torch import nn
 
 from minigpt.equations import equation
 from minigpt.model import next_token_loss
-from minigpt.text import TokenDataset
+from minigpt.text import Dataset
 from minigpt.text.dataset import IGNORED_TARGET
 
 
@@ -38,7 +38,7 @@ class SplitLoss(NamedTuple):
     source="Bengio, Ducharme, Vincent & Jauvin 2003, JMLR 3",
 )
 @torch.no_grad()
-def split_loss(model: nn.Module, dataset: TokenDataset, batch_size: int = 32) -> SplitLoss:
+def split_loss(model: nn.Module, dataset: Dataset, batch_size: int = 32) -> SplitLoss:
     """The loss of ``model`` on every token of ``dataset``, in windows of its context length.
 
     Args:

@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+
+from minigpt.model import GPT, GPTConfig, next_token_loss
+from minigpt.text.dataset import IGNORED_TARGET
+from minigpt.text.rows import Row, RowDataset
+
+VOCAB = 50
+
+
+def ragged(i):
+    """Row i has 2 to 8 tokens, and its first is given."""
+    length = 2 + i * 5 % 7
+    return Row([(i + t) % VOCAB for t in range(length)], [t > 0 for t in range(length)])
+
+
+def rows(n_rows=None, row=ragged, context_length=16, keep="start"):
+    return RowDataset(row, n_rows, context_length, VOCAB, "ragged", keep)
+
+
+def test_targets_are_the_inputs_one_token_later_where_they_count():
+    data = rows(row=lambda i: Row([5, 6, 7, 8], [False, False, True, True]))
+    inputs, targets = data.batch(0, 1)
+    assert inputs.tolist() == [[5, 6, 7]]
+    assert targets.tolist() == [[IGNORED_TARGET, 7, 8]]
+
+
+def test_a_batch_is_as_wide_as_its_longest_row_and_padding_is_no_target():
+    inputs, targets = rows().batch(0, 7)
+    lengths = [len(ragged(i).ids) - 1 for i in range(7)]
+    assert inputs.shape == (7, max(lengths))
+    assert (targets != IGNORED_TARGET).sum(1).tolist() == lengths
+
+
+def test_what_is_filled_in_changes_neither_the_loss_nor_the_gradient():
+    """The loss of padded rows is that of the rows one by one, weighted by their tokens."""
+    model = GPT(
+        GPTConfig(vocab_size=VOCAB, context_length=16, d_model=16, n_heads=2, n_layers=2),
+        generator=torch.Generator().manual_seed(0),
+    ).double()
+
+    def loss_and_gradient(batches):
+        model.zero_grad()
+        total = sum(next_token_loss(model(x), y, reduction="sum") for x, y in batches)
+        total.backward()
+        return total.detach(), model.token_embedding.weight.grad.clone()
+
+    together = loss_and_gradient([rows().batch(0, 7)])
+    alone = loss_and_gradient([rows().batch(step, 1) for step in range(7)])
+    assert_close(together, alone)
+
+
+def test_ranks_share_the_rows_of_the_global_batch():
+    whole = sorted(x for x in _told(rows(), 3, 6, 1))
+    assert sorted(_told(rows(), 3, 6, 3)) == whole
+
+
+def _told(data, step, batch_size, world_size):
+    batches = [data.batch(step, batch_size, rank=rank, world_size=world_size) for rank in range(world_size)]
+    return [int(first) for inputs, _ in batches for first in inputs[:, 0]]
+
+
+def test_an_epoch_has_every_row_once_and_the_next_another_order():
+    data = rows(n_rows=13)
+    epochs = [[int(data.batch(epoch * 13 + i, 1, seed=4)[0][0, 0]) for i in range(13)] for epoch in range(2)]
+    assert sorted(epochs[0]) == sorted(epochs[1]) == list(range(13))
+    assert epochs[0] != epochs[1]
+    assert epochs[0] != [int(data.batch(i, 1, seed=5)[0][0, 0]) for i in range(13)]
+
+
+def test_windows_give_every_row_once_in_order():
+    batches = list(rows(n_rows=13).windows(5))
+    assert [len(inputs) for inputs, _ in batches] == [5, 5, 3]
+    assert [int(first) for inputs, _ in batches for first in inputs[:, 0]] == list(range(13))
+
+
+@pytest.mark.parametrize(("keep", "kept"), [("start", [0, 1, 2, 3]), ("end", [6, 7, 8, 9])])
+def test_a_row_that_is_too_long_keeps_one_end(keep, kept):
+    data = rows(row=lambda i: Row(range(10), [True] * 10), context_length=3, keep=keep)
+    inputs, targets = data.batch(0, 1)
+    assert inputs.tolist() == [kept[:-1]]
+    assert targets.tolist() == [kept[1:]]
+
+
+def test_ids_may_come_as_arrays():
+    data = rows(row=lambda i: Row(np.arange(4), np.array([False, True, True, False])))
+    assert data.batch(0, 1)[1].tolist() == [[1, 2, IGNORED_TARGET]]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: rows(n_rows=0), "n_rows=0 must be at least 1"),
+        (lambda: rows(context_length=0), "context_length=0 must be at least 1"),
+        (lambda: rows(keep="middle"), "keep='middle' is unknown"),
+        (lambda: list(rows().windows(2)), "stream without end"),
+        (lambda: list(rows(3).windows(0)), "batch_size=0"),
+        (lambda: rows().batch(-1, 2), "step=-1"),
+        (lambda: rows().batch(0, 3, rank=0, world_size=2), "must be divisible"),
+        (lambda: rows(row=lambda i: Row([1, VOCAB], [True, True])).batch(0, 1), f"token id {VOCAB}"),
+    ],
+)
+def test_what_can_not_be_is_one_clear_error(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
