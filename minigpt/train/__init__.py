@@ -2,8 +2,9 @@
 
 from minigpt.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from minigpt.train.config import TrainConfig
+from minigpt.train.gradients import accumulate_gradients
 from minigpt.train.history import History
-from minigpt.train.loop import accumulate_gradients, train, train_step
+from minigpt.train.loop import train, train_step
 from minigpt.train.optim import AdamW, clip_by_norm, decay_groups
 from minigpt.train.recipes import RECIPES, Recipe, recipe
 from minigpt.train.run import Run, RunConfig, build_tokenizer, load_model, open_splits, prepare_run, start_run

@@ -10,23 +10,16 @@ Dimensions: n predicted tokens in the batch, over all its micro-batches.
 Source: the seed document, section 3.2 (autoregressive training).
 """
 
-import math
 import time
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-import torch
-from torch import Tensor
-
-from minigpt.model import GPT, next_token_loss
+from minigpt.model import GPT
 from minigpt.text import Dataset, Tokenizer
-from minigpt.text.dataset import IGNORED_TARGET
 from minigpt.train.checkpoint import load_checkpoint, open_run_folder, save_checkpoint
 from minigpt.train.config import TrainConfig
 from minigpt.train.device import choose_device
+from minigpt.train.gradients import accumulate_gradients, keyed_dropout
+from minigpt.train.guard import heed, judge
 from minigpt.train.history import History, Row
 from minigpt.train.optim import AdamW, decay_groups, fused_clip_by_norm
 from minigpt.train.progress import Progress
@@ -34,8 +27,6 @@ from minigpt.train.run_state import RunState
 from minigpt.train.schedule import warmup_cosine
 from minigpt.train.stop import StopFlag
 from minigpt.train.validation import split_loss
-
-PATIENCE = 3  # steps in a row without a finite gradient before giving up
 
 
 def train(
@@ -108,35 +99,11 @@ def train_step(run: RunState, step: int) -> Row:
     with keyed_dropout(run.model, run.config.seed, step):
         loss = accumulate_gradients(run.model, inputs, targets, run.config.micro_batch)
     norm = fused_clip_by_norm(run.model.parameters(), run.config.clip_norm).item()
-    if _is_finite(run, step, loss, norm):
+    if heed(run, judge(loss, norm), step, loss, norm):
         run.optimizer.step()
     run.optimizer.zero_grad()
     speed = inputs.numel() / (time.perf_counter() - started)
     return {"step": step, "loss": loss, "learning_rate": rate, "gradient_norm": norm, "tokens_per_second": speed}
-
-
-def accumulate_gradients(model: GPT, inputs: Tensor, targets: Tensor, micro_batch: int) -> float:
-    """Add the gradient of the batch's mean loss to ``.grad``, a micro-batch at a time.
-
-    The mean is over the predicted tokens of the whole batch, so the cut into micro-batches changes only the rounding.
-
-    Args:
-        model: maps ids ``(B, T)`` to logits ``(B, T, V)``.
-        inputs: ``(B, T)`` int64, on any device.
-        targets: ``(B, T)`` int64; -100 where nothing is to be predicted.
-        micro_batch: sequences at once through the model.
-
-    Returns:
-        The loss in nats per token.
-    """
-    device = next(model.parameters()).device
-    n_tokens = (targets != IGNORED_TARGET).sum().clamp(min=1).to(device)
-    total = torch.zeros((), device=device)
-    for some_inputs, some_targets in zip(inputs.split(micro_batch), targets.split(micro_batch), strict=True):
-        loss = next_token_loss(model(some_inputs.to(device)), some_targets.to(device), reduction="sum") / n_tokens
-        loss.backward()
-        total += loss.detach()
-    return total.item()
 
 
 def set_learning_rate(optimizer: AdamW, config: TrainConfig, step: int) -> float:
@@ -147,32 +114,6 @@ def set_learning_rate(optimizer: AdamW, config: TrainConfig, step: int) -> float
     for group in optimizer.param_groups:
         group["lr"] = rate
     return rate
-
-
-@contextmanager
-def keyed_dropout(model: GPT, seed: int, step: int) -> Iterator[None]:
-    """Make dropout a function of (seed, step), and leave PyTorch's global generator as it was."""
-    if model.config.dropout == 0:
-        yield
-        return
-    with torch.random.fork_rng():
-        torch.manual_seed(int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0]))
-        yield
-
-
-def _is_finite(run: RunState, step: int, loss: float, norm: float) -> bool:
-    if math.isfinite(loss) and math.isfinite(norm):
-        run.bad_steps = 0
-        return True
-    run.bad_steps += 1
-    what = f"step {step}: loss {loss}, gradient norm {norm}"
-    if run.bad_steps >= PATIENCE:
-        raise FloatingPointError(
-            f"{what}: {run.bad_steps} steps in a row are not finite, and none of them changed the weights. Lower the "
-            f"learning rate (now {run.config.learning_rate:g}), warm up for longer, or look for broken data"
-        )
-    warnings.warn(f"{what}: not finite, the update is skipped", stacklevel=4)
-    return False
 
 
 def _check_fit(model: GPT, data: Dataset, validation: Dataset | None) -> None:
