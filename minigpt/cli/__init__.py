@@ -15,6 +15,7 @@ from minigpt.cli.text import Prepare, Tokenizer
 from minigpt.cli.train import Demo, Train
 from minigpt.cli.use import Eval, Ladder, Sample
 from minigpt.train import RunConfig
+from minigpt.train.distributed import is_main_process
 
 COMMANDS: dict[str, type] = {
     "train": Train,
@@ -38,7 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # whoever read the output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ValueError, OSError, ImportError, FloatingPointError) as error:
-        print(f"minigpt: {error}", file=sys.stderr)
+        who = "minigpt" if is_main_process() else f"minigpt (rank {os.environ['RANK']})"
+        print(f"{who}: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import minigpt as mg
 from minigpt.train import Run, RunConfig
+from minigpt.train.distributed import is_main_process
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,17 +18,21 @@ class Train(RunConfig):
 
     Attributes:
         resume: go on with the run in --out, from its newest checkpoint and with its saved settings.
+        auto_resume: go on with the run in --out if there is one, else start it; for jobs that a cluster may restart.
     """
 
     resume: bool = False
+    auto_resume: bool = False
 
     def __call__(self) -> None:
         """Train, then say where everything is."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(RunConfig)}
         run = mg.prepare_run(RunConfig(**fields))
-        print(_describe(run))
-        run.train(resume=self.resume)
-        _finish(run)
+        if is_main_process():
+            print(_describe(run))
+        run.train(resume=self.resume or ("auto" if self.auto_resume else False))
+        if is_main_process():
+            _finish(run)
 
 
 @dataclass(frozen=True, kw_only=True)

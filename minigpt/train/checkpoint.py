@@ -101,8 +101,13 @@ def load_checkpoint(folder: Path, *, device: str = "cpu") -> Checkpoint:
     raise ValueError(f"no usable checkpoint in {folder}: found {found}; train one with `minigpt train --out …`")
 
 
-def open_run_folder(out: Path, *, resume: bool) -> Path:
+def open_run_folder(out: Path, *, resume: bool, writes: bool = True) -> Path:
     """The folder of a run's checkpoints, made if need be and swept of what a crash left behind.
+
+    Args:
+        out: the run folder.
+        resume: whether checkpoints may be there.
+        writes: of several processes that share the folder, only one makes and sweeps it.
 
     Raises:
         ValueError: if it holds checkpoints already and they are not to be resumed from.
@@ -113,8 +118,9 @@ def open_run_folder(out: Path, *, resume: bool) -> Path:
             f"{out} already holds a run, up to {found[-1].name}; go on with it by resume=True (--resume), or choose "
             "another folder"
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    sweep_partial(folder)
+    if writes:
+        folder.mkdir(parents=True, exist_ok=True)
+        sweep_partial(folder)
     return folder
 
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from minigpt.train.strategies import STRATEGIES
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
@@ -31,6 +33,8 @@ class TrainConfig:
         checkpoint_every: steps between two checkpoints; 0 means only after the last step.
         keep_checkpoints: how many of the newest checkpoints stay on disk.
         device: "auto", "cpu", "cuda", "cuda:1", "mps", …
+        strategy: how several processes share the model, if torchrun starts them: "ddp" keeps a copy in each, "fsdp" a
+            shard of every weight in each.
     """
 
     steps: int = 2000
@@ -48,6 +52,7 @@ class TrainConfig:
     checkpoint_every: int = 500
     keep_checkpoints: int = 2
     device: str = "auto"
+    strategy: str = "ddp"
 
     def __post_init__(self) -> None:
         for name, least in (("steps", 1), ("batch_size", 1), ("keep_checkpoints", 2), ("seed", 0)):
@@ -62,6 +67,8 @@ class TrainConfig:
         for name in ("beta_1", "beta_2"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} must lie in [0, 1)")
+        if self.strategy not in STRATEGIES:
+            raise ValueError(f"strategy={self.strategy!r} is unknown; choose one of {', '.join(STRATEGIES)}")
         if self.batch_size % self.micro_batch:
             raise ValueError(
                 f"batch_size={self.batch_size} must be a multiple of micro_batch_size={self.micro_batch}; try "
@@ -91,7 +98,7 @@ class TrainConfig:
 
 # What may differ when a run goes on: it changes what is watched and kept, or how a number is computed, but not which.
 FREE_ON_RESUME = frozenset(
-    {"eval_every", "checkpoint_every", "keep_checkpoints", "device", "micro_batch_size", "attention"}
+    {"eval_every", "checkpoint_every", "keep_checkpoints", "device", "strategy", "micro_batch_size", "attention"}
 )
 
 

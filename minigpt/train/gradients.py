@@ -8,47 +8,55 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from minigpt.model import GPT, next_token_loss
 from minigpt.text.dataset import IGNORED_TARGET
+from minigpt.train.distributed import ALONE, World
+from minigpt.train.strategies import gradient_sync
 
 
-def accumulate_gradients(model: GPT, inputs: Tensor, targets: Tensor, micro_batch: int) -> float:
+def accumulate_gradients(
+    model: nn.Module, inputs: Tensor, targets: Tensor, micro_batch: int, world: World = ALONE
+) -> float:
     """Add the gradient of the batch's mean loss to ``.grad``, a micro-batch at a time.
 
-    The mean is over the predicted tokens of the whole batch, so the cut into micro-batches changes only the rounding.
+    The mean is over the predicted tokens of the whole batch, those of other processes included, so the cut into
+    processes and micro-batches changes only the rounding.
 
     Args:
         model: maps ids ``(B, T)`` to logits ``(B, T, V)``.
-        inputs: ``(B, T)`` int64, on any device.
+        inputs: ``(B, T)`` int64, on any device; the rows of this process.
         targets: ``(B, T)`` int64; -100 where nothing is to be predicted.
         micro_batch: sequences at once through the model.
+        world: the processes that share the batch.
 
     Returns:
-        The loss in nats per token.
+        What these rows add to the loss of the batch, in nats per token.
     """
     device = next(model.parameters()).device
-    n_tokens = count_targets(targets).to(device)
+    n_tokens = count_targets(targets, world)
     total = torch.zeros((), device=device)
-    for some_inputs, some_targets in zip(inputs.split(micro_batch), targets.split(micro_batch), strict=True):
-        loss = next_token_loss(model(some_inputs.to(device)), some_targets.to(device), reduction="sum") / n_tokens
-        loss.backward()
+    for start in range(0, len(inputs), micro_batch):
+        rows = slice(start, start + micro_batch)
+        with gradient_sync(model, start + micro_batch >= len(inputs)):
+            loss = next_token_loss(model(inputs[rows].to(device)), targets[rows].to(device), reduction="sum") / n_tokens
+            (loss * world.size).backward()  # DDP and FSDP take the mean over the processes
         total += loss.detach()
     return total.item()
 
 
-def count_targets(targets: Tensor) -> Tensor:
-    """``()``: the predicted tokens of the whole batch, which its summed loss is divided by; at least 1."""
-    return (targets != IGNORED_TARGET).sum().clamp(min=1)
+def count_targets(targets: Tensor, world: World = ALONE) -> float:
+    """The predicted tokens of the whole batch, which its summed loss is divided by; at least 1."""
+    return max(1.0, *world.sum(int((targets != IGNORED_TARGET).sum())))
 
 
 @contextmanager
-def keyed_dropout(model: GPT, seed: int, step: int) -> Iterator[None]:
-    """Make dropout a function of (seed, step), and leave PyTorch's global generator as it was."""
+def keyed_dropout(model: GPT, seed: int, step: int, rank: int = 0) -> Iterator[None]:
+    """Make dropout a function of (seed, step, rank), and leave PyTorch's global generator as it was."""
     if model.config.dropout == 0:
         yield
         return
     with torch.random.fork_rng():
-        torch.manual_seed(int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0]))
+        torch.manual_seed(int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0]))
         yield

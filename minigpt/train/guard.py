@@ -10,7 +10,7 @@ PATIENCE = 3  # steps in a row without a finite gradient before giving up
 
 
 class Verdict(IntEnum):
-    """What becomes of a step. Where several processes judge the same step, the highest of their verdicts counts."""
+    """What becomes of a step; the same in every process, since all judge the same figures."""
 
     UPDATE = 0
     NOT_FINITE = 1
@@ -37,5 +37,6 @@ def heed(run: RunState, verdict: Verdict, step: int, loss: float, norm: float) -
             f"{what}: {run.bad_steps} steps in a row are not finite, and none of them changed the weights. Lower the "
             f"learning rate (now {run.config.learning_rate:g}), warm up for longer, or look for broken data"
         )
-    warnings.warn(f"{what}: not finite, the update is skipped", stacklevel=4)
+    if run.world.is_main:
+        warnings.warn(f"{what}: not finite, the update is skipped", stacklevel=4)
     return False

@@ -17,7 +17,7 @@ from minigpt.model import GPT
 from minigpt.text import Dataset, Tokenizer
 from minigpt.train.checkpoint import load_checkpoint, open_run_folder, save_checkpoint
 from minigpt.train.config import TrainConfig
-from minigpt.train.device import choose_device
+from minigpt.train.distributed import World, join_world, resumes
 from minigpt.train.gradients import accumulate_gradients, keyed_dropout
 from minigpt.train.guard import heed, judge
 from minigpt.train.history import History, Row
@@ -26,6 +26,7 @@ from minigpt.train.progress import Progress
 from minigpt.train.run_state import RunState
 from minigpt.train.schedule import warmup_cosine
 from minigpt.train.stop import StopFlag
+from minigpt.train.strategies import wrap
 from minigpt.train.validation import split_loss
 
 
@@ -37,19 +38,19 @@ def train(
     validation: Dataset | None = None,
     tokenizer: Tokenizer | None = None,
     out: Path | str | None = None,
-    resume: bool = False,
+    resume: bool | str = False,
     progress: bool = True,
 ) -> History:
-    """Train ``model`` in place.
+    """Train ``model`` in place; together with the other processes, if torchrun started several.
 
     Args:
-        model: a GPT; it is moved to the device and left there, in evaluation mode.
+        model: a GPT; it is moved to the device and left there, in evaluation mode. Strategy "fsdp" leaves it sharded.
         data: what it learns from.
         config: how; ``None`` means ``TrainConfig()``.
         validation: what it is measured on, whole, every ``eval_every`` steps and at the end.
         tokenizer: kept in the checkpoints, so that the model can be read later.
         out: folder for ``log.jsonl`` and the checkpoints; ``None`` keeps nothing on disk.
-        resume: go on from the newest checkpoint in ``out``.
+        resume: go on from the newest checkpoint in ``out``; "auto": if there is one.
         progress: print a line at each evaluation, and show a bar where there is a terminal.
 
     Returns:
@@ -63,26 +64,26 @@ def train(
     """
     config = TrainConfig() if config is None else config
     _check_fit(model, data, validation)
-    model.to(choose_device(config.device)).train()
-    optimizer = AdamW(decay_groups(model, config.weight_decay), betas=(config.beta_1, config.beta_2))
-    run = RunState(model, optimizer, config, data, tokenizer)
     if resume and out is None:
         raise ValueError("resume=True needs the folder of the run: pass out=…")
-    folder = None if out is None else open_run_folder(Path(out), resume=resume)
-    first = run.restore(load_checkpoint(folder)) if resume and folder is not None else 0
-    history = _open_history(folder, first)
-
-    with StopFlag() as stop, Progress(first, config.steps, enabled=progress) as shown:
-        for step in range(first, config.steps):
-            row = train_step(run, step)
-            if validation is not None and _due(step, config.eval_every, config.steps):
-                row["validation_loss"] = split_loss(model, validation).mean
-            history.append(row)
-            shown.show(row)
-            if folder is not None and (stop.requested or _due(step, config.checkpoint_every, config.steps)):
-                save_checkpoint(folder, run.snapshot(step + 1), keep=config.keep_checkpoints)
-            if stop.requested:
-                break
+    with join_world(config.device) as world:
+        run = _start(model, config, data, tokenizer, world)
+        folder, first = (None, 0) if out is None else _go_on(run, Path(out), resume)
+        history = _open_history(folder if world.is_main else None, first)
+        shows = progress and world.is_main
+        with StopFlag() as stop, Progress(first, config.steps, enabled=shows) as shown:
+            for step in range(first, config.steps):
+                row = train_step(run, step)
+                if validation is not None and _due(step, config.eval_every, config.steps):
+                    row["validation_loss"] = split_loss(model, validation, world=world).mean
+                history.append(row)
+                shown.show(row)
+                if due := _due(step, config.checkpoint_every, config.steps):
+                    _save(run, folder, step + 1)
+                if world.any(stop.requested):
+                    if not due:
+                        _save(run, folder, step + 1)
+                    break
     history.close()
     model.eval()
     return history
@@ -94,15 +95,19 @@ def train_step(run: RunState, step: int) -> Row:
     An update whose loss or gradient is not finite is skipped with a warning.
     """
     started = time.perf_counter()
-    rate = set_learning_rate(run.optimizer, run.config, step)
-    inputs, targets = run.data.batch(step, run.config.batch_size, seed=run.config.seed)
-    with keyed_dropout(run.model, run.config.seed, step):
-        loss = accumulate_gradients(run.model, inputs, targets, run.config.micro_batch)
-    norm = fused_clip_by_norm(run.model.parameters(), run.config.clip_norm).item()
+    config, world = run.config, run.world
+    rate = set_learning_rate(run.optimizer, config, step)
+    micro_batch = world.micro_batch(config.batch_size, config.micro_batch_size)
+    inputs, targets = run.data.batch(step, config.batch_size, seed=config.seed, rank=world.rank, world_size=world.size)
+    with keyed_dropout(run.model, config.seed, step, world.rank):
+        loss = accumulate_gradients(run.wrapped, inputs, targets, micro_batch, world)
+    norm = fused_clip_by_norm(run.model.parameters(), config.clip_norm).item()
+    # the same figures in every process, so that all of them decide alike
+    loss, norm, n_inputs = world.sum(loss, norm / world.size, inputs.numel())
     if heed(run, judge(loss, norm), step, loss, norm):
         run.optimizer.step()
     run.optimizer.zero_grad()
-    speed = inputs.numel() / (time.perf_counter() - started)
+    speed = n_inputs / (time.perf_counter() - started)
     return {"step": step, "loss": loss, "learning_rate": rate, "gradient_norm": norm, "tokens_per_second": speed}
 
 
@@ -114,6 +119,32 @@ def set_learning_rate(optimizer: AdamW, config: TrainConfig, step: int) -> float
     for group in optimizer.param_groups:
         group["lr"] = rate
     return rate
+
+
+def _start(model: GPT, config: TrainConfig, data: Dataset, tokenizer: Tokenizer | None, world: World) -> RunState:
+    """The model on its device and wrapped, then its optimizer, which must see the parameters that wrapping leaves."""
+    world.micro_batch(config.batch_size, config.micro_batch_size)
+    wrapper = wrap(model.to(world.device).train(), config.strategy, world)
+    optimizer = AdamW(decay_groups(model, config.weight_decay), betas=(config.beta_1, config.beta_2))
+    return RunState(model, optimizer, config, data, tokenizer, world=world, wrapper=wrapper)
+
+
+def _go_on(run: RunState, out: Path, resume: bool | str) -> tuple[Path, int]:
+    """The folder of the checkpoints, and the step to go on from."""
+    resume = resumes(out, resume)
+    folder = open_run_folder(out, resume=resume, writes=run.world.is_main)
+    first = run.restore(load_checkpoint(folder)) if resume else 0
+    run.world.check_equal("the step to go on from", first)
+    return folder, first
+
+
+def _save(run: RunState, folder: Path | None, step: int) -> None:
+    """One checkpoint; every process hands in its part, rank 0 writes."""
+    if folder is None:
+        return
+    checkpoint = run.snapshot(step)
+    if run.world.is_main:
+        save_checkpoint(folder, checkpoint, keep=run.config.keep_checkpoints)
 
 
 def _check_fit(model: GPT, data: Dataset, validation: Dataset | None) -> None:

@@ -14,6 +14,7 @@ from torch.optim.adamw import adamw as torch_adamw
 from torch.optim.optimizer import Optimizer
 
 from minigpt.equations import equation
+from minigpt.train.strategies import whole
 
 
 @equation(
@@ -188,6 +189,7 @@ def fused_clip_by_norm(parameters: Iterable[Tensor], max_norm: float) -> Tensor:
     """:func:`clip_by_norm` through PyTorch's kernels, which leave gradients within the bound untouched."""
     parameters = list(parameters)
     norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-    if not norm + 1e-6 <= max_norm:  # also where the norm is not a number
+    of_all = whole(norm)  # of sharded gradients each process has only its part
+    if not of_all + 1e-6 <= max_norm:  # also where the norm is not a number
         nn.utils.clip_grads_with_norm_(parameters, max_norm, norm)
-    return norm
+    return of_all

@@ -29,8 +29,10 @@ from minigpt.text import (
     split_text,
     tiktoken_tokenizer,
 )
+from minigpt.text.files import write_atomically
 from minigpt.train.checkpoint import load_checkpoint, open_run_folder
 from minigpt.train.config import TrainConfig, check_same_run
+from minigpt.train.distributed import is_main_process, resumes
 from minigpt.train.history import History
 from minigpt.train.loop import train
 from minigpt.train.recipes import recipe
@@ -60,6 +62,7 @@ class RunConfig:
         eval_every: steps between two passes over the whole validation split.
         checkpoint_every: steps between two checkpoints.
         device: "auto", "cpu", "cuda", "cuda:1", "mps", …
+        strategy: under torchrun, "ddp" keeps a copy of the model in each process, "fsdp" a shard of every weight.
         out: the run folder.
     """
 
@@ -81,6 +84,7 @@ class RunConfig:
     eval_every: int = 250
     checkpoint_every: int = 500
     device: str = "auto"
+    strategy: str = "ddp"
     out: Path = Path("runs/default")
 
     def __post_init__(self) -> None:
@@ -97,7 +101,7 @@ class RunConfig:
         """The training's configuration: the recipe, then what was set here."""
         rate = recipe(self.recipe).learning_rate(self.model_config(vocab_size=1).d_model)
         names = ("steps", "batch_size", "micro_batch_size", "learning_rate", "seed")
-        watching = ("eval_every", "checkpoint_every", "device")
+        watching = ("eval_every", "checkpoint_every", "device", "strategy")
         return TrainConfig(**{"learning_rate": rate, **self._set(*names, *watching)})
 
     def to_json(self) -> str:
@@ -145,17 +149,20 @@ class Run:
     validation: Dataset
     history: History = field(default_factory=History)
 
-    def train(self, *, resume: bool = False, progress: bool = True) -> History:
+    def train(self, *, resume: bool | str = False, progress: bool = True) -> History:
         """Train the model and fill the run folder; with ``resume``, go on where the folder's run stopped.
+
+        With ``resume="auto"`` it goes on if there is something to go on from.
 
         Raises:
             ValueError: if the configuration differs from that of the run to be resumed, or can't be used.
         """
-        out = self.config.out
-        if resume:
+        out, is_main = self.config.out, is_main_process()
+        if goes_on := resumes(out, resume):
             check_same_run(json.loads(RunConfig.read(out).to_json()), json.loads(self.config.to_json()))
-        open_run_folder(out, resume=resume)
-        (out / "run.json").write_text(self.config.to_json(), encoding="utf-8")
+        open_run_folder(out, resume=goes_on, writes=is_main)
+        if is_main:
+            write_atomically(out / "run.json", self.config.to_json().encode())
         self.history = train(
             self.model,
             self.data,
@@ -183,7 +190,7 @@ def prepare_run(config: RunConfig) -> Run:
     return Run(config, model, tokenizer, data, validation)
 
 
-def start_run(config: RunConfig, *, resume: bool = False, progress: bool = True) -> Run:
+def start_run(config: RunConfig, *, resume: bool | str = False, progress: bool = True) -> Run:
     """:func:`prepare_run`, then :meth:`Run.train`: from a text to a trained model in one call."""
     run = prepare_run(config)
     run.train(resume=resume, progress=progress)

@@ -4,13 +4,15 @@ import dataclasses
 import json
 from dataclasses import dataclass
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from minigpt.model import GPT, GPTConfig
 from minigpt.text import Dataset, Tokenizer
 from minigpt.train.checkpoint import Checkpoint
 from minigpt.train.config import TrainConfig, check_same_run
+from minigpt.train.distributed import ALONE, World
 from minigpt.train.optim import AdamW
+from minigpt.train.strategies import copy_whole, whole
 
 
 @dataclass
@@ -24,6 +26,8 @@ class RunState:
         data: what it learns from.
         tokenizer: what turned text into the data's ids, if known.
         bad_steps: steps in a row, up to now, without a finite gradient.
+        world: the processes that train together.
+        wrapper: what is called in place of the model, so that the processes add up their gradients, if anything is.
     """
 
     model: GPT
@@ -32,15 +36,22 @@ class RunState:
     data: Dataset
     tokenizer: Tokenizer | None = None
     bad_steps: int = 0
+    world: World = ALONE
+    wrapper: nn.Module | None = None
+
+    @property
+    def wrapped(self) -> nn.Module:
+        """What is called to train."""
+        return self.model if self.wrapper is None else self.wrapper
 
     def snapshot(self, step: int) -> Checkpoint:
-        """All that decides how the run goes on, after ``step`` updates."""
+        """All that decides how the run goes on, after ``step`` updates; every process must ask for it."""
         moments = {
-            f"{name}.{key}": value
+            f"{name}.{key}": whole(value)
             for name, parameter in self.model.named_parameters()
             for key, value in self.optimizer.state.get(parameter, {}).items()
         }
-        weights = {name: parameter.data for name, parameter in self.model.named_parameters()}
+        weights = {name: whole(parameter.data) for name, parameter in self.model.named_parameters()}
         return Checkpoint(step=step, model=weights, optimizer=moments, state=self._description())
 
     def restore(self, checkpoint: Checkpoint) -> int:
@@ -59,7 +70,7 @@ class RunState:
             for key, value in self.optimizer.state_of(parameter).items():
                 if f"{name}.{key}" not in checkpoint.optimizer:
                     raise ValueError(f"the checkpoint lacks the optimizer's {name}.{key}")
-                value.copy_(checkpoint.optimizer[f"{name}.{key}"])
+                copy_whole(value, checkpoint.optimizer[f"{name}.{key}"])
         return checkpoint.step
 
     def _description(self) -> dict[str, object]:
@@ -86,7 +97,7 @@ def load_weights(model: GPT, weights: dict[str, Tensor]) -> None:
             f"{wanted.get(wrong[0])} ({len(wrong)} such name(s) in all)"
         )
     for name, parameter in own.items():
-        parameter.data.copy_(weights[name])
+        copy_whole(parameter.data, weights[name])
 
 
 def model_from(checkpoint: Checkpoint) -> GPT:

@@ -4,15 +4,18 @@ A split of at most one window has the probability that the chain rule gives it, 
 A longer one is cut into windows, and what a token is predicted from begins with its window.
 """
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from minigpt.equations import equation
 from minigpt.model import next_token_loss
 from minigpt.text import Dataset
 from minigpt.text.dataset import IGNORED_TARGET
+from minigpt.train.distributed import ALONE, World
 
 
 class SplitLoss(NamedTuple):
@@ -38,21 +41,31 @@ class SplitLoss(NamedTuple):
     source="Bengio, Ducharme, Vincent & Jauvin 2003, JMLR 3",
 )
 @torch.no_grad()
-def split_loss(model: nn.Module, dataset: Dataset, batch_size: int = 32) -> SplitLoss:
+def split_loss(model: nn.Module, dataset: Dataset, batch_size: int = 32, *, world: World = ALONE) -> SplitLoss:
     """The loss of ``model`` on every token of ``dataset``, in windows of its context length.
 
     Args:
         model: maps ids ``(B, T)`` to logits ``(B, T, V)``; evaluated without dropout, its mode is put back after.
         dataset: the split.
         batch_size: windows at once; changes the speed and nothing else.
+        world: the processes that share the work; each gets the loss of the whole split.
     """
     was_training = model.training
     model.eval()
     device = next(model.parameters()).device
     nats, n_tokens = 0.0, 0
-    for inputs, targets in dataset.windows(batch_size):
+    for inputs, targets in _share(dataset.windows(batch_size), world):
         loss = next_token_loss(model(inputs.to(device)), targets.to(device), reduction="sum")
         nats += loss.item()
         n_tokens += int((targets != IGNORED_TARGET).sum())
     model.train(was_training)
-    return SplitLoss(nats, n_tokens)
+    total_nats, total_tokens = world.sum(nats, n_tokens)
+    return SplitLoss(total_nats, int(total_tokens))
+
+
+def _share(batches: Iterator[tuple[Tensor, Tensor]], world: World) -> Iterator[tuple[Tensor, Tensor]]:
+    """Every ``world.size``-th batch; as many for each process, since all must call a sharded model equally often."""
+    while together := list(islice(batches, world.size)):
+        inputs, targets = together[min(world.rank, len(together) - 1)]
+        has_one = world.rank < len(together)
+        yield inputs, targets if has_one else torch.full_like(targets, IGNORED_TARGET)
