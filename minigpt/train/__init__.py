@@ -5,7 +5,18 @@ from minigpt.train.config import TrainConfig
 from minigpt.train.gradients import accumulate_gradients
 from minigpt.train.history import History
 from minigpt.train.loop import train, train_step
-from minigpt.train.optim import AdamW, clip_by_norm, decay_groups
+from minigpt.train.optim import (
+    OPTIMIZERS,
+    SGD,
+    Adam,
+    AdamW,
+    Lion,
+    Momentum,
+    Muon,
+    clip_by_norm,
+    decay_groups,
+    newton_schulz,
+)
 from minigpt.train.recipes import RECIPES, Recipe, recipe
 from minigpt.train.run import Run, RunConfig, build_tokenizer, load_model, open_splits, prepare_run, start_run
 from minigpt.train.run_state import RunState
@@ -13,10 +24,16 @@ from minigpt.train.schedule import warmup_cosine
 from minigpt.train.validation import SplitLoss, split_loss
 
 __all__ = [
+    "OPTIMIZERS",
     "RECIPES",
+    "SGD",
+    "Adam",
     "AdamW",
     "Checkpoint",
     "History",
+    "Lion",
+    "Momentum",
+    "Muon",
     "Recipe",
     "Run",
     "RunConfig",
@@ -29,6 +46,7 @@ __all__ = [
     "decay_groups",
     "load_checkpoint",
     "load_model",
+    "newton_schulz",
     "open_splits",
     "prepare_run",
     "recipe",

@@ -41,6 +41,7 @@ EQUAL = {
     ("online-softmax", "double '0' at 234"): "2 (0) is 0",
 }
 EQUAL_REGISTERED = {
+    ("muon", r"double '\\mu m_t + (1 - \\mu) g_t' at 197"): "an orthogonal direction has no length",
     ("layer-norm", r"exchange 'x_j - \\mu' by '\\mu - x_j' at 165"): "it is squared",
     ("warmup-cosine", r"swap '<' by '\\le' at 211"): "at t = S both cases give the final rate",
     ("warmup-cosine", "exchange 't - W' by 'W - t' at 164"): "cos is even",

@@ -114,6 +114,8 @@ def test_an_equation_has_a_source_and_says_what_its_inputs_are(name):
         "B",
         "K",
         "M",
+        "R",
+        "C",
     }
 
 

@@ -1,4 +1,4 @@
-"""Checks of the loss, the optimizer, sampling, and the figures of evaluation and cost."""
+"""Checks of the loss, sampling, and the figures of evaluation and cost."""
 
 import copy
 from typing import Any
@@ -56,51 +56,6 @@ def chain_rule(function: Any, draw: Draw) -> Case:
 
     dataset = TokenDataset(ids, len(ids) - 1, vocab_size=5)
     return {"x": ids + 1, "p": probability}, torch.tensor(function(model, dataset).nats, dtype=draw.dtype)
-
-
-@check
-def adamw(function: Any, draw: Draw) -> Case:
-    """Both implementations, at the first update and at later ones."""
-    t, size = draw.choice([1, 2, 7]), draw.size()
-    theta, m, v, gradient = draw.normal(4, size)
-    settings = {"lr": 0.3, "betas": (0.8, 0.95), "eps": 0.01, "weight_decay": 0.2}
-    parameter = nn.Parameter(theta.clone())
-    optimizer = function([parameter], **settings, implementation=draw.choice(["formula", "fused"]))
-    state = optimizer.state_of(parameter)
-    state["step"] += t - 1
-    state["m"].copy_(m)
-    state["v"].copy_(v := v.square())
-    parameter.grad = gradient.clone()
-    optimizer.step()
-    given = {"theta_t_minus_1": theta, "m_t_minus_1": m, "v_t_minus_1": v, "g_t": gradient, "t": t}
-    given |= {"eta": 0.3, "beta_1": 0.8, "beta_2": 0.95, "epsilon": 0.01, "lambda_": 0.2}
-    return given, {"m_t": state["m"], "v_t": state["v"], "theta_t": parameter}
-
-
-@check
-def clip_by_norm(function: Any, draw: Draw) -> Case:
-    """Gradients that are clipped and that are not, and some so small that the constant counts."""
-    scale = draw.choice([1e-6, 1.0, 10.0])
-    gradients, limit = draw.normal(draw.size(), draw.size(), scale=scale), scale * draw.choice([0.5, 2.0])
-    parameters = [nn.Parameter(torch.zeros_like(gradient)) for gradient in gradients]
-    for parameter, gradient in zip(parameters, gradients, strict=True):
-        parameter.grad = gradient.clone()
-    norm = function(parameters, limit)
-    return {"g": gradients, "c": limit}, {
-        "N": norm,
-        "g_prime": torch.stack([p.grad for p in parameters if p.grad is not None]),
-    }
-
-
-@check
-def warmup_cosine(function: Any, draw: Draw) -> Case:
-    """Every update and two beyond the end, with and without a warm-up, and with nothing after it."""
-    warmup = draw.size(0, 3)
-    steps = max(1, warmup + draw.choice([0, 3, 6]))
-    t = torch.arange(1, steps + 3)
-    rates = [function(i, peak=7.0, final=5.5, warmup_steps=warmup, steps=steps) for i in t.tolist()]
-    given = {"t": t, "eta_max": 7.0, "eta_min": 5.5, "W": warmup, "S": steps}
-    return given, torch.tensor(rates, dtype=torch.float64)
 
 
 @check

@@ -1,0 +1,108 @@
+r"""What all optimizers share: from each gradient a step, by an equation that stands in its own file.
+
+::
+
+    gradients ──> rule of the parameter's group, with the state that it keeps ──> parameters
+
+Each rule comes twice: "formula" reads as the equation does and takes one parameter after another; "fused" does the same
+for all parameters of a group at once.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.optim.optimizer import Optimizer
+
+Settings = dict[str, Any]
+State = dict[str, Tensor]
+# From a group's settings, its parameters with a gradient, and their states: a change of both, in place.
+Update = Callable[[Settings, list[Tensor], list[State]], None]
+
+
+class Rule(NamedTuple):
+    """How parameters change.
+
+    Attributes:
+        keeps: what is remembered of a parameter from one update to the next: "step", the number of updates, or a tensor
+            of the parameter's shape, 0 at first.
+        formula: the equation as written.
+        fused: the same to rounding, for all parameters at once.
+    """
+
+    keeps: tuple[str, ...]
+    formula: Update
+    fused: Update
+
+
+class EquationOptimizer(Optimizer):
+    """The base of the optimizers; a class of its own says its rule and the settings of its equation.
+
+    Args:
+        params: parameters, or groups of them, as every ``torch.optim.Optimizer`` takes.
+        settings: from the name of a setting to its value, for every group that does not have its own.
+        implementation: "formula" or "fused".
+
+    Raises:
+        ValueError: if a setting is out of its range or the implementation is unknown.
+    """
+
+    rule: Rule
+    relative_rate = 1.0
+    """A good learning rate for it, as a multiple of AdamW's."""
+
+    def __init__(self, params: Any, settings: Settings, implementation: str = "fused") -> None:
+        if implementation not in IMPLEMENTATIONS:
+            known = ", ".join(IMPLEMENTATIONS)
+            raise ValueError(f"implementation={implementation!r} is unknown; choose one of {known}")
+        _check_settings(settings)
+        self.implementation = implementation
+        super().__init__(params, settings)
+
+    def rule_of(self, group: Settings) -> Rule:
+        """The rule that changes the parameters of a group."""
+        return self.rule
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """One update of every parameter that has a gradient."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            rule = self.rule_of(group)
+            parameters = [p for p in group["params"] if p.grad is not None]
+            if parameters:
+                getattr(rule, self.implementation)(group, parameters, [self._state(p, rule) for p in parameters])
+        return loss
+
+    def state_of(self, parameter: Tensor) -> State:
+        """What is remembered of one parameter, by name; made at the first call."""
+        group = next(group for group in self.param_groups if any(p is parameter for p in group["params"]))
+        return self._state(parameter, self.rule_of(group))
+
+    def _state(self, parameter: Tensor, rule: Rule) -> State:
+        state = self.state[parameter]
+        for name in rule.keeps:
+            if name not in state:
+                state[name] = torch.zeros((), dtype=torch.float32) if name == "step" else torch.zeros_like(parameter)
+        return state
+
+
+IMPLEMENTATIONS = ("formula", "fused")
+
+
+def gradient(parameter: Tensor) -> Tensor:
+    """The gradient of a parameter that has one."""
+    assert parameter.grad is not None
+    return parameter.grad
+
+
+def _check_settings(settings: Settings) -> None:
+    forgetting = [settings[name] for name in ("momentum",) if name in settings] + list(settings.get("betas", ()))
+    others = [settings[name] for name in ("lr", "eps", "weight_decay") if name in settings]
+    if not all(0 <= value < 1 for value in forgetting) or not all(value >= 0 for value in others):
+        got = ", ".join(f"{name}={value!r}" for name, value in settings.items())
+        raise ValueError(f"got {got}; expected betas and momentum in [0, 1) and the others at least 0")
