@@ -4,30 +4,32 @@
 
     step-00000500/
       model.safetensors       the weights
-      optimizer.safetensors   AdamW's two moments of each weight
+      optimizer.safetensors   what the optimizer keeps of each weight, such as AdamW's two moments
       state.json              step, model and training configuration, tokenizer, fingerprint of the data
       MANIFEST.json           size and sha256 of the other files; written last
 
 A save writes ``step-….tmp``, flushes it to the disk and renames it, so a crash at any instant leaves the older
 checkpoints as they were. A load takes the newest folder whose files match its manifest.
+
+There is no state of a random generator or of the data here, because there is none: batches, dropout and the learning
+rate are functions of the seed and the step.
 """
 
-import errno
-import hashlib
 import json
-import os
 import re
 import shutil
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import safetensors.torch
 from torch import Tensor
+
+from minigpt.text.files import explain_full_disk
+from minigpt.train.durable import delete_folder, flush_folder, nothing_left_over, write_through
+from minigpt.train.untrusted import parse_object, parse_tensors, read_bytes, read_verified, sha256
 
 _FOLDER = re.compile(r"step-(\d{8,})$")
 _FILES = ("model.safetensors", "optimizer.safetensors", "state.json")
@@ -50,6 +52,14 @@ class Checkpoint:
     optimizer: dict[str, Tensor]
     state: dict[str, Any]
 
+    def copy(self) -> "Checkpoint":
+        """The same in memory of its own, on the CPU: the run may go on while it is written."""
+        model, optimizer = (
+            {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}
+            for tensors in (self.model, self.optimizer)
+        )
+        return replace(self, model=model, optimizer=optimizer)
+
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int = 2) -> Path:
     """Write one checkpoint below ``folder`` and delete all but the newest ``keep``.
@@ -62,24 +72,22 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int = 2) -> P
     """
     final = folder / f"step-{checkpoint.step:08d}"
     partial = final.with_suffix(".tmp")
-    contents = {
-        "model.safetensors": safetensors.torch.save(_on_cpu(checkpoint.model)),
-        "optimizer.safetensors": safetensors.torch.save(_on_cpu(checkpoint.optimizer)),
-        "state.json": json.dumps({"step": checkpoint.step, **checkpoint.state}, indent=1).encode(),
-    }
-    manifest = {name: {"size": len(data), "sha256": _sha256(data)} for name, data in contents.items()}
-    with _nothing_left_over(partial):
+    consequence = (
+        f"{final.name} was not saved to {folder}; the checkpoints before it are whole. Free some space and go on with "
+        "--resume"
+    )
+    with nothing_left_over(partial, consequence):
         sweep_partial(folder)
         partial.mkdir(parents=True)
-        for name, data in contents.items():
-            _write_through(partial / name, data)
-        _write_through(partial / "MANIFEST.json", json.dumps(manifest, indent=1).encode())
+        manifest = {name: _write(partial / name, data) for name, data in _files(checkpoint)}
+        write_through(partial / "MANIFEST.json", json.dumps(manifest, indent=1).encode())
+        flush_folder(partial)
         if final.exists():
-            shutil.rmtree(final)
+            delete_folder(final)
         partial.rename(final)
-        _flush_folder(folder)
+        flush_folder(folder)
     for old in checkpoint_folders(folder)[:-keep]:
-        shutil.rmtree(old)
+        delete_folder(old)
     return final
 
 
@@ -101,6 +109,27 @@ def load_checkpoint(folder: Path, *, device: str = "cpu") -> Checkpoint:
     raise ValueError(f"no usable checkpoint in {folder}: found {found}; train one with `minigpt train --out …`")
 
 
+def resume_checkpoint(folder: Path, *, writes: bool = True) -> Checkpoint:
+    """:func:`load_checkpoint`, for a run that goes on from there.
+
+    What is newer is damaged: it becomes ``step-….damaged``, so that it isn't counted among those to be kept.
+
+    Args:
+        folder: of the checkpoints.
+        writes: of several processes that share the folder, only one changes it.
+
+    Raises:
+        ValueError: if there is no whole checkpoint.
+    """
+    checkpoint = load_checkpoint(folder)
+    for newer in checkpoint_folders(folder):
+        if writes and _step(newer) > checkpoint.step:
+            aside = newer.with_suffix(".damaged")
+            shutil.rmtree(aside, ignore_errors=True)
+            newer.rename(aside)
+    return checkpoint
+
+
 def open_run_folder(out: Path, *, resume: bool, writes: bool = True) -> Path:
     """The folder of a run's checkpoints, made if need be and swept of what a crash left behind.
 
@@ -119,8 +148,12 @@ def open_run_folder(out: Path, *, resume: bool, writes: bool = True) -> Path:
             "another folder"
         )
     if writes:
-        folder.mkdir(parents=True, exist_ok=True)
+        with explain_full_disk(f"{folder} can't be made; free some space"):
+            folder.mkdir(parents=True, exist_ok=True)
+        flush_folder(out)
         sweep_partial(folder)
+        for unfinished in out.glob(".*.json*-*"):
+            unfinished.unlink()
     return folder
 
 
@@ -128,7 +161,7 @@ def checkpoint_folders(folder: Path) -> list[Path]:
     """The checkpoints below ``folder``, oldest first; not looked into."""
     if not folder.is_dir():
         return []
-    return sorted(path for path in folder.iterdir() if _FOLDER.match(path.name) and path.is_dir())
+    return sorted((path for path in folder.iterdir() if _FOLDER.match(path.name) and path.is_dir()), key=_step)
 
 
 def sweep_partial(folder: Path) -> None:
@@ -137,83 +170,42 @@ def sweep_partial(folder: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
+def _step(folder: Path) -> int:
+    return int(folder.name.removeprefix("step-"))
+
+
+def _files(checkpoint: Checkpoint) -> Iterator[tuple[str, bytes]]:
+    """The names and contents of a checkpoint's files, one in memory at a time."""
+    yield "model.safetensors", safetensors.torch.save(_on_cpu(checkpoint.model))
+    yield "optimizer.safetensors", safetensors.torch.save(_on_cpu(checkpoint.optimizer))
+    yield "state.json", json.dumps({"step": checkpoint.step, **checkpoint.state}, indent=1).encode()
+
+
+def _write(path: Path, data: bytes) -> dict[str, Any]:
+    """Write one file and return its line of the manifest."""
+    write_through(path, data)
+    return {"size": len(data), "sha256": sha256(data)}
+
+
 def _read(folder: Path, device: str) -> Checkpoint:
-    manifest = _read_json(folder / "MANIFEST.json")
+    manifest = parse_object("MANIFEST.json", read_bytes(folder / "MANIFEST.json"))
     if set(manifest) != set(_FILES):
         raise ValueError(f"its manifest lists {sorted(manifest)}, expected {sorted(_FILES)}")
-    contents = {name: _read_verified(folder / name, manifest[name]) for name in _FILES}
-    try:
-        state = json.loads(contents["state.json"])
-        model, optimizer = (safetensors.torch.load(contents[f"{part}.safetensors"]) for part in ("model", "optimizer"))
-    except (ValueError, safetensors.SafetensorError) as error:
-        raise ValueError(f"its contents can't be read: {error}") from None
-    if not isinstance(state, dict) or not {"step", *_STATE} <= set(state) or not isinstance(state["step"], int):
+    contents = {name: read_verified(folder / name, manifest[name]) for name in _FILES}
+    state = parse_object("state.json", contents["state.json"])
+    if not {"step", *_STATE} <= set(state):
         raise ValueError(f"state.json lacks one of step, {', '.join(_STATE)}")
     if not all(isinstance(state[name], dict) for name in ("model_config", "train_config", "data")):
         raise ValueError("state.json holds a configuration that is no JSON object")
-    return Checkpoint(
-        step=state.pop("step"),
-        model={name: tensor.to(device) for name, tensor in model.items()},
-        optimizer={name: tensor.to(device) for name, tensor in optimizer.items()},
-        state=state,
-    )
+    if state["step"] != _step(folder):
+        raise ValueError(f"state.json speaks of step {str(state['step'])[:20]}")
+    model, optimizer = (_moved(parse_tensors(name, contents[name]), device) for name in _FILES[:2])
+    return Checkpoint(step=int(state.pop("step")), model=model, optimizer=optimizer, state=state)
 
 
-def _read_verified(path: Path, entry: Any) -> bytes:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ValueError(f"{path.name}: {error.strerror}") from None
-    if not isinstance(entry, dict) or entry.get("size") != len(data) or entry.get("sha256") != _sha256(data):
-        raise ValueError(f"{path.name} ({len(data)} bytes) does not match the sha256 in its manifest")
-    return data
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path.name} can't be read: {error}") from None
-    if not isinstance(value, dict):
-        raise ValueError(f"{path.name} is no JSON object")
-    return value
+def _moved(tensors: dict[str, Tensor], device: str) -> dict[str, Tensor]:
+    return {name: tensor.to(device) for name, tensor in tensors.items()}
 
 
 def _on_cpu(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def _write_through(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _flush_folder(folder: Path) -> None:
-    # Windows can't open a folder; there a rename is durable when it returns.
-    with suppress(PermissionError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-@contextmanager
-def _nothing_left_over(partial: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
-        if error.errno == errno.ENOSPC:
-            raise OSError(
-                errno.ENOSPC,
-                f"the disk is full: {partial.stem} was not saved to {partial.parent}; the checkpoints before it are "
-                "whole. Free some space and go on with --resume",
-            ) from None
-        raise

@@ -32,6 +32,8 @@ class TrainConfig:
         eval_every: steps between two passes over the whole validation split; 0 means only after the last step.
         checkpoint_every: steps between two checkpoints; 0 means only after the last step.
         keep_checkpoints: how many of the newest checkpoints stay on disk.
+        background_saves: whether checkpoints are written while training goes on; that needs memory for a copy of the
+            weights and moments.
         device: "auto", "cpu", "cuda", "cuda:1", "mps", …
         strategy: how several processes share the model, if torchrun starts them: "ddp" keeps a copy in each, "fsdp" a
             shard of every weight in each.
@@ -51,6 +53,7 @@ class TrainConfig:
     eval_every: int = 250
     checkpoint_every: int = 500
     keep_checkpoints: int = 2
+    background_saves: bool = False
     device: str = "auto"
     strategy: str = "ddp"
 
@@ -80,6 +83,10 @@ class TrainConfig:
         if not value >= least or value == math.inf:
             raise ValueError(f"{name}={value} must be a finite number of at least {least}")
 
+    def is_due(self, step: int, every: int) -> bool:
+        """Whether what happens each ``every`` steps, and after the last, happens after ``step`` (counted from 0)."""
+        return step + 1 == self.steps or (every > 0 and (step + 1) % every == 0)
+
     @property
     def micro_batch(self) -> int:
         """Sequences at once through the model, with ``None`` resolved."""
@@ -98,7 +105,16 @@ class TrainConfig:
 
 # What may differ when a run goes on: it changes what is watched and kept, or how a number is computed, but not which.
 FREE_ON_RESUME = frozenset(
-    {"eval_every", "checkpoint_every", "keep_checkpoints", "device", "strategy", "micro_batch_size", "attention"}
+    {
+        "eval_every",
+        "checkpoint_every",
+        "keep_checkpoints",
+        "background_saves",
+        "device",
+        "strategy",
+        "micro_batch_size",
+        "attention",
+    }
 )
 
 

@@ -1,13 +1,20 @@
 """What happened in a run, step by step: kept in memory, in a log file, and shown as a curve."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+
+from minigpt.text.files import explain_full_disk, write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Row = dict[str, float]
+
+
+def _line(row: Row) -> str:
+    return json.dumps(row) + "\n"
 
 
 class History:
@@ -21,30 +28,29 @@ class History:
     """
 
     def __init__(self, rows: list[Row] | None = None, path: Path | None = None) -> None:
-        self.rows = [] if rows is None else rows
+        self.rows, self._path = [] if rows is None else rows, path
         self._file = None
         if path is not None:
-            path.write_text("".join(json.dumps(row) + "\n" for row in self.rows), encoding="utf-8")
-            self._file = path.open("a", encoding="utf-8", buffering=1)
+            write_atomically(path, "".join(map(_line, self.rows)).encode())
+            self._file = path.open("ab", buffering=0)
 
     @classmethod
     def read(cls, path: Path | str, *, before: int | None = None) -> Self:
         """The rows of a log file, those of steps ≥ ``before`` left out; a line cut off by a crash is passed over."""
         rows = []
-        for line in Path(path).read_text(encoding="utf-8").splitlines():
-            try:
+        for line in Path(path).read_bytes().splitlines():
+            with suppress(ValueError, TypeError, KeyError):  # a crash or a full disk may have cut a line
                 row = json.loads(line)
-            except json.JSONDecodeError:
-                continue
-            if before is None or row["step"] < before:
-                rows.append(row)
+                if before is None or row["step"] < before:
+                    rows.append(row)
         return cls(rows)
 
     def append(self, row: Row) -> None:
         """Add one step."""
         self.rows.append(row)
         if self._file is not None:
-            self._file.write(json.dumps(row) + "\n")
+            with explain_full_disk(f"step {row['step']} was not logged in {self._path}; free some space and resume"):
+                self._file.write(_line(row).encode())
 
     def close(self) -> None:
         """Close the log file."""

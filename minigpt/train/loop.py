@@ -11,11 +11,12 @@ Source: the seed document, section 3.2 (autoregressive training).
 """
 
 import time
+from contextlib import closing
 from pathlib import Path
 
 from minigpt.model import GPT
 from minigpt.text import Dataset, Tokenizer
-from minigpt.train.checkpoint import load_checkpoint, open_run_folder, save_checkpoint
+from minigpt.train.checkpoint import open_run_folder, resume_checkpoint
 from minigpt.train.config import TrainConfig
 from minigpt.train.distributed import World, join_world, resumes
 from minigpt.train.gradients import accumulate_gradients, keyed_dropout
@@ -24,6 +25,7 @@ from minigpt.train.history import History, Row
 from minigpt.train.optim import AdamW, decay_groups, fused_clip_by_norm
 from minigpt.train.progress import Progress
 from minigpt.train.run_state import RunState
+from minigpt.train.saver import Saver
 from minigpt.train.schedule import warmup_cosine
 from minigpt.train.stop import StopFlag
 from minigpt.train.strategies import wrap
@@ -60,7 +62,7 @@ def train(
         ValueError: if the data does not fit the model, the device does not exist, ``out`` holds a run that is not to be
             resumed, or the checkpoint is another run's.
         FloatingPointError: after three steps in a row without a finite loss and gradient.
-        OSError: if a checkpoint can't be written.
+        OSError: if a checkpoint can't be written; where it is written in the background, at one of the next steps.
     """
     config = TrainConfig() if config is None else config
     _check_fit(model, data, validation)
@@ -71,20 +73,22 @@ def train(
         folder, first = (None, 0) if out is None else _go_on(run, Path(out), resume)
         history = _open_history(folder if world.is_main else None, first)
         shows = progress and world.is_main
-        with StopFlag() as stop, Progress(first, config.steps, enabled=shows) as shown:
+        with (
+            closing(history),
+            StopFlag() as stop,
+            Saver(folder, config) as saver,
+            Progress(first, config.steps, enabled=shows) as shown,
+        ):
             for step in range(first, config.steps):
                 row = train_step(run, step)
-                if validation is not None and _due(step, config.eval_every, config.steps):
+                if validation is not None and config.is_due(step, config.eval_every):
                     row["validation_loss"] = split_loss(model, validation, world=world).mean
                 history.append(row)
                 shown.show(row)
-                if due := _due(step, config.checkpoint_every, config.steps):
-                    _save(run, folder, step + 1)
+                saver.after_step(run, step)
                 if world.any(stop.requested):
-                    if not due:
-                        _save(run, folder, step + 1)
+                    saver.save(run, step)
                     break
-    history.close()
     model.eval()
     return history
 
@@ -133,18 +137,9 @@ def _go_on(run: RunState, out: Path, resume: bool | str) -> tuple[Path, int]:
     """The folder of the checkpoints, and the step to go on from."""
     resume = resumes(out, resume)
     folder = open_run_folder(out, resume=resume, writes=run.world.is_main)
-    first = run.restore(load_checkpoint(folder)) if resume else 0
+    first = run.restore(resume_checkpoint(folder, writes=run.world.is_main)) if resume else 0
     run.world.check_equal("the step to go on from", first)
     return folder, first
-
-
-def _save(run: RunState, folder: Path | None, step: int) -> None:
-    """One checkpoint; every process hands in its part, rank 0 writes."""
-    if folder is None:
-        return
-    checkpoint = run.snapshot(step)
-    if run.world.is_main:
-        save_checkpoint(folder, checkpoint, keep=run.config.keep_checkpoints)
 
 
 def _check_fit(model: GPT, data: Dataset, validation: Dataset | None) -> None:
@@ -169,7 +164,3 @@ def _open_history(folder: Path | None, first: int) -> History:
     log = folder.parent / "log.jsonl"
     rows = History.read(log, before=first).rows if first and log.exists() else []
     return History(rows, log)
-
-
-def _due(step: int, every: int, steps: int) -> bool:
-    return step + 1 == steps or (every > 0 and (step + 1) % every == 0)

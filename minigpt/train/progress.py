@@ -19,7 +19,7 @@ class Progress:
     """
 
     def __init__(self, first: int, steps: int, *, enabled: bool) -> None:
-        self.steps, self.enabled = steps, enabled
+        self.first, self.steps, self.enabled = first, steps, enabled
         # A log file or a notebook can't redraw a line: there the lines of the evaluations are enough.
         hidden = not (enabled and sys.stderr.isatty())
         self.bar = tqdm(total=steps, initial=first, disable=hidden, unit="step", dynamic_ncols=True)
@@ -33,6 +33,8 @@ class Progress:
             tqdm.write(f"{done}: loss {row['loss']:.3f}, validation {row['validation_loss']:.3f}")
 
     def __enter__(self) -> Self:
+        if self.enabled and self.first:
+            tqdm.write(f"going on from step-{self.first:08d}: {self.first} of {self.steps} steps are done")
         return self
 
     def __exit__(

@@ -61,6 +61,7 @@ class RunConfig:
         seed: of the initial weights, the order of the data and the dropout.
         eval_every: steps between two passes over the whole validation split.
         checkpoint_every: steps between two checkpoints.
+        background_saves: write checkpoints while training goes on; it needs memory for one more copy of the run.
         device: "auto", "cpu", "cuda", "cuda:1", "mps", …
         strategy: under torchrun, "ddp" keeps a copy of the model in each process, "fsdp" a shard of every weight.
         out: the run folder.
@@ -83,6 +84,7 @@ class RunConfig:
     seed: int = 0
     eval_every: int = 250
     checkpoint_every: int = 500
+    background_saves: bool = False
     device: str = "auto"
     strategy: str = "ddp"
     out: Path = Path("runs/default")
@@ -101,7 +103,7 @@ class RunConfig:
         """The training's configuration: the recipe, then what was set here."""
         rate = recipe(self.recipe).learning_rate(self.model_config(vocab_size=1).d_model)
         names = ("steps", "batch_size", "micro_batch_size", "learning_rate", "seed")
-        watching = ("eval_every", "checkpoint_every", "device", "strategy")
+        watching = ("eval_every", "checkpoint_every", "background_saves", "device", "strategy")
         return TrainConfig(**{"learning_rate": rate, **self._set(*names, *watching)})
 
     def to_json(self) -> str:
