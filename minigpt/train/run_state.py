@@ -45,17 +45,19 @@ class RunState:
         return self.model if self.wrapper is None else self.wrapper
 
     def snapshot(self, step: int) -> Checkpoint:
-        """All that decides how the run goes on, after ``step`` updates; every process must ask for it."""
-        moments = {
-            f"{name}.{key}": whole(value)
-            for name, parameter in self.model.named_parameters()
-            for key, value in self.optimizer.state.get(parameter, {}).items()
-        }
-        weights = {name: whole(parameter.data) for name, parameter in self.model.named_parameters()}
-        return Checkpoint(step=step, model=weights, optimizer=moments, state=self._description())
+        """All that decides how the run goes on, after ``step`` updates; every process must ask for it.
+
+        Its tensors are the run's own where they are not sharded.
+        """
+        weights, moments = (
+            {name: whole(tensor) for name, tensor in tensors.items()}
+            for tensors in (weights_of(self.model), self._moments())
+        )
+        state = {**self._description(), "carried": {"bad_steps": self.bad_steps}}
+        return Checkpoint(step=step, model=weights, optimizer=moments, state=state)
 
     def restore(self, checkpoint: Checkpoint) -> int:
-        """Put a snapshot back, in place.
+        """Put a snapshot back, in place; nothing is changed if it doesn't fit.
 
         Returns:
             How many updates the snapshot has behind it.
@@ -64,14 +66,24 @@ class RunState:
             ValueError: naming each field in which the snapshot's run differs from this one, or a tensor that does not
                 fit.
         """
-        check_same_run(checkpoint.state, self._description())
-        load_weights(self.model, checkpoint.model)
-        for name, parameter in self.model.named_parameters():
-            for key, value in self.optimizer.state_of(parameter).items():
-                if f"{name}.{key}" not in checkpoint.optimizer:
-                    raise ValueError(f"the checkpoint lacks the optimizer's {name}.{key}")
-                copy_whole(value, checkpoint.optimizer[f"{name}.{key}"])
+        own, weights, moments = self._description(), weights_of(self.model), self._moments()
+        check_same_run({name: checkpoint.state[name] for name in own}, own)
+        carried = checkpoint.state.get("carried")
+        if not isinstance(carried, dict) or type(carried.get("bad_steps")) is not int:
+            raise ValueError("the checkpoint does not say how many steps in a row were not finite")
+        check_fit(weights, checkpoint.model, "the weights do")
+        check_fit(moments, checkpoint.optimizer, "the optimizer's tensors do")
+        copy_into(weights, checkpoint.model)
+        copy_into(moments, checkpoint.optimizer)
+        self.bad_steps = carried["bad_steps"]
         return checkpoint.step
+
+    def _moments(self) -> dict[str, Tensor]:
+        return {
+            f"{name}.{key}": value
+            for name, parameter in self.model.named_parameters()
+            for key, value in self.optimizer.state_of(parameter).items()
+        }
 
     def _description(self) -> dict[str, object]:
         return {
@@ -82,22 +94,45 @@ class RunState:
         }
 
 
+def weights_of(model: GPT) -> dict[str, Tensor]:
+    """The weights by name, sharing their memory."""
+    return {name: parameter.data for name, parameter in model.named_parameters()}
+
+
 def load_weights(model: GPT, weights: dict[str, Tensor]) -> None:
     """Copy weights by name into ``model``, in place.
 
     Raises:
-        ValueError: if a weight is missing, left over, or of another shape.
+        ValueError: if a weight is missing, left over, or of another shape or type.
     """
-    own = dict(model.named_parameters())
-    shapes, wanted = ({name: tuple(t.shape) for name, t in named.items()} for named in (weights, own))
-    if shapes != wanted:
-        wrong = sorted(name for name in {**shapes, **wanted} if shapes.get(name) != wanted.get(name))
+    own = weights_of(model)
+    check_fit(own, weights, "the weights do")
+    copy_into(own, weights)
+
+
+def check_fit(own: dict[str, Tensor], saved: dict[str, Tensor], what: str) -> None:
+    """Refuse saved tensors that are not exactly those that are wanted.
+
+    Raises:
+        ValueError: naming the first that is missing, left over, or of another shape or type.
+    """
+    has, wants = ({name: _kind(tensor) for name, tensor in named.items()} for named in (saved, own))
+    wrong = sorted(name for name in {**has, **wants} if has.get(name) != wants.get(name))
+    if wrong:
         raise ValueError(
-            f"the weights do not fit the model: {wrong[0]} has shape {shapes.get(wrong[0])}, the model wants "
-            f"{wanted.get(wrong[0])} ({len(wrong)} such name(s) in all)"
+            f"{what} not fit the model: of {wrong[0]} there is {has.get(wrong[0], 'nothing')}, the model wants "
+            f"{wants.get(wrong[0], 'nothing')} ({len(wrong)} such name(s) in all)"
         )
-    for name, parameter in own.items():
-        copy_whole(parameter.data, weights[name])
+
+
+def copy_into(own: dict[str, Tensor], saved: dict[str, Tensor]) -> None:
+    """Copy tensors by name, in place."""
+    for name, tensor in own.items():
+        copy_whole(tensor, saved[name])
+
+
+def _kind(tensor: Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
 
 
 def model_from(checkpoint: Checkpoint) -> GPT:

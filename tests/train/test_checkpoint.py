@@ -4,12 +4,13 @@ import json
 import os
 import pickle
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
 
 from minigpt.train import Checkpoint, load_checkpoint, save_checkpoint
-from minigpt.train.checkpoint import checkpoint_folders
+from minigpt.train.checkpoint import checkpoint_folders, resume_checkpoint
 
 STATE = {"model_config": {"vocab_size": 3}, "train_config": {}, "tokenizer": None, "data": {}}
 
@@ -97,6 +98,52 @@ def test_a_consistent_manifest_around_nonsense_is_refused(tmp_path, state):
     forge_manifest(folder, "state.json")
     with pytest.warns(UserWarning, match="state.json"), pytest.raises(ValueError, match="no usable checkpoint"):
         load_checkpoint(tmp_path)
+
+
+def test_a_checkpoint_of_another_step_under_this_name_is_refused(tmp_path):
+    save_checkpoint(tmp_path, checkpoint(1))
+    newer = save_checkpoint(tmp_path, checkpoint(2))
+    for file in (tmp_path / "step-00000001").iterdir():
+        shutil.copy(file, newer)
+    with pytest.warns(UserWarning, match="step-00000002 is damaged .*: state.json speaks of step 1"):
+        assert load_checkpoint(tmp_path).step == 1
+
+
+def test_what_is_no_plain_file_is_refused_before_it_is_read(tmp_path):
+    """A pipe would block its reader for ever; a device may have no end."""
+    folder = save_checkpoint(tmp_path, checkpoint(1))
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors").mkdir()
+    with pytest.warns(UserWarning, match="model.safetensors is missing"), pytest.raises(ValueError, match="no usable"):
+        load_checkpoint(tmp_path)
+
+
+def test_a_damaged_newer_checkpoint_is_set_aside_and_takes_no_place_among_those_kept(tmp_path):
+    for step in (1, 2, 3, 4):
+        save_checkpoint(tmp_path, checkpoint(step), keep=4)
+    for step in (3, 4):
+        (tmp_path / f"step-0000000{step}" / "state.json").unlink()
+    with pytest.warns(UserWarning, match="damaged"):
+        assert resume_checkpoint(tmp_path).step == 2
+    save_checkpoint(tmp_path, checkpoint(3), keep=2)
+    assert [path.name for path in checkpoint_folders(tmp_path)] == ["step-00000002", "step-00000003"]
+    assert sorted(path.name for path in tmp_path.glob("*.damaged")) == [
+        "step-00000003.damaged",
+        "step-00000004.damaged",
+    ]
+
+
+def test_saving_a_step_anew_replaces_it(tmp_path):
+    save_checkpoint(tmp_path, checkpoint(1))
+    save_checkpoint(tmp_path, replace(checkpoint(1), optimizer={}))
+    assert load_checkpoint(tmp_path).optimizer == {}
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000001"]
+
+
+def test_steps_beyond_eight_digits_are_still_in_order(tmp_path):
+    for step in (99_999_999, 100_000_000):
+        save_checkpoint(tmp_path, checkpoint(step))
+    assert load_checkpoint(tmp_path).step == 100_000_000
 
 
 def test_an_empty_folder_says_what_to_do(tmp_path):
