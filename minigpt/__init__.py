@@ -35,6 +35,7 @@ from minigpt.model import (
     sinusoidal_positions,
     softmax,
 )
+from minigpt.pretrained import load_pretrained, save_pretrained
 from minigpt.text import (
     BPETokenizer,
     CharTokenizer,
@@ -97,6 +98,7 @@ __all__ = [
     "layer_norm",
     "load_corpus",
     "load_model",
+    "load_pretrained",
     "load_tokenizer",
     "log_softmax",
     "masked_attention",
@@ -109,6 +111,7 @@ __all__ = [
     "read_text",
     "rms_norm",
     "rotary",
+    "save_pretrained",
     "scaled_attention",
     "self_attention",
     "sinusoidal_positions",

@@ -26,7 +26,7 @@ class PublicNames(SphinxDirective):
         return self.parse_text_to_nodes("\n".join(text))
 
 
-ROOMS = ["text", "model", "train", "generate", "pretrained", "evaluate", "microscope", "learn"]
+ROOMS = ["text", "model", "pretrained", "train", "generate", "evaluate", "microscope", "learn"]
 
 
 def room_of(name: str) -> str:

@@ -9,6 +9,7 @@ Source: Sennrich, Haddow & Birch 2016, arXiv:1508.07909; the split pattern and b
 """
 
 import heapq
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
@@ -29,12 +30,13 @@ _LONGEST_SAFE_BLANK = 100_000
 _BLANKS = re.compile(r"\s{64,}+")
 
 
-def merge_bytes(piece: bytes, ranks: Mapping[bytes, int]) -> list[int]:
+def merge_bytes(piece: bytes, ranks: Mapping[bytes, int], *, below: float = math.inf) -> list[int]:
     """Encode one piece: the reference.
 
     Args:
         piece: bytes that no split divides.
         ranks: the id of every token; all 256 single bytes have one.
+        below: no token of this id or a higher one is made.
 
     Returns:
         The ids, in order. Among equal pairs the leftmost is joined first.
@@ -46,7 +48,8 @@ def merge_bytes(piece: bytes, ranks: Mapping[bytes, int]) -> list[int]:
 
     def rank_of_pair(left: int) -> int | None:
         middle = stop[left]
-        return ranks.get(piece[left : stop[middle]]) if 0 < middle < size else None
+        rank = ranks.get(piece[left : stop[middle]]) if 0 < middle < size else None
+        return rank if rank is not None and rank < below else None
 
     candidates = [(rank, left) for left in range(size) if (rank := rank_of_pair(left)) is not None]
     heapq.heapify(candidates)
@@ -61,6 +64,27 @@ def merge_bytes(piece: bytes, ranks: Mapping[bytes, int]) -> list[int]:
             if start >= 0 and (new_rank := rank_of_pair(start)) is not None:
                 heapq.heappush(candidates, (new_rank, start))
     return [ranks[piece[left:end]] for left, end in enumerate(stop) if end]
+
+
+def recover_merges(ranks: Mapping[bytes, int]) -> list[list[bytes]]:
+    """For each token of two bytes or more, in the order of the ids, the tokens whose joining makes it.
+
+    They are what the lower ids leave of its bytes: two tokens, unless the rule can never reach it.
+    """
+    token_of = {rank: token for token, rank in ranks.items()}
+    longer = (rank for rank in sorted(token_of) if len(token_of[rank]) > 1)
+    return [[token_of[part] for part in merge_bytes(token_of[rank], ranks, below=rank)] for rank in longer]
+
+
+@lru_cache
+def printable_bytes() -> dict[str, int]:
+    """The character that stands for each byte in GPT-2's files, in the order of GPT-2's ids.
+
+    A byte that Latin-1 prints stands for itself; the others, space among them, are U+0100 and upwards.
+    """
+    printable = [byte for byte in range(256) if chr(byte).isprintable() and chr(byte) != " "]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {chr(byte): byte for byte in printable} | {chr(256 + i): byte for i, byte in enumerate(others)}
 
 
 class ByteLevelTokenizer(SavedAsJson):

@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from minigpt.text.byte_pairs import GPT2_SPLIT, ByteLevelTokenizer
+from minigpt.text.byte_pairs import GPT2_SPLIT, ByteLevelTokenizer, printable_bytes
 from minigpt.text.tokenizer import json_field, json_header
 
 if TYPE_CHECKING:
@@ -95,11 +95,8 @@ def _vocab_bpe_places() -> Iterator[Path]:
 def _gpt2_encoding(vocab_bpe: str) -> "tiktoken.Encoding":
     import tiktoken
 
-    # ids 0 to 255: the bytes that Latin-1 prints, then the others, which vocab.bpe writes as U+0100 and upwards
-    printable = [byte for byte in range(256) if chr(byte).isprintable() and chr(byte) != " "]
-    others = [byte for byte in range(256) if byte not in printable]
-    byte_of = {chr(byte): byte for byte in printable} | {chr(256 + i): byte for i, byte in enumerate(others)}
-    ranks = {bytes([byte]): token_id for token_id, byte in enumerate(printable + others)}
+    byte_of = printable_bytes()
+    ranks = {bytes([byte]): token_id for token_id, byte in enumerate(byte_of.values())}
     for line in vocab_bpe.splitlines()[1:]:  # the first line is a version comment
         token = bytes(byte_of[character] for character in line if character != " ")
         ranks[token] = len(ranks)

@@ -64,13 +64,20 @@ class SavedAsJson:
 def load_tokenizer(source: str | os.PathLike[str] | dict[str, Any]) -> Tokenizer:
     """Read a tokenizer from the file that ``save`` wrote, or from what ``to_json`` returned.
 
+    Hugging Face's files of byte-level BPE, the kind of GPT-2, are read too: a ``tokenizer.json``, or the folder that
+    holds it, or a folder with ``vocab.json`` and ``merges.txt``.
+
     Raises:
         ValueError: if the file is missing, is not JSON, or does not describe a tokenizer; it says what is wrong.
     """
     where = "the given dict" if isinstance(source, dict) else str(source)
-    data = source if isinstance(source, dict) else _read_json(Path(source))
+    path = None if isinstance(source, dict) else Path(source)
     try:
-        return _build(data)
+        if path is not None and path.is_dir() and not (path := path / "tokenizer.json").is_file():
+            from minigpt.text.hugging_face import read_folder
+
+            return read_folder(path.parent)
+        return _build(source if path is None else _read_json(path))
     except ValueError as error:
         raise ValueError(f"{where} is not a usable tokenizer: {error}") from error
 
@@ -78,8 +85,11 @@ def load_tokenizer(source: str | os.PathLike[str] | dict[str, Any]) -> Tokenizer
 def _build(data: Any) -> Tokenizer:
     from minigpt.text.bpe import BPETokenizer
     from minigpt.text.characters import CharTokenizer
+    from minigpt.text.hugging_face import ImportedTokenizer, from_hugging_face
     from minigpt.text.tiktoken_bridge import TiktokenTokenizer
 
+    if isinstance(data, dict) and "format" not in data and "model" in data:
+        return from_hugging_face(data)
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise ValueError(f'expected a JSON object with "format": "{FORMAT}"; make one with tokenizer.save(path)')
     if data.get("version") != VERSION:
@@ -88,6 +98,7 @@ def _build(data: Any) -> Tokenizer:
         "char": CharTokenizer.from_json,
         "bpe": BPETokenizer.from_json,
         "tiktoken": TiktokenTokenizer.from_json,
+        "imported": ImportedTokenizer.from_json,
     }
     kind = data.get("type")
     if not isinstance(kind, str) or kind not in kinds:
@@ -97,11 +108,11 @@ def _build(data: Any) -> Tokenizer:
 
 def _read_json(path: Path) -> Any:
     if not path.is_file():
-        raise ValueError(f"{path} does not exist; give a file written by tokenizer.save(path)")
+        raise ValueError("it does not exist; give a file written by tokenizer.save(path)")
     try:
         return json.loads(path.read_bytes().decode())
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not a usable tokenizer: it is not JSON ({error}); save it anew") from None
+        raise ValueError(f"it is not JSON ({error}); save it anew") from None
 
 
 def json_header(kind: str) -> dict[str, Any]:

@@ -1,0 +1,149 @@
+"""A folder of Hugging Face: ``config.json`` and the weights in ``model.safetensors``, or in shards with an index.
+
+Every tensor is accounted for. One that is missing, left over or of another shape is an error that names it: a model
+that loads is the model that was saved.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from minigpt.model import GPT
+from minigpt.pretrained import gpt2
+from minigpt.pretrained.weights import WEIGHTS, StoredTensor, read_object, stored_tensors
+from minigpt.text import Tokenizer
+from minigpt.text.bpe import END_OF_TEXT
+from minigpt.text.byte_pairs import ByteLevelTokenizer
+from minigpt.text.files import write_atomically
+from minigpt.text.hugging_face import to_hugging_face
+
+
+def load_pretrained(
+    folder: Path | str,
+    *,
+    dtype: torch.dtype = torch.float32,
+    dropout: float | None = None,
+    attention: str = "auto",
+) -> GPT:
+    """The GPT-2 in a folder of Hugging Face, on the CPU and in evaluation mode.
+
+    :func:`minigpt.load_tokenizer` reads the tokenizer of the same folder.
+
+    Args:
+        folder: holds ``config.json`` and ``model.safetensors``, or several ``.safetensors`` with an index.
+        dtype: of the model, whatever the type in the file.
+        dropout: the share of activations dropped in training; ``None`` takes the file's.
+        attention: how attention is computed, see :class:`minigpt.GPTConfig`.
+
+    Raises:
+        ValueError: if a file is missing or can't be read, the model is of another kind than GPT-2, or a tensor is
+            missing, left over or of another shape; it names the field or the tensor.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ValueError(
+            f"{folder} is not a folder; nothing is downloaded here: get it once, for instance with "
+            f"`hf download {folder} --local-dir {folder.name}`, and give that folder"
+        )
+    fields = read_object(folder / "config.json")
+    try:
+        config = gpt2.gpt_config(fields, dropout=dropout, attention=attention)
+    except ValueError as error:
+        raise ValueError(f"{folder / 'config.json'} can't be used: {error}") from None
+    with torch.device("meta"):  # the shapes alone: the weights come from the file
+        model = GPT(config)
+    _read_weights(folder, model, dtype)
+    return model.eval()
+
+
+def save_pretrained(model: GPT, folder: Path | str, tokenizer: Tokenizer | None = None) -> None:
+    """Write a model with GPT-2's parts, and its tokenizer, so that Hugging Face's libraries read them.
+
+    Args:
+        model: with learned positions, LayerNorm before each branch, and biases; see the recipe "gpt2".
+        folder: made if need be; files of an earlier model in it are replaced.
+        tokenizer: byte-level BPE; ``None`` writes the model alone.
+
+    Raises:
+        ValueError: naming each part of the model that GPT-2 does not have, or if the tokenizer is of another kind.
+    """
+    folder = Path(folder)
+    fields = gpt2.hugging_face_fields(model.config)
+    ours = dict(model.named_parameters())
+    names = gpt2.tensor_names(model.config)
+    tensors = {theirs: gpt2.transpose(theirs, ours[name].detach()).cpu().contiguous() for theirs, name in names.items()}
+    fields["dtype"] = str(tensors["transformer.wte.weight"].dtype).removeprefix("torch.")
+    if tokenizer is not None:
+        _save_tokenizer(tokenizer, folder, model.config.context_length)
+        fields["bos_token_id"] = fields["eos_token_id"] = tokenizer.special_tokens.get(END_OF_TEXT)
+    write_atomically(folder / WEIGHTS, safetensors.torch.save(tensors, {"format": "pt"}))
+    _write_object(folder / "config.json", fields)
+
+
+def _save_tokenizer(tokenizer: Tokenizer, folder: Path, context_length: int) -> None:
+    if not isinstance(tokenizer, ByteLevelTokenizer):
+        raise ValueError(
+            f"a {tokenizer.name} tokenizer has no place in Hugging Face's format, only byte-level BPE has; leave it "
+            "out and keep it with tokenizer.save(path)"
+        )
+    end = END_OF_TEXT if END_OF_TEXT in tokenizer.special_tokens else None
+    _write_object(folder / "tokenizer.json", to_hugging_face(tokenizer))
+    _write_object(
+        folder / "tokenizer_config.json",
+        {
+            "tokenizer_class": "GPT2Tokenizer",
+            "add_prefix_space": False,
+            "model_max_length": context_length,
+            **dict.fromkeys(("bos_token", "eos_token", "unk_token"), end),
+        },
+    )
+
+
+def _read_weights(folder: Path, model: GPT, dtype: torch.dtype) -> None:
+    """Give each parameter of a model without storage its tensor from the folder."""
+    names, ours = gpt2.tensor_names(model.config), dict(model.named_parameters())
+    stored = _by_full_name(folder, names)
+    for theirs, name in names.items():
+        tensor, wanted = stored[theirs].read(), gpt2.transpose(theirs, ours[name]).shape
+        if tensor.shape != wanted or not tensor.is_floating_point():
+            raise ValueError(
+                f"{folder}: the tensor {stored[theirs].name} has shape {tuple(tensor.shape)} and type {tensor.dtype}; "
+                f"by its config.json it should have shape {tuple(wanted)} and floating point"
+            )
+        _set_parameter(model, name, gpt2.transpose(theirs, tensor).to(dtype, copy=True).contiguous())
+    if model.config.tied_head:
+        embedding = model.head.weight = model.token_embedding.weight
+        if gpt2.HEAD in stored and not torch.equal(stored[gpt2.HEAD].read().to(dtype), embedding):
+            raise ValueError(
+                f"{folder} holds a {gpt2.HEAD} that is not wte.weight, where its config.json says that they are one "
+                '("tie_word_embeddings"); mend config.json'
+            )
+
+
+def _by_full_name(folder: Path, names: dict[str, str]) -> dict[str, StoredTensor]:
+    """The tensors of the folder, neither more nor fewer than ``names``; a tied head may be there too."""
+    stored: dict[str, StoredTensor] = {}
+    for tensor in stored_tensors(folder):
+        full = gpt2.full_name(tensor.name)
+        if gpt2.is_causal_mask(full):
+            continue
+        if full in stored or full not in {*names, gpt2.HEAD}:
+            twice = f", and {stored[full].name} is the same" if full in stored else ""
+            raise ValueError(f"{folder}: the tensor {tensor.name} has no place in the model{twice}")
+        stored[full] = tensor
+    if missing := [name for name in names if name not in stored]:
+        raise ValueError(f"{folder} lacks the tensor {missing[0]} ({len(missing)} missing in all)")
+    return stored
+
+
+def _set_parameter(model: nn.Module, name: str, tensor: Tensor) -> None:
+    parent, _, leaf = name.rpartition(".")
+    setattr(model.get_submodule(parent), leaf, nn.Parameter(tensor))
+
+
+def _write_object(path: Path, value: dict[str, Any]) -> None:
+    write_atomically(path, json.dumps(value, indent=2, ensure_ascii=False).encode())

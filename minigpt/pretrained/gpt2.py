@@ -1,0 +1,156 @@
+"""GPT-2 as Hugging Face writes it: which of its settings and tensors is which of ours.
+
+GPT-2's own code multiplies from the other side, ``x @ W``, so the matrices of its blocks are ``(in, out)`` and ours,
+``(out, in)``, are their transposes. Queries, keys and values lie side by side in one matrix in both.
+
+Source: Radford et al. 2019; the names are those of OpenAI's code and of ``transformers.GPT2LMHeadModel``.
+"""
+
+import json
+import re
+from typing import Any
+
+from torch import Tensor
+
+from minigpt.model import GPTConfig
+
+SIZES = {
+    "vocab_size": "vocab_size",
+    "context_length": "n_positions",
+    "d_model": "n_embd",
+    "n_layers": "n_layer",
+    "n_heads": "n_head",
+}
+ACTIVATIONS = {"gelu_new": "gelu-tanh", "gelu_pytorch_tanh": "gelu-tanh", "gelu": "gelu", "relu2": "relu2"}
+DROPOUTS = ("embd_pdrop", "attn_pdrop", "resid_pdrop")
+
+# What our GPT does not do; a folder that asks for anything else is refused.
+FIXED = {
+    "model_type": "gpt2",
+    "scale_attn_weights": True,
+    "scale_attn_by_inverse_layer_idx": False,
+    "add_cross_attention": False,
+    "pruned_heads": {},
+}
+# What GPT-2 does; a model of ours that does anything else can't be written.
+GPT2_PARTS = {
+    "position": "learned",
+    "norm": "layer",
+    "norm_placement": "pre",
+    "qk_norm": False,
+    "bias": True,
+    "window": None,
+}
+
+OUTER_TENSORS = {
+    "transformer.wte.weight": "token_embedding.weight",
+    "transformer.wpe.weight": "position.embedding.weight",
+    "transformer.ln_f.weight": "norm.gain",
+    "transformer.ln_f.bias": "norm.shift",
+}
+BLOCK_TENSORS = {
+    "ln_1.weight": "norm_1.gain",
+    "ln_1.bias": "norm_1.shift",
+    "attn.c_attn.weight": "attention.project_qkv.weight",
+    "attn.c_attn.bias": "attention.project_qkv.bias",
+    "attn.c_proj.weight": "attention.project_out.weight",
+    "attn.c_proj.bias": "attention.project_out.bias",
+    "ln_2.weight": "norm_2.gain",
+    "ln_2.bias": "norm_2.shift",
+    "mlp.c_fc.weight": "mlp.expand.weight",
+    "mlp.c_fc.bias": "mlp.expand.bias",
+    "mlp.c_proj.weight": "mlp.contract.weight",
+    "mlp.c_proj.bias": "mlp.contract.bias",
+}
+HEAD = "lm_head.weight"
+
+_TRANSPOSED = re.compile(r"\.(c_attn|c_proj|c_fc)\.weight$")
+_CAUSAL_MASK = re.compile(r"\.attn\.(bias|masked_bias)$")
+
+
+def gpt_config(fields: dict[str, Any], *, dropout: float | None, attention: str) -> GPTConfig:
+    """Our configuration of the model that a ``config.json`` describes.
+
+    Args:
+        fields: the object in the file.
+        dropout: the share of activations dropped in training; ``None`` takes the file's.
+        attention: how attention is computed, see :class:`minigpt.GPTConfig`.
+
+    Raises:
+        ValueError: naming the field that is missing, wrong, or asks for what our GPT does not do.
+    """
+    for name, value in FIXED.items():
+        if fields.get(name, value) != value:
+            raise ValueError(f"{name} is {fields[name]!r}, which this GPT does not do; only {value!r} can be loaded")
+    if missing := [name for name in SIZES.values() if name not in fields]:
+        raise ValueError(f"it lacks {', '.join(missing)}")
+    activation = fields.get("activation_function", "gelu_new")
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"activation_function is {activation!r}; expected one of {', '.join(ACTIVATIONS)}")
+    ours = {
+        **{name: fields[theirs] for name, theirs in SIZES.items()},
+        "d_hidden": fields.get("n_inner"),
+        "norm_eps": fields.get("layer_norm_epsilon", 1e-5),
+        "mlp": ACTIVATIONS[activation],
+        "tied_head": fields.get("tie_word_embeddings", True),
+        "dropout": _dropout(fields) if dropout is None else dropout,
+        "attention": attention,
+        **GPT2_PARTS,
+    }
+    return GPTConfig.from_json(json.dumps(ours))  # which checks each type
+
+
+def hugging_face_fields(config: GPTConfig) -> dict[str, Any]:
+    """The ``config.json`` of a model of ours that has GPT-2's parts.
+
+    Raises:
+        ValueError: naming each part that is not GPT-2's.
+    """
+    other = [f"{name}={getattr(config, name)!r}" for name, part in GPT2_PARTS.items() if getattr(config, name) != part]
+    other += [f"n_kv_heads={config.n_kv_heads}"] if config.kv_heads != config.n_heads else []
+    theirs = {ours: name for name, ours in reversed(ACTIVATIONS.items())}
+    other += [] if config.mlp in theirs else [f"mlp={config.mlp!r}"]
+    if other:
+        raise ValueError(f"GPT-2's format has no place for {', '.join(other)}; it takes the parts of recipe 'gpt2'")
+    return {
+        "model_type": "gpt2",
+        "architectures": ["GPT2LMHeadModel"],
+        **{name: getattr(config, ours) for ours, name in SIZES.items()},
+        "n_inner": config.d_hidden,
+        "activation_function": theirs[config.mlp],
+        "layer_norm_epsilon": config.norm_eps,
+        "tie_word_embeddings": config.tied_head,
+        **dict.fromkeys(DROPOUTS, config.dropout),
+    }
+
+
+def tensor_names(config: GPTConfig) -> dict[str, str]:
+    """Our name of each tensor, by its name in the file."""
+    names = {
+        f"transformer.h.{layer}.{theirs}": f"blocks.{layer}.{ours}"
+        for layer in range(config.n_layers)
+        for theirs, ours in BLOCK_TENSORS.items()
+    }
+    return {**OUTER_TENSORS, **names, **({} if config.tied_head else {HEAD: "head.weight"})}
+
+
+def full_name(name: str) -> str:
+    """A tensor's name with the ``transformer.`` before it, which OpenAI's file leaves out."""
+    return name if name.startswith(("transformer.", "lm_head.")) else f"transformer.{name}"
+
+
+def is_causal_mask(name: str) -> bool:
+    """Whether a tensor is the table of what may be attended to, which older files hold beside the weights."""
+    return _CAUSAL_MASK.search(name) is not None
+
+
+def transpose(name: str, tensor: Tensor) -> Tensor:
+    """The matrices of the blocks turned from (in, out) to (out, in) or back; other tensors as they are."""
+    return tensor.t() if _TRANSPOSED.search(name) and tensor.dim() == 2 else tensor
+
+
+def _dropout(fields: dict[str, Any]) -> float:
+    rates = {name: fields.get(name, 0.1) for name in DROPOUTS}
+    if len(set(rates.values())) > 1:
+        raise ValueError(f"its rates of dropout differ ({rates}), and this GPT has one; choose it with dropout=…")
+    return rates["embd_pdrop"]

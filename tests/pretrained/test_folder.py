@@ -1,0 +1,322 @@
+"""Weights in and out, with transformers as the oracle."""
+
+import json
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+
+import minigpt as mg
+
+
+def ids(n_rows=3, n_tokens=40, vocab_size=97):
+    return torch.randint(0, vocab_size, (n_rows, n_tokens), generator=torch.Generator().manual_seed(1))
+
+
+def equal(ours, theirs):
+    """Whether the logits of the two are the same to 1e-5."""
+    with torch.no_grad():
+        torch.testing.assert_close(ours(ids()), theirs(ids()).logits, rtol=0, atol=1e-5)
+
+
+def change_config(folder, **changes):
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def change_weights(folder, change):
+    """Write the file of weights anew, as ``change`` makes it of a dict of tensors."""
+    file = folder / "model.safetensors"
+    tensors = safetensors.torch.load_file(file)
+    change(tensors)
+    safetensors.torch.save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, file)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_logits_are_those_of_transformers(make_gpt2, tmp_path, seed):
+    theirs = make_gpt2(seed)
+    theirs.save_pretrained(tmp_path)
+    equal(mg.load_pretrained(tmp_path), theirs)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_hundred_greedy_tokens_are_those_of_transformers(make_gpt2, tmp_path, seed):
+    theirs = make_gpt2(seed)
+    theirs.save_pretrained(tmp_path)
+    prompt = ids(2, 5)
+    expected = theirs.generate(prompt, do_sample=False, max_new_tokens=100, pad_token_id=0)
+    model, generator = mg.load_pretrained(tmp_path), torch.Generator()
+    ours = mg.generate_ids(model, prompt, max_new_tokens=100, temperature=0, generator=generator)
+    assert ours.tolist() == expected.tolist()
+    assert len(set(ours[0].tolist())) > 10  # no loop over a token or two
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tie_word_embeddings": False},
+        {"n_inner": 50},
+        {"activation_function": "gelu"},
+        {"activation_function": "relu2"},
+        {"activation_function": "gelu_pytorch_tanh"},
+        {"layer_norm_epsilon": 0.1},
+        {"n_head": 1},
+    ],
+    ids=str,
+)
+def test_each_setting_that_is_read_acts_as_in_transformers(make_gpt2, tmp_path, changes):
+    theirs = make_gpt2(**changes)
+    theirs.save_pretrained(tmp_path / "theirs")
+    ours = mg.load_pretrained(tmp_path / "theirs")
+    equal(ours, theirs)
+    mg.save_pretrained(ours, tmp_path / "ours")
+    equal(mg.load_pretrained(tmp_path / "ours"), theirs)
+
+
+@pytest.mark.parametrize("tied_head", [True, False])
+def test_a_model_of_ours_is_read_back_by_transformers(tmp_path, tied_head):
+    from transformers import GPT2LMHeadModel
+
+    shape = {"vocab_size": 97, "context_length": 48, "d_model": 24, "n_layers": 2, "n_heads": 3, "d_hidden": 40}
+    model = mg.GPT(mg.GPTConfig(**shape, mlp="gelu", norm_eps=1e-4, tied_head=tied_head)).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.2 * torch.randn_like(parameter))
+    mg.save_pretrained(model, tmp_path)
+    theirs, report = GPT2LMHeadModel.from_pretrained(tmp_path, output_loading_info=True)
+    assert not any(report.values())
+    equal(model, theirs)
+    assert mg.load_pretrained(tmp_path).config == model.config
+
+
+def test_the_model_is_ready_to_be_trained_further(folder):
+    model = mg.load_pretrained(folder, dropout=0.0)
+    assert not model.training
+    assert all(p.is_leaf and p.requires_grad and p.is_contiguous() for p in model.parameters())
+    assert model.head.weight is model.token_embedding.weight
+    data = mg.TokenDataset(torch.arange(97).repeat(3), 16, vocab_size=97)
+    history = mg.train(
+        model, data, mg.TrainConfig(steps=20, batch_size=4, learning_rate=0.01, device="cpu"), progress=False
+    )
+    assert history.rows[-1]["loss"] < history.rows[0]["loss"] - 0.3
+
+
+def test_loading_leaves_the_global_generator_alone(folder):
+    before = torch.get_rng_state()
+    mg.load_pretrained(folder)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_shards_with_an_index_are_read(make_gpt2, tmp_path):
+    theirs = make_gpt2()
+    theirs.save_pretrained(tmp_path, max_shard_size="40kB")
+    assert len(list(tmp_path.glob("model-*.safetensors"))) > 2
+    equal(mg.load_pretrained(tmp_path), theirs)
+
+
+def test_names_without_prefix_and_causal_masks_are_read(make_gpt2, tmp_path):
+    theirs = make_gpt2()
+    theirs.save_pretrained(tmp_path)
+
+    def as_openai_named_them(tensors):
+        for name in list(tensors):
+            tensors[name.removeprefix("transformer.")] = tensors.pop(name)
+        for layer in range(3):
+            tensors[f"h.{layer}.attn.bias"] = torch.ones(128, 128).tril()[None, None]
+            tensors[f"h.{layer}.attn.masked_bias"] = torch.tensor(-1e4)
+
+    change_weights(tmp_path, as_openai_named_them)
+    equal(mg.load_pretrained(tmp_path), theirs)
+
+
+def test_a_head_beside_the_embedding_that_it_equals_is_read(make_gpt2, tmp_path):
+    theirs = make_gpt2()
+    theirs.save_pretrained(tmp_path)
+    change_weights(tmp_path, lambda tensors: tensors.update({"lm_head.weight": theirs.lm_head.weight.detach().clone()}))
+    equal(mg.load_pretrained(tmp_path), theirs)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_in_the_file_becomes_float32_or_what_is_asked_for(make_gpt2, tmp_path, dtype):
+    theirs = make_gpt2().to(dtype)
+    theirs.save_pretrained(tmp_path)
+    ours = mg.load_pretrained(tmp_path)
+    assert {p.dtype for p in ours.parameters()} == {torch.float32}
+    equal(ours, theirs.float())
+    half = mg.load_pretrained(tmp_path, dtype=dtype)
+    assert {p.dtype for p in half.parameters()} == {dtype}
+    mg.save_pretrained(half, tmp_path)
+    assert json.loads((tmp_path / "config.json").read_text())["dtype"] == str(dtype).removeprefix("torch.")
+    equal(mg.load_pretrained(tmp_path), theirs.float())
+
+
+WTE, BIAS = "transformer.wte.weight", "transformer.h.1.mlp.c_fc.bias"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.pop(BIAS), rf"lacks the tensor {BIAS} \(1 missing in all\)"),
+        (lambda t: t.update(score=torch.zeros(2)), r"the tensor score has no place in the model$"),
+        (
+            lambda t: t.update({"transformer.h.3.ln_1.bias": torch.zeros(32)}),
+            r"tensor transformer\.h\.3\.ln_1\.bias has",
+        ),
+        (lambda t: t.update({"wte.weight": t[WTE].clone()}), r"wte\.weight has no place.*wte\.weight is the same"),
+        (lambda t: t.update({BIAS: torch.zeros(127)}), rf"tensor {BIAS} has shape \(127,\) .* have shape \(128,\)"),
+        (
+            lambda t: t.update({"transformer.h.0.attn.c_attn.weight": torch.zeros(96, 32)}),
+            r"c_attn\.weight has shape \(96, 32\) .* have shape \(32, 96\)",
+        ),
+        (lambda t: t.update({BIAS: torch.zeros(128, dtype=torch.int8)}), r"type torch\.int8; .* floating point"),
+        (lambda t: t.update({"lm_head.weight": t[WTE] + 1}), r"a lm_head\.weight that is not wte\.weight"),
+    ],
+    ids=["missing", "left over", "a block too many", "twice", "short", "turned", "whole numbers", "head"],
+)
+def test_a_tensor_that_does_not_fit_is_named(folder, change, message):
+    change_weights(folder, change)
+    with pytest.raises(ValueError, match=message):
+        mg.load_pretrained(folder)
+
+
+def test_a_head_of_its_own_must_be_there(folder):
+    change_config(folder, tie_word_embeddings=False)
+    with pytest.raises(ValueError, match=r"lacks the tensor lm_head\.weight"):
+        mg.load_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model_type": "llama"}, "model_type is 'llama', which this GPT does not do; only 'gpt2' can be loaded"),
+        ({"scale_attn_by_inverse_layer_idx": True}, "scale_attn_by_inverse_layer_idx is True"),
+        ({"scale_attn_weights": False}, "scale_attn_weights is False"),
+        ({"add_cross_attention": True}, "add_cross_attention is True"),
+        ({"activation_function": "relu"}, "activation_function is 'relu'; expected one of gelu_new"),
+        ({"attn_pdrop": 0.2}, r"its rates of dropout differ .* choose it with dropout="),
+        ({"n_head": 5}, "d_model=32 must be divisible by n_heads=5"),
+        ({"n_layer": "three"}, "n_layers must be .*int.*, got 'three'"),
+        ({"layer_norm_epsilon": None}, "norm_eps must be"),
+    ],
+)
+def test_a_configuration_that_cannot_be_followed_is_refused_by_name(folder, changes, message):
+    change_config(folder, **changes)
+    with pytest.raises(ValueError, match=rf"config\.json can't be used: {message}"):
+        mg.load_pretrained(folder)
+
+
+def test_a_configuration_without_its_sizes_is_refused(folder):
+    (folder / "config.json").write_text('{"model_type": "gpt2", "n_embd": 32}')
+    with pytest.raises(ValueError, match=r"it lacks vocab_size, n_positions, n_layer, n_head"):
+        mg.load_pretrained(folder)
+
+
+def test_dropout_comes_from_the_file_or_from_the_caller(folder):
+    assert mg.load_pretrained(folder).config.dropout == 0.1
+    change_config(folder, attn_pdrop=0.2)
+    assert mg.load_pretrained(folder, dropout=0.3).config.dropout == 0.3
+
+
+def test_a_pickle_is_refused_with_the_way_to_convert_it(folder):
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(ValueError, match=r"pytorch_model\.bin is a pickle.*save_pretrained\('.*gpt2-safetensors'\)"):
+        mg.load_pretrained(folder)
+
+
+def test_the_way_to_convert_a_pickle_works(make_gpt2, folder):
+    """The command in the message, run here."""
+    torch.save(make_gpt2().state_dict(), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(ValueError, match="is a pickle") as caught:
+        mg.load_pretrained(folder)
+    exec(str(caught.value).partition('python -c "')[2].partition('"')[0])
+    equal(mg.load_pretrained(f"{folder}-safetensors"), make_gpt2())
+
+
+@pytest.mark.parametrize(
+    ("break_it", "message"),
+    [
+        (lambda f: (f / "config.json").unlink(), r"config\.json can't be read: No such file"),
+        (lambda f: (f / "config.json").write_text("{"), r"config\.json is not JSON"),
+        (lambda f: (f / "config.json").write_text("[" * 10**5), r"config\.json is not JSON"),
+        (lambda f: (f / "config.json").write_text("[]"), r"config\.json should hold a JSON object, found list"),
+        (lambda f: (f / "model.safetensors").write_bytes(b"\x80\x04."), r"model\.safetensors can't be read as safeten"),
+        (
+            lambda f: (f / "model.safetensors").unlink(),
+            r"has no model\.safetensors and no .*index\.json; give a folder",
+        ),
+    ],
+)
+def test_a_folder_with_a_broken_file_is_refused(folder, break_it, message):
+    break_it(folder)
+    with pytest.raises(ValueError, match=message):
+        mg.load_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda index: index.update({"score": "model-1.safetensors"}),
+            "says that model-1.* holds score, which it does",
+        ),
+        (lambda index: index.pop(BIAS), rf"does not say that model-2\.safetensors holds {BIAS}"),
+        (lambda index: index.update({BIAS: "model-3.safetensors"}), r"model-3\.safetensors can't be read"),
+        (lambda index: index.update({BIAS: "../model-1.safetensors"}), "a file of the same folder is expected"),
+        (lambda index: index.update({BIAS: 3}), "has no weight_map from tensors to files"),
+    ],
+)
+def test_an_index_that_is_wrong_is_refused(folder, change, message):
+    tensors = safetensors.torch.load_file(folder / "model.safetensors")
+    index = {name: f"model-{1 + ('mlp' in name)}.safetensors" for name in tensors}
+    for file in set(index.values()):
+        safetensors.torch.save_file({name: tensors[name] for name in index if index[name] == file}, folder / file)
+    (folder / "model.safetensors").unlink()
+    change(index)
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": index}))
+    with pytest.raises(ValueError, match=message):
+        mg.load_pretrained(folder)
+
+
+def test_a_name_that_is_no_folder_says_how_to_get_one():
+    with pytest.raises(ValueError, match=r"openai/gpt2 is not a folder.*`hf download openai/gpt2 --local-dir gpt2`"):
+        mg.load_pretrained("openai/gpt2")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"position": "rope-half"}, "position='rope-half'"),
+        ({"norm": "rms", "bias": False}, "norm='rms', bias=False"),
+        ({"n_kv_heads": 1}, "n_kv_heads=1"),
+        ({"mlp": "swiglu"}, "mlp='swiglu'"),
+        ({"window": 4}, "window=4"),
+    ],
+)
+def test_a_model_that_is_no_gpt2_is_not_written(tmp_path, changes, message):
+    model = mg.GPT(mg.GPTConfig(vocab_size=11, d_model=8, n_heads=2, n_layers=1, **changes))
+    with pytest.raises(ValueError, match=rf"GPT-2's format has no place for {message}; it takes the parts of recipe"):
+        mg.save_pretrained(model, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_model_and_tokenizer_go_out_and_come_back_by_transformers(tmp_path):
+    from transformers import AutoTokenizer, GPT2LMHeadModel
+
+    text = Path(__file__).read_text(encoding="utf-8")
+    tokenizer = mg.BPETokenizer.train(text, 400)
+    model = mg.GPT(mg.GPTConfig.preset("nano", vocab_size=tokenizer.vocab_size)).eval()
+    mg.save_pretrained(model, tmp_path, tokenizer)
+    theirs, their_tokenizer = GPT2LMHeadModel.from_pretrained(tmp_path), AutoTokenizer.from_pretrained(tmp_path)
+    assert their_tokenizer(text[:200]).input_ids == tokenizer.encode(text[:200])
+    assert their_tokenizer.eos_token_id == theirs.config.eos_token_id == tokenizer.special_tokens["<|endoftext|>"]
+    assert their_tokenizer.model_max_length == model.config.context_length
+    assert mg.load_tokenizer(tmp_path).encode(text) == tokenizer.encode(text)
+
+
+def test_a_character_tokenizer_is_refused_before_anything_is_written(tmp_path):
+    model = mg.GPT(mg.GPTConfig.preset("nano", vocab_size=3))
+    with pytest.raises(ValueError, match="a char tokenizer has no place in Hugging Face's format"):
+        mg.save_pretrained(model, tmp_path / "out", mg.CharTokenizer.train("abc"))
+    assert not (tmp_path / "out").exists()
