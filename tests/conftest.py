@@ -1,5 +1,9 @@
 """What all tests share: one table of tolerances by dtype, and one seed."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -25,3 +29,28 @@ def assert_near():
 @pytest.fixture(autouse=True)
 def _seeded():
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def torchrun():
+    """Run a script, or ``-m module``, on several processes of this machine; return what they print.
+
+    On its way out torchrun ends the processes that it started.
+    """
+
+    def run(n_processes, *words, expect=0, options=(), timeout=300):
+        alone = ["--standalone", "--local-addr", "127.0.0.1", "--nproc-per-node", str(n_processes)]
+        command = [sys.executable, "-m", "torch.distributed.run", *alone, *options, *map(str, words)]
+        here = {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "PYTHONPATH": os.pathsep.join(sys.path)}
+        agent = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, **here}
+        )
+        try:
+            printed, _ = agent.communicate(timeout=timeout)
+        finally:
+            agent.terminate()
+            agent.wait()
+        assert agent.returncode == expect, printed
+        return printed
+
+    return run

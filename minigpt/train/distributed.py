@@ -9,6 +9,7 @@ fixed: each process computes its share of the rows, and the shares add up to wha
 Without torchrun the world has one process and nothing here costs anything.
 """
 
+import atexit
 import math
 import os
 from collections.abc import Iterator
@@ -97,9 +98,10 @@ ALONE = World()
 
 @contextmanager
 def join_world(device: str = "auto") -> Iterator[World]:
-    """Meet the other processes that torchrun started, and part from them at the end, when all have come to it.
+    """Meet the other processes that torchrun started; at the end all wait until all have come to it.
 
-    A process group that exists already is used and left as it is.
+    A process group that exists already is used. A new one stays until the process exits: a sharded model needs it after
+    training, and the environment has room for one.
 
     Args:
         device: "auto", "cpu", "cuda", …; on CUDA each process of a machine takes the GPU of its local rank.
@@ -110,17 +112,19 @@ def join_world(device: str = "auto") -> Iterator[World]:
     if not dist.is_available() or not (dist.is_initialized() or _world_size() > 1):
         yield World(device=choose_device(device))
         return
-    own_device = _device_of_rank(device)
-    if joins := not dist.is_initialized():
+    own_device = device_of_rank(device)
+    if not dist.is_initialized():
         dist.init_process_group("nccl" if own_device.type == "cuda" else "gloo")
-    try:
-        yield World(
-            rank=dist.get_rank(), size=dist.get_world_size(), device=own_device, group=dist.new_group(backend="gloo")
-        )
-        dist.barrier()  # a process that leaves early would break off what the others still have to say
-    finally:
-        if joins:
-            dist.destroy_process_group()
+        atexit.register(_leave)
+    group = dist.new_group(backend="gloo")
+    yield World(rank=dist.get_rank(), size=dist.get_world_size(), device=own_device, group=group)
+    dist.barrier(group)  # a process that leaves early would break off what the others still have to say
+    dist.destroy_process_group(group)
+
+
+def _leave() -> None:
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def is_main_process() -> bool:
@@ -153,8 +157,12 @@ def _world_size() -> int:
     return int(os.environ["WORLD_SIZE"]) if told else 1
 
 
-def _device_of_rank(name: str) -> torch.device:
-    """One GPU for each process of a machine."""
+def device_of_rank(name: str) -> torch.device:
+    """Where a process of several computes: on CUDA, each process of a machine on a GPU of its own.
+
+    Raises:
+        ValueError: if the device is not there, is one GPU, or there are fewer GPUs than processes.
+    """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     device = choose_device(name)

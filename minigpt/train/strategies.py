@@ -49,7 +49,8 @@ def fully_sharded(model: GPT, world: World) -> nn.Module:
     mesh = init_device_mesh(world.device.type, (world.size,))
     for block in model.blocks:
         fully_shard(block, mesh=mesh)
-    fully_shard(model, mesh=mesh)
+    # the default leaves the root whole after a forward without backward, where the optimizer does not know its weights
+    fully_shard(model, mesh=mesh, reshard_after_forward=True)
     return model
 
 

@@ -1,9 +1,14 @@
-"""A model and a text small enough to train in a blink."""
+"""A model and a text small enough to train in a blink. This folder is put on the path, for what its tests share."""
+
+import sys
+from pathlib import Path
 
 import pytest
 import torch
 
 import minigpt as mg
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 TEXT = "the cat sat on the mat. the dog sat on the log. " * 20
 

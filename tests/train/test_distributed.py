@@ -1,0 +1,146 @@
+"""The same training on several processes. One torchrun starts two of them for all tests of this file."""
+
+import json
+import math
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+import several
+import torch
+
+from minigpt.train import distributed
+from minigpt.train.distributed import World, join_world, resumes
+
+STRATEGIES = ("ddp", "fsdp")
+LARGEST_DIFFERENCE = 1e-5  # nats per token: sums in another order
+
+
+@pytest.fixture(scope="module")
+def alone():
+    """What one process sees, by data."""
+    return {name: several.train(data()) for name, data in several.DATA.items()}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder that holds, for each strategy, a run of one process that was stopped after half its steps."""
+
+    def interrupt(step, options):
+        if step == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    folder = tmp_path_factory.mktemp("several")
+    for strategy in STRATEGIES:
+        several.train(several.Data(several.windows(), interrupt), out=folder / f"one-for-{strategy}")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def together(folder, torchrun):
+    """What each of two processes saw in every scenario."""
+    torchrun(2, Path(several.__file__), folder, *several.SCENARIOS)
+    shutil.copy(folder / "ddp" / "windows" / "log.jsonl", folder / "ddp-log.jsonl")
+    return [json.loads((folder / f"rank-{rank}.json").read_text()) for rank in range(2)]
+
+
+def difference(these, those):
+    return max(abs(a - b) for a, b in zip(these, those, strict=True))
+
+
+@pytest.mark.parametrize("data", several.DATA)
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_two_processes_see_the_losses_of_one(alone, together, strategy, data):
+    for rank in range(2):
+        for figure, expected in alone[data].items():
+            found = together[rank][f"{strategy} {data}"][figure]
+            assert difference(found, expected) <= LARGEST_DIFFERENCE * max(1, *expected), figure
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_two_processes_go_on_from_the_checkpoint_of_one(alone, together, strategy):
+    found, expected = (losses["loss"] for losses in (together[0][f"{strategy} resumed"], alone["windows"]))
+    assert difference(found, expected) <= LARGEST_DIFFERENCE
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_one_process_goes_on_from_the_checkpoint_of_two(alone, folder, together, strategy):
+    out = folder / strategy / "windows"
+    shutil.rmtree(out / "checkpoints" / "step-00000012")
+    found = several.train(several.windows(), out=out, resume=True)["loss"]
+    assert difference(found, alone["windows"]["loss"]) <= LARGEST_DIFFERENCE
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_signal_to_one_process_stops_all_at_the_same_step_with_one_checkpoint(folder, together, strategy):
+    assert [len(seen[f"{strategy} stopped"]["loss"]) for seen in together] == [3, 3]
+    assert [path.name for path in (folder / f"stopped-{strategy}" / "checkpoints").iterdir()] == ["step-00000003"]
+
+
+def test_a_step_that_is_not_finite_in_one_process_is_skipped_by_all(together):
+    found = [seen["poisoned"] for seen in together]
+    assert all(run["finite"] and math.isnan(run["loss"][1]) for run in found)
+    assert found[0]["loss"][2:] == found[1]["loss"][2:]
+
+
+def test_the_log_has_each_step_once(folder, together):
+    lines = (folder / "ddp-log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == list(range(12))
+
+
+def test_dropout_differs_between_the_processes(together):
+    assert together[0]["first logits"] != together[1]["first logits"]
+
+
+def test_gradients_travel_once_an_update(together):
+    blocks_and_the_rest = 3
+    assert together[0]["gradient travels"] == {"ddp": 1, "fsdp": blocks_and_the_rest}
+
+
+def test_a_batch_that_cannot_be_shared_is_refused_by_every_process(together):
+    assert (
+        together[0]["refusals"]
+        == together[1]["refusals"]
+        == [
+            "batch_size=5 can't be shared evenly by 2 processes; try 4 or 6",
+            "batch_size=1 can't be shared evenly by 2 processes; try 2",
+            "batch_size=12 must be a multiple of micro_batch_size · processes = 4 · 2; try micro_batch_size=2",
+        ]
+    )
+
+
+def test_without_torchrun_the_world_is_one_process():
+    with join_world("cpu") as world:
+        assert world == World() and world.is_main
+        assert world.sum(1.5, 2) == [1.5, 2] and world.any(True) and not world.any(False)
+        assert (world.micro_batch(12, None), world.micro_batch(12, 4)) == (12, 4)
+
+
+@pytest.mark.parametrize("restarts", ["0", "1"])
+@pytest.mark.parametrize("has_checkpoint", [False, True])
+def test_a_run_goes_on_if_asked_or_if_torchrun_restarted_it(tmp_path, monkeypatch, has_checkpoint, restarts):
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", restarts)
+    if has_checkpoint:
+        (tmp_path / "checkpoints" / "step-00000005").mkdir(parents=True)
+    assert resumes(tmp_path, True)
+    assert resumes(tmp_path, "auto") == has_checkpoint
+    assert resumes(tmp_path, False) == (has_checkpoint and restarts == "1")
+    with pytest.raises(ValueError, match="resume='always' must be True, False or 'auto'"):
+        resumes(tmp_path, "always")
+
+
+def test_each_process_of_a_machine_takes_a_gpu_of_its_own(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda index: None)
+    monkeypatch.setattr(distributed, "choose_device", torch.device)
+    for local_rank in (0, 1):
+        monkeypatch.setenv("LOCAL_RANK", str(local_rank))
+        assert distributed.device_of_rank("auto") == torch.device("cuda", local_rank)
+    with pytest.raises(ValueError, match="device='cuda:0' is one GPU for all processes; with torchrun use"):
+        distributed.device_of_rank("cuda:0")
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(ValueError, match=r"process 2 of this machine finds no GPU of its own.*--nproc-per-node 2"):
+        distributed.device_of_rank("cuda")
