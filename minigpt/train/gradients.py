@@ -13,11 +13,17 @@ from torch import Tensor, nn
 from minigpt.model import GPT, next_token_loss
 from minigpt.text.dataset import IGNORED_TARGET
 from minigpt.train.distributed import ALONE, World
+from minigpt.train.precision import Precision
 from minigpt.train.strategies import gradient_sync
 
 
 def accumulate_gradients(
-    model: nn.Module, inputs: Tensor, targets: Tensor, micro_batch: int, world: World = ALONE
+    model: nn.Module,
+    inputs: Tensor,
+    targets: Tensor,
+    micro_batch: int,
+    precision: Precision | None = None,
+    world: World = ALONE,
 ) -> float:
     """Add the gradient of the batch's mean loss to ``.grad``, a micro-batch at a time.
 
@@ -29,19 +35,23 @@ def accumulate_gradients(
         inputs: ``(B, T)`` int64, on any device; the rows of this process.
         targets: ``(B, T)`` int64; -100 where nothing is to be predicted.
         micro_batch: sequences at once through the model.
+        precision: how it computes; ``None`` means float32. The gradient is left multiplied by its scale.
         world: the processes that share the batch.
 
     Returns:
         What these rows add to the loss of the batch, in nats per token.
     """
     device = next(model.parameters()).device
+    precision = Precision("fp32", device) if precision is None else precision
     n_tokens = count_targets(targets, world)
     total = torch.zeros((), device=device)
     for start in range(0, len(inputs), micro_batch):
         rows = slice(start, start + micro_batch)
         with gradient_sync(model, start + micro_batch >= len(inputs)):
-            loss = next_token_loss(model(inputs[rows].to(device)), targets[rows].to(device), reduction="sum") / n_tokens
-            (loss * world.size).backward()  # DDP and FSDP take the mean over the processes
+            with precision.autocast():
+                logits = model(inputs[rows].to(device))
+            loss = next_token_loss(logits, targets[rows].to(device), reduction="sum") / n_tokens
+            precision.backward(loss * world.size)  # DDP and FSDP take the mean over the processes
         total += loss.detach()
     return total.item()
 

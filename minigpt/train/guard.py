@@ -4,6 +4,7 @@ import math
 import warnings
 from enum import IntEnum
 
+from minigpt.train.history import Row
 from minigpt.train.run_state import RunState
 
 PATIENCE = 3  # steps in a row without a finite gradient before giving up
@@ -13,25 +14,37 @@ class Verdict(IntEnum):
     """What becomes of a step; the same in every process, since all judge the same figures."""
 
     UPDATE = 0
-    NOT_FINITE = 1
+    OVERFLOW = 1
+    NOT_FINITE = 2
 
 
-def judge(loss: float, norm: float) -> Verdict:
+def judge(run: RunState, loss: float, norm: float) -> Verdict:
     """The verdict on a step with this loss and this gradient norm, before clipping."""
-    return Verdict.UPDATE if math.isfinite(loss) and math.isfinite(norm) else Verdict.NOT_FINITE
+    if math.isfinite(loss) and math.isfinite(norm):
+        return Verdict.UPDATE
+    scale_may_be_why = math.isfinite(loss) and run.precision.scale > 1
+    return Verdict.OVERFLOW if scale_may_be_why else Verdict.NOT_FINITE
 
 
-def heed(run: RunState, verdict: Verdict, step: int, loss: float, norm: float) -> bool:
-    """Whether the update is made; if it is not, a warning says why.
+def heed(run: RunState, verdict: Verdict, row: Row) -> bool:
+    """Whether the update is made; if it is not, the row says ``skipped`` and a warning says why.
+
+    A float16 gradient that overflowed only because its loss was scaled is in the order of things: no warning, a smaller
+    scale.
 
     Raises:
         FloatingPointError: after three steps in a row that are not finite.
     """
-    if verdict is Verdict.UPDATE:
+    run.precision.update(finite=verdict is Verdict.UPDATE)
+    if run.precision.is_scaled:
+        row["loss_scale"] = run.precision.scale
+    if verdict is not Verdict.UPDATE:
+        row["skipped"] = 1
+    if verdict is not Verdict.NOT_FINITE:
         run.bad_steps = 0
-        return True
+        return verdict is Verdict.UPDATE
     run.bad_steps += 1
-    what = f"step {step}: loss {loss}, gradient norm {norm}"
+    what = f"step {row['step']}: loss {row['loss']}, gradient norm {row['gradient_norm']}"
     if run.bad_steps >= PATIENCE:
         raise FloatingPointError(
             f"{what}: {run.bad_steps} steps in a row are not finite, and none of them changed the weights. Lower the "

@@ -82,7 +82,8 @@ def train(
             for step in range(first, config.steps):
                 row = train_step(run, step)
                 if validation is not None and config.is_due(step, config.eval_every):
-                    row["validation_loss"] = split_loss(model, validation, world=world).mean
+                    with run.precision.autocast():
+                        row["validation_loss"] = split_loss(model, validation, world=world).mean
                 history.append(row)
                 shown.show(row)
                 saver.after_step(run, step)
@@ -104,15 +105,16 @@ def train_step(run: RunState, step: int) -> Row:
     micro_batch = world.micro_batch(config.batch_size, config.micro_batch_size)
     inputs, targets = run.data.batch(step, config.batch_size, seed=config.seed, rank=world.rank, world_size=world.size)
     with keyed_dropout(run.model, config.seed, step, world.rank):
-        loss = accumulate_gradients(run.wrapped, inputs, targets, micro_batch, world)
+        loss = accumulate_gradients(run.wrapped, inputs, targets, micro_batch, run.precision, world)
+    run.precision.unscale(run.model.parameters())
     norm = fused_clip_by_norm(run.model.parameters(), config.clip_norm).item()
     # the same figures in every process, so that all of them decide alike
     loss, norm, n_inputs = world.sum(loss, norm / world.size, inputs.numel())
-    if heed(run, judge(loss, norm), step, loss, norm):
+    row: Row = {"step": step, "loss": loss, "learning_rate": rate, "gradient_norm": norm}
+    if heed(run, judge(run, loss, norm), row):
         run.optimizer.step()
     run.optimizer.zero_grad()
-    speed = n_inputs / (time.perf_counter() - started)
-    return {"step": step, "loss": loss, "learning_rate": rate, "gradient_norm": norm, "tokens_per_second": speed}
+    return row | {"tokens_per_second": n_inputs / (time.perf_counter() - started)}
 
 
 def set_learning_rate(optimizer: AdamW, config: TrainConfig, step: int) -> float:

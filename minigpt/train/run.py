@@ -64,6 +64,7 @@ class RunConfig:
         background_saves: write checkpoints while training goes on; it needs memory for one more copy of the run.
         device: "auto", "cpu", "cuda", "cuda:1", "mps", …
         strategy: under torchrun, "ddp" keeps a copy of the model in each process, "fsdp" a shard of every weight.
+        precision: "fp32"; "bf16" or "fp16" for products in 16 bits, which is faster on most GPUs.
         out: the run folder.
     """
 
@@ -87,6 +88,7 @@ class RunConfig:
     background_saves: bool = False
     device: str = "auto"
     strategy: str = "ddp"
+    precision: str = "fp32"
     out: Path = Path("runs/default")
 
     def __post_init__(self) -> None:
@@ -103,8 +105,8 @@ class RunConfig:
         """The training's configuration: the recipe, then what was set here."""
         rate = recipe(self.recipe).learning_rate(self.model_config(vocab_size=1).d_model)
         names = ("steps", "batch_size", "micro_batch_size", "learning_rate", "seed")
-        watching = ("eval_every", "checkpoint_every", "background_saves", "device", "strategy")
-        return TrainConfig(**{"learning_rate": rate, **self._set(*names, *watching)})
+        how = ("eval_every", "checkpoint_every", "background_saves", "device", "strategy", "precision")
+        return TrainConfig(**{"learning_rate": rate, **self._set(*names, *how)})
 
     def to_json(self) -> str:
         """This configuration as a JSON object."""

@@ -2,7 +2,8 @@
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
@@ -12,6 +13,7 @@ from minigpt.train.checkpoint import Checkpoint
 from minigpt.train.config import TrainConfig, check_same_run
 from minigpt.train.distributed import ALONE, World
 from minigpt.train.optim import AdamW
+from minigpt.train.precision import Precision
 from minigpt.train.strategies import copy_whole, whole
 
 
@@ -28,6 +30,7 @@ class RunState:
         bad_steps: steps in a row, up to now, without a finite gradient.
         world: the processes that train together.
         wrapper: what is called in place of the model, so that the processes add up their gradients, if anything is.
+        precision: how it computes, with the loss scale of the next step.
     """
 
     model: GPT
@@ -38,6 +41,10 @@ class RunState:
     bad_steps: int = 0
     world: World = ALONE
     wrapper: nn.Module | None = None
+    precision: Precision = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.precision = Precision(self.config.precision, next(self.model.parameters()).device)
 
     @property
     def wrapped(self) -> nn.Module:
@@ -53,7 +60,7 @@ class RunState:
             {name: whole(tensor) for name, tensor in tensors.items()}
             for tensors in (weights_of(self.model), self._moments())
         )
-        state = {**self._description(), "carried": {"bad_steps": self.bad_steps}}
+        state = {**self._description(), "carried": self._carried()}
         return Checkpoint(step=step, model=weights, optimizer=moments, state=state)
 
     def restore(self, checkpoint: Checkpoint) -> int:
@@ -69,13 +76,14 @@ class RunState:
         own, weights, moments = self._description(), weights_of(self.model), self._moments()
         check_same_run({name: checkpoint.state[name] for name in own}, own)
         carried = checkpoint.state.get("carried")
-        if not isinstance(carried, dict) or type(carried.get("bad_steps")) is not int:
-            raise ValueError("the checkpoint does not say how many steps in a row were not finite")
+        if not isinstance(carried, dict) or _types(carried) != _types(self._carried()):
+            raise ValueError(f"the checkpoint does not say {', '.join(self._carried())}")
         check_fit(weights, checkpoint.model, "the weights do")
         check_fit(moments, checkpoint.optimizer, "the optimizer's tensors do")
         copy_into(weights, checkpoint.model)
         copy_into(moments, checkpoint.optimizer)
         self.bad_steps = carried["bad_steps"]
+        self.precision.scale, self.precision.streak = carried["loss_scale"], carried["loss_scale_streak"]
         return checkpoint.step
 
     def _moments(self) -> dict[str, Tensor]:
@@ -84,6 +92,11 @@ class RunState:
             for name, parameter in self.model.named_parameters()
             for key, value in self.optimizer.state_of(parameter).items()
         }
+
+    def _carried(self) -> dict[str, float]:
+        """What the loop remembers from step to step, apart from weights and moments."""
+        scale, streak = self.precision.scale, self.precision.streak
+        return {"bad_steps": self.bad_steps, "loss_scale": scale, "loss_scale_streak": streak}
 
     def _description(self) -> dict[str, object]:
         return {
@@ -129,6 +142,10 @@ def copy_into(own: dict[str, Tensor], saved: dict[str, Tensor]) -> None:
     """Copy tensors by name, in place."""
     for name, tensor in own.items():
         copy_whole(tensor, saved[name])
+
+
+def _types(values: Mapping[str, object]) -> dict[str, type]:
+    return {name: type(value) for name, value in values.items()}
 
 
 def _kind(tensor: Tensor) -> str:

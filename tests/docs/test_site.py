@@ -115,7 +115,9 @@ def test_every_module_has_a_place_in_the_reference():
     modules = {".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in files}
     shown_elsewhere = {"minigpt", "minigpt.__main__", "minigpt.version"}
     # Commands explain themselves on a page of their own; a check says no more than the equation that it checks.
-    one_by_one = {f"minigpt.evaluate.checks.{name}" for name in ("attention", "layers", "training")}
+    one_by_one = {
+        f"minigpt.evaluate.checks.{name}" for name in ("attention", "layers", "optimizers", "stability", "training")
+    }
     commands = {module for module in modules if module.startswith("minigpt.cli")}
     assert modules - shown_elsewhere - commands - one_by_one == documented
 

@@ -29,6 +29,7 @@ EQUAL = {
     ("rope", "exchange 't-1' by '1 - t' at 48"): "cos is even",
     ("rope", "exchange 't-1' by '1 - t' at 160"): "cos is even",
     ("layer-norm", r"exchange 'x_i - \\mu' by '\\mu - x_i' at 174"): "it is squared",
+    ("loss-scale", "double '0' at 303"): "twice 0 is 0",
     ("warmup-cosine", r"swap '<' by '\\le' at 198"): "t = w is taken by the case before",
     ("warmup-cosine", r"swap '\\le' by '<' at 202"): "at t = T both cases give the floor",
     ("warmup-cosine", "exchange 't - w' by 'w - t' at 155"): "cos is even",
@@ -43,6 +44,7 @@ EQUAL = {
 EQUAL_REGISTERED = {
     ("muon", r"double '\\mu m_t + (1 - \\mu) g_t' at 197"): "an orthogonal direction has no length",
     ("layer-norm", r"exchange 'x_j - \\mu' by '\\mu - x_j' at 165"): "it is squared",
+    ("loss-scale", "double '0' at 303"): "twice 0 is 0",
     ("warmup-cosine", r"swap '<' by '\\le' at 211"): "at t = S both cases give the final rate",
     ("warmup-cosine", "exchange 't - W' by 'W - t' at 164"): "cos is even",
     ("warmup-cosine", "exchange 'S - W' by 'W - S' at 171"): "cos is even",

@@ -213,6 +213,13 @@ TABLE = {
             "gradient.square().sum().sqrt() for gradient in gradients]).sum()",
         ),
     ],
+    "train.precision": [
+        ("return max(1.0, scale / 2), 0", "return scale / 2, 0"),
+        ("return max(1.0, scale / 2), 0", "return max(1.0, scale / 2), streak"),
+        ("if streak + 1 >= patience:", "if streak >= patience:"),
+        ("return 2 * scale, 0", "return 2 * scale, streak + 1"),
+        ("return scale, streak + 1", "return scale, streak"),
+    ],
     "train.schedule": [
         ("return peak * t / warmup_steps", "return peak * (t - 1) / warmup_steps"),
         ("if t <= warmup_steps:", "if t <= steps:"),

@@ -11,7 +11,13 @@ import torch
 from torch import Tensor
 
 from minigpt.equations import Equation
-from minigpt.evaluate.checks import attention, layers, optimizers, training  # noqa: F401 - they register their checks
+from minigpt.evaluate.checks import (  # noqa: F401 - they register their checks
+    attention,
+    layers,
+    optimizers,
+    stability,
+    training,
+)
 from minigpt.evaluate.checks.draw import CHECKS, Check, Draw, check
 
 TOLERANCE = 1e-10  # of an error in float64, as largest_error gives it
