@@ -9,6 +9,7 @@ from minigpt.text.byte_pairs import GPT2_SPLIT
 from minigpt.text.characters import CharTokenizer
 from minigpt.text.corpora import CORPORA, load_corpus
 from minigpt.text.dataset import Dataset, TokenDataset
+from minigpt.text.documents import DocumentDataset, read_documents
 from minigpt.text.files import read_text, split_text
 from minigpt.text.preparation import PreparedCorpus, open_prepared, prepare
 from minigpt.text.rows import Row, RowDataset
@@ -22,6 +23,7 @@ __all__ = [
     "BPETokenizer",
     "CharTokenizer",
     "Dataset",
+    "DocumentDataset",
     "PreparedCorpus",
     "Row",
     "RowDataset",
@@ -32,6 +34,7 @@ __all__ = [
     "load_tokenizer",
     "open_prepared",
     "prepare",
+    "read_documents",
     "read_text",
     "split_text",
     "tiktoken_tokenizer",
