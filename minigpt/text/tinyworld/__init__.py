@@ -12,20 +12,27 @@ from minigpt.text.tinyworld.entropy import Floor
 from minigpt.text.tinyworld.parsing import parse
 from minigpt.text.tinyworld.rendering import LANGUAGES, render
 from minigpt.text.tinyworld.splits import combinations, held_out_nats
+from minigpt.text.tinyworld.tasks import TASKS, Part, Task, encode_parts, task_of, task_rows
 from minigpt.text.tinyworld.world import TinyWorld
 
 __all__ = [
     "LANGUAGES",
+    "TASKS",
     "Choice",
     "Derivation",
     "Floor",
     "Item",
+    "Part",
     "Scene",
+    "Task",
     "TinyWorld",
     "choices",
     "combinations",
+    "encode_parts",
     "held_out_nats",
     "log_prob",
     "parse",
     "render",
+    "task_of",
+    "task_rows",
 ]

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 from minigpt.text.tinyworld import words
 from minigpt.text.tinyworld.derivation import Derivation
-from minigpt.text.tinyworld.plot import NONE, Event, State, after, place_of
+from minigpt.text.tinyworld.plot import NONE, Event, State, place_of
 
 LANGUAGES = ("en", "zh")
 
@@ -53,12 +53,18 @@ def render(derivation: Derivation, language: str) -> str:
     Raises:
         ValueError: if there is no such language.
     """
+    return forms_of(language).between.join(sentences(derivation, language))
+
+
+def sentences(derivation: Derivation, language: str) -> list[str]:
+    """The sentences of a story, one by one.
+
+    Raises:
+        ValueError: if there is no such language.
+    """
     forms = forms_of(language)
-    state, told = State(), []
-    for event, wording in zip(derivation.events, derivation.wordings, strict=True):
-        told.append(sentence(forms, derivation, state, event, wording))
-        state = after(state, event)
-    return forms.between.join(told)
+    steps = zip(derivation.states()[:-1], derivation.events, derivation.wordings, strict=True)
+    return [sentence(forms, derivation, state, event, wording) for state, event, wording in steps]
 
 
 def sentence(forms: Forms[str], derivation: Derivation, state: State, event: Event, wording: int) -> str:

@@ -54,7 +54,7 @@ class TinyWorld:
         """
         if i < 0:
             raise ValueError(f"there is no story {i}; stories are numbered from 0")
-        return derive(self._random(i), self.split)
+        return derive(self.draws(i), self.split)
 
     def story(self, i: int) -> str:
         """Story i, without the end of its last line.
@@ -102,6 +102,14 @@ class TinyWorld:
             raise ValueError("the two lines tell different stories; give a story and its translation")
         return found[0]
 
+    def holds(self, story: str) -> bool:
+        """Whether a text is a story of this world's language: grammatical, and possible from beginning to end."""
+        try:
+            self.parse(story)
+        except ValueError:
+            return False
+        return True
+
     def log_prob(self, story: str) -> float:
         """The exact log-probability of a story, in nats; minus infinity for a story of another split.
 
@@ -124,9 +132,17 @@ class TinyWorld:
         tokens = None if tokenizer is None else len(tokenizer.encode(self.text(n_stories))) / n_stories
         return Floor(nats, characters, tokens)
 
-    def _random(self, i: int) -> Callable[[int], int]:
-        """Random whole numbers below what is asked for, from a hash of the story's name: the same in every version."""
-        name = f"tiny world/{self.split}/{self.seed}/{i}".encode()
+    def draws(self, i: int, purpose: str = "") -> Callable[[int], int]:
+        """Random choices that go with story i, the same in every version: they come from a hash of its name.
+
+        Args:
+            i: the story.
+            purpose: other choices for another purpose; none for the story itself.
+
+        Returns:
+            A function that gives a whole number below the one it is called with, at most 64 times.
+        """
+        name = f"tiny world/{self.split}/{self.seed}/{i}{purpose and '/' + purpose}".encode()
         draws = iter(struct.unpack(f"<{DRAWS}Q", hashlib.shake_128(name).digest(8 * DRAWS)))
         # 64 random bits make the n numbers equally likely to one part in 2**64 / n
         return lambda n: (next(draws) * n) >> 64

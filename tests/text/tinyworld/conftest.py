@@ -1,14 +1,18 @@
-"""A tiny world so small that all its stories can be listed."""
+"""A tiny world so small that all its stories can be listed; and this folder on the path, for what its tests share."""
 
 import inspect
+import sys
 from functools import cache
 from itertools import permutations, product
+from pathlib import Path
 
 import pytest
 
 from minigpt.text.tinyworld import derivation, entropy, parsing, patterns, plot, rendering, splits, words
 from minigpt.text.tinyworld.derivation import Derivation
 from minigpt.text.tinyworld.plot import State, after, options
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 FRESH = {}  # for each function that keeps its results, one that keeps those of the small world
 MODULES = (derivation, entropy, parsing, patterns, plot, rendering, splits)

@@ -1,0 +1,204 @@
+"""Four tasks made of the same stories: tell one, translate it, answer questions about it, talk about it.
+
+An example is a text in parts: some are given, and the others are for the model to write. Every answer ends its line, so
+a line end is where a model stops.
+
+=========  ==========================================================  ============================================
+task       given                                                       to be written
+=========  ==========================================================  ============================================
+story      a line end                                                  a story
+translate  ``Translate to Chinese:`` and a story, or the other way     the same story in the other language
+qa         a story but for its last sentence; then three questions     after each question the answer, in brief
+dialogue   a story bit by bit, and a question after each               after each question the answer, in a sentence
+=========  ==========================================================  ============================================
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from minigpt.text.rows import Row, RowDataset
+from minigpt.text.tinyworld.dialogue import bot_says, converse, user_says
+from minigpt.text.tinyworld.questions import answer, ask, needs_two_facts, put
+from minigpt.text.tinyworld.rendering import forms_of, render, sentences
+from minigpt.text.tinyworld.world import TinyWorld
+from minigpt.text.tokenizer import Tokenizer
+
+QUESTIONS = 3  # about one story
+
+
+class Part(NamedTuple):
+    """A piece of an example's text; ``kind`` names the sort of answer that it is, ``None`` says that it is given."""
+
+    text: str
+    kind: str | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a model is to do with the stories of a tiny world.
+
+    Attributes:
+        summary: one line in plain words.
+        example: example i of a world: its parts, in order.
+        prompt: for a conversation with the model: the text that it is to go on with, from what was said before and the
+            new line.
+    """
+
+    summary: str
+    example: Callable[[TinyWorld, int], list[Part]]
+    prompt: Callable[[str, str], str]
+
+
+def story(world: TinyWorld, i: int) -> list[Part]:
+    """A story after a line end."""
+    return [Part("\n"), Part(render(world.derivation(i), _language(world, i)) + "\n", "story")]
+
+
+TRANSLATE = {"zh": "Translate to Chinese: ", "en": "翻译成英语："}  # by the language of the translation
+
+
+def translate(world: TinyWorld, i: int) -> list[Part]:
+    """A story and its translation: to Chinese if i is even, to English if it is odd."""
+    source, target = (("en", "zh"), ("zh", "en"))[i % 2]
+    derivation = world.derivation(i)
+    return [
+        Part(f"{TRANSLATE[target]}{render(derivation, source)}\n"),
+        Part(render(derivation, target) + "\n", f"{source} to {target}"),
+    ]
+
+
+QA = {"en": ("Question: {}\nAnswer:", " {}\n"), "zh": ("问题：{}\n回答：", "{}\n")}
+
+
+def qa(world: TinyWorld, i: int) -> list[Part]:
+    """A story without its last sentence, and three questions with their answers."""
+    language, derivation, below = _language(world, i), world.derivation(i), world.draws(i, "qa")
+    state = derivation.states()[-2]
+    parts = [Part(forms_of(language).between.join(sentences(derivation, language)[:-1]) + "\n")]
+    asking, replying = QA[language]
+    for _ in range(QUESTIONS):
+        question = ask(state, below)
+        kind = f"{question.kind.split()[0]}{', two facts' if needs_two_facts(question, state) else ''}"
+        parts.append(Part(asking.format(put(question, derivation, language))))
+        parts.append(Part(replying.format(answer(question, derivation, state, language)), kind))
+    return parts
+
+
+DIALOGUE = {"en": ("User: {}\nBot:", " {}\n"), "zh": ("用户：{}\n助手：", "{}\n")}
+
+
+def dialogue(world: TinyWorld, i: int) -> list[Part]:
+    """A conversation of up to four turns."""
+    language, derivation = _language(world, i), world.derivation(i)
+    asking, replying = DIALOGUE[language]
+    parts = []
+    for turn in converse(derivation, world.draws(i, "dialogue")):
+        kind = "follow-up" if turn.is_follow_up else turn.question.kind.split()[0]
+        parts.append(Part(asking.format(user_says(turn, derivation, language))))
+        parts.append(Part(replying.format(bot_says(turn, derivation, language)), kind))
+    return parts
+
+
+def task_rows(
+    task: str, world: TinyWorld, tokenizer: Tokenizer, context_length: int, n_rows: int | None = None
+) -> RowDataset:
+    """The examples of a task as padded rows, of which only the answers count.
+
+    Args:
+        task: a name of :data:`TASKS`.
+        world: where the stories come from.
+        tokenizer: encodes each part by itself, as it will be when the model is asked.
+        context_length: T, in tokens; what is longer loses its beginning.
+        n_rows: the first so many examples; ``None`` for a stream without end.
+
+    Raises:
+        ValueError: if there is no such task.
+    """
+    example = task_of(task).example
+
+    def row(i: int) -> Row:
+        ids, answers = encode_parts(example(world, i), tokenizer)
+        counts = [False] * len(ids)
+        for _, start, stop in answers:
+            counts[start:stop] = [True] * (stop - start)
+        return Row(ids, counts)
+
+    sample = [example(world, i) for i in range(20)]  # tells another edition of the language from this one
+    fingerprint = hashlib.sha256(f"{task}/{world}/{n_rows}/{sample}".encode()).hexdigest()[:16]
+    return RowDataset(row, n_rows, context_length, tokenizer.vocab_size, fingerprint, keep="end")
+
+
+class Answer(NamedTuple):
+    """Where an answer stands among the ids of an example, and its kind."""
+
+    kind: str
+    start: int
+    stop: int
+
+
+def encode_parts(parts: Sequence[Part], tokenizer: Tokenizer) -> tuple[list[int], list[Answer]]:
+    """The ids of an example, each part encoded by itself, and where its answers stand."""
+    ids: list[int] = []
+    answers = []
+    for text, kind in parts:
+        start = len(ids)
+        ids += tokenizer.encode(text)
+        if kind is not None:
+            answers.append(Answer(kind, start, len(ids)))
+    return ids, answers
+
+
+def task_of(name: str) -> Task:
+    """The task of this name.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    if name not in TASKS:
+        raise ValueError(f"there is no task {name!r}; choose {', '.join(TASKS)}")
+    return TASKS[name]
+
+
+def _language(world: TinyWorld, i: int) -> str:
+    """The language of example i; a world of both takes them in turn."""
+    return world.languages[i % len(world.languages)]
+
+
+def _script(text: str) -> str:
+    """The language that a person writes: Chinese if there is a Chinese character."""
+    return "zh" if any("\u4e00" <= c <= "\u9fff" for c in text) else "en"
+
+
+def _continue_story(said: str, line: str) -> str:
+    return f"\n{line}"
+
+
+def _translate_line(said: str, line: str) -> str:
+    target = "en" if _script(line) == "zh" else "zh"
+    return f"{TRANSLATE[target]}{line}\n"
+
+
+def _ask_about_story(said: str, line: str) -> str:
+    """The line ends with a question; what comes before it is the story, or else that of the questions before."""
+    found = re.fullmatch(r"(?:(.*[.。])\s*)?([^.。]*[?？])", line.strip())
+    if not found or not (found[1] or said):
+        raise ValueError(
+            "tell a story and ask about it in one line: Anna was in the park with a red kite. … Who has it?"
+        )
+    told = f"{found[1]}\n" if found[1] else said
+    return told + QA[_script(line)][0].format(found[2])
+
+
+def _say(said: str, line: str) -> str:
+    return said + DIALOGUE[_script(line)][0].format(line)
+
+
+TASKS = {
+    "story": Task("tell stories", story, _continue_story),
+    "translate": Task("translate stories between English and Chinese", translate, _translate_line),
+    "qa": Task("answer questions about a story", qa, _ask_about_story),
+    "dialogue": Task("talk about a story while it is told", dialogue, _say),
+}

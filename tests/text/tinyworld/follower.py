@@ -1,0 +1,131 @@
+"""A reader of the stories who knows their words alone: an independent account of who is where and has what."""
+
+import re
+
+from minigpt.text.tinyworld import words
+
+GENDER = {person.en: person.pronoun for person in words.PEOPLE}
+PRONOUNS = {"he": "he", "him": "he", "his": "he", "she": "she", "her": "she"}
+LEAD = re.compile(r"(One \w+ \w+,|Then|Later|Soon|After that,|A little later,|In the end,|At the end .*?,|When .*?,) ")
+THING = r"(it|the \w+ \w+)"
+SENTENCES = {
+    "opening": r"(\w+) was \w+ the (\w+) with an? (\w+ \w+)",
+    "friend": r"(\w+) was (?:waiting |playing )?(?:in|on|at|by) the (\w+)( too)?",
+    "loose": r"an? (\w+ \w+) lay \w+ the (\w+)|somebody had left an? (\w+ \w+) \w+ the (\w+)",
+    "go": r"(\w+) (?:went|walked|ran) to the (\w+)",
+    "visit": r"(\w+) (?:went to see|joined) (\w+)",
+    "call": r"(\w+) (?:called|asked) (\w+) (?:over|to come over)",
+    "give": rf"(\w+) (?:gave|handed|passed) {THING} to (\w+)",
+    "swap": rf"(\w+) (?:swapped|traded) {THING} for (\w+?)(?:'s)? (\w+ \w+)",
+    "take": rf"(\w+) (?:picked|took|grabbed) {THING}(?: up)?",
+    "drop": rf"(\w+) (?:put|left|laid) {THING} (?:down|there|on the ground)",
+    "find": r"(\w+) (?:found|discovered|came across) an? (\w+ \w+)",
+    "rest": r"(\w+) (?:sang|told|took|looked|drank|laughed)\b[\w ]*",
+    "end": rf"{THING} was \w+ the (\w+), and (\w+) had it",
+}
+
+
+class Follower:
+    """Tracks a story by its English words alone, and fails where it says what cannot be.
+
+    Whoever the last sentence was about must be a pronoun, unless ``strict`` is off.
+    """
+
+    def __init__(self, strict=True):
+        self.strict = strict
+        self.where, self.holder, self.lies = {}, {}, {}
+        self.subject = self.topic = None
+
+    def read(self, story):
+        for text in re.split(r"(?<=\.) ", story):
+            text = LEAD.sub("", text).removesuffix(".")
+            text = (
+                text[0].lower() + text[1:] if text.split()[0] in ("A", "An", "He", "She", "Somebody", "The") else text
+            )
+            kind, found = next((k, m) for k, p in SENTENCES.items() if (m := re.fullmatch(p, text)))
+            self.topic_of_this = self.subject_of_this = None
+            getattr(self, kind)(*[group for group in found.groups() if group])
+            self.subject, self.topic = self.subject_of_this, self.topic_of_this
+        return self
+
+    def person(self, word):
+        if word in PRONOUNS:
+            assert GENDER[self.subject] == PRONOUNS[word]
+            return self.subject
+        assert word != self.subject or not self.strict
+        return word
+
+    def actor(self, word):
+        self.subject_of_this = self.person(word)
+        return self.subject_of_this
+
+    def thing(self, words):
+        self.topic_of_this = self.topic if words == "it" else words.removeprefix("the ")
+        assert self.topic_of_this in self.holder
+        return self.topic_of_this
+
+    def new(self, thing, holder=None):
+        assert thing not in self.holder
+        self.holder[thing] = holder
+        self.topic_of_this = thing
+
+    def opening(self, hero, place, thing):
+        self.where[hero] = place
+        self.new(thing, hero)
+        self.subject_of_this = hero
+
+    def friend(self, name, place, too=None):
+        assert name not in self.where and bool(too) == (place in self.where.values())
+        self.where[name] = place
+        self.subject_of_this = name
+
+    def loose(self, thing, place):
+        self.new(thing)
+        self.lies[thing] = place
+
+    def go(self, who, place):
+        assert self.where[self.actor(who)] != place
+        self.where[self.subject_of_this] = place
+
+    def visit(self, who, other):
+        other, actor = self.person(other), self.actor(who)
+        assert self.where[actor] != self.where[other]
+        self.where[actor] = self.where[other]
+
+    def call(self, who, other):
+        other, actor = self.person(other), self.actor(who)
+        assert self.where[actor] != self.where[other]
+        self.where[other] = self.where[actor]
+
+    def give(self, who, thing, other):
+        other, actor, thing = self.person(other), self.actor(who), self.thing(thing)
+        assert self.holder[thing] == actor != other and self.where[actor] == self.where[other]
+        self.holder[thing] = other
+
+    def swap(self, who, mine, other, theirs):
+        other, actor, mine = self.person(other), self.actor(who), self.thing(mine)
+        assert self.where[actor] == self.where[other]
+        assert (self.holder[mine], self.holder[theirs]) == (actor, other)
+        self.holder[mine], self.holder[theirs] = other, actor
+        self.topic_of_this = None
+
+    def take(self, who, thing):
+        actor, thing = self.actor(who), self.thing(thing)
+        assert self.holder[thing] is None and self.lies[thing] == self.where[actor]
+        self.holder[thing] = actor
+
+    def drop(self, who, thing):
+        actor, thing = self.actor(who), self.thing(thing)
+        assert self.holder[thing] == actor
+        self.holder[thing], self.lies[thing] = None, self.where[actor]
+
+    def find(self, who, thing):
+        self.new(thing, self.actor(who))
+
+    def rest(self, who):
+        self.actor(who)
+
+    def end(self, thing, place, who):
+        thing = thing.removeprefix("the ")
+        assert self.holder[thing] == (None if who == "nobody" else who)
+        assert place == (self.lies[thing] if who == "nobody" else self.where[who])

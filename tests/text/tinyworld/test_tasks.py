@@ -1,0 +1,147 @@
+import re
+
+import pytest
+
+from minigpt.text import BPETokenizer, CharTokenizer
+from minigpt.text.dataset import IGNORED_TARGET
+from minigpt.text.tinyworld import TASKS, Part, TinyWorld, encode_parts, task_of, task_rows
+
+WORLDS = {name: TinyWorld("both", seed=13) for name in TASKS}
+NAMES = list(TASKS)
+
+
+def text(parts):
+    return "".join(part.text for part in parts)
+
+
+def tokenizer_of(task):
+    return BPETokenizer.train("".join(text(TASKS[task].example(WORLDS[task], i)) for i in range(50)), 600)
+
+
+@pytest.mark.parametrize("task", NAMES)
+def test_an_example_depends_on_its_number_alone_and_every_answer_ends_its_line(task):
+    example = TASKS[task].example
+    for i in (0, 1, 2, 31):
+        parts = example(WORLDS[task], i)
+        assert parts == example(TinyWorld("both", seed=13), i)
+        answers = [part for part in parts if part.kind]
+        assert answers and all(part.text.endswith("\n") and part.text.count("\n") == 1 for part in answers)
+        assert parts[0].kind is None and parts[-1].kind is not None
+
+
+def test_a_translation_tells_the_same_story_both_ways():
+    for i in range(20):
+        given, answer = TASKS["translate"].example(WORLDS["translate"], i)
+        source = given.text.strip().removeprefix("Translate to Chinese: ").removeprefix("翻译成英语：")
+        languages = ("en", "zh") if i % 2 == 0 else ("zh", "en")
+        assert answer.kind == " to ".join(languages)
+        assert TinyWorld(languages[0]).parse(source) == TinyWorld(languages[1]).parse(answer.text)
+
+
+def test_a_story_task_tells_stories_of_the_world():
+    for i in range(20):
+        given, told = TASKS["story"].example(TinyWorld("zh"), i)
+        assert given.text == "\n"
+        assert told.text == TinyWorld("zh").story(i) + "\n"
+
+
+def test_the_story_that_is_asked_about_lacks_the_sentence_that_tells_the_end():
+    for i in range(20):
+        told = TASKS["qa"].example(TinyWorld("en"), i)[0].text.strip()
+        assert TinyWorld("en").story(i).startswith(told + " ")
+        assert not re.search(r"In the end|At the end of the day|When night fell", told)
+
+
+@pytest.mark.parametrize("task", ["qa", "dialogue"])
+def test_a_world_of_two_languages_takes_them_in_turn(task):
+    for i in range(6):
+        chinese = re.search("[\u4e00-\u9fff]", text(TASKS[task].example(WORLDS[task], i)))
+        assert bool(chinese) == bool(i % 2)
+
+
+@pytest.mark.parametrize("task", NAMES)
+def test_of_a_row_the_answers_count_and_nothing_else(task):
+    tokenizer = tokenizer_of(task)
+    rows = task_rows(task, WORLDS[task], tokenizer, 512, 8)
+    for i, (inputs, targets) in enumerate(rows.windows(1)):
+        parts = TASKS[task].example(WORLDS[task], i)
+        counted = targets[0][targets[0] != IGNORED_TARGET].tolist()
+        assert tokenizer.decode(counted) == text(part for part in parts if part.kind)
+        assert tokenizer.decode([*inputs[0].tolist(), counted[-1]]) == text(parts)
+
+
+def test_what_is_too_long_loses_its_beginning_and_keeps_its_answers():
+    tokenizer = CharTokenizer.train(text(part for i in range(200) for part in TASKS["qa"].example(TinyWorld(), i)))
+    whole = task_rows("qa", TinyWorld(), tokenizer, 512, 1)
+    cut = task_rows("qa", TinyWorld(), tokenizer, 150, 1)
+    (inputs, targets), (cut_inputs, cut_targets) = (next(rows.windows(1)) for rows in (whole, cut))
+    assert inputs.shape[1] > 150
+    assert cut_inputs.tolist() == inputs[:, -150:].tolist()
+    assert cut_targets.tolist() == targets[:, -150:].tolist()
+
+
+def test_the_parts_are_encoded_as_they_will_be_when_the_model_is_asked():
+    """Each part by itself: a token never reaches from what is given into the answer."""
+    tokenizer = CharTokenizer.train("Answer: Tom\n")
+    ids, answers = encode_parts([Part("Answer:"), Part(" Tom\n", "who")], tokenizer)
+    assert ids == tokenizer.encode("Answer: Tom\n")
+    assert answers == [("who", 7, 12)]
+
+
+def test_splits_and_seeds_have_rows_of_their_own():
+    tokenizer = tokenizer_of("qa")
+    worlds = (TinyWorld(), TinyWorld(seed=1), TinyWorld(split="test"), TinyWorld("zh"))
+    fingerprints = {task_rows("qa", world, tokenizer, 512).fingerprint for world in worlds}
+    assert len(fingerprints) == 4
+    assert task_rows("qa", TinyWorld(), tokenizer, 512).fingerprint in fingerprints
+
+
+@pytest.mark.parametrize("task", NAMES)
+def test_a_person_s_line_becomes_the_prompt_that_the_model_was_trained_on(task):
+    """What a person would type for an example gives back the text that the example has before its answer."""
+    for world in (TinyWorld("en"), TinyWorld("zh")) if task != "translate" else (WORLDS["translate"],):
+        for i in range(5):
+            said = ""
+            for given, answer in _pairs(TASKS[task].example(world, i)):
+                line = _typed(task, given)
+                prompt = TASKS[task].prompt(said, line)
+                assert prompt == (said + given if task != "story" else "\n" + line)
+                said = prompt + answer
+
+
+def _pairs(parts):
+    given = ""
+    for part in parts:
+        if part.kind:
+            yield given, part.text
+            given = ""
+        else:
+            given += part.text
+
+
+def _typed(task, given):
+    line = given.strip()
+    for word in (
+        "Translate to Chinese: ",
+        "翻译成英语：",
+        "User: ",
+        "用户：",
+        "\nBot:",
+        "\n助手：",
+        "\nAnswer:",
+        "\n回答：",
+    ):
+        line = line.replace(word, "")
+    return line.replace("\nQuestion: ", " ").replace("\n问题：", "").replace("Question: ", "").replace("问题：", "")
+
+
+def test_a_question_without_a_story_is_one_clear_error():
+    with pytest.raises(ValueError, match="tell a story and ask about it in one line"):
+        TASKS["qa"].prompt("", "Who has it?")
+    with pytest.raises(ValueError, match="tell a story and ask about it in one line"):
+        TASKS["qa"].prompt("", "Anna was in the park.")
+
+
+def test_an_unknown_task_is_one_clear_error():
+    with pytest.raises(ValueError, match="no task 'chess'; choose story, translate, qa, dialogue"):
+        task_of("chess")
