@@ -1,0 +1,83 @@
+import math
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import minigpt as mg
+from minigpt.evaluate.stories import StoryReport, evaluate_stories, row_losses, tell_stories
+from minigpt.text.tinyworld import TinyWorld, task_rows
+from minigpt.train import split_loss
+
+WORLD = TinyWorld(split="test", seed=15)
+TOKENIZER = mg.CharTokenizer.train(WORLD.text(300) + TinyWorld(split="all").text(300))
+
+
+def make_model():
+    config = mg.GPTConfig(vocab_size=TOKENIZER.vocab_size, context_length=600, d_model=16, n_heads=2, n_layers=1)
+    return mg.GPT(config, generator=torch.Generator().manual_seed(0)).eval()
+
+
+def test_the_losses_of_the_rows_add_up_to_the_loss_of_the_split():
+    model, rows = make_model(), task_rows("story", WORLD, TOKENIZER, 600, 10)
+    losses = row_losses(model, rows, batch_size=3)
+    assert losses.shape == (10,)
+    assert losses.sum() == pytest.approx(split_loss(model, rows).nats, rel=1e-5)
+
+
+class Grammar(nn.Module):
+    """A model that is told the probability of each story: it spreads it evenly over the story's tokens."""
+
+    def __init__(self, world, config):
+        super().__init__()
+        self.world, self.config = world, config
+        self.unused = nn.Parameter(torch.zeros(()))
+
+    def forward(self, ids):
+        logits = torch.full((*ids.shape, TOKENIZER.vocab_size), 0.0)
+        for row, told in zip(ids.tolist(), logits, strict=True):
+            story = TOKENIZER.decode(row).strip("\n").partition("\n")[0].rstrip(TOKENIZER.decode([0]))
+            tokens = TOKENIZER.encode(f"{story}\n")
+            p = math.exp(self.world.log_prob(story) / len(tokens))
+            for t, token in enumerate(tokens):
+                told[t] = math.log((1 - p) / (TOKENIZER.vocab_size - 1))
+                told[t, token] = math.log(p)
+        return logits
+
+
+@pytest.fixture
+def report(monkeypatch):
+    monkeypatch.setattr(sys.modules[evaluate_stories.__module__], "tell_stories", lambda *_: [WORLD.story(0), "No story."])
+    return evaluate_stories(Grammar(WORLD, make_model().config), WORLD, TOKENIZER, 50)
+
+
+def test_whoever_is_told_the_grammar_loses_what_the_stories_take(report):
+    assert report.nats == pytest.approx(report.own_nats, rel=1e-4)
+    assert report.excess == pytest.approx((0, 0), abs=1e-2)
+    assert abs(report.loss - report.entropy) < 5 * report.own_nats.std() / math.sqrt(50)
+
+
+def test_whoever_does_not_know_what_was_held_out_pays_for_it(monkeypatch):
+    monkeypatch.setattr(sys.modules[evaluate_stories.__module__], "tell_stories", lambda *_: [WORLD.story(0)])
+    everywhere = evaluate_stories(Grammar(TinyWorld(split="all"), make_model().config), WORLD, TOKENIZER, 30)
+    assert everywhere.excess[0] == pytest.approx(everywhere.held_out, abs=1e-2)
+
+
+def test_half_of_the_told_stories_make_sense(report):
+    assert report.consistent == 0.5
+
+
+def test_the_report_shows_the_floors_and_the_distance():
+    shown = str(StoryReport(np.array([50.0, 52.0]), np.array([49.0, 50.0]), entropy=50.0, held_out=1.0, consistent=0.9))
+    assert "51.00 ± 1.00" in shown
+    assert "2.0% above it" in shown and "0.0% above it" in shown
+    assert "90% are grammatical" in shown
+
+
+def test_a_story_that_finds_no_end_is_cut_at_the_context_length():
+    told = tell_stories(make_model(), TOKENIZER, 3)
+    assert len(told) == 3
+    assert all("\n" not in story and len(story) < 600 for story in told)
+    assert told == tell_stories(make_model(), TOKENIZER, 3)
