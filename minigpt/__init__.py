@@ -7,7 +7,16 @@
 
 from minigpt import equations
 from minigpt.cost import training_flops_per_token
-from minigpt.evaluate import Evaluation, Ladder, evaluate, ladder
+from minigpt.evaluate import (
+    Evaluation,
+    Ladder,
+    StoryReport,
+    TaskReport,
+    evaluate,
+    evaluate_stories,
+    evaluate_task,
+    ladder,
+)
 from minigpt.generate import generate, generate_ids, stream, stream_ids
 from minigpt.model import (
     GPT,
@@ -39,6 +48,7 @@ from minigpt.pretrained import load_pretrained, save_pretrained
 from minigpt.text import (
     BPETokenizer,
     CharTokenizer,
+    TinyWorld,
     TokenDataset,
     Tokenizer,
     load_corpus,
@@ -77,6 +87,9 @@ __all__ = [
     "Ladder",
     "NGram",
     "RunConfig",
+    "StoryReport",
+    "TaskReport",
+    "TinyWorld",
     "TokenDataset",
     "Tokenizer",
     "TrainConfig",
@@ -89,6 +102,8 @@ __all__ = [
     "cross_entropy_from_logits",
     "equations",
     "evaluate",
+    "evaluate_stories",
+    "evaluate_task",
     "gelu",
     "gelu_tanh",
     "generate",

@@ -1,6 +1,19 @@
-"""How good a trained model is, by itself and beside the baselines."""
+"""How good a trained model is: by itself, beside the baselines, at its task, and against the floor."""
 
+from minigpt.evaluate.answers import Score
 from minigpt.evaluate.ladder import Ladder, ladder
 from minigpt.evaluate.perplexity import Evaluation, evaluate
+from minigpt.evaluate.stories import StoryReport, evaluate_stories
+from minigpt.evaluate.tasks import TaskReport, evaluate_task
 
-__all__ = ["Evaluation", "Ladder", "evaluate", "ladder"]
+__all__ = [
+    "Evaluation",
+    "Ladder",
+    "Score",
+    "StoryReport",
+    "TaskReport",
+    "evaluate",
+    "evaluate_stories",
+    "evaluate_task",
+    "ladder",
+]

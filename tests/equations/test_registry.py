@@ -29,6 +29,8 @@ WITHOUT = {
     "stream_ids": "a loop around sample_next",
     "decay_groups": "sorts parameters",
     "evaluate": "calls split_loss and counts bytes",
+    "evaluate_stories": "calls row losses and the grammar",
+    "evaluate_task": "counts right answers",
     "ladder": "calls the baselines and split_loss, and compressors",
     **dict.fromkeys(["accumulate_gradients", "train", "train_step"], "the training loop"),
     **dict.fromkeys(

@@ -49,7 +49,9 @@ class Grammar(nn.Module):
 
 @pytest.fixture
 def report(monkeypatch):
-    monkeypatch.setattr(sys.modules[evaluate_stories.__module__], "tell_stories", lambda *_: [WORLD.story(0), "No story."])
+    monkeypatch.setattr(
+        sys.modules[evaluate_stories.__module__], "tell_stories", lambda *_: [WORLD.story(0), "No story."]
+    )
     return evaluate_stories(Grammar(WORLD, make_model().config), WORLD, TOKENIZER, 50)
 
 

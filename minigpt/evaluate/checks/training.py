@@ -103,6 +103,14 @@ def kneser_ney_smoothing(function: Any, draw: Draw) -> Case:
 
 
 @check
+def bag_of_words(function: Any, draw: Draw) -> Case:
+    """Any number of words and answers."""
+    V, K = draw.size(), draw.size()
+    c, W = draw.ids(V, below=4), draw.normal(V, K)
+    return {"c": c, "W": W}, function(c.to(W.dtype), W)
+
+
+@check
 def nats_per_token(function: Any, draw: Draw) -> Case:
     """Any number of tokens."""
     p = draw.probabilities(draw.size(), draw.size(2, 5))[:, 0].double()
