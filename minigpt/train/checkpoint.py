@@ -20,6 +20,7 @@ import re
 import shutil
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,9 @@ import safetensors.torch
 from torch import Tensor
 
 from minigpt.text.files import explain_full_disk
+from minigpt.train.distributed import restarted
 from minigpt.train.durable import delete_folder, flush_folder, nothing_left_over, write_through
+from minigpt.train.strategies import copy_whole
 from minigpt.train.untrusted import parse_object, parse_tensors, read_bytes, read_verified, sha256
 
 _FOLDER = re.compile(r"step-(\d{8,})$")
@@ -60,6 +63,16 @@ class Checkpoint:
         )
         return replace(self, model=model, optimizer=optimizer)
 
+    def copy_to(self, model: dict[str, Tensor], optimizer: dict[str, Tensor]) -> None:
+        """Copy into tensors of the same names and shapes, in place."""
+        for own, saved in ((model, self.model), (optimizer, self.optimizer)):
+            for name, tensor in own.items():
+                copy_whole(tensor, saved[name])
+
+    def whole(self) -> "Checkpoint":
+        """The same with all tensors in memory, as they are here."""
+        return self
+
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int = 2) -> Path:
     """Write one checkpoint below ``folder`` and delete all but the newest ``keep``.
@@ -70,8 +83,24 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int = 2) -> P
     Raises:
         OSError: if it can't be written, with the mend; the older checkpoints are as they were and nothing is left over.
     """
-    final = folder / f"step-{checkpoint.step:08d}"
-    partial = final.with_suffix(".tmp")
+    with new_folder(folder, checkpoint.step, keep=keep) as partial:
+        write_manifest(partial, checkpoint, {name: _write(partial / name, data) for name, data in _files(checkpoint)})
+    return folder / f"step-{checkpoint.step:08d}"
+
+
+def partial_folder(folder: Path, step: int) -> Path:
+    """Where the checkpoint of ``step`` lies while it is written."""
+    return folder / f"step-{step:08d}.tmp"
+
+
+@contextmanager
+def new_folder(folder: Path, step: int, *, keep: int) -> Iterator[Path]:
+    """A folder to write in, which becomes the checkpoint of ``step`` at the end, whole or not at all.
+
+    All but the newest ``keep`` checkpoints are deleted then.
+    """
+    partial = partial_folder(folder, step)
+    final = partial.with_suffix("")
     consequence = (
         f"{final.name} was not saved to {folder}; the checkpoints before it are whole. Free some space and go on with "
         "--resume"
@@ -79,8 +108,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int = 2) -> P
     with nothing_left_over(partial, consequence):
         sweep_partial(folder)
         partial.mkdir(parents=True)
-        manifest = {name: _write(partial / name, data) for name, data in _files(checkpoint)}
-        write_through(partial / "MANIFEST.json", json.dumps(manifest, indent=1).encode())
+        yield partial
         flush_folder(partial)
         if final.exists():
             delete_folder(final)
@@ -88,29 +116,39 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int = 2) -> P
         flush_folder(folder)
     for old in checkpoint_folders(folder)[:-keep]:
         delete_folder(old)
-    return final
 
 
-def load_checkpoint(folder: Path, *, device: str = "cpu") -> Checkpoint:
-    """The newest checkpoint below ``folder`` that is whole.
+def write_manifest(partial: Path, checkpoint: Checkpoint, entries: dict[str, dict[str, Any]]) -> None:
+    """Write ``state.json``, then what seals the checkpoint: the manifest of all its files."""
+    state = json.dumps({"step": checkpoint.step, **checkpoint.state}, indent=1).encode()
+    manifest = {**entries, "state.json": _write(partial / "state.json", state)}
+    write_through(partial / "MANIFEST.json", json.dumps(manifest, indent=1).encode())
+
+
+def load_checkpoint(folder: Path) -> Checkpoint:
+    """The newest checkpoint below ``folder`` that is whole, with its tensors on the CPU.
 
     A folder that fails its manifest is passed over with a warning that names the file.
 
     Raises:
         ValueError: if there is none.
     """
+    return _newest(folder).whole()
+
+
+def _newest(folder: Path) -> Checkpoint:
     candidates = checkpoint_folders(folder)
     for candidate in reversed(candidates):
         try:
-            return _read(candidate, device)
+            return _read(candidate)
         except ValueError as error:
-            warnings.warn(f"{candidate.name} is damaged and passed over: {error}", stacklevel=2)
+            warnings.warn(f"{candidate.name} is damaged and passed over: {error}", stacklevel=3)
     found = f"{len(candidates)} damaged one(s)" if candidates else "none"
     raise ValueError(f"no usable checkpoint in {folder}: found {found}; train one with `minigpt train --out …`")
 
 
 def resume_checkpoint(folder: Path, *, writes: bool = True) -> Checkpoint:
-    """:func:`load_checkpoint`, for a run that goes on from there.
+    """:func:`load_checkpoint`, for a run that goes on from there; tensors that are sharded stay on the disk.
 
     What is newer is damaged: it becomes ``step-….damaged``, so that it isn't counted among those to be kept.
 
@@ -121,13 +159,31 @@ def resume_checkpoint(folder: Path, *, writes: bool = True) -> Checkpoint:
     Raises:
         ValueError: if there is no whole checkpoint.
     """
-    checkpoint = load_checkpoint(folder)
+    checkpoint = _newest(folder)
     for newer in checkpoint_folders(folder):
         if writes and _step(newer) > checkpoint.step:
             aside = newer.with_suffix(".damaged")
             shutil.rmtree(aside, ignore_errors=True)
             newer.rename(aside)
     return checkpoint
+
+
+def resumes(out: Path, resume: bool | str) -> bool:
+    """Whether a run goes on from its newest checkpoint.
+
+    Args:
+        out: the run folder.
+        resume: ``True`` or ``False``; "auto" means: if there is a checkpoint. When torchrun has restarted the
+            processes, after one of them died, ``False`` means "auto" too.
+
+    Raises:
+        ValueError: if ``resume`` is something else.
+    """
+    if resume not in (True, False, "auto"):
+        raise ValueError(f"resume={resume!r} must be True, False or 'auto'")
+    if resume == "auto" or (restarted() and not resume):
+        return bool(checkpoint_folders(out / "checkpoints"))
+    return bool(resume)
 
 
 def open_run_folder(out: Path, *, resume: bool, writes: bool = True) -> Path:
@@ -178,7 +234,6 @@ def _files(checkpoint: Checkpoint) -> Iterator[tuple[str, bytes]]:
     """The names and contents of a checkpoint's files, one in memory at a time."""
     yield "model.safetensors", safetensors.torch.save(_on_cpu(checkpoint.model))
     yield "optimizer.safetensors", safetensors.torch.save(_on_cpu(checkpoint.optimizer))
-    yield "state.json", json.dumps({"step": checkpoint.step, **checkpoint.state}, indent=1).encode()
 
 
 def _write(path: Path, data: bytes) -> dict[str, Any]:
@@ -187,24 +242,34 @@ def _write(path: Path, data: bytes) -> dict[str, Any]:
     return {"size": len(data), "sha256": sha256(data)}
 
 
-def _read(folder: Path, device: str) -> Checkpoint:
+def _read(folder: Path) -> Checkpoint:
+    from minigpt.train.sharded import is_sharded, open_sharded  # which imports this module
+
     manifest = parse_object("MANIFEST.json", read_bytes(folder / "MANIFEST.json"))
+    if is_sharded(manifest):
+        return open_sharded(folder, manifest)
     if set(manifest) != set(_FILES):
         raise ValueError(f"its manifest lists {sorted(manifest)}, expected {sorted(_FILES)}")
     contents = {name: read_verified(folder / name, manifest[name]) for name in _FILES}
-    state = parse_object("state.json", contents["state.json"])
+    step, state = parse_state(folder, contents["state.json"])
+    model, optimizer = (parse_tensors(name, contents[name]) for name in _FILES[:2])
+    return Checkpoint(step=step, model=model, optimizer=optimizer, state=state)
+
+
+def parse_state(folder: Path, data: bytes) -> tuple[int, dict[str, Any]]:
+    """The step and the state in ``state.json`` of a checkpoint's folder.
+
+    Raises:
+        ValueError: if something is missing or of another kind, or the step is not the folder's.
+    """
+    state = parse_object("state.json", data)
     if not {"step", *_STATE} <= set(state):
         raise ValueError(f"state.json lacks one of step, {', '.join(_STATE)}")
     if not all(isinstance(state[name], dict) for name in ("model_config", "train_config", "data")):
         raise ValueError("state.json holds a configuration that is no JSON object")
     if state["step"] != _step(folder):
         raise ValueError(f"state.json speaks of step {str(state['step'])[:20]}")
-    model, optimizer = (_moved(parse_tensors(name, contents[name]), device) for name in _FILES[:2])
-    return Checkpoint(step=int(state.pop("step")), model=model, optimizer=optimizer, state=state)
-
-
-def _moved(tensors: dict[str, Tensor], device: str) -> dict[str, Tensor]:
-    return {name: tensor.to(device) for name, tensor in tensors.items()}
+    return int(state.pop("step")), state
 
 
 def _on_cpu(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -38,6 +38,7 @@ class TrainConfig:
         device: "auto", "cpu", "cuda", "cuda:1", "mps", …
         strategy: how several processes share the model, if torchrun starts them: "ddp" keeps a copy in each, "fsdp" a
             shard of every weight in each.
+        sharded_checkpoints: with "fsdp", each process writes its shards, for models that no process can hold whole.
         precision: "fp32"; "bf16" or "fp16" for products in 16 bits, which is faster on most GPUs.
     """
 
@@ -58,6 +59,7 @@ class TrainConfig:
     background_saves: bool = False
     device: str = "auto"
     strategy: str = "ddp"
+    sharded_checkpoints: bool = False
     precision: str = "fp32"
 
     def __post_init__(self) -> None:
@@ -75,6 +77,11 @@ class TrainConfig:
                 raise ValueError(f"{name}={getattr(self, name)} must lie in [0, 1)")
         if self.strategy not in STRATEGIES:
             raise ValueError(f"strategy={self.strategy!r} is unknown; choose one of {', '.join(STRATEGIES)}")
+        if self.sharded_checkpoints and (self.strategy != "fsdp" or self.background_saves):
+            raise ValueError(
+                f"sharded_checkpoints=True needs strategy='fsdp' and background_saves=False, got {self.strategy!r} and "
+                f"{self.background_saves}"
+            )
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision={self.precision!r} is unknown; choose one of {', '.join(PRECISIONS)}")
         if self.batch_size % self.micro_batch:
@@ -117,6 +124,7 @@ FREE_ON_RESUME = frozenset(
         "background_saves",
         "device",
         "strategy",
+        "sharded_checkpoints",
         "micro_batch_size",
         "attention",
     }

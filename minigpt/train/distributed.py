@@ -15,13 +15,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import distributed as dist
+from torch import nn
 
-from minigpt.train.checkpoint import checkpoint_folders
 from minigpt.train.device import choose_device
 
 
@@ -57,6 +56,17 @@ class World:
     def any(self, flag: bool) -> bool:
         """Whether the flag is up in at least one process."""
         return self.sum(flag)[0] > 0
+
+    def gather(self, text: str) -> list[str]:
+        """The texts of all processes, in the order of their ranks."""
+        if self.size == 1:
+            return [text]
+        own = torch.tensor(bytearray(text.encode()), dtype=torch.uint8)
+        longest = torch.tensor(len(own))
+        dist.all_reduce(longest, dist.ReduceOp.MAX, group=self.group)
+        padded = [torch.empty(int(longest), dtype=torch.uint8) for _ in range(self.size)]
+        dist.all_gather(padded, nn.functional.pad(own, (0, int(longest) - len(own))), group=self.group)
+        return [bytes(each.tolist()).rstrip(b"\0").decode() for each in padded]
 
     def check_equal(self, what: str, value: int) -> None:
         """Refuse to go on where the processes have different values.
@@ -132,23 +142,9 @@ def is_main_process() -> bool:
     return int(os.environ.get("RANK", "0")) == 0
 
 
-def resumes(out: Path, resume: bool | str) -> bool:
-    """Whether a run goes on from its newest checkpoint.
-
-    Args:
-        out: the run folder.
-        resume: ``True`` or ``False``; "auto" means: if there is a checkpoint. When torchrun has restarted the
-            processes, after one of them died, ``False`` means "auto" too.
-
-    Raises:
-        ValueError: if ``resume`` is something else.
-    """
-    if resume not in (True, False, "auto"):
-        raise ValueError(f"resume={resume!r} must be True, False or 'auto'")
-    restarted = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
-    if resume == "auto" or (restarted and not resume):
-        return bool(checkpoint_folders(out / "checkpoints"))
-    return bool(resume)
+def restarted() -> bool:
+    """Whether torchrun has started these processes anew after one of them died."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
 
 
 def _world_size() -> int:

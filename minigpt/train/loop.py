@@ -16,9 +16,9 @@ from pathlib import Path
 
 from minigpt.model import GPT
 from minigpt.text import Dataset, Tokenizer
-from minigpt.train.checkpoint import open_run_folder, resume_checkpoint
+from minigpt.train.checkpoint import open_run_folder, resume_checkpoint, resumes
 from minigpt.train.config import TrainConfig
-from minigpt.train.distributed import World, join_world, resumes
+from minigpt.train.distributed import World, join_world
 from minigpt.train.gradients import accumulate_gradients, keyed_dropout
 from minigpt.train.guard import heed, judge
 from minigpt.train.history import History, Row

@@ -30,9 +30,9 @@ from minigpt.text import (
     tiktoken_tokenizer,
 )
 from minigpt.text.files import write_atomically
-from minigpt.train.checkpoint import load_checkpoint, open_run_folder
+from minigpt.train.checkpoint import load_checkpoint, open_run_folder, resumes
 from minigpt.train.config import TrainConfig, check_same_run
-from minigpt.train.distributed import is_main_process, resumes
+from minigpt.train.distributed import is_main_process
 from minigpt.train.history import History
 from minigpt.train.loop import train
 from minigpt.train.recipes import recipe
@@ -64,6 +64,7 @@ class RunConfig:
         background_saves: write checkpoints while training goes on; it needs memory for one more copy of the run.
         device: "auto", "cpu", "cuda", "cuda:1", "mps", …
         strategy: under torchrun, "ddp" keeps a copy of the model in each process, "fsdp" a shard of every weight.
+        sharded_checkpoints: with "fsdp", each process writes its shards, for models that no process can hold whole.
         precision: "fp32"; "bf16" or "fp16" for products in 16 bits, which is faster on most GPUs.
         out: the run folder.
     """
@@ -88,6 +89,7 @@ class RunConfig:
     background_saves: bool = False
     device: str = "auto"
     strategy: str = "ddp"
+    sharded_checkpoints: bool = False
     precision: str = "fp32"
     out: Path = Path("runs/default")
 
@@ -105,7 +107,15 @@ class RunConfig:
         """The training's configuration: the recipe, then what was set here."""
         rate = recipe(self.recipe).learning_rate(self.model_config(vocab_size=1).d_model)
         names = ("steps", "batch_size", "micro_batch_size", "learning_rate", "seed")
-        how = ("eval_every", "checkpoint_every", "background_saves", "device", "strategy", "precision")
+        how = (
+            "eval_every",
+            "checkpoint_every",
+            "background_saves",
+            "device",
+            "strategy",
+            "sharded_checkpoints",
+            "precision",
+        )
         return TrainConfig(**{"learning_rate": rate, **self._set(*names, *how)})
 
     def to_json(self) -> str:

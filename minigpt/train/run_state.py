@@ -14,7 +14,7 @@ from minigpt.train.config import TrainConfig, check_same_run
 from minigpt.train.distributed import ALONE, World
 from minigpt.train.optim import AdamW
 from minigpt.train.precision import Precision
-from minigpt.train.strategies import copy_whole, whole
+from minigpt.train.strategies import copy_whole, gathered
 
 
 @dataclass
@@ -51,15 +51,20 @@ class RunState:
         """What is called to train."""
         return self.model if self.wrapper is None else self.wrapper
 
+    @property
+    def saves_shards(self) -> bool:
+        """Whether each process writes its part of a checkpoint."""
+        return self.config.sharded_checkpoints and self.world.size > 1
+
     def snapshot(self, step: int) -> Checkpoint:
         """All that decides how the run goes on, after ``step`` updates; every process must ask for it.
 
-        Its tensors are the run's own where they are not sharded.
+        Its tensors are the run's own where they are not sharded. Sharded ones are whole and on the CPU of rank 0; or
+        stay what they are, if each process is to save its part.
         """
-        weights, moments = (
-            {name: whole(tensor) for name, tensor in tensors.items()}
-            for tensors in (weights_of(self.model), self._moments())
-        )
+        weights, moments = weights_of(self.model), self._moments()
+        if not self.saves_shards:
+            weights, moments = (gathered(tensors, self.world) for tensors in (weights, moments))
         state = {**self._description(), "carried": self._carried()}
         return Checkpoint(step=step, model=weights, optimizer=moments, state=state)
 
@@ -80,8 +85,7 @@ class RunState:
             raise ValueError(f"the checkpoint does not say {', '.join(self._carried())}")
         check_fit(weights, checkpoint.model, "the weights do")
         check_fit(moments, checkpoint.optimizer, "the optimizer's tensors do")
-        copy_into(weights, checkpoint.model)
-        copy_into(moments, checkpoint.optimizer)
+        checkpoint.copy_to(weights, moments)
         self.bad_steps = carried["bad_steps"]
         self.precision.scale, self.precision.streak = carried["loss_scale"], carried["loss_scale_streak"]
         return checkpoint.step
@@ -120,7 +124,8 @@ def load_weights(model: GPT, weights: dict[str, Tensor]) -> None:
     """
     own = weights_of(model)
     check_fit(own, weights, "the weights do")
-    copy_into(own, weights)
+    for name, tensor in own.items():
+        copy_whole(tensor, weights[name])
 
 
 def check_fit(own: dict[str, Tensor], saved: dict[str, Tensor], what: str) -> None:
@@ -136,12 +141,6 @@ def check_fit(own: dict[str, Tensor], saved: dict[str, Tensor], what: str) -> No
             f"{what} not fit the model: of {wrong[0]} there is {has.get(wrong[0], 'nothing')}, the model wants "
             f"{wants.get(wrong[0], 'nothing')} ({len(wrong)} such name(s) in all)"
         )
-
-
-def copy_into(own: dict[str, Tensor], saved: dict[str, Tensor]) -> None:
-    """Copy tensors by name, in place."""
-    for name, tensor in own.items():
-        copy_whole(tensor, saved[name])
 
 
 def _types(values: Mapping[str, object]) -> dict[str, type]:

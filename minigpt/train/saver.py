@@ -13,6 +13,7 @@ from typing import Self
 from minigpt.train.checkpoint import save_checkpoint
 from minigpt.train.config import TrainConfig
 from minigpt.train.run_state import RunState
+from minigpt.train.sharded import save_sharded
 
 
 class Saver:
@@ -50,7 +51,9 @@ class Saver:
             return
         self.wait()
         checkpoint, keep, self._saved = run.snapshot(step + 1), self.config.keep_checkpoints, step
-        if not run.world.is_main:
+        if run.saves_shards:
+            save_sharded(self.folder, checkpoint, run.world, keep=keep)
+        if run.saves_shards or not run.world.is_main:
             return
         if self.config.background_saves:
             self._under_way = self._writer.submit(save_checkpoint, self.folder, checkpoint.copy(), keep=keep)

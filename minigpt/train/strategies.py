@@ -72,6 +72,17 @@ def whole(tensor: Tensor) -> Tensor:
     return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
 
 
+def gathered(tensors: dict[str, Tensor], world: World) -> dict[str, Tensor]:
+    """Tensors by name; a sharded one is whole and on the CPU of rank 0, which has memory for it, and nowhere else."""
+    found = {}
+    for name, tensor in tensors.items():
+        if (complete := whole(tensor)) is tensor:
+            found[name] = tensor
+        elif world.is_main:
+            found[name] = complete.cpu()
+    return found
+
+
 @torch.no_grad()
 def copy_whole(tensor: Tensor, source: Tensor) -> None:
     """Copy the whole ``source``, which every process has, into a tensor that may be sharded."""

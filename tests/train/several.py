@@ -77,9 +77,28 @@ class Data:
         return self.data.batch(step, batch_size, **options)
 
 
+def stop_before(n, on_rank=0):
+    """The signal to end a run after its n-th step."""
+
+    def interrupt(step, options):
+        if step == n - 1 and options["rank"] == on_rank:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return interrupt
+
+
 def losses(folder, strategy, data):
     """Every process starts from other weights; those of rank 0 are to count."""
     return train(DATA[data](), make_model(rank()), strategy=strategy, micro_batch_size=2, out=folder / strategy / data)
+
+
+def sharded(folder, *, resume=False):
+    """A sharded checkpoint after half the steps; then, if resumed, on from there."""
+    out = folder / "sharded"
+    data = windows() if resume else Data(windows(), stop_before(6))
+    return train(
+        data, make_model(rank()), strategy="fsdp", micro_batch_size=2, sharded_checkpoints=True, out=out, resume=resume
+    )
 
 
 def resumed(folder, strategy):
@@ -89,12 +108,7 @@ def resumed(folder, strategy):
 
 def stopped(folder, strategy):
     """A signal reaches rank 1 alone."""
-
-    def interrupt(step, options):
-        if step == 2 and options["rank"] == 1:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    return train(Data(windows(), interrupt), strategy=strategy, out=folder / f"stopped-{strategy}")
+    return train(Data(windows(), stop_before(3, on_rank=1)), strategy=strategy, out=folder / f"stopped-{strategy}")
 
 
 def poisoned(folder):
@@ -145,11 +159,11 @@ def gradient_travels(folder):
             return done.then(lambda future: future.value()[0])
 
         wrapped.register_comm_hook(None, hook)
-        accumulate_gradients(wrapped, inputs, targets, 1, world)
+        accumulate_gradients(wrapped, inputs, targets, 1, world=world)
         found["ddp"] = len(travels)
         name = "reduce_scatter_single" if hasattr(dist, "reduce_scatter_single") else "reduce_scatter_tensor"
         with patch.object(dist, name, wraps=getattr(dist, name)) as counted:
-            accumulate_gradients(wrap(make_model(), "fsdp", world), inputs, targets, 1, world)
+            accumulate_gradients(wrap(make_model(), "fsdp", world), inputs, targets, 1, world=world)
         found["fsdp"] = counted.call_count
     return found
 
@@ -159,6 +173,8 @@ SCENARIOS = {
     "ddp ragged": lambda folder: losses(folder, "ddp", "ragged"),
     "fsdp windows": lambda folder: losses(folder, "fsdp", "windows"),
     "fsdp ragged": lambda folder: losses(folder, "fsdp", "ragged"),
+    "fsdp sharded": lambda folder: sharded(folder),
+    "fsdp sharded, resumed": lambda folder: sharded(folder, resume=True),
     "ddp resumed": lambda folder: resumed(folder, "ddp"),
     "fsdp resumed": lambda folder: resumed(folder, "fsdp"),
     "ddp stopped": lambda folder: stopped(folder, "ddp"),

@@ -2,17 +2,17 @@
 
 import json
 import math
-import os
 import shutil
-import signal
 from pathlib import Path
 
 import pytest
 import several
 import torch
 
-from minigpt.train import distributed
-from minigpt.train.distributed import World, join_world, resumes
+import minigpt as mg
+from minigpt.train import distributed, load_checkpoint
+from minigpt.train.checkpoint import resumes
+from minigpt.train.distributed import World, join_world
 
 STRATEGIES = ("ddp", "fsdp")
 LARGEST_DIFFERENCE = 1e-5  # nats per token: sums in another order
@@ -27,14 +27,9 @@ def alone():
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A folder that holds, for each strategy, a run of one process that was stopped after half its steps."""
-
-    def interrupt(step, options):
-        if step == 5:
-            os.kill(os.getpid(), signal.SIGINT)
-
     folder = tmp_path_factory.mktemp("several")
     for strategy in STRATEGIES:
-        several.train(several.Data(several.windows(), interrupt), out=folder / f"one-for-{strategy}")
+        several.train(several.Data(several.windows(), several.stop_before(6)), out=folder / f"one-for-{strategy}")
     return folder
 
 
@@ -42,6 +37,8 @@ def folder(tmp_path_factory):
 def together(folder, torchrun):
     """What each of two processes saw in every scenario."""
     torchrun(2, Path(several.__file__), folder, *several.SCENARIOS)
+    for out in ("sharded", "fsdp/windows"):
+        shutil.copytree(folder / out / "checkpoints" / "step-00000006", folder / out / "kept" / "step-00000006")
     shutil.copy(folder / "ddp" / "windows" / "log.jsonl", folder / "ddp-log.jsonl")
     return [json.loads((folder / f"rank-{rank}.json").read_text()) for rank in range(2)]
 
@@ -77,6 +74,50 @@ def test_one_process_goes_on_from_the_checkpoint_of_two(alone, folder, together,
 def test_a_signal_to_one_process_stops_all_at_the_same_step_with_one_checkpoint(folder, together, strategy):
     assert [len(seen[f"{strategy} stopped"]["loss"]) for seen in together] == [3, 3]
     assert [path.name for path in (folder / f"stopped-{strategy}" / "checkpoints").iterdir()] == ["step-00000003"]
+
+
+def test_two_processes_go_on_from_shards(alone, together):
+    found = together[0]["fsdp sharded, resumed"]["loss"]
+    assert difference(found, alone["windows"]["loss"]) <= LARGEST_DIFFERENCE
+
+
+def test_one_process_goes_on_from_the_shards_of_two(alone, folder, together):
+    out = folder / "sharded"
+    shutil.rmtree(out / "checkpoints" / "step-00000012")
+    found = several.train(several.windows(), out=out, resume=True)["loss"]
+    assert difference(found, alone["windows"]["loss"]) <= LARGEST_DIFFERENCE
+
+
+def test_shards_hold_the_same_bits_as_what_rank_0_gathers(folder, together):
+    shards, gathered = (load_checkpoint(folder / out / "kept") for out in ("sharded", "fsdp/windows"))
+    for found, expected in ((shards.model, gathered.model), (shards.optimizer, gathered.optimizer)):
+        assert found.keys() == expected.keys()
+        assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def test_each_process_writes_about_half_of_the_shards_and_no_pickle(folder, together):
+    files = {path.name: path.stat().st_size for path in (folder / "sharded" / "kept" / "step-00000006").iterdir()}
+    shards = [files.pop(f"shard-0000{i}-model-00001-of-00001.safetensors") for i in (1, 2)]
+    assert files.keys() == {"MANIFEST.json", "state.json"}
+    assert 0.8 < shards[0] / shards[1] < 1.25
+
+
+def test_a_damaged_shard_is_noticed(folder, together, tmp_path):
+    shutil.copytree(folder / "sharded" / "kept", tmp_path, dirs_exist_ok=True)
+    shard = tmp_path / "step-00000006" / "shard-00002-model-00001-of-00001.safetensors"
+    data = bytearray(shard.read_bytes())
+    data[-9] ^= 1
+    shard.write_bytes(data)
+    with (
+        pytest.warns(UserWarning, match=r"shard-00002.* does not match the size and sha256"),
+        pytest.raises(ValueError, match="no usable checkpoint"),
+    ):
+        load_checkpoint(tmp_path)
+
+
+def test_the_model_of_shards_is_a_plain_one(folder, together):
+    model, tokenizer = mg.load_model(folder / "sharded")
+    assert type(model) is mg.GPT and mg.generate(model, tokenizer, "the ", max_new_tokens=3).startswith("the ")
 
 
 def test_a_step_that_is_not_finite_in_one_process_is_skipped_by_all(together):
