@@ -40,6 +40,9 @@ class TrainConfig:
             shard of every weight in each.
         sharded_checkpoints: with "fsdp", each process writes its shards, for models that no process can hold whole.
         precision: "fp32"; "bf16" or "fp16" for products in 16 bits, which is faster on most GPUs.
+        activation_checkpointing: keep only the input of each block for the backward pass, and compute the rest a second
+            time: far less memory, a third more time, the same numbers.
+        compile: run the blocks through ``torch.compile``: slow to start, then faster; it needs a C++ compiler.
     """
 
     steps: int = 2000
@@ -61,6 +64,8 @@ class TrainConfig:
     strategy: str = "ddp"
     sharded_checkpoints: bool = False
     precision: str = "fp32"
+    activation_checkpointing: bool = False
+    compile: bool = False
 
     def __post_init__(self) -> None:
         for name, least in (("steps", 1), ("batch_size", 1), ("keep_checkpoints", 2), ("seed", 0)):
@@ -127,6 +132,8 @@ FREE_ON_RESUME = frozenset(
         "sharded_checkpoints",
         "micro_batch_size",
         "attention",
+        "activation_checkpointing",
+        "compile",
     }
 )
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from minigpt.model import GPT
 from minigpt.text import Dataset, Tokenizer
+from minigpt.train.blocks import run_blocks
 from minigpt.train.checkpoint import open_run_folder, resume_checkpoint, resumes
 from minigpt.train.config import TrainConfig
 from minigpt.train.distributed import World, join_world
@@ -68,7 +69,8 @@ def train(
     _check_fit(model, data, validation)
     if resume and out is None:
         raise ValueError("resume=True needs the folder of the run: pass out=…")
-    with join_world(config.device) as world:
+    ways = {"recomputed": config.activation_checkpointing, "compiled": config.compile}
+    with join_world(config.device) as world, run_blocks(model, **ways):
         run = _start(model, config, data, tokenizer, world)
         folder, first = (None, 0) if out is None else _go_on(run, Path(out), resume)
         history = _open_history(folder if world.is_main else None, first)

@@ -66,6 +66,9 @@ class RunConfig:
         strategy: under torchrun, "ddp" keeps a copy of the model in each process, "fsdp" a shard of every weight.
         sharded_checkpoints: with "fsdp", each process writes its shards, for models that no process can hold whole.
         precision: "fp32"; "bf16" or "fp16" for products in 16 bits, which is faster on most GPUs.
+        activation_checkpointing: keep only the input of each block for the backward pass, and compute the rest a second
+            time: far less memory, a third more time, the same numbers.
+        compile: run the blocks through torch.compile: slow to start, then faster; it needs a C++ compiler.
         out: the run folder.
     """
 
@@ -91,6 +94,8 @@ class RunConfig:
     strategy: str = "ddp"
     sharded_checkpoints: bool = False
     precision: str = "fp32"
+    activation_checkpointing: bool = False
+    compile: bool = False
     out: Path = Path("runs/default")
 
     def __post_init__(self) -> None:
@@ -106,17 +111,8 @@ class RunConfig:
     def train_config(self) -> TrainConfig:
         """The training's configuration: the recipe, then what was set here."""
         rate = recipe(self.recipe).learning_rate(self.model_config(vocab_size=1).d_model)
-        names = ("steps", "batch_size", "micro_batch_size", "learning_rate", "seed")
-        how = (
-            "eval_every",
-            "checkpoint_every",
-            "background_saves",
-            "device",
-            "strategy",
-            "sharded_checkpoints",
-            "precision",
-        )
-        return TrainConfig(**{"learning_rate": rate, **self._set(*names, *how)})
+        shared = {field.name for field in dataclasses.fields(TrainConfig)} & set(vars(self))
+        return TrainConfig(**{"learning_rate": rate, **self._set(*shared)})
 
     def to_json(self) -> str:
         """This configuration as a JSON object."""
