@@ -18,12 +18,15 @@ if TYPE_CHECKING:
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#999999"
 
 
-def plot_history(history: "History", *, uniform: float | None = None, title: str | None = None) -> "Figure":
+def plot_history(
+    history: "History", *, uniform: float | None = None, floor: float | None = None, title: str | None = None
+) -> "Figure":
     """The loss of a run against its steps.
 
     Args:
         history: what :func:`minigpt.train` returned.
         uniform: the loss of guessing, log(vocab_size), drawn as a line; in nats per token.
+        floor: the least expected loss that a model can have, drawn as a line where it is known; in nats per token.
         title: above the figure.
 
     Raises:
@@ -38,6 +41,8 @@ def plot_history(history: "History", *, uniform: float | None = None, title: str
         axes.plot(steps, losses, "o-", color=ORANGE, markersize=4, label=f"validation, whole split: {losses[-1]:.3f}")
     if uniform is not None:
         axes.axhline(uniform, color=GREY, linestyle=":", label=f"guessing: {uniform:.3f}")
+    if floor is not None:
+        axes.axhline(floor, color="black", linestyle=":", label=f"floor: {floor:.3f}")
     axes.set(xlabel="step", ylabel="loss (nats per token)", title=title or "")
     axes.legend(frameon=False)
     return figure

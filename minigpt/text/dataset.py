@@ -40,6 +40,7 @@ class Dataset(Protocol):
         context_length: the most positions of a row, in tokens.
         vocab_size: V; every id is below it.
         fingerprint: tells this data from other data.
+        floor: the least expected loss that a model can have, in nats per token; ``None`` where nobody knows it.
     """
 
     @property
@@ -50,6 +51,9 @@ class Dataset(Protocol):
 
     @property
     def fingerprint(self) -> str: ...  # noqa: D102
+
+    @property
+    def floor(self) -> float | None: ...  # noqa: D102
 
     def batch(
         self, step: int, batch_size: int, *, seed: int = 0, rank: int = 0, world_size: int = 1
@@ -67,13 +71,19 @@ class TokenDataset:
         tokens: whole numbers ``(N,)`` in memory, or opened shards that follow each other.
         context_length: T, in tokens.
         vocab_size: V; every id is below it.
+        floor: the least expected loss that a model can have, in nats per token; ``None`` where nobody knows it.
 
     Raises:
         ValueError: if there are fewer than T + 1 tokens, or an id is not below V.
     """
 
     def __init__(
-        self, tokens: np.ndarray | Tensor | Sequence[int] | Sequence[Shard], context_length: int, *, vocab_size: int
+        self,
+        tokens: np.ndarray | Tensor | Sequence[int] | Sequence[Shard],
+        context_length: int,
+        *,
+        vocab_size: int,
+        floor: float | None = None,
     ) -> None:
         shards = [token for token in tokens if isinstance(token, Shard)] if isinstance(tokens, list) else []
         self.shards = shards or [as_shard(tokens, vocab_size)]
@@ -82,6 +92,7 @@ class TokenDataset:
         self.n_tokens = self._starts[-1]
         self.context_length = context_length
         self.vocab_size = vocab_size
+        self.floor = floor
         if context_length < 1:
             raise ValueError(f"context_length={context_length} must be at least 1 token")
         if self.n_tokens < context_length + 1:

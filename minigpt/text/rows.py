@@ -48,6 +48,7 @@ class RowDataset:
         vocab_size: V; every id is below it.
         fingerprint: a text that tells this data from other data.
         keep: what stays of a row that is longer than T + 1 tokens: its "start", or its "end", where the answers are.
+        floor: the least expected loss that a model can have, in nats per token; ``None`` where nobody knows it.
 
     Raises:
         ValueError: if there is no row, the context is no positive number, or ``keep`` is unknown.
@@ -59,6 +60,7 @@ class RowDataset:
     vocab_size: int
     fingerprint: str
     keep: str = "start"
+    floor: float | None = None
 
     def __post_init__(self) -> None:
         if self.n_rows is not None and self.n_rows < 1:

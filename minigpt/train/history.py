@@ -26,10 +26,11 @@ class History:
     Args:
         rows: the rows so far.
         path: a JSONL file that takes each new row as a line; ``None`` for none.
+        floor: the least expected validation loss, in nats per token; ``None`` where nobody knows it.
     """
 
-    def __init__(self, rows: list[Row] | None = None, path: Path | None = None) -> None:
-        self.rows, self._path = [] if rows is None else rows, path
+    def __init__(self, rows: list[Row] | None = None, path: Path | None = None, *, floor: float | None = None) -> None:
+        self.rows, self.floor, self._path = [] if rows is None else rows, floor, path
         self._file = None
         if path is not None:
             write_atomically(path, "".join(map(_line, self.rows)).encode())
@@ -71,14 +72,14 @@ class History:
         return values[-1] if values else None
 
     def plot(self, **options: Any) -> "Figure":
-        """The loss curve as a matplotlib figure; the options are those of :func:`minigpt.plots.plot_history`.
+        """The loss curve as a matplotlib figure, with the floor; options as of :func:`minigpt.plots.plot_history`.
 
         Raises:
             ImportError: if matplotlib is not installed.
         """
         from minigpt.plots import plot_history
 
-        return plot_history(self, **options)
+        return plot_history(self, **{"floor": self.floor, **options})
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -74,6 +74,7 @@ def train(
         run = _start(model, config, data, tokenizer, world)
         folder, first = (None, 0) if out is None else _go_on(run, Path(out), resume)
         history = _open_history(folder if world.is_main else None, first)
+        history.floor = None if validation is None else validation.floor
         shows = progress and world.is_main
         with (
             closing(history),

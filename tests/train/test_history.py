@@ -1,6 +1,7 @@
 import pytest
 
-from minigpt.train import History
+from minigpt.text import TokenDataset
+from minigpt.train import History, TrainConfig, train
 
 ROWS = [{"step": s, "loss": 3.0 - s} for s in range(3)]
 
@@ -33,3 +34,17 @@ def test_the_plot_shows_training_validation_and_guessing():
     labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert labels == ["training, smoothed", "validation, whole split: 0.700", "guessing: 4.000"]
     assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+def test_a_known_floor_is_a_line_of_every_plot():
+    pytest.importorskip("matplotlib")
+    axes = History([*ROWS, {"step": 3, "loss": 0.5, "validation_loss": 0.7}], floor=0.25).plot().axes[0]
+    (line,) = [line for line in axes.get_lines() if line.get_label() == "floor: 0.250"]
+    assert list(line.get_ydata()) == [0.25, 0.25]
+
+
+def test_a_run_takes_the_floor_of_the_data_that_it_is_measured_on(make_model, tokenizer):
+    text = "the cat sat on the mat. " * 5
+    data = TokenDataset(tokenizer.encode(text), 16, vocab_size=tokenizer.vocab_size, floor=0.5)
+    history = train(make_model(), data, TrainConfig(steps=1, batch_size=1), validation=data, progress=False)
+    assert history.floor == 0.5

@@ -112,7 +112,7 @@ def task_rows(
         world: where the stories come from.
         tokenizer: encodes each part by itself, as it will be when the model is asked.
         context_length: T, in tokens; what is longer loses its beginning.
-        n_rows: the first so many examples; ``None`` for a stream without end.
+        n_rows: the first so many examples, with the floor of their loss; ``None`` for a stream without end.
 
     Raises:
         ValueError: if there is no such task.
@@ -128,7 +128,20 @@ def task_rows(
 
     sample = [example(world, i) for i in range(20)]  # tells another edition of the language from this one
     fingerprint = hashlib.sha256(f"{task}/{world}/{n_rows}/{sample}".encode()).hexdigest()[:16]
-    return RowDataset(row, n_rows, context_length, tokenizer.vocab_size, fingerprint, keep="end")
+    floor = None if n_rows is None else task_floor(task, world, tokenizer)
+    return RowDataset(row, n_rows, context_length, tokenizer.vocab_size, fingerprint, keep="end", floor=floor)
+
+
+def task_floor(task: str, world: TinyWorld, tokenizer: Tokenizer) -> float:
+    """The least expected loss, in nats per token that counts: the entropy of a story; 0 where one answer is right.
+
+    Raises:
+        ValueError: if there is no such task.
+    """
+    if task_of(task) is not TASKS["story"]:
+        return 0.0
+    floor = world.floor(tokenizer)
+    return floor.nats_per_token * len(world.languages)  # a story is told in one of them
 
 
 class Answer(NamedTuple):

@@ -145,3 +145,21 @@ def test_a_question_without_a_story_is_one_clear_error():
 def test_an_unknown_task_is_one_clear_error():
     with pytest.raises(ValueError, match="no task 'chess'; choose story, translate, qa, dialogue"):
         task_of("chess")
+
+
+def test_the_floor_of_a_story_is_its_entropy_and_that_of_one_right_answer_is_nothing():
+    world = TinyWorld(split="validation")
+    tokenizer = CharTokenizer.train(world.text(2000))
+    floor = task_rows("story", world, tokenizer, 512, 5).floor
+    assert floor == pytest.approx(world.floor().nats_per_character, rel=0.01)
+    assert task_rows("qa", world, tokenizer_of("qa"), 512, 5).floor == 0
+    assert task_rows("story", world, tokenizer, 512).floor is None
+
+
+def test_a_story_in_one_of_two_languages_has_the_floor_of_both_together():
+    world = TinyWorld("both", split="validation")
+    tokenizer = CharTokenizer.train(world.text(2000))
+    both = world.floor()
+    assert task_rows("story", world, tokenizer, 512, 5).floor == pytest.approx(
+        2 * both.nats / both.characters, rel=0.01
+    )
