@@ -29,6 +29,8 @@ class TrainConfig:
         beta_2: how slowly AdamW's mean of squared gradients forgets.
         weight_decay: how strongly matrices and embeddings are pulled to 0.
         clip_norm: the largest norm of a gradient.
+        spike_threshold: skip a step whose loss or gradient norm lies more than this many standard deviations above its
+            running mean; ``None`` skips none. 6 is a cautious choice.
         seed: of the initial weights, the order of the data and the dropout.
         eval_every: steps between two passes over the whole validation split; 0 means only after the last step.
         checkpoint_every: steps between two checkpoints; 0 means only after the last step.
@@ -55,6 +57,7 @@ class TrainConfig:
     beta_2: float = 0.99
     weight_decay: float = 0.1
     clip_norm: float = 1.0
+    spike_threshold: float | None = None
     seed: int = 0
     eval_every: int = 250
     checkpoint_every: int = 500
@@ -75,6 +78,10 @@ class TrainConfig:
         for name in ("final_learning_rate", "warmup_steps"):
             if getattr(self, name) is not None:
                 self._check_at_least(name, 0)
+        if self.spike_threshold is not None and not self.spike_threshold > 0:
+            raise ValueError(
+                f"spike_threshold={self.spike_threshold} must be greater than 0; to skip no spikes use None"
+            )
         if not self.clip_norm > 0:
             raise ValueError(f"clip_norm={self.clip_norm} must be greater than 0; for no clipping use float('inf')")
         for name in ("beta_1", "beta_2"):

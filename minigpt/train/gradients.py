@@ -14,7 +14,22 @@ from minigpt.model import GPT, next_token_loss
 from minigpt.text.dataset import IGNORED_TARGET
 from minigpt.train.distributed import ALONE, World
 from minigpt.train.precision import Precision
+from minigpt.train.run_state import RunState
 from minigpt.train.strategies import gradient_sync
+
+
+def batch_gradient(run: RunState, step: int) -> tuple[float, int]:
+    """Add the gradient of the loss on the batch of ``step`` to ``.grad``, multiplied by the run's loss scale.
+
+    Returns:
+        What this process's rows add to the loss of the batch, in nats per token, and how many positions they have.
+    """
+    config, world = run.config, run.world
+    micro_batch = world.micro_batch(config.batch_size, config.micro_batch_size)
+    inputs, targets = run.data.batch(step, config.batch_size, seed=config.seed, rank=world.rank, world_size=world.size)
+    with keyed_dropout(run.model, config.seed, step, world.rank):
+        loss = accumulate_gradients(run.wrapped, inputs, targets, micro_batch, run.precision, world)
+    return loss, inputs.numel()
 
 
 def accumulate_gradients(

@@ -20,7 +20,7 @@ from minigpt.train.blocks import run_blocks
 from minigpt.train.checkpoint import open_run_folder, resume_checkpoint, resumes
 from minigpt.train.config import TrainConfig
 from minigpt.train.distributed import World, join_world
-from minigpt.train.gradients import accumulate_gradients, keyed_dropout
+from minigpt.train.gradients import batch_gradient
 from minigpt.train.guard import heed, judge
 from minigpt.train.history import History, Row
 from minigpt.train.optim import AdamW, decay_groups, fused_clip_by_norm
@@ -100,24 +100,20 @@ def train(
 def train_step(run: RunState, step: int) -> Row:
     """One update of the model, and the figures it leaves in the history.
 
-    An update whose loss or gradient is not finite is skipped with a warning.
+    An update whose loss or gradient is not finite, or a spike, is skipped with a warning.
     """
     started = time.perf_counter()
-    config, world = run.config, run.world
-    rate = set_learning_rate(run.optimizer, config, step)
-    micro_batch = world.micro_batch(config.batch_size, config.micro_batch_size)
-    inputs, targets = run.data.batch(step, config.batch_size, seed=config.seed, rank=world.rank, world_size=world.size)
-    with keyed_dropout(run.model, config.seed, step, world.rank):
-        loss = accumulate_gradients(run.wrapped, inputs, targets, micro_batch, run.precision, world)
+    rate = set_learning_rate(run.optimizer, run.config, step)
+    loss, n_positions = batch_gradient(run, step)
     run.precision.unscale(run.model.parameters())
-    norm = fused_clip_by_norm(run.model.parameters(), config.clip_norm).item()
+    norm = fused_clip_by_norm(run.model.parameters(), run.config.clip_norm).item()
     # the same figures in every process, so that all of them decide alike
-    loss, norm, n_inputs = world.sum(loss, norm / world.size, inputs.numel())
+    loss, norm, n_tokens = run.world.sum(loss, norm / run.world.size, n_positions)
     row: Row = {"step": step, "loss": loss, "learning_rate": rate, "gradient_norm": norm}
     if heed(run, judge(run, loss, norm), row):
         run.optimizer.step()
     run.optimizer.zero_grad()
-    return row | {"tokens_per_second": n_inputs / (time.perf_counter() - started)}
+    return row | {"tokens_per_second": n_tokens / (time.perf_counter() - started)}
 
 
 def set_learning_rate(optimizer: AdamW, config: TrainConfig, step: int) -> float:

@@ -58,6 +58,8 @@ class RunConfig:
         dropout: the share of activations dropped in training.
         attention: "auto", "formula", "sdpa" or "triton".
         validation_fraction: the share of the text, at its end, that is kept for validation.
+        spike_threshold: skip a step whose loss or gradient norm lies more than this many standard deviations above its
+            running mean; by default none is. 6 is a cautious choice.
         seed: of the initial weights, the order of the data and the dropout.
         eval_every: steps between two passes over the whole validation split.
         checkpoint_every: steps between two checkpoints.
@@ -86,6 +88,7 @@ class RunConfig:
     dropout: float | None = None
     attention: str | None = None
     validation_fraction: float = 0.1
+    spike_threshold: float | None = None
     seed: int = 0
     eval_every: int = 250
     checkpoint_every: int = 500

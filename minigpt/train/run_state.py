@@ -4,6 +4,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -14,6 +15,7 @@ from minigpt.train.config import TrainConfig, check_same_run
 from minigpt.train.distributed import ALONE, World
 from minigpt.train.optim import AdamW
 from minigpt.train.precision import Precision
+from minigpt.train.spikes import SpikeWatch, Usual
 from minigpt.train.strategies import copy_whole, gathered
 
 
@@ -31,6 +33,7 @@ class RunState:
         world: the processes that train together.
         wrapper: what is called in place of the model, so that the processes add up their gradients, if anything is.
         precision: how it computes, with the loss scale of the next step.
+        spikes: what the loss and the gradient norm usually are.
     """
 
     model: GPT
@@ -42,9 +45,11 @@ class RunState:
     world: World = ALONE
     wrapper: nn.Module | None = None
     precision: Precision = field(init=False)
+    spikes: SpikeWatch = field(init=False)
 
     def __post_init__(self) -> None:
         self.precision = Precision(self.config.precision, next(self.model.parameters()).device)
+        self.spikes = SpikeWatch(self.config.spike_threshold)
 
     @property
     def wrapped(self) -> nn.Module:
@@ -86,8 +91,7 @@ class RunState:
         check_fit(weights, checkpoint.model, "the weights do")
         check_fit(moments, checkpoint.optimizer, "the optimizer's tensors do")
         checkpoint.copy_to(weights, moments)
-        self.bad_steps = carried["bad_steps"]
-        self.precision.scale, self.precision.streak = carried["loss_scale"], carried["loss_scale_streak"]
+        self._take_up(carried)
         return checkpoint.step
 
     def _moments(self) -> dict[str, Tensor]:
@@ -97,10 +101,21 @@ class RunState:
             for key, value in self.optimizer.state_of(parameter).items()
         }
 
-    def _carried(self) -> dict[str, float]:
+    def _carried(self) -> dict[str, Any]:
         """What the loop remembers from step to step, apart from weights and moments."""
-        scale, streak = self.precision.scale, self.precision.streak
-        return {"bad_steps": self.bad_steps, "loss_scale": scale, "loss_scale_streak": streak}
+        return {
+            "bad_steps": self.bad_steps,
+            "loss_scale": self.precision.scale,
+            "loss_scale_streak": self.precision.streak,
+            "spikes_in_a_row": self.spikes.in_a_row,
+            "usual_loss": dataclasses.asdict(self.spikes.loss),
+            "usual_norm": dataclasses.asdict(self.spikes.norm),
+        }
+
+    def _take_up(self, carried: dict[str, Any]) -> None:
+        self.bad_steps, self.spikes.in_a_row = carried["bad_steps"], carried["spikes_in_a_row"]
+        self.precision.scale, self.precision.streak = carried["loss_scale"], carried["loss_scale_streak"]
+        self.spikes.loss, self.spikes.norm = Usual(**carried["usual_loss"]), Usual(**carried["usual_norm"])
 
     def _description(self) -> dict[str, object]:
         return {
@@ -143,8 +158,8 @@ def check_fit(own: dict[str, Tensor], saved: dict[str, Tensor], what: str) -> No
         )
 
 
-def _types(values: Mapping[str, object]) -> dict[str, type]:
-    return {name: type(value) for name, value in values.items()}
+def _types(values: Mapping[str, object]) -> dict[str, object]:
+    return {name: _types(value) if isinstance(value, Mapping) else type(value) for name, value in values.items()}
 
 
 def _kind(tensor: Tensor) -> str:

@@ -29,6 +29,7 @@ EQUAL = {
     ("rope", "exchange 't-1' by '1 - t' at 48"): "cos is even",
     ("rope", "exchange 't-1' by '1 - t' at 160"): "cos is even",
     ("layer-norm", r"exchange 'x_i - \\mu' by '\\mu - x_i' at 174"): "it is squared",
+    ("spike-score", r"exchange 'y_i - \\mu' by '\\mu - y_i' at 182"): "it is squared",
     ("loss-scale", "double '0' at 303"): "twice 0 is 0",
     ("warmup-cosine", r"swap '<' by '\\le' at 198"): "t = w is taken by the case before",
     ("warmup-cosine", r"swap '\\le' by '<' at 202"): "at t = T both cases give the floor",

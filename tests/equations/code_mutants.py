@@ -220,6 +220,14 @@ TABLE = {
         ("return 2 * scale, 0", "return 2 * scale, streak + 1"),
         ("return scale, streak + 1", "return scale, streak"),
     ],
+    "train.spikes": [
+        ("self.weight = self.memory * self.weight + 1", "self.weight = self.weight + 1"),
+        ("self.mean += before / self.weight", "self.mean += before / self.count"),
+        ("before * (y - self.mean)", "before * before"),
+        ("self.spread = self.memory * self.spread +", "self.spread = self.spread +"),
+        ("math.sqrt(self.spread / self.weight)", "math.sqrt(self.spread / self.count)"),
+        ("(x - self.mean) / deviation", "x / deviation"),
+    ],
     "train.schedule": [
         ("return peak * t / warmup_steps", "return peak * (t - 1) / warmup_steps"),
         ("if t <= warmup_steps:", "if t <= steps:"),

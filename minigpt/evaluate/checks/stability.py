@@ -1,4 +1,4 @@
-"""Checks of what keeps a run stable: the loss scale."""
+"""Checks of what keeps a run stable: the loss scale, and the score of a spike."""
 
 from typing import Any
 
@@ -21,3 +21,13 @@ def loss_scale(function: Any, draw: Draw) -> Case:
         scales.append(scale)
         streaks.append(streak)
     return given, {"S": torch.tensor(scales).double(), "n": torch.tensor(streaks).double()}
+
+
+@check
+def spike_score(function: Any, draw: Draw) -> Case:
+    """Values that are forgotten at different speeds, one after another."""
+    before, x, memory = draw.normal(draw.size(2, 6)).double(), draw.normal().double(), draw.choice([0.5, 0.9, 1.0])
+    usual = function(memory=memory)
+    for y in before.tolist():
+        usual.add(y)
+    return {"x": x, "y": before, "beta": memory}, usual.score(x.item())
