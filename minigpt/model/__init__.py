@@ -11,9 +11,10 @@ from minigpt.model.attention import (
 from minigpt.model.backends import ATTENTION, Pattern, alibi_bias
 from minigpt.model.block import CausalSelfAttention, PostNormBlock, PreNormBlock
 from minigpt.model.config import PRESETS, GPTConfig
-from minigpt.model.gpt import GPT, initialise
+from minigpt.model.gpt import GPT
 from minigpt.model.heads import grouped_query_attention, multi_head_attention, projected_attention
-from minigpt.model.loss import cross_entropy, cross_entropy_from_logits, next_token_loss
+from minigpt.model.initialisation import INITIALISATIONS, initialise
+from minigpt.model.loss import cross_entropy, cross_entropy_from_logits, next_token_loss, smoothed_cross_entropy
 from minigpt.model.mlp import MLP, SwiGLU, gelu, gelu_tanh, relu_squared, silu
 from minigpt.model.ngram import NGram
 from minigpt.model.ngram_counts import NGramCounts
@@ -25,6 +26,7 @@ from minigpt.model.softmax import log_softmax, log_sum_exp, softmax
 __all__ = [
     "ATTENTION",
     "GPT",
+    "INITIALISATIONS",
     "MLP",
     "POSITIONS",
     "PRESETS",
@@ -68,5 +70,6 @@ __all__ = [
     "self_attention",
     "silu",
     "sinusoidal_positions",
+    "smoothed_cross_entropy",
     "softmax",
 ]

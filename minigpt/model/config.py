@@ -5,10 +5,12 @@ Dimensions: V vocabulary, T context, D model width, L layers, H query heads, G k
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass
 from typing import Any, Self
 
 from minigpt.model.backends import ATTENTION
+from minigpt.model.initialisation import INITIALISATIONS
 from minigpt.model.mlp import ACTIVATIONS
 from minigpt.model.norms import NORMS
 from minigpt.model.positions import POSITIONS
@@ -40,6 +42,8 @@ class GPTConfig:
         tied_head: whether the output matrix is the embedding matrix.
         window: how many positions a query sees, itself included; ``None`` means the whole past.
         dropout: the share of activations dropped in training.
+        initialisation: "gpt2", "plain" or "zero": how a block's last matrices start.
+        init_std: standard deviation of the initial weights.
         attention: "auto", "formula", "sdpa" or "triton": how attention is computed, never what it is.
     """
 
@@ -61,6 +65,8 @@ class GPTConfig:
     tied_head: bool = True
     window: int | None = None
     dropout: float = 0.0
+    initialisation: str = "gpt2"
+    init_std: float = 0.02
     attention: str = "auto"
 
     def __post_init__(self) -> None:
@@ -74,7 +80,10 @@ class GPTConfig:
         _check_choice("norm_placement", self.norm_placement, PLACEMENTS)
         _check_choice("mlp", self.mlp, MLPS)
         _check_choice("attention", self.attention, ATTENTION)
+        _check_choice("initialisation", self.initialisation, INITIALISATIONS)
         self._check_widths()
+        if not 0 < self.init_std < math.inf:
+            raise ValueError(f"init_std={self.init_std} must be a finite number greater than 0; GPT-2 has 0.02")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout={self.dropout} must lie in [0, 1): it is the share of activations set to 0")
 

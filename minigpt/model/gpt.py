@@ -6,14 +6,13 @@ sum already and takes the identity as its final norm.
 Dimensions: B batch, T positions, D model width, V vocabulary, L layers.
 """
 
-import math
-
 import torch
 from torch import Tensor, nn
 
 from minigpt.equations import equation
 from minigpt.model.block import BLOCKS, build_norm
 from minigpt.model.config import GPTConfig
+from minigpt.model.initialisation import initialise
 from minigpt.model.positions import POSITIONS
 
 
@@ -100,25 +99,3 @@ class GPT(nn.Module):
                     f"ids run from {low} to {high}, but vocab_size={self.config.vocab_size} allows 0 to "
                     f"{self.config.vocab_size - 1}: is the tokenizer the one that the model was built for?"
                 )
-
-
-@torch.no_grad()
-def initialise(model: GPT, generator: torch.Generator | None = None) -> None:
-    r"""Draw GPT-2's initial weights, in place.
-
-    Matrices and token embeddings from $N(0, 0.02^2)$, learned positions from $N(0, 0.01^2)$, biases 0, norms the
-    identity; the two matrices of a block that write to the residual stream from $N(0, 0.02^2 / 2L)$, since the variance
-    of the stream grows with each of the $2L$ writes.
-
-    Source: Radford et al. 2018, section 4.1; 2019, section 2.3; the deviations 0.02 and 0.01 are OpenAI's code's.
-    """
-    residual = 0.02 / math.sqrt(2 * model.config.n_layers)
-    for name, parameter in model.named_parameters():
-        if name.endswith(("project_out.weight", "contract.weight")):
-            parameter.normal_(0, residual, generator=generator)
-        elif name == "position.embedding.weight":
-            parameter.normal_(0, 0.01, generator=generator)
-        elif parameter.dim() == 2:
-            parameter.normal_(0, 0.02, generator=generator)
-        elif name.endswith("bias"):
-            parameter.zero_()

@@ -46,6 +46,38 @@ def cross_entropy(y: Tensor, p: Tensor) -> Tensor:
 
 
 @equation(
+    "label-smoothing",
+    r"L = -\sum_{i=1}^{n} \left((1 - \epsilon) y_i + \frac{\epsilon}{n}\right) \log(p_i)",
+    symbols={
+        "y": "(n) true distribution",
+        "p": "(n) predicted probabilities",
+        r"\epsilon": "() the share of certainty that is given to all classes alike",
+        "L": "() loss in nats",
+    },
+    source="Szegedy et al. 2016, arXiv:1512.00567, section 7",
+)
+def smoothed_cross_entropy(y: Tensor, p: Tensor, smoothing: float) -> Tensor:
+    """The loss of predicted probabilities when a share of the truth is spread over all classes.
+
+    A model that learns by it is never asked for certainty. Its least value is no longer 0, so losses with and without
+    it do not compare: validation is never smoothed.
+
+    Args:
+        y: ``(..., n)`` the true distribution: one-hot, or soft.
+        p: ``(..., n)`` predicted probabilities, not logits.
+        smoothing: ε, in [0, 1); 0 gives :func:`cross_entropy`.
+
+    Returns:
+        ``(...)`` in nats, one loss for each distribution.
+
+    Raises:
+        ValueError: as :func:`cross_entropy`, or if ``smoothing`` is out of its range.
+    """
+    check_smoothing(smoothing)
+    return cross_entropy((1 - smoothing) * y + smoothing / y.shape[-1], p)
+
+
+@equation(
     "cross-entropy-from-logits",
     r"L = \log\left(\sum_{k=1}^{V} \exp(z_k)\right) - z_c",
     symbols={"z": "(V) logits", "c": "() true class, counted from 1", "L": "() loss in nats"},
@@ -76,7 +108,13 @@ def cross_entropy_from_logits(logits: Tensor, targets: Tensor) -> Tensor:
     },
     source="Bengio, Ducharme, Vincent & Jauvin 2003, JMLR 3",
 )
-def next_token_loss(logits: Tensor, targets: Tensor, ignore_index: int = -100, reduction: str = "mean") -> Tensor:
+def next_token_loss(
+    logits: Tensor,
+    targets: Tensor,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
     r"""The mean cross-entropy of the next token, over the positions that count.
 
     Args:
@@ -84,12 +122,13 @@ def next_token_loss(logits: Tensor, targets: Tensor, ignore_index: int = -100, r
         targets: ``(B, T)`` int64: that token, or ``ignore_index`` where there is none (padding, a prompt).
         ignore_index: marks the positions that do not count.
         reduction: "mean" over the positions that count (0 if none does), or "sum".
+        label_smoothing: ε of :func:`smoothed_cross_entropy`, for training.
 
     Returns:
         ``()`` in nats per token, or in nats for "sum"; at least float32.
 
     Raises:
-        ValueError: if the shapes do not fit, or the reduction is unknown.
+        ValueError: if the shapes do not fit, the reduction is unknown, or the smoothing is out of [0, 1).
     """
     if logits.shape[:-1] != targets.shape:
         raise ValueError(
@@ -97,9 +136,12 @@ def next_token_loss(logits: Tensor, targets: Tensor, ignore_index: int = -100, r
         )
     if reduction not in REDUCTIONS:
         raise ValueError(f"reduction={reduction!r} is unknown; choose one of {', '.join(REDUCTIONS)}")
+    check_smoothing(label_smoothing)
     rows = logits.flatten(0, -2)
     rows = rows.float() if rows.dtype in (torch.float16, torch.bfloat16) else rows
-    total = F.cross_entropy(rows, targets.flatten(), ignore_index=ignore_index, reduction="sum")
+    total = F.cross_entropy(
+        rows, targets.flatten(), ignore_index=ignore_index, reduction="sum", label_smoothing=label_smoothing
+    )
     return REDUCTIONS[reduction](total, targets != ignore_index)
 
 
@@ -107,6 +149,12 @@ REDUCTIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "mean": lambda total, counts: total / counts.sum().clamp(min=1),
     "sum": lambda total, counts: total,
 }
+
+
+def check_smoothing(smoothing: float) -> None:
+    """Refuse a label smoothing outside [0, 1)."""
+    if not 0 <= smoothing < 1:
+        raise ValueError(f"label_smoothing={smoothing} must lie in [0, 1): the share given to all classes alike")
 
 
 def _check_probabilities(name: str, values: Tensor, advice: str) -> None:

@@ -1,5 +1,6 @@
 """From batches to trained weights: the loop, the optimizer and its schedule, checkpoints, and whole runs."""
 
+from minigpt.train.averaging import WeightAverage, weight_average
 from minigpt.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from minigpt.train.config import TrainConfig
 from minigpt.train.gradients import accumulate_gradients
@@ -20,12 +21,13 @@ from minigpt.train.optim import (
 from minigpt.train.recipes import RECIPES, Recipe, recipe
 from minigpt.train.run import Run, RunConfig, build_tokenizer, load_model, open_splits, prepare_run, start_run
 from minigpt.train.run_state import RunState
-from minigpt.train.schedule import warmup_cosine
+from minigpt.train.schedule import SCHEDULES, warmup_constant, warmup_cosine, warmup_linear, warmup_stable_decay
 from minigpt.train.validation import SplitLoss, split_loss
 
 __all__ = [
     "OPTIMIZERS",
     "RECIPES",
+    "SCHEDULES",
     "SGD",
     "Adam",
     "AdamW",
@@ -40,6 +42,7 @@ __all__ = [
     "RunState",
     "SplitLoss",
     "TrainConfig",
+    "WeightAverage",
     "accumulate_gradients",
     "build_tokenizer",
     "clip_by_norm",
@@ -55,5 +58,9 @@ __all__ = [
     "start_run",
     "train",
     "train_step",
+    "warmup_constant",
     "warmup_cosine",
+    "warmup_linear",
+    "warmup_stable_decay",
+    "weight_average",
 ]

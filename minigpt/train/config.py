@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from minigpt.train.optim import OPTIMIZERS
 from minigpt.train.precision import PRECISIONS
+from minigpt.train.schedule import SCHEDULES
 from minigpt.train.strategies import STRATEGIES
 
 
@@ -21,16 +23,24 @@ class TrainConfig:
         batch_size: sequences for each update, over all devices and micro-steps together.
         micro_batch_size: sequences at once through the model; ``None`` means ``batch_size``. A divisor of it: the
             gradients of several micro-steps add up to one update, in less memory.
+        optimizer: "adamw", "adam", "muon", "lion", "momentum" or "sgd".
         learning_rate: the highest, reached after the warm-up.
+        schedule: how the learning rate goes on after the warm-up: "cosine", "linear", "constant", or "wsd", which stays
+            and falls at the end.
         final_learning_rate: the lowest, reached at the last step; ``None`` means a tenth of ``learning_rate``.
         warmup_steps: updates over which the learning rate rises from 0; ``None`` means a twentieth of ``steps``,
             100 at the most.
-        beta_1: how slowly AdamW's mean of gradients forgets.
-        beta_2: how slowly AdamW's mean of squared gradients forgets.
+        decay_steps: updates over which "wsd" falls; ``None`` means a fifth of ``steps``.
+        beta_1: how slowly the mean of gradients forgets, in Adam, AdamW and Lion.
+        beta_2: how slowly the mean of squared gradients forgets, in Adam and AdamW; in Lion, its only mean.
+        momentum: how slowly the mean of gradients forgets in Momentum and Muon; ``None`` means 0.9 and 0.95.
         weight_decay: how strongly matrices and embeddings are pulled to 0.
         clip_norm: the largest norm of a gradient.
         spike_threshold: skip a step whose loss or gradient norm lies more than this many standard deviations above its
             running mean; ``None`` skips none. 6 is a cautious choice.
+        label_smoothing: the share of certainty that the training loss gives to all tokens alike; validation has none.
+        ema: how slowly an average of the weights forgets, such as 0.99; it is what is evaluated and loaded later.
+            0 means no average.
         seed: of the initial weights, the order of the data and the dropout.
         eval_every: steps between two passes over the whole validation split; 0 means only after the last step.
         checkpoint_every: steps between two checkpoints; 0 means only after the last step.
@@ -50,14 +60,20 @@ class TrainConfig:
     steps: int = 2000
     batch_size: int = 12
     micro_batch_size: int | None = None
+    optimizer: str = "adamw"
     learning_rate: float = 1e-3
+    schedule: str = "cosine"
     final_learning_rate: float | None = None
     warmup_steps: int | None = None
+    decay_steps: int | None = None
     beta_1: float = 0.9
     beta_2: float = 0.99
+    momentum: float | None = None
     weight_decay: float = 0.1
     clip_norm: float = 1.0
     spike_threshold: float | None = None
+    label_smoothing: float = 0.0
+    ema: float = 0.0
     seed: int = 0
     eval_every: int = 250
     checkpoint_every: int = 500
@@ -75,7 +91,7 @@ class TrainConfig:
             self._check_at_least(name, least)
         for name in ("learning_rate", "weight_decay", "eval_every", "checkpoint_every"):
             self._check_at_least(name, 0)
-        for name in ("final_learning_rate", "warmup_steps"):
+        for name in ("final_learning_rate", "warmup_steps", "decay_steps"):
             if getattr(self, name) is not None:
                 self._check_at_least(name, 0)
         if self.spike_threshold is not None and not self.spike_threshold > 0:
@@ -84,22 +100,41 @@ class TrainConfig:
             )
         if not self.clip_norm > 0:
             raise ValueError(f"clip_norm={self.clip_norm} must be greater than 0; for no clipping use float('inf')")
-        for name in ("beta_1", "beta_2"):
-            if not 0 <= getattr(self, name) < 1:
+        for name in ("beta_1", "beta_2", "momentum", "label_smoothing", "ema"):
+            if not 0 <= (getattr(self, name) or 0) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} must lie in [0, 1)")
-        if self.strategy not in STRATEGIES:
-            raise ValueError(f"strategy={self.strategy!r} is unknown; choose one of {', '.join(STRATEGIES)}")
+        choices: dict[str, Mapping[str, Any]] = {
+            "optimizer": OPTIMIZERS,
+            "schedule": SCHEDULES,
+            "strategy": STRATEGIES,
+            "precision": PRECISIONS,
+        }
+        for name, table in choices.items():
+            if getattr(self, name) not in table:
+                raise ValueError(f"{name}={getattr(self, name)!r} is unknown; choose one of {', '.join(table)}")
+        self._check_that_it_acts("momentum", "optimizer", ("momentum", "muon"))
+        self._check_that_it_acts("decay_steps", "schedule", ("wsd",))
+        if (self.decay_steps or 0) > (most := max(0, self.steps - self.warmup)):
+            raise ValueError(
+                f"decay_steps={self.decay_steps} is more than the {most} of steps={self.steps} after the warm-up"
+            )
         if self.sharded_checkpoints and (self.strategy != "fsdp" or self.background_saves):
             raise ValueError(
                 f"sharded_checkpoints=True needs strategy='fsdp' and background_saves=False, got {self.strategy!r} and "
                 f"{self.background_saves}"
             )
-        if self.precision not in PRECISIONS:
-            raise ValueError(f"precision={self.precision!r} is unknown; choose one of {', '.join(PRECISIONS)}")
         if self.batch_size % self.micro_batch:
             raise ValueError(
                 f"batch_size={self.batch_size} must be a multiple of micro_batch_size={self.micro_batch}; try "
                 f"micro_batch_size={math.gcd(self.batch_size, self.micro_batch)}"
+            )
+
+    def _check_that_it_acts(self, name: str, chooser: str, choices: tuple[str, ...]) -> None:
+        """Refuse a setting that nothing would read."""
+        if getattr(self, name) is not None and getattr(self, chooser) not in choices:
+            raise ValueError(
+                f"{name}={getattr(self, name)} acts with {chooser}={' or '.join(map(repr, choices))} only, got "
+                f"{chooser}={getattr(self, chooser)!r}"
             )
 
     def _check_at_least(self, name: str, least: float) -> None:
@@ -120,6 +155,12 @@ class TrainConfig:
     def warmup(self) -> int:
         """Warm-up steps, with ``None`` resolved."""
         return min(100, self.steps // 20) if self.warmup_steps is None else self.warmup_steps
+
+    def rate(self, t: int) -> float:
+        """The learning rate of update t, counted from 1."""
+        decay = {} if self.decay_steps is None else {"decay_steps": self.decay_steps}
+        shape = {"peak": self.learning_rate, "final": self.final_rate, "warmup_steps": self.warmup, "steps": self.steps}
+        return SCHEDULES[self.schedule](t, **shape, **decay)
 
     @property
     def final_rate(self) -> float:

@@ -28,7 +28,9 @@ def batch_gradient(run: RunState, step: int) -> tuple[float, int]:
     micro_batch = world.micro_batch(config.batch_size, config.micro_batch_size)
     inputs, targets = run.data.batch(step, config.batch_size, seed=config.seed, rank=world.rank, world_size=world.size)
     with keyed_dropout(run.model, config.seed, step, world.rank):
-        loss = accumulate_gradients(run.wrapped, inputs, targets, micro_batch, run.precision, world)
+        loss = accumulate_gradients(
+            run.wrapped, inputs, targets, micro_batch, run.precision, world, config.label_smoothing
+        )
     return loss, inputs.numel()
 
 
@@ -39,6 +41,7 @@ def accumulate_gradients(
     micro_batch: int,
     precision: Precision | None = None,
     world: World = ALONE,
+    label_smoothing: float = 0.0,
 ) -> float:
     """Add the gradient of the batch's mean loss to ``.grad``, a micro-batch at a time.
 
@@ -52,6 +55,7 @@ def accumulate_gradients(
         micro_batch: sequences at once through the model.
         precision: how it computes; ``None`` means float32. The gradient is left multiplied by its scale.
         world: the processes that share the batch.
+        label_smoothing: ε of :func:`minigpt.model.smoothed_cross_entropy`.
 
     Returns:
         What these rows add to the loss of the batch, in nats per token.
@@ -65,7 +69,8 @@ def accumulate_gradients(
         with gradient_sync(model, start + micro_batch >= len(inputs)):
             with precision.autocast():
                 logits = model(inputs[rows].to(device))
-            loss = next_token_loss(logits, targets[rows].to(device), reduction="sum") / n_tokens
+            expected = targets[rows].to(device)
+            loss = next_token_loss(logits, expected, reduction="sum", label_smoothing=label_smoothing) / n_tokens
             precision.backward(loss * world.size)  # DDP and FSDP take the mean over the processes
         total += loss.detach()
     return total.item()

@@ -1,7 +1,9 @@
 r"""The training loop: at each step, the gradient of the loss on one batch, and one update against it.
 
 $$g_t = \nabla_\theta \frac{1}{n} \sum_{i=1}^{n} -\log p_\theta(x_{i+1} \mid x_{\le i}), \qquad
-\theta_t = \operatorname{AdamW}\big(\theta_{t-1}, \operatorname{clip}(g_t), \eta_t\big)$$
+\theta_t = \operatorname{update}\big(\theta_{t-1}, \operatorname{clip}(g_t), \eta_t\big)$$
+
+where the update is AdamW's or another optimizer's.
 
 The only state besides weights and moments is the step: the batch, the learning rate and the dropout are functions of
 it, so a resumed run goes on exactly where it stopped.
@@ -16,6 +18,7 @@ from pathlib import Path
 
 from minigpt.model import GPT
 from minigpt.text import Dataset, Tokenizer
+from minigpt.train.averaging import WeightAverage
 from minigpt.train.blocks import run_blocks
 from minigpt.train.checkpoint import open_run_folder, resume_checkpoint, resumes
 from minigpt.train.config import TrainConfig
@@ -23,13 +26,13 @@ from minigpt.train.distributed import World, join_world
 from minigpt.train.gradients import batch_gradient
 from minigpt.train.guard import heed, judge
 from minigpt.train.history import History, Row
-from minigpt.train.optim import AdamW, decay_groups, fused_clip_by_norm
+from minigpt.train.optim import fused_clip_by_norm
 from minigpt.train.progress import Progress
 from minigpt.train.run_state import RunState
 from minigpt.train.saver import Saver
-from minigpt.train.schedule import warmup_cosine
 from minigpt.train.stop import StopFlag
 from minigpt.train.strategies import wrap
+from minigpt.train.update import build_optimizer, set_learning_rate
 from minigpt.train.validation import split_loss
 
 
@@ -85,7 +88,7 @@ def train(
             for step in range(first, config.steps):
                 row = train_step(run, step)
                 if validation is not None and config.is_due(step, config.eval_every):
-                    with run.precision.autocast():
+                    with run.precision.autocast(), run.averaged():
                         row["validation_loss"] = split_loss(model, validation, world=world).mean
                 history.append(row)
                 shown.show(row)
@@ -93,7 +96,7 @@ def train(
                 if world.any(stop.requested):
                     saver.save(run, step)
                     break
-    model.eval()
+    run.finish()
     return history
 
 
@@ -111,27 +114,18 @@ def train_step(run: RunState, step: int) -> Row:
     loss, norm, n_tokens = run.world.sum(loss, norm / run.world.size, n_positions)
     row: Row = {"step": step, "loss": loss, "learning_rate": rate, "gradient_norm": norm}
     if heed(run, judge(run, loss, norm), row):
-        run.optimizer.step()
+        run.update()
     run.optimizer.zero_grad()
     return row | {"tokens_per_second": n_tokens / (time.perf_counter() - started)}
-
-
-def set_learning_rate(optimizer: AdamW, config: TrainConfig, step: int) -> float:
-    """Give every parameter group the learning rate of this step (counted from 0), and return it."""
-    rate = warmup_cosine(
-        step + 1, peak=config.learning_rate, final=config.final_rate, warmup_steps=config.warmup, steps=config.steps
-    )
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    return rate
 
 
 def _start(model: GPT, config: TrainConfig, data: Dataset, tokenizer: Tokenizer | None, world: World) -> RunState:
     """The model on its device and wrapped, then its optimizer, which must see the parameters that wrapping leaves."""
     world.micro_batch(config.batch_size, config.micro_batch_size)
     wrapper = wrap(model.to(world.device).train(), config.strategy, world)
-    optimizer = AdamW(decay_groups(model, config.weight_decay), betas=(config.beta_1, config.beta_2))
-    return RunState(model, optimizer, config, data, tokenizer, world=world, wrapper=wrapper)
+    average = WeightAverage(model, config.ema) if config.ema else None
+    optimizer = build_optimizer(model, config)
+    return RunState(model, optimizer, config, data, tokenizer, world=world, wrapper=wrapper, average=average)
 
 
 def _go_on(run: RunState, out: Path, resume: bool | str) -> tuple[Path, int]:

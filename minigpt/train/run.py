@@ -35,6 +35,7 @@ from minigpt.train.config import TrainConfig, check_same_run
 from minigpt.train.distributed import is_main_process
 from minigpt.train.history import History
 from minigpt.train.loop import train
+from minigpt.train.optim import OPTIMIZERS, AdamW
 from minigpt.train.recipes import recipe
 from minigpt.train.run_state import model_from
 
@@ -54,8 +55,22 @@ class RunConfig:
         steps: how many updates.
         batch_size: sequences for each update.
         micro_batch_size: sequences at once through the model, a divisor of the batch size; fewer need less memory.
+        optimizer: "adamw", "adam", "muon", "lion", "momentum" or "sgd".
         learning_rate: the highest, reached after the warm-up.
+        schedule: how the learning rate goes on: "cosine", "linear", "constant" or "wsd" (stays, then falls).
+        warmup_steps: updates over which the learning rate rises from 0.
+        final_learning_rate: the lowest, at the last step.
+        decay_steps: updates over which "wsd" falls at the end.
+        beta_1: how slowly the mean of gradients forgets (Adam, AdamW, Lion).
+        beta_2: how slowly the mean of squared gradients forgets (Adam, AdamW).
+        momentum: how slowly the mean of gradients forgets (Momentum, Muon).
+        weight_decay: how strongly matrices and embeddings are pulled to 0.
+        clip_norm: the largest norm of a gradient.
+        label_smoothing: the share of certainty that the training loss gives to all tokens alike.
+        ema: how slowly an average of the weights forgets, such as 0.99; the average is what the run ends with.
         dropout: the share of activations dropped in training.
+        initialisation: "gpt2", "plain" or "zero": how each block's last matrices start.
+        init_std: standard deviation of the initial weights.
         attention: "auto", "formula", "sdpa" or "triton".
         validation_fraction: the share of the text, at its end, that is kept for validation.
         spike_threshold: skip a step whose loss or gradient norm lies more than this many standard deviations above its
@@ -84,8 +99,22 @@ class RunConfig:
     steps: int | None = None
     batch_size: int | None = None
     micro_batch_size: int | None = None
+    optimizer: str | None = None
     learning_rate: float | None = None
+    schedule: str | None = None
+    warmup_steps: int | None = None
+    final_learning_rate: float | None = None
+    decay_steps: int | None = None
+    beta_1: float | None = None
+    beta_2: float | None = None
+    momentum: float | None = None
+    weight_decay: float | None = None
+    clip_norm: float | None = None
+    label_smoothing: float | None = None
+    ema: float | None = None
     dropout: float | None = None
+    initialisation: str | None = None
+    init_std: float | None = None
     attention: str | None = None
     validation_fraction: float = 0.1
     spike_threshold: float | None = None
@@ -108,14 +137,14 @@ class RunConfig:
 
     def model_config(self, vocab_size: int) -> GPTConfig:
         """The model's configuration: preset, then recipe, then what was set here."""
-        changes = {**recipe(self.recipe).model, **self._set("context_length", "dropout", "attention")}
+        changes = {**recipe(self.recipe).model, **self._set_of(GPTConfig)}
         return GPTConfig.preset(self.preset, vocab_size=vocab_size, **changes)
 
     def train_config(self) -> TrainConfig:
-        """The training's configuration: the recipe, then what was set here."""
+        """The training's configuration: the recipe's learning rate for the optimizer, then what was set here."""
         rate = recipe(self.recipe).learning_rate(self.model_config(vocab_size=1).d_model)
-        shared = {field.name for field in dataclasses.fields(TrainConfig)} & set(vars(self))
-        return TrainConfig(**{"learning_rate": rate, **self._set(*shared)})
+        optimizer = OPTIMIZERS.get(self.optimizer or TrainConfig.optimizer, AdamW)
+        return TrainConfig(**{"learning_rate": rate * optimizer.relative_rate, **self._set_of(TrainConfig)})
 
     def to_json(self) -> str:
         """This configuration as a JSON object."""
@@ -138,7 +167,9 @@ class RunConfig:
         except (ValueError, TypeError, KeyError) as error:
             raise ValueError(f"{path} can't be used: {error}") from None
 
-    def _set(self, *names: str) -> dict[str, Any]:
+    def _set_of(self, part: type[GPTConfig] | type[TrainConfig]) -> dict[str, Any]:
+        """The fields of the model's or the training's configuration that were set here."""
+        names = [field.name for field in dataclasses.fields(part) if hasattr(self, field.name)]
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
 

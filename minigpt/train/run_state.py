@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,10 +11,11 @@ from torch import Tensor, nn
 
 from minigpt.model import GPT, GPTConfig
 from minigpt.text import Dataset, Tokenizer
+from minigpt.train.averaging import WeightAverage
 from minigpt.train.checkpoint import Checkpoint
 from minigpt.train.config import TrainConfig, check_same_run
 from minigpt.train.distributed import ALONE, World
-from minigpt.train.optim import AdamW
+from minigpt.train.optim import EquationOptimizer
 from minigpt.train.precision import Precision
 from minigpt.train.spikes import SpikeWatch, Usual
 from minigpt.train.strategies import copy_whole, gathered
@@ -34,16 +36,18 @@ class RunState:
         wrapper: what is called in place of the model, so that the processes add up their gradients, if anything is.
         precision: how it computes, with the loss scale of the next step.
         spikes: what the loss and the gradient norm usually are.
+        average: of the model's weights over its updates, if it is wanted.
     """
 
     model: GPT
-    optimizer: AdamW
+    optimizer: EquationOptimizer
     config: TrainConfig
     data: Dataset
     tokenizer: Tokenizer | None = None
     bad_steps: int = 0
     world: World = ALONE
     wrapper: nn.Module | None = None
+    average: WeightAverage | None = None
     precision: Precision = field(init=False)
     spikes: SpikeWatch = field(init=False)
 
@@ -61,13 +65,30 @@ class RunState:
         """Whether each process writes its part of a checkpoint."""
         return self.config.sharded_checkpoints and self.world.size > 1
 
+    def update(self) -> None:
+        """Let the optimizer change the weights, and take them into their average."""
+        self.optimizer.step()
+        if self.average is not None:
+            self.average.update(self.model)
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """Inside, the model has the averaged weights, if there are any."""
+        return nullcontext() if self.average is None else self.average.in_use(self.model)
+
+    def finish(self) -> None:
+        """Leave the model ready to use: with the averaged weights, if there are any, and without dropout."""
+        if self.average is not None:
+            self.average.copy_to(self.model)
+        self.model.eval()
+
     def snapshot(self, step: int) -> Checkpoint:
         """All that decides how the run goes on, after ``step`` updates; every process must ask for it.
 
         Its tensors are the run's own where they are not sharded. Sharded ones are whole and on the CPU of rank 0; or
-        stay what they are, if each process is to save its part.
+        stay what they are, if each process is to save its part. Where there is an average, it stands as the model's
+        weights, since they are what one loads later, and the raw weights stand beside the moments.
         """
-        weights, moments = weights_of(self.model), self._moments()
+        weights, moments = self._weights(), self._moments()
         if not self.saves_shards:
             weights, moments = (gathered(tensors, self.world) for tensors in (weights, moments))
         state = {**self._description(), "carried": self._carried()}
@@ -83,7 +104,7 @@ class RunState:
             ValueError: naming each field in which the snapshot's run differs from this one, or a tensor that does not
                 fit.
         """
-        own, weights, moments = self._description(), weights_of(self.model), self._moments()
+        own, weights, moments = self._description(), self._weights(), self._moments()
         check_same_run({name: checkpoint.state[name] for name in own}, own)
         carried = checkpoint.state.get("carried")
         if not isinstance(carried, dict) or _types(carried) != _types(self._carried()):
@@ -94,12 +115,19 @@ class RunState:
         self._take_up(carried)
         return checkpoint.step
 
+    def _weights(self) -> dict[str, Tensor]:
+        return weights_of(self.model) if self.average is None else self.average.weights
+
     def _moments(self) -> dict[str, Tensor]:
-        return {
+        moments = {
             f"{name}.{key}": value
             for name, parameter in self.model.named_parameters()
             for key, value in self.optimizer.state_of(parameter).items()
         }
+        if self.average is None:
+            return moments
+        raw = {f"{name}.raw": weights for name, weights in weights_of(self.model).items()}
+        return {**moments, **raw, "average.n_updates": self.average.n_updates}
 
     def _carried(self) -> dict[str, Any]:
         """What the loop remembers from step to step, apart from weights and moments."""

@@ -43,6 +43,10 @@ EQUAL = {
     ("online-softmax", "double '0' at 234"): "2 (0) is 0",
 }
 EQUAL_REGISTERED = {
+    ("warmup-constant", r"swap '\\le' by '<' at 67"): "at t = W both cases give the peak",
+    ("warmup-linear", r"swap '<' by '\\le' at 157"): "at t = S both cases give the final rate",
+    ("warmup-stable-decay", r"swap '\\le' by '<' at 67"): "at t = W both cases give the peak",
+    ("warmup-stable-decay", r"swap '<' by '\\le' at 197"): "at t = S both cases give the final rate",
     ("muon", r"double '\\mu m_t + (1 - \\mu) g_t' at 197"): "an orthogonal direction has no length",
     ("layer-norm", r"exchange 'x_j - \\mu' by '\\mu - x_j' at 165"): "it is squared",
     ("loss-scale", "double '0' at 303"): "twice 0 is 0",

@@ -38,6 +38,8 @@ def test_defaults_follow_from_the_widths():
         ({"vocab_size": 0}, "vocab_size=0 must be a whole number of at least 1"),
         ({"n_layers": 2.5}, "n_layers=2.5 must be a whole number"),
         ({"window": 0}, "window=0 must be a whole number of at least 1"),
+        ({"initialisation": "xavier"}, "initialisation='xavier' is unknown; choose one of gpt2, plain, zero"),
+        ({"init_std": 0.0}, "init_std=0.0 must be a finite number greater than 0"),
         ({"dropout": 1.0}, r"dropout=1.0 must lie in \[0, 1\)"),
         ({"d_model": 18, "n_heads": 6, "position": "rope-half"}, "needs an even width, got 3"),
     ],

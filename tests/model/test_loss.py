@@ -5,6 +5,7 @@ import torch
 from torch.nn import functional as F
 
 import minigpt as mg
+from minigpt.model import smoothed_cross_entropy
 
 
 def literal(y, p):
@@ -91,3 +92,21 @@ def test_shapes_that_do_not_fit_and_an_unknown_reduction_are_refused():
         mg.next_token_loss(torch.randn(2, 3, 4), torch.zeros(2, 4, dtype=torch.int64))
     with pytest.raises(ValueError, match="reduction='none' is unknown"):
         mg.next_token_loss(torch.randn(1, 1, 4), torch.zeros(1, 1, dtype=torch.int64), reduction="none")
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.7])
+def test_smoothed_next_token_loss_is_the_formula_on_one_hot_targets(smoothing, assert_near):
+    logits, targets = torch.randn(2, 3, 5, dtype=torch.float64), torch.randint(0, 5, (2, 3))
+    y, p = torch.nn.functional.one_hot(targets, 5).double(), mg.softmax(logits)
+    expected = smoothed_cross_entropy(y, p, smoothing)
+    assert_near(mg.next_token_loss(logits, targets, label_smoothing=smoothing), expected.mean())
+    targets[0, 1] = -100
+    expected[0, 1] = 0
+    total = mg.next_token_loss(logits, targets, reduction="sum", label_smoothing=smoothing)
+    assert_near(total, expected.sum())
+
+
+@pytest.mark.parametrize("smoothing", [-0.1, 1.0, float("nan")])
+def test_a_smoothing_outside_its_range_is_refused(smoothing):
+    with pytest.raises(ValueError, match=r"label_smoothing=.* must lie in \[0, 1\)"):
+        mg.next_token_loss(torch.zeros(1, 1, 2), torch.zeros(1, 1, dtype=torch.int64), label_smoothing=smoothing)

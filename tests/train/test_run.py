@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import minigpt as mg
-from minigpt.train import RECIPES, RunConfig, build_tokenizer
+from minigpt.train import RECIPES, Lion, RunConfig, build_tokenizer
 
 TEXT = "the cat sat on the mat, and the dog sat on the log. " * 40
 
@@ -71,6 +71,20 @@ def test_what_is_set_wins_over_the_recipe_and_the_preset(name):
     model = config.model_config(vocab_size=11)
     assert (model.context_length, model.dropout, model.vocab_size) == (48, 0.25, 11)
     assert all(getattr(model, part) == choice for part, choice in RECIPES[name].model.items())
+
+
+def test_every_setting_of_the_training_and_the_model_is_handed_on():
+    settings = {"optimizer": "muon", "schedule": "wsd", "decay_steps": 7, "momentum": 0.5, "ema": 0.5, "clip_norm": 2.0}
+    config = RunConfig(**settings, initialisation="zero", init_std=0.1)
+    training, model = config.train_config(), config.model_config(vocab_size=11)
+    assert {name: getattr(training, name) for name in settings} == settings
+    assert (model.initialisation, model.init_std) == ("zero", 0.1)
+
+
+def test_the_learning_rate_follows_the_optimizer_unless_it_is_set():
+    rate = RunConfig().train_config().learning_rate
+    assert RunConfig(optimizer="lion").train_config().learning_rate == rate * Lion.relative_rate
+    assert RunConfig(optimizer="lion", learning_rate=0.25).train_config().learning_rate == 0.25
 
 
 def test_unknown_names_list_the_known_ones():

@@ -1,4 +1,4 @@
-"""Checks of the optimizers, of clipping, and of the schedules of their learning rate."""
+"""Checks of what makes an update: optimizers, clipping, schedules of the learning rate, averages of the weights."""
 
 from typing import Any
 
@@ -109,12 +109,50 @@ def clip_by_norm(function: Any, draw: Draw) -> Case:
     }
 
 
-@check
-def warmup_cosine(function: Any, draw: Draw) -> Case:
+def _rates(function: Any, draw: Draw, **options: int) -> Case:
     """Every update and two beyond the end, with and without a warm-up, and with nothing after it."""
-    warmup = draw.size(0, 3)
-    steps = max(1, warmup + draw.choice([0, 3, 6]))
+    warmup, after = options.pop("warmup", draw.size(0, 3)), options.pop("after", draw.choice([0, 3, 6]))
+    steps = max(1, warmup + after)
     t = torch.arange(1, steps + 3)
-    rates = [function(i, peak=7.0, final=5.5, warmup_steps=warmup, steps=steps) for i in t.tolist()]
+    rates = [function(i, peak=7.0, final=5.5, warmup_steps=warmup, steps=steps, **options) for i in t.tolist()]
     given = {"t": t, "eta_max": 7.0, "eta_min": 5.5, "W": warmup, "S": steps}
     return given, torch.tensor(rates, dtype=torch.float64)
+
+
+@check
+def warmup_constant(function: Any, draw: Draw) -> Case:
+    """It knows of no end."""
+    given, rates = _rates(function, draw)
+    return {name: given[name] for name in ("t", "eta_max", "W")}, rates
+
+
+@check
+def warmup_cosine(function: Any, draw: Draw) -> Case:
+    """As its sisters."""
+    return _rates(function, draw)
+
+
+@check
+def warmup_linear(function: Any, draw: Draw) -> Case:
+    """As its sisters."""
+    return _rates(function, draw)
+
+
+@check
+def warmup_stable_decay(function: Any, draw: Draw) -> Case:
+    """A decay over all that the warm-up leaves, over a part, and none; or the usual fifth."""
+    warmup, after = draw.size(0, 3), draw.choice([3, 6])
+    if draw.choice([True, False]):
+        given, rates = _rates(function, draw, warmup=warmup, after=after)
+        return {**given, "C": min(after, -(-(warmup + after) // 5))}, rates
+    decay = draw.choice([0, 2, after])
+    given, rates = _rates(function, draw, warmup=warmup, after=after, decay_steps=decay)
+    return {**given, "C": decay}, rates
+
+
+@check
+def weight_average(function: Any, draw: Draw) -> Case:
+    """At the first update, where the average before does not count, and later."""
+    t, (average, theta) = draw.choice([1, 2, 9]), draw.normal(2, draw.size())
+    given = {"theta_bar_t_minus_1": average, "theta_t": theta, "t": t, "beta": 0.8}
+    return given, function(average, theta, t, 0.8)

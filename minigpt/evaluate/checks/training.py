@@ -26,6 +26,14 @@ def cross_entropy(function: Any, draw: Draw) -> Case:
 
 
 @check
+def label_smoothing(function: Any, draw: Draw) -> Case:
+    """As cross-entropy, with a little and with much of it."""
+    given, _ = cross_entropy(lambda y, p: None, draw)
+    smoothing = draw.choice([0.1, 0.6])
+    return {**given, "epsilon": smoothing}, function(given["y"], given["p"], smoothing)
+
+
+@check
 def cross_entropy_from_logits(function: Any, draw: Draw) -> Case:
     """Any class."""
     z = draw.normal(draw.size(1, 6))

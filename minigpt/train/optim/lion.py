@@ -73,6 +73,7 @@ class Lion(EquationOptimizer):
     """
 
     rule = Rule(("m",), formula_update, fused_update)
+    relative_rate = 0.5
 
     def __init__(
         self,

@@ -66,6 +66,7 @@ class Momentum(EquationOptimizer):
     """
 
     rule = Rule(("m",), formula_update, fused_update)
+    relative_rate = 5.0
 
     def __init__(
         self,

@@ -102,6 +102,7 @@ class Muon(EquationOptimizer):
     """
 
     rule = Rule(("m",), formula_update, fused_update)
+    relative_rate = 8.0
 
     def __init__(
         self,

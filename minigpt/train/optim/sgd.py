@@ -60,6 +60,7 @@ class SGD(EquationOptimizer):
     """
 
     rule = Rule((), formula_update, fused_update)
+    relative_rate = 50.0
 
     def __init__(self, params: Any, lr: float = 0.1, weight_decay: float = 0.0, implementation: str = "fused") -> None:
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay}, implementation)
