@@ -12,7 +12,7 @@ IF_IT_FAILS_SHOW_WHY := >.venv/pip.log 2>&1 || { cat .venv/pip.log >&2; exit 1; 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-mutants check format lint types docs notebooks clean
+.PHONY: help demo test test-mutants test-faults check format lint types docs notebooks clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ test: .venv/.with-test  ## Run the tests
 
 test-mutants: .venv/.with-test  ## Change each equation and each function in one place after another: is it noticed?
 	@$(BIN)/python tests/equations/campaign.py
+
+test-faults: .venv/.with-test  ## Kill, stop, damage, forge and fill the disk, some thousand times: does a run survive it?
+	@$(BIN)/python tests/faults/fault_campaign.py
 
 check: .venv/.with-dev  ## Format, lint, types and tests: everything that must pass before a commit
 	@$(BIN)/ruff format --check .

@@ -113,6 +113,7 @@ def new_folder(folder: Path, step: int, *, keep: int) -> Iterator[Path]:
         if final.exists():
             delete_folder(final)
         partial.rename(final)
+    with explain_full_disk(f"{final.name} is in {folder}, but the disk did not confirm it. Free some space"):
         flush_folder(folder)
     for old in checkpoint_folders(folder)[:-keep]:
         delete_folder(old)

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from minigpt.model import GPT, GPTConfig
@@ -200,6 +201,20 @@ def model_from(checkpoint: Checkpoint) -> GPT:
     Raises:
         ValueError: if the configuration or the weights can't be used.
     """
-    model = GPT(GPTConfig.from_json(json.dumps(checkpoint.state["model_config"])))
+    config = GPTConfig.from_json(json.dumps(checkpoint.state["model_config"]))
+    _check_size(config, checkpoint.model)
+    model = GPT(config)
     load_weights(model, checkpoint.model)
     return model.eval()
+
+
+def _check_size(config: GPTConfig, weights: dict[str, Tensor]) -> None:
+    """Compare the shapes before memory is taken: a forged configuration may ask for more than any machine has."""
+    if config.n_layers > len(weights):
+        raise ValueError(f"the weights do not fit the model: {len(weights)} tensors for n_layers={config.n_layers}")
+    try:
+        with torch.device("meta"):
+            shapes = weights_of(GPT(config))
+    except (RuntimeError, OverflowError, TypeError) as error:
+        raise ValueError(f"no tensor can be as large as the model's configuration says: {error}") from None
+    check_fit(shapes, weights, "the weights do")
