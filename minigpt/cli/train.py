@@ -66,8 +66,8 @@ def _describe(run: Run) -> str:
     return (
         f"text:  {run.data} to learn from, {run.validation} to be tested on; "
         f"{run.tokenizer.name} tokenizer, {run.tokenizer.vocab_size} tokens\n"
-        f"model: {config.preset} with recipe {config.recipe}, {run.model.n_parameters:,} parameters, "
-        f"context {run.model.config.context_length}\n"
+        f"model: {config.from_pretrained or config.preset} with recipe {config.recipe}, "
+        f"{run.model.n_parameters:,} parameters, context {run.model.config.context_length}\n"
         f"goal:  a loss far below guessing, {guess:.3f} nats per token; "
         f"{training.steps:,} steps of {training.batch_size} sequences"
     )

@@ -9,6 +9,8 @@ import numpy as np
 import tyro
 
 import minigpt as mg
+from minigpt.text import Dataset
+from minigpt.text.shards import Shard
 from minigpt.train import RunConfig, open_splits
 
 RunFolder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
@@ -65,7 +67,8 @@ class Eval:
         """Print the figures."""
         model, tokenizer = mg.load_model(self.out)
         if self.text is None:
-            _, _, data = open_splits(RunConfig.read(self.out), model.config.context_length, tokenizer)
+            config = RunConfig.read(self.out)
+            _, _, data = open_splits(config, config.context_length or model.config.context_length, tokenizer)
         else:
             data = mg.TokenDataset.from_text(mg.read_text(self.text), tokenizer, model.config.context_length)
         print(mg.evaluate(model, data, tokenizer))
@@ -97,8 +100,8 @@ class Ladder:
         names = ("text", "corpus", "tokenizer", "validation_fraction")
         config = RunConfig(**{name: getattr(self, name) for name in names})
         config = config if self.run is None else RunConfig.read(self.run)
-        tokenizer, *splits = open_splits(config, 1, tokenizer)
-        train_ids, validation_ids = (np.concatenate([shard.tokens for shard in data.shards]) for data in splits)
+        tokenizer, *splits = open_splits(config, 2, tokenizer)
+        train_ids, validation_ids = (np.concatenate([shard.tokens for shard in _shards(data)]) for data in splits)
         ladder = mg.ladder(train_ids, validation_ids, tokenizer, model=model)
         print(ladder)
         out = self.out or (self.run or Path()) / "ladder.png"
@@ -107,3 +110,9 @@ class Ladder:
             print(f"picture: {out}")
         except ImportError as error:
             print(f"picture: {error}")
+
+
+def _shards(data: Dataset) -> list[Shard]:
+    if not isinstance(data, mg.TokenDataset):
+        raise ValueError(f"the ladder is for one long text, and the run reads {data}; give the text with --text")
+    return data.shards

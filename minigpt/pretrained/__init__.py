@@ -3,6 +3,6 @@
 The tokenizer of such a folder is read by :func:`minigpt.load_tokenizer`.
 """
 
-from minigpt.pretrained.folder import load_pretrained, save_pretrained
+from minigpt.pretrained.folder import load_pretrained, pretrained_config, save_pretrained
 
-__all__ = ["load_pretrained", "save_pretrained"]
+__all__ = ["load_pretrained", "pretrained_config", "save_pretrained"]

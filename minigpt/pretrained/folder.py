@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from minigpt.model import GPT
+from minigpt.model import GPT, GPTConfig
 from minigpt.pretrained import gpt2
 from minigpt.pretrained.weights import WEIGHTS, StoredTensor, read_object, stored_tensors
 from minigpt.text import Tokenizer
@@ -43,6 +43,19 @@ def load_pretrained(
         ValueError: if a file is missing or can't be read, the model is of another kind than GPT-2, or a tensor is
             missing, left over or of another shape; it names the field or the tensor.
     """
+    config = pretrained_config(folder, dropout=dropout, attention=attention)
+    with torch.device("meta"):  # the shapes alone: the weights come from the file
+        model = GPT(config)
+    _read_weights(Path(folder), model, dtype)
+    return model.eval()
+
+
+def pretrained_config(folder: Path | str, *, dropout: float | None = None, attention: str = "auto") -> GPTConfig:
+    """The configuration of the model that :func:`load_pretrained` would load.
+
+    Raises:
+        ValueError: if there is no such folder, or its ``config.json`` is missing or asks for what our GPT does not do.
+    """
     folder = Path(folder)
     if not folder.is_dir():
         raise ValueError(
@@ -51,13 +64,9 @@ def load_pretrained(
         )
     fields = read_object(folder / "config.json")
     try:
-        config = gpt2.gpt_config(fields, dropout=dropout, attention=attention)
+        return gpt2.gpt_config(fields, dropout=dropout, attention=attention)
     except ValueError as error:
         raise ValueError(f"{folder / 'config.json'} can't be used: {error}") from None
-    with torch.device("meta"):  # the shapes alone: the weights come from the file
-        model = GPT(config)
-    _read_weights(folder, model, dtype)
-    return model.eval()
 
 
 def save_pretrained(model: GPT, folder: Path | str, tokenizer: Tokenizer | None = None) -> None:

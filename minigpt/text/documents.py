@@ -73,15 +73,15 @@ class DocumentDataset(RowDataset):
         Args:
             documents: texts.
             tokenizer: where it has the token ``<|endoftext|>``, that token ends a document, so that a model learns
-                where to stop; a document of more than ``context_length`` tokens loses it with the rest of its end.
-            context_length: T, in tokens.
+                where to stop.
+            context_length: T, in tokens; the rest of a longer document is lost, and its end with it.
 
         Raises:
             ValueError: if no document has the two tokens that it takes to predict one.
         """
         end = [tokenizer.special_tokens[END_OF_TEXT]] if END_OF_TEXT in tokenizer.special_tokens else []
         # what does not fit the context would only fill the memory
-        encoded = [(tokenizer.encode(text) + end)[: context_length + 1] for text in documents]
+        encoded = [(tokenizer.encode(text) + end)[:context_length] for text in documents]
         rows = [np.array(ids, dtype=np.int64) for ids in encoded if len(ids) > 1]
         if not rows:
             raise ValueError(f"none of {len(documents)} document(s) has two tokens or more; give a longer text")

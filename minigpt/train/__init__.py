@@ -19,9 +19,10 @@ from minigpt.train.optim import (
     newton_schulz,
 )
 from minigpt.train.recipes import RECIPES, Recipe, recipe
-from minigpt.train.run import Run, RunConfig, build_tokenizer, load_model, open_splits, prepare_run, start_run
+from minigpt.train.run import Run, RunConfig, load_model, prepare_run, start_run
 from minigpt.train.run_state import RunState
 from minigpt.train.schedule import SCHEDULES, warmup_constant, warmup_cosine, warmup_linear, warmup_stable_decay
+from minigpt.train.splits import build_tokenizer, open_splits
 from minigpt.train.validation import SplitLoss, split_loss
 
 __all__ = [

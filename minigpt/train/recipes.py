@@ -1,9 +1,10 @@
 """Recipes: which parts and which training settings go together, by name.
 
-A recipe changes fields of a preset's :class:`~minigpt.GPTConfig` and chooses the learning rate; what the caller sets
-explicitly wins over it.
+A recipe changes fields of a preset's :class:`~minigpt.GPTConfig` and of :class:`~minigpt.TrainConfig`; what the caller
+sets explicitly wins over it.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,19 +15,29 @@ class Recipe:
 
     Attributes:
         summary: one line in plain words.
-        rate_at_128: the learning rate that does best at width 128; see :meth:`learning_rate`.
+        rate_at_128: the learning rate that does best at width 128; see :meth:`learning_rate`. ``None``: ``training``
+            names the rate, whatever the width.
         model: fields of ``GPTConfig``.
+        training: fields of ``TrainConfig``.
+        tokenizer: where neither the caller nor a pretrained model brings one.
+        documents: whether a text is read as documents, a row each, and not as one long row of tokens.
+        epochs: how often each document is read, where no number of steps is set.
     """
 
     summary: str
-    rate_at_128: float
+    rate_at_128: float | None = None
     model: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+    tokenizer: str = "char"
+    documents: bool = False
+    epochs: int | None = None
 
     def learning_rate(self, d_model: int) -> float:
         """The rate for a model of width D, falling as 1/D.
 
         Source: Yang et al. 2022, arXiv:2203.03466, table 3 (hidden weights under Adam).
         """
+        assert self.rate_at_128 is not None
         return self.rate_at_128 * 128 / d_model
 
 
@@ -39,6 +50,24 @@ RECIPES: dict[str, Recipe] = {
         summary="today's parts: RMSNorm, rotary positions, QK-norm, squared ReLU, no biases",
         model={"norm": "rms", "position": "rope-half", "qk_norm": True, "mlp": "relu2", "bias": False},
         rate_at_128=3e-3,
+    ),
+    "as-written": Recipe(
+        summary="the fine-tuning script of the seed document, section 4: documents padded and cut to the context, Adam "
+        "at a rate of 0.001 that stays, batches of 32, 10 epochs",
+        model={"dropout": 0.0},  # from_pretrained leaves a model in evaluation mode, and the script never changes that
+        training={
+            "optimizer": "adam",
+            "learning_rate": 1e-3,
+            "schedule": "constant",
+            "warmup_steps": 0,
+            "beta_2": 0.999,
+            "weight_decay": 0.0,
+            "clip_norm": math.inf,
+            "batch_size": 32,
+        },
+        tokenizer="gpt2",
+        documents=True,
+        epochs=10,
     ),
 }
 

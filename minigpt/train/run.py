@@ -16,19 +16,8 @@ from typing import Any, Self
 import torch
 
 from minigpt.model import GPT, GPTConfig
-from minigpt.text import (
-    BPETokenizer,
-    CharTokenizer,
-    Dataset,
-    TokenDataset,
-    Tokenizer,
-    load_corpus,
-    load_tokenizer,
-    open_prepared,
-    read_text,
-    split_text,
-    tiktoken_tokenizer,
-)
+from minigpt.pretrained import load_pretrained, pretrained_config
+from minigpt.text import Dataset, DocumentDataset, Tokenizer, load_tokenizer
 from minigpt.text.files import write_atomically
 from minigpt.train.checkpoint import load_checkpoint, open_run_folder, resumes
 from minigpt.train.config import TrainConfig, check_same_run
@@ -38,6 +27,7 @@ from minigpt.train.loop import train
 from minigpt.train.optim import OPTIMIZERS, AdamW
 from minigpt.train.recipes import recipe
 from minigpt.train.run_state import model_from
+from minigpt.train.splits import open_splits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +38,10 @@ class RunConfig:
         text: a UTF-8 text file, or a folder of them.
         corpus: a corpus by name: "python-docs", "tiny-world" or "shakespeare"; used where no text is given.
         data: a folder that `minigpt prepare` made; used instead of a text.
+        from_pretrained: a folder of Hugging Face with a GPT-2: the run starts from its weights, with its tokenizer.
         tokenizer: "char", "bpe:1024" (trained here, to that many tokens), "gpt2", or a saved tokenizer's file.
-        preset: the size: "nano", "micro", "gpt2", …
-        recipe: the parts and settings: "gpt2" or "fast".
+        preset: the size: "nano", "micro", "gpt2", …; a pretrained model has its own.
+        recipe: the parts and settings: "gpt2", "fast" or "as-written".
         context_length: the most tokens the model sees at once.
         steps: how many updates.
         batch_size: sequences for each update.
@@ -92,7 +83,8 @@ class RunConfig:
     text: Path | None = None
     corpus: str = "python-docs"
     data: Path | None = None
-    tokenizer: str = "char"
+    from_pretrained: Path | None = None
+    tokenizer: str | None = None
     preset: str = "nano"
     recipe: str = "gpt2"
     context_length: int | None = None
@@ -131,20 +123,38 @@ class RunConfig:
     out: Path = Path("runs/default")
 
     def __post_init__(self) -> None:
-        for name in ("text", "data", "out"):
+        for name in ("text", "data", "from_pretrained", "out"):
             if isinstance(value := getattr(self, name), str):
                 object.__setattr__(self, name, Path(value))
 
     def model_config(self, vocab_size: int) -> GPTConfig:
         """The model's configuration: preset, then recipe, then what was set here."""
         changes = {**recipe(self.recipe).model, **self._set_of(GPTConfig)}
-        return GPTConfig.preset(self.preset, vocab_size=vocab_size, **changes)
+        if self.from_pretrained is None:
+            return GPTConfig.preset(self.preset, vocab_size=vocab_size, **changes)
+        free = {name: changes.pop(name) for name in ("dropout", "attention") if name in changes}
+        changes.pop("context_length", None)  # shorter rows leave a pretrained model as it is
+        if changes:
+            other = ", ".join(f"{name}={value!r}" for name, value in changes.items())
+            raise ValueError(f"the model in {self.from_pretrained} has parts of its own, so {other} can't be chosen")
+        return pretrained_config(self.from_pretrained, **free)
 
     def train_config(self) -> TrainConfig:
-        """The training's configuration: the recipe's learning rate for the optimizer, then what was set here."""
-        rate = recipe(self.recipe).learning_rate(self.model_config(vocab_size=1).d_model)
-        optimizer = OPTIMIZERS.get(self.optimizer or TrainConfig.optimizer, AdamW)
-        return TrainConfig(**{"learning_rate": rate * optimizer.relative_rate, **self._set_of(TrainConfig)})
+        """The training's configuration: the recipe with its rate for the optimizer, then what was set here."""
+        chosen = recipe(self.recipe)
+        settings = {**chosen.training, **self._set_of(TrainConfig)}
+        if "learning_rate" not in settings:
+            optimizer = OPTIMIZERS.get(settings.get("optimizer", TrainConfig.optimizer), AdamW)
+            rate = chosen.learning_rate(self.model_config(vocab_size=1).d_model)
+            settings["learning_rate"] = rate * optimizer.relative_rate
+        return TrainConfig(**settings)
+
+    def with_steps(self, data: Dataset) -> Self:
+        """With the recipe's epochs over ``data`` as a number of steps, where none is set."""
+        epochs = recipe(self.recipe).epochs
+        if self.steps is not None or epochs is None or not isinstance(data, DocumentDataset):
+            return self
+        return dataclasses.replace(self, steps=epochs * data.n_batches(self.train_config().batch_size))
 
     def to_json(self) -> str:
         """This configuration as a JSON object."""
@@ -221,17 +231,23 @@ class Run:
 
 
 def prepare_run(config: RunConfig) -> Run:
-    """Read the text, make the tokenizer, the splits and the untrained model.
+    """Read the text, make the tokenizer, the splits and the model, untrained or pretrained.
 
     Raises:
         ValueError: if the text, the tokenizer or a setting can't be used.
     """
     config.train_config()  # a wrong setting should be heard of before a long text is read
-    context_length = config.model_config(vocab_size=1).context_length
+    context_length = config.context_length or config.model_config(vocab_size=1).context_length
     tokenizer, data, validation = open_splits(config, context_length)
-    generator = torch.Generator().manual_seed(config.seed)
-    model = GPT(config.model_config(tokenizer.vocab_size), generator=generator)
-    return Run(config, model, tokenizer, data, validation)
+    model = _first_model(config, config.model_config(tokenizer.vocab_size))
+    return Run(config.with_steps(data), model, tokenizer, data, validation)
+
+
+def _first_model(config: RunConfig, shape: GPTConfig) -> GPT:
+    """The model before its first update."""
+    if config.from_pretrained is not None:
+        return load_pretrained(config.from_pretrained, dropout=shape.dropout, attention=shape.attention)
+    return GPT(shape, generator=torch.Generator().manual_seed(config.seed))
 
 
 def start_run(config: RunConfig, *, resume: bool | str = False, progress: bool = True) -> Run:
@@ -251,53 +267,3 @@ def load_model(out: Path | str) -> tuple[GPT, Tokenizer]:
     if checkpoint.state["tokenizer"] is None:
         raise ValueError(f"the run in {out} was saved without its tokenizer; pass tokenizer=… to minigpt.train")
     return model_from(checkpoint), load_tokenizer(checkpoint.state["tokenizer"])
-
-
-def build_tokenizer(name: str, text: str, whole_text: str | None = None) -> Tokenizer:
-    """The tokenizer that a name stands for.
-
-    Args:
-        name: "char", "bpe" or "bpe:1024", a tiktoken name such as "gpt2", or the file of a saved tokenizer.
-        text: what a BPE tokenizer is trained on.
-        whole_text: where a character tokenizer takes its characters from; ``None`` means ``text``.
-
-    Raises:
-        ValueError: if the name stands for none.
-    """
-    kind, _, size = name.partition(":")
-    if kind == "char":
-        return CharTokenizer.train(text if whole_text is None else whole_text)
-    if kind == "bpe":
-        if size and not size.isdecimal():
-            raise ValueError(f"tokenizer={name!r}: after 'bpe:' comes the number of tokens, as in bpe:1024")
-        return BPETokenizer.train(text, int(size or 1024))
-    if Path(name).is_file():
-        return load_tokenizer(Path(name))
-    try:
-        return tiktoken_tokenizer(name)
-    except ValueError as error:
-        raise ValueError(f"tokenizer={name!r} is not char, bpe:1024 or a saved tokenizer's file, and {error}") from None
-
-
-def open_splits(
-    config: RunConfig, context_length: int, tokenizer: Tokenizer | None = None
-) -> tuple[Tokenizer, TokenDataset, TokenDataset]:
-    """The tokenizer, the training split and the validation split that a configuration speaks of.
-
-    Args:
-        config: names the text, or the prepared shards, and the tokenizer.
-        context_length: T, in tokens.
-        tokenizer: a trained one, used instead of the one that ``config`` names.
-
-    Raises:
-        ValueError: if the text or the tokenizer can't be used, or a split is shorter than the context.
-    """
-    if config.data is not None:
-        prepared = open_prepared(config.data)
-        return prepared.tokenizer, prepared.train(context_length), prepared.validation(context_length)
-    text = load_corpus(config.corpus) if config.text is None else read_text(config.text)
-    parts = split_text(text, config.validation_fraction)
-    if tokenizer is None:
-        tokenizer = build_tokenizer(config.tokenizer, parts[0], text)
-    data, validation = (TokenDataset.from_text(part, tokenizer, context_length) for part in parts)
-    return tokenizer, data, validation

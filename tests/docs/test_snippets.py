@@ -1,9 +1,13 @@
 """Every example that README and the site show works as it is shown.
 
-The ``python`` blocks of a page run in order, in one namespace and an empty folder. The ``minigpt`` lines of its shell
-blocks are parsed by the real command. A block below ``<!-- no-run: the reason -->`` is left out.
+The ``python`` blocks of a page run in order, in one namespace and an empty folder; an ``output`` block is what the one
+above it must print, with ``...`` for anything. The ``minigpt`` lines of its shell blocks are parsed by the real
+command. A block below ``<!-- no-run: the reason -->`` is left out.
 """
 
+import contextlib
+import doctest
+import io
 import re
 import shlex
 from collections.abc import Iterator
@@ -13,6 +17,7 @@ from unittest.mock import patch
 
 import pytest
 
+import minigpt as mg
 from minigpt.equations.registry import _registry
 from minigpt.evaluate.checks import CHECKS
 
@@ -62,9 +67,14 @@ def command_lines(text: str) -> Iterator[list[str]]:
 def run_python(text: str, path: Path) -> None:
     """Run the ``python`` blocks of a page; a traceback shows the page's own lines."""
     namespace: dict[str, object] = {"__name__": "__page__"}
+    printed = io.StringIO()
     for block in blocks(text):
         if block.language == "python":
-            exec(compile("\n" * (block.line - 1) + block.text, path, "exec"), namespace)
+            with contextlib.redirect_stdout(printed := io.StringIO()):
+                exec(compile("\n" * (block.line - 1) + block.text, path, "exec"), namespace)
+        elif block.language == "output":
+            agrees = doctest.OutputChecker().check_output(block.text, printed.getvalue(), doctest.ELLIPSIS)
+            assert agrees, f"{path}:{block.line} does not show what was printed:\n{printed.getvalue()}"
 
 
 def page_name(path: Path) -> str:
@@ -96,6 +106,7 @@ def test_the_command_lines_of_a_page_run_one_after_another(path, tmp_path, monke
     (tmp_path / "texts").mkdir()
     for file in ("my.txt", "texts/one.txt", "texts/two.txt"):
         (tmp_path / file).write_text(text, encoding="utf-8")
+    mg.save_pretrained(mg.GPT(mg.GPTConfig.preset("nano", vocab_size=257)), tmp_path / "gpt2", mg.BPETokenizer([]))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(bench, "SHAPES", (bench.Shape(1, 2, 16, 8, 2),))
     for words in command_lines(path.read_text(encoding="utf-8")):
@@ -111,6 +122,13 @@ def test_a_wrong_example_fails_at_its_line_of_the_page():
     with pytest.raises(ZeroDivisionError) as raised:
         run_python("# Title\n\n```python\nx = 1\nx / 0\n```\n", Path("page.md"))
     assert raised.traceback[-1].lineno == 5 - 1  # counted from 0
+
+
+def test_what_is_shown_as_printed_is_what_was_printed():
+    page = "```python\nprint(1, 2, 3)\n```\n\n```output\n{}\n```\n"
+    run_python(page.format("1 ... 3"), Path("page.md"))
+    with pytest.raises(AssertionError, match=r"page\.md:6 does not show what was printed:\n\s*1 2 3"):
+        run_python(page.format("1 3"), Path("page.md"))
 
 
 def test_later_blocks_see_the_names_of_earlier_ones():
