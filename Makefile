@@ -12,10 +12,10 @@ IF_IT_FAILS_SHOW_WHY := >.venv/pip.log 2>&1 || { cat .venv/pip.log >&2; exit 1; 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-mutants test-faults check format lint types docs notebooks clean
+.PHONY: help demo test test-mutants test-kernels test-kernel-mutants test-faults check format lint types docs notebooks clean
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv/.with-viz  ## Train a small GPT in a few minutes and watch it learn to write
 	@$(BIN)/minigpt demo
@@ -25,6 +25,13 @@ test: .venv/.with-test  ## Run the tests
 
 test-mutants: .venv/.with-test  ## Change each equation and each function in one place after another: is it noticed?
 	@$(BIN)/python tests/equations/campaign.py
+
+test-kernels: .venv/.with-test  ## Run the kernels in all shapes and dtypes, and compile them for GPUs that are not here
+	@$(BIN)/pytest -q tests/kernels tests/kernels/whole_matrix.py
+	@$(BIN)/python tests/kernels/ahead_of_time.py
+
+test-kernel-mutants: .venv/.with-test  ## Plant a bug in each line of the kernels, one after another: is it noticed?
+	@$(BIN)/python tests/kernels/mutant_campaign.py
 
 test-faults: .venv/.with-test  ## Kill, stop, damage, forge and fill the disk, some thousand times: does a run survive it?
 	@$(BIN)/python tests/faults/fault_campaign.py

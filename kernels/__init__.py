@@ -1,10 +1,22 @@
 """Triton kernels: installed as ``minigpt.kernels``, imported only when a kernel is asked for.
 
-This package imports torch and triton only. It has no kernel yet; :func:`available` says so, and the model then uses
-PyTorch's own fused attention.
+``minigpt.kernels.fused_attention.fused_attention(q, k, v)`` is attention in one pass over the keys, after
+FlashAttention-2; ``GPTConfig(attention="triton")`` runs a model on it. Nobody has timed it on a GPU yet: "auto" stays
+with PyTorch's own fused attention until it is measured to be the faster.
+
+This package imports torch and triton only. With ``TRITON_INTERPRET=1`` in the environment before triton's first import,
+the kernels run on the CPU, an operation at a time: slow, and made for tests and for stepping through one.
 """
+
+from importlib.util import find_spec
+
+import torch
 
 
 def available() -> bool:
-    """Whether a fused kernel of ours can run in this process."""
-    return False
+    """Whether a kernel can run in this process: with triton, and a CUDA GPU or Triton's interpreter."""
+    if find_spec("triton") is None:
+        return False
+    import triton
+
+    return torch.cuda.is_available() or bool(triton.knobs.runtime.interpret)

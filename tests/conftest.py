@@ -7,6 +7,9 @@ import sys
 import pytest
 import torch
 
+if not torch.cuda.is_available():
+    os.environ.setdefault("TRITON_INTERPRET", "1")  # before anything imports triton: our kernels then run on the CPU
+
 torch.set_num_threads(1)  # the tests' tensors are too small to share, and waiting for a second core costs more
 
 # Relative to the largest magnitude expected. float64: rounding of a few hundred sums; float32 and below: a few units in

@@ -35,7 +35,6 @@ NOT_AT_IMPORT = (
     "lark",
     "triton",
     "transformers",
-    "datasets",
     "huggingface_hub",
     "requests",
     "sphinx",

@@ -5,7 +5,7 @@ name        what it is
 ==========  ================================================================================================
 formula     the equation, term by term, with the T × S weights in memory; the reference for the others
 sdpa        ``torch.nn.functional.scaled_dot_product_attention``: fused on every device
-triton      the fused kernel of ``minigpt.kernels``; needs a CUDA GPU and triton
+triton      our own fused kernel, ``minigpt.kernels.fused_attention``; needs a CUDA GPU and triton
 auto        the fastest of these that fits the inputs
 ==========  ================================================================================================
 
@@ -15,11 +15,11 @@ Every one of them takes queries ``(B, H, T, E)`` and keys and values ``(B, G, S,
 Dimensions: B batch, H query heads, G key/value heads, T query positions, S key positions, E head width.
 """
 
-import importlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from einops import einsum, rearrange
 from torch import Tensor
 from torch.nn import functional as F
@@ -96,19 +96,36 @@ def triton_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tenso
     """The fused kernel of ``minigpt.kernels``.
 
     Raises:
-        ValueError: where the kernel can't run, with what to use instead.
+        ValueError: where the kernel can't run, or can't do what the pattern says, with what to use instead.
     """
-    if not kernel_available():
+    if pattern.slopes is not None or pattern.dropout:
+        lacking = "ALiBi slopes" if pattern.slopes is not None else f"dropout={pattern.dropout} on its weights"
+        raise ValueError(f"attention='triton' has no {lacking}; use attention='sdpa' or 'auto'")
+    try:
+        from minigpt.kernels.fused_attention import fused_attention
+    except ImportError as error:
         raise ValueError(
-            "attention='triton' needs a fused kernel, which this build, device or installation does not have; "
-            "use attention='sdpa', PyTorch's fused attention, or 'auto'"
-        )
-    return importlib.import_module("minigpt.kernels").attention(q, k, v, pattern)
+            f"attention='triton' needs triton ({error}): pip install triton, on Linux with a CUDA GPU; or use "
+            "attention='sdpa', PyTorch's fused attention, or 'auto'"
+        ) from None
+    output, _ = fused_attention(q, k, v, window=pattern.window, scale=pattern.scale)
+    return output
+
+
+# (compute capability, dtype, head width) where the kernel was measured to be faster than PyTorch's. None has been
+# measured yet: the kernel is proven in Triton's interpreter and by compilation alone, so "auto" never takes it.
+KERNEL_WINS: set[tuple[tuple[int, int], torch.dtype, int]] = set()
 
 
 def auto_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
-    """The fastest that fits: PyTorch's fused attention, on every device measured so far."""
-    return sdpa_attention(q, k, v, pattern)
+    """The fastest that fits, by what was measured: PyTorch's fused attention, on every device so far."""
+    return triton_attention(q, k, v, pattern) if _kernel_wins(q, pattern) else sdpa_attention(q, k, v, pattern)
+
+
+def _kernel_wins(q: Tensor, pattern: Pattern) -> bool:
+    if not (KERNEL_WINS and q.is_cuda) or pattern.slopes is not None or pattern.dropout:
+        return False
+    return (torch.cuda.get_device_capability(q.device), q.dtype, q.shape[-1]) in KERNEL_WINS
 
 
 ATTENTION: dict[str, Callable[[Tensor, Tensor, Tensor, Pattern], Tensor]] = {
@@ -117,11 +134,6 @@ ATTENTION: dict[str, Callable[[Tensor, Tensor, Tensor, Pattern], Tensor]] = {
     "triton": triton_attention,
     "auto": auto_attention,
 }
-
-
-def kernel_available() -> bool:
-    """Whether ``minigpt.kernels`` can run here; imports it only when asked."""
-    return bool(importlib.import_module("minigpt.kernels").available())
 
 
 @equation(

@@ -1,10 +1,12 @@
 import math
+import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from minigpt.model import ATTENTION, Pattern, alibi_bias, alibi_slopes
-from minigpt.model.backends import formula_attention, kernel_available
+from minigpt.model import ATTENTION, Pattern, alibi_bias, alibi_slopes, backends
+from minigpt.model.backends import formula_attention
 
 CASES = [
     pytest.param((1, 1, 1, 1, 1, 4), {}, id="one"),
@@ -99,12 +101,39 @@ def test_the_alibi_penalty_falls_with_the_distance():
     assert alibi_bias(torch.tensor([0.5]), 2, 3).tolist() == [[[-0.5, 0.0, 0.5], [-1.0, -0.5, 0.0]]]
 
 
-def test_asking_for_a_kernel_that_is_not_there_names_what_to_use():
-    if kernel_available():
-        pytest.skip("a fused kernel can run here")
+def test_asking_for_the_kernel_without_triton_names_what_to_use(monkeypatch):
+    monkeypatch.setitem(sys.modules, "triton", None)
+    monkeypatch.delitem(sys.modules, "minigpt.kernels.fused_attention", raising=False)
+    monkeypatch.delattr("minigpt.kernels.fused_attention", raising=False)
     q = torch.randn(1, 1, 2, 4)
-    with pytest.raises(ValueError, match="use attention='sdpa'"):
+    with pytest.raises(ValueError, match=r"needs triton .*or use attention='sdpa'"):
         ATTENTION["triton"](q, q, q, Pattern())
+
+
+@pytest.mark.parametrize(
+    ("pattern", "lacking"), [({"slopes": alibi_slopes(1)}, "ALiBi slopes"), ({"dropout": 0.5}, "dropout=0.5")]
+)
+def test_asking_the_kernel_for_what_it_has_not_names_what_to_use(monkeypatch, pattern, lacking):
+    q = torch.randn(1, 1, 2, 4)
+    with pytest.raises(ValueError, match=f"has no {lacking}.*; use attention='sdpa'"):
+        ATTENTION["triton"](q, q, q, Pattern(**pattern))
+
+
+@pytest.mark.parametrize(
+    ("width", "pattern", "taken"),
+    [(64, {}, "kernel"), (64, {"window": 9}, "kernel"), (32, {}, "sdpa"), (64, {"dropout": 0.1}, "sdpa")],
+)
+def test_auto_takes_the_kernel_where_it_was_measured_to_be_faster(monkeypatch, width, pattern, taken):
+    monkeypatch.setattr(backends, "KERNEL_WINS", {((9, 0), torch.float16, 64)})
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
+    monkeypatch.setattr(backends, "triton_attention", lambda *_: "kernel")
+    monkeypatch.setattr(backends, "sdpa_attention", lambda *_: "sdpa")
+    q = SimpleNamespace(is_cuda=True, device="cuda:0", dtype=torch.float16, shape=(1, 2, 3, width))
+    assert ATTENTION["auto"](q, q, q, Pattern(**pattern)) == taken
+
+
+def test_auto_takes_the_kernel_nowhere_before_it_is_measured():
+    assert set() == backends.KERNEL_WINS
 
 
 def test_gradients_of_the_formula_are_those_of_finite_differences():
