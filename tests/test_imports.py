@@ -35,6 +35,7 @@ NOT_AT_IMPORT = (
     "lark",
     "triton",
     "transformers",
+    "datasets",
     "huggingface_hub",
     "requests",
     "sphinx",

@@ -1,28 +1,42 @@
 """Commands that turn text into tokens: `minigpt prepare` and `minigpt tokenizer`."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
 import minigpt as mg
+from minigpt.text import PreparedCorpus, dataset_documents, first_text, prepare_documents
 from minigpt.train import build_tokenizer
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prepare:
-    """Turn a text, or a folder of texts, into token shards that `minigpt train --data` reads from disk.
+    """Turn a text, a folder of texts or a dataset into token shards that `minigpt train --data` reads from disk.
 
     Attributes:
         source: a UTF-8 text file or a folder of them.
+        dataset: instead of a text, a dataset from Hugging Face, such as "roneneldan/TinyStories", or a JSONL or Parquet
+            file; it is streamed, a document a row.
+        subset: of a dataset that has several.
+        split: of the dataset.
+        column: of the dataset, which holds the texts.
+        documents: the most documents to take from the dataset.
         out: the folder for the shards.
         tokenizer: "char", "bpe:1024" (trained on the source), "gpt2", or a saved tokenizer's file.
-        validation_fraction: the share at the end that is kept for validation.
+        validation_fraction: the share that is kept for validation: the end of a text, documents here and there.
         workers: processes; without it, one for each core.
     """
 
-    source: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="TEXT")]
+    source: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="TEXT")] = None
+    dataset: str | None = None
+    subset: str | None = None
+    split: str = "train"
+    column: str = "text"
+    documents: int | None = None
     out: Path
     tokenizer: str = "gpt2"
     validation_fraction: float = 0.1
@@ -30,15 +44,38 @@ class Prepare:
 
     def __call__(self) -> None:
         """Write the shards and say how large they are."""
-        needs_text = self.tokenizer.partition(":")[0] in ("char", "bpe")
-        tokenizer = build_tokenizer(self.tokenizer, mg.read_text(self.source) if needs_text else "")
-        prepared = mg.prepare(
-            self.source, tokenizer, self.out, validation_fraction=self.validation_fraction, workers=self.workers
-        )
+        if (self.source is None) == (self.dataset is None):
+            raise ValueError("give either a text or --dataset, and not both: minigpt prepare texts --out data/texts")
+        prepared = self._prepare_text(self.source) if self.source else self._prepare_dataset()
         print(
             f"{self.out}: {prepared.n_train_tokens:,} tokens to learn from, {prepared.n_validation_tokens:,} to test on"
         )
         print(f"next: minigpt train --data {self.out} --out runs/mine")
+
+    def _prepare_text(self, source: Path) -> PreparedCorpus:
+        tokenizer = build_tokenizer(self.tokenizer, mg.read_text(source) if self._trains_tokenizer else "")
+        return mg.prepare(
+            source, tokenizer, self.out, validation_fraction=self.validation_fraction, workers=self.workers
+        )
+
+    def _prepare_dataset(self) -> PreparedCorpus:
+        if self.tokenizer == "char":
+            raise ValueError(
+                "tokenizer='char' must see every character beforehand; with --dataset use bpe:1024 or gpt2"
+            )
+        tokenizer = build_tokenizer(self.tokenizer, first_text(self._stream()) if self._trains_tokenizer else "")
+        return prepare_documents(
+            self._stream(), tokenizer, self.out, validation_fraction=self.validation_fraction, workers=self.workers
+        )
+
+    @property
+    def _trains_tokenizer(self) -> bool:
+        return self.tokenizer.partition(":")[0] in ("char", "bpe")
+
+    def _stream(self) -> Iterator[str]:
+        assert self.dataset is not None
+        rows = dataset_documents(self.dataset, subset=self.subset, split=self.split, column=self.column)
+        return islice(rows, self.documents)
 
 
 @dataclass(frozen=True, kw_only=True)

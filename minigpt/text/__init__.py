@@ -13,6 +13,7 @@ from minigpt.text.documents import DocumentDataset, read_documents
 from minigpt.text.files import read_text, split_text
 from minigpt.text.preparation import PreparedCorpus, open_prepared, prepare
 from minigpt.text.rows import Row, RowDataset
+from minigpt.text.streams import dataset_documents, first_text, prepare_documents
 from minigpt.text.tiktoken_bridge import tiktoken_tokenizer
 from minigpt.text.tinyworld import TinyWorld
 from minigpt.text.tokenizer import Tokenizer, load_tokenizer
@@ -30,10 +31,13 @@ __all__ = [
     "TinyWorld",
     "TokenDataset",
     "Tokenizer",
+    "dataset_documents",
+    "first_text",
     "load_corpus",
     "load_tokenizer",
     "open_prepared",
     "prepare",
+    "prepare_documents",
     "read_documents",
     "read_text",
     "split_text",

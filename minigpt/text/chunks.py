@@ -30,6 +30,15 @@ class Chunk:
     validation: bool
     ends_file: bool
 
+    @property
+    def n_bytes(self) -> int:
+        """Its length."""
+        return self.stop - self.start
+
+    def texts(self) -> Iterator[tuple[str, bool]]:
+        """The text of the chunk, and whether it ends a file."""
+        yield self.read(), self.ends_file
+
     def read(self) -> str:
         """The text of the chunk.
 

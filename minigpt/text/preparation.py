@@ -9,25 +9,20 @@ The result is a folder::
 It is the same whatever the number of processes.
 """
 
-import multiprocessing
 import os
 import shutil
 import tempfile
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from minigpt.text.bpe import END_OF_TEXT
 from minigpt.text.chunks import Chunk, plan_chunks
 from minigpt.text.dataset import TokenDataset
+from minigpt.text.encoding import Piece, encoded
 from minigpt.text.files import check_fraction, text_files
-from minigpt.text.shards import ShardWriter, open_shards, token_dtype
+from minigpt.text.shards import ShardWriter, open_shards
 from minigpt.text.tokenizer import Tokenizer, load_tokenizer
 
 CHUNK_BYTES = 2**22
@@ -88,28 +83,17 @@ def prepare(
         RuntimeError: if the worker processes cannot start.
     """
     check_fraction(validation_fraction)
-    out = Path(out)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ValueError(f"{out} is not empty; choose another folder, or remove it first")
     sources: Iterable[Any] = [source] if isinstance(source, str | os.PathLike) else source
     chunks = plan_chunks([file for path in sources for file in text_files(path)], validation_fraction, CHUNK_BYTES)
-    if {chunk.validation for chunk in chunks} != {True, False}:
-        raise ValueError(
-            f"{_n_bytes(chunks)} bytes of text cannot be cut into training and validation; give a longer text"
-        )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
-    try:
-        _write_shards(unfinished, chunks, tokenizer, _n_workers(workers, chunks), shard_tokens, progress)
-        tokenizer.save(unfinished / "tokenizer.json")
-        unfinished.chmod(0o755)  # mkdtemp makes private folders
-        if out.exists():
-            out.rmdir()  # Windows does not rename onto a folder, not even an empty one
-        unfinished.rename(out)
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
-    return open_prepared(out)
+    return write_corpus(
+        out,
+        chunks,
+        tokenizer,
+        workers=_n_workers(workers, chunks),
+        shard_tokens=shard_tokens,
+        n_bytes=_n_bytes(chunks),
+        progress=progress,
+    )
 
 
 def open_prepared(out: str | os.PathLike[str], *, verify: bool = False) -> PreparedCorpus:
@@ -138,82 +122,76 @@ def _n_workers(workers: int | None, chunks: Sequence[Chunk]) -> int:
         return max(1, min(os.cpu_count() or 1, _n_bytes(chunks) // (4 * CHUNK_BYTES)))
     if workers < 1:
         raise ValueError(f"workers={workers} must be at least 1; leave it out for one a core")
-    return min(workers, len(chunks))
+    return max(1, min(workers, len(chunks)))
 
 
 def _n_bytes(chunks: Iterable[Chunk]) -> int:
-    return sum(chunk.stop - chunk.start for chunk in chunks)
+    return sum(chunk.n_bytes for chunk in chunks)
 
 
-def _write_shards(
-    folder: Path,
-    chunks: Sequence[Chunk],
+def write_corpus(
+    out: str | os.PathLike[str],
+    pieces: Iterable[Piece],
     tokenizer: Tokenizer,
+    *,
     workers: int,
     shard_tokens: int,
-    progress: bool | None,
-) -> None:
+    n_bytes: int | None = None,
+    progress: bool | None = None,
+) -> PreparedCorpus:
+    """Encode pieces of text into the shards of a prepared folder, which appears when it is complete.
+
+    Args:
+        out: a folder that does not exist yet or is empty.
+        pieces: the text, in order.
+        tokenizer: one that :func:`load_tokenizer` can rebuild.
+        workers: processes; 1 starts none.
+        shard_tokens: ids a shard.
+        n_bytes: of all pieces, if known; for the bar.
+        progress: whether to show a bar; None shows one when it takes longer than two seconds.
+
+    Raises:
+        ValueError: if ``out`` is not empty, or nothing falls to training or to validation.
+    """
+    with _new_folder(Path(out)) as unfinished:
+        writers = {
+            validation: ShardWriter(unfinished / name, tokenizer.vocab_size, shard_tokens)
+            for validation, name in ((False, "train"), (True, "validation"))
+        }
+        n_read = 0
+        with _bar(n_bytes, progress) as bar:
+            for piece, ids in encoded(pieces, tokenizer, workers):
+                writers[piece.validation].add(ids)
+                bar.update(piece.n_bytes)
+                n_read += piece.n_bytes
+        for writer in writers.values():
+            writer.close()
+        if not all(writer.n_tokens for writer in writers.values()):
+            raise ValueError(f"{n_read:,} bytes of text cannot be cut into training and validation; give a longer text")
+        tokenizer.save(unfinished / "tokenizer.json")
+    return open_prepared(out)
+
+
+@contextmanager
+def _new_folder(out: Path) -> Iterator[Path]:
+    """A folder to write in, which becomes ``out`` at the end."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ValueError(f"{out} is not empty; choose another folder, or remove it first")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
+    try:
+        yield unfinished
+        unfinished.chmod(0o755)  # mkdtemp makes private folders
+        if out.exists():
+            out.rmdir()  # Windows does not rename onto a folder, not even an empty one
+        unfinished.rename(out)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+
+
+def _bar(n_bytes: int | None, progress: bool | None) -> Any:
     from tqdm import tqdm
 
-    writers = {
-        validation: ShardWriter(folder / name, tokenizer.vocab_size, shard_tokens)
-        for validation, name in ((False, "train"), (True, "validation"))
-    }
-    delay = 0 if progress else 2
-    bar = tqdm(
-        total=_n_bytes(chunks),
-        desc="tokens",
-        unit="B",
-        unit_scale=True,
-        disable=progress is False,
-        delay=delay,
-        leave=False,
-    )
-    with bar:
-        for chunk, ids in zip(chunks, _encoded(chunks, tokenizer, workers), strict=True):
-            writers[chunk.validation].add(ids)
-            bar.update(chunk.stop - chunk.start)
-    for writer in writers.values():
-        writer.close()
-
-
-def _encoded(chunks: Sequence[Chunk], tokenizer: Tokenizer, workers: int) -> Iterator[np.ndarray]:
-    """The ids of each chunk, in order."""
-    if workers == 1:
-        yield from (_encode_chunk(chunk, tokenizer) for chunk in chunks)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _start_worker, (tokenizer.to_json(),)) as pool:
-        ahead: deque[Future[np.ndarray]] = deque()
-        try:
-            for chunk in chunks:
-                ahead.append(pool.submit(_encode_in_worker, chunk))
-                # a few chunks ahead of the writer keep every worker busy; all of them would fill the memory
-                if len(ahead) > 2 * workers:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
-        except BrokenProcessPool as error:
-            raise RuntimeError(
-                "the worker processes stopped; put the code that calls prepare under "
-                'if __name__ == "__main__":, or pass workers=1'
-            ) from error
-
-
-_worker_tokenizer: Tokenizer
-
-
-def _start_worker(tokenizer: dict[str, Any]) -> None:
-    global _worker_tokenizer
-    _worker_tokenizer = load_tokenizer(tokenizer)
-
-
-def _encode_in_worker(chunk: Chunk) -> np.ndarray:
-    return _encode_chunk(chunk, _worker_tokenizer)
-
-
-def _encode_chunk(chunk: Chunk, tokenizer: Tokenizer) -> np.ndarray:
-    ids = tokenizer.encode(chunk.read())
-    if chunk.ends_file and END_OF_TEXT in tokenizer.special_tokens:
-        ids.append(tokenizer.special_tokens[END_OF_TEXT])
-    return np.array(ids, dtype=token_dtype(tokenizer.vocab_size))
+    options = {"unit": "B", "unit_scale": True, "leave": False}
+    return tqdm(total=n_bytes, desc="tokens", disable=progress is False, delay=0 if progress else 2, **options)
