@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         command()
     except BrokenPipeError:  # whoever read the output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (ValueError, OSError, ImportError, FloatingPointError) as error:
+    except (ValueError, OSError, ImportError, FloatingPointError, MemoryError) as error:
         who = "minigpt" if is_main_process() else f"minigpt (rank {os.environ['RANK']})"
         print(f"{who}: {error}", file=sys.stderr)
         sys.exit(2)

@@ -26,6 +26,7 @@ from minigpt.train.distributed import World, join_world
 from minigpt.train.gradients import batch_gradient
 from minigpt.train.guard import heed, judge
 from minigpt.train.history import History, Row
+from minigpt.train.memory_advice import memory_advice
 from minigpt.train.optim import fused_clip_by_norm
 from minigpt.train.progress import Progress
 from minigpt.train.run_state import RunState
@@ -66,6 +67,7 @@ def train(
         ValueError: if the data does not fit the model, the device does not exist, ``out`` holds a run that is not to be
             resumed, or the checkpoint is another run's.
         FloatingPointError: after three steps in a row without a finite loss and gradient.
+        MemoryError: if the device has too little memory, with what would fit.
         OSError: if a checkpoint can't be written; where it is written in the background, at one of the next steps.
     """
     config = TrainConfig() if config is None else config
@@ -81,6 +83,7 @@ def train(
         shows = progress and world.is_main
         with (
             closing(history),
+            memory_advice(run),
             StopFlag() as stop,
             Saver(folder, config) as saver,
             Progress(first, config.steps, enabled=shows) as shown,
