@@ -81,9 +81,13 @@ def _excerpt(run: Run) -> str:
 def _finish(run: Run) -> None:
     """Draw the curve and print where everything is."""
     history, out = run.history, run.config.out
-    if history.validation_loss is None:
-        print(f"stopped after {len(history)} steps, before the first evaluation")
-    else:
+    steps = run.config.train_config().steps
+    if len(history) < steps:
+        print(
+            f"stopped after step {len(history)} of {steps}; go on with: minigpt train --resume --out "
+            f"{shlex.quote(str(out))}"
+        )
+    if history.validation_loss is not None:
         print(f"loss on the whole validation split: {history.validation_loss:.3f} nats per token")
     try:
         history.plot(uniform=math.log(run.tokenizer.vocab_size)).savefig(out / "loss.png")

@@ -174,7 +174,7 @@ class RunConfig:
             fields = json.loads(path.read_text(encoding="utf-8"))
             paths = {name: Path(fields[name]) for name in ("text", "data", "out") if fields[name] is not None}
             return cls(**{**fields, **paths, "out": out})
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise ValueError(f"{path} can't be used: {error}") from None
 
     def _set_of(self, part: type[GPTConfig] | type[TrainConfig]) -> dict[str, Any]:
