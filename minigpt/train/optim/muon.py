@@ -84,8 +84,8 @@ class Muon(EquationOptimizer):
     r"""Momentum with orthogonal steps for matrices, AdamW for the rest; one learning rate serves both.
 
     Args:
-        params: groups as :func:`~minigpt.train.decay_groups` makes them: those whose ``"role"`` is "matrix" go through
-            Muon, the others through AdamW. Parameters without groups are matrices.
+        params: groups as :func:`~minigpt.train.optim.groups.decay_groups` makes them: those whose ``"role"`` is
+            "matrix" go through Muon, the others through AdamW. Parameters without groups are matrices.
         lr: η, the learning rate.
         momentum: μ, how slowly the mean of gradients forgets.
         betas: β₁ and β₂ of AdamW.
