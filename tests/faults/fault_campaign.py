@@ -33,9 +33,10 @@ def fill_disk(folder):
     return {ended.stdout.strip(): ""}, ended.stderr.splitlines() if ended.returncode else []
 
 
+MUON = {"optimizer": "muon", "ema": 0.9, "spike_threshold": 6.0}  # all else that is carried from step to step
 QUICK = {
-    "SIGKILL": lambda folder: sigkills(folder, 8, background=False),
-    "SIGKILL, saving in the background": lambda folder: sigkills(folder, 6, background=True),
+    "SIGKILL": lambda folder: sigkills(folder, 8),
+    "SIGKILL, Muon, saving in the background": lambda folder: sigkills(folder, 6, background=True, **MUON),
     "killed at lines of a save": lambda folder: kills_at_lines(folder, every=60),
     "SIGINT": lambda folder: stops(folder, 3, signal.SIGINT),
     "SIGTERM": lambda folder: stops(folder, 3, signal.SIGTERM),
@@ -43,8 +44,8 @@ QUICK = {
     "SIGTERM twice": lambda folder: second_signals(folder, 2, signal.SIGTERM),
 }
 FULL = {
-    "SIGKILL at random instants": lambda folder: sigkills(folder, 200, background=False),
-    "SIGKILL, saving in the background": lambda folder: sigkills(folder, 100, background=True),
+    "SIGKILL at random instants": lambda folder: sigkills(folder, 200),
+    "SIGKILL, Muon, saving in the background": lambda folder: sigkills(folder, 100, background=True, **MUON),
     "killed at each second line of a save": lambda folder: kills_at_lines(folder, every=2),
     "SIGINT": lambda folder: stops(folder, 50, signal.SIGINT),
     "SIGTERM": lambda folder: stops(folder, 50, signal.SIGTERM),

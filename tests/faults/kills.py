@@ -48,25 +48,25 @@ def join(child):
 
 
 @cache
-def uninterrupted():
+def uninterrupted(**settings):
     """The hashes at each step of a run that nothing happens to."""
     with tempfile.TemporaryDirectory() as folder:
-        assert join(fork(train, Path(folder), keep_checkpoints=CONFIG.steps)) == 0
+        assert join(fork(train, Path(folder), keep_checkpoints=CONFIG.steps, **settings)) == 0
         return {int(saved.name[5:]): hashes(saved) for saved in checkpoint_folders(Path(folder) / "checkpoints")}
 
 
-def sigkills(folder, n, *, background, longest=0.35):
+def sigkills(folder, n, *, background=False, longest=0.35, **settings):
     """Kill a run ``n`` times at random instants; it goes on each time, and starts anew whenever it has come to its end.
 
     Returns:
         The counts, and what went wrong.
     """
-    expected, chance = uninterrupted(), random.Random(n)
+    expected, chance = uninterrupted(**settings), random.Random(n)
     counts, failures, runs = Counter(), [], 1
     while counts["kills"] < n:
         out = folder / f"run-{runs}"
         newest = _newest(out)
-        child = fork(train, out, resume="auto", background_saves=background)
+        child = fork(train, out, resume="auto", background_saves=background, **settings)
         time.sleep(chance.uniform(0, longest))
         os.kill(child, signal.SIGKILL)
         status = join(child)
@@ -77,7 +77,7 @@ def sigkills(folder, n, *, background, longest=0.35):
         failures += _after(out, expected, newest)
         if failures or _newest(out) == CONFIG.steps:
             counts["runs ended"] += 1
-            failures += _at_the_end(out)
+            failures += _at_the_end(out, settings)
             runs += 1
     return counts, failures
 
@@ -98,9 +98,9 @@ def _after(out, expected, newest):
         yield f"step {now} is there and was not loaded"
 
 
-def _at_the_end(out):
+def _at_the_end(out, settings):
     """What a run leaves that came to its end in spite of everything: no gap in the log and no litter."""
-    if (status := join(fork(train, out, resume=True))) != 0:
+    if (status := join(fork(train, out, resume=True, **settings))) != 0:
         yield f"{out.name} ended with status {status}"
     lines = (out / "log.jsonl").read_text().splitlines()
     if [json.loads(line)["step"] for line in lines] != list(range(CONFIG.steps)):

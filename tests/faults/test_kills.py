@@ -19,7 +19,7 @@ def campaign():
     return {title: (counts, failures) for title, counts, failures in map(json.loads, ended.stdout.splitlines())}
 
 
-@pytest.mark.parametrize("saving", ["SIGKILL", "SIGKILL, saving in the background"])
+@pytest.mark.parametrize("saving", ["SIGKILL", "SIGKILL, Muon, saving in the background"])
 def test_a_killed_run_keeps_whole_checkpoints_and_goes_on_with_the_same_bits(campaign, saving):
     counts, failures = campaign[saving]
     assert counts["kills"] >= 6 and failures == []
