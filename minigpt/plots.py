@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from minigpt.evaluate import Ladder
+    from minigpt.evaluate import Comparison, Ladder
     from minigpt.train import History
+    from minigpt.train.rate_finder import RateSearch
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#999999"
+PALETTE = (BLUE, ORANGE, "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 
 
 def plot_history(
@@ -71,6 +73,52 @@ def plot_ladder(ladder: "Ladder") -> "Figure":
         axes.axvline(floor, color="black", linestyle=":", label=f"floor: {floor:.3f}")
         axes.legend(frameon=False, loc="lower right")
     axes.set(xlabel="bits per byte (shorter is better)")
+    return figure
+
+
+def plot_comparison(comparison: "Comparison") -> "Figure":
+    """The validation loss of each strategy against the tokens trained on: the mean of the seeds, and their spread.
+
+    Args:
+        comparison: what :func:`minigpt.compare` returned.
+
+    Raises:
+        ImportError: if matplotlib is not installed.
+    """
+    figure, axes = _new_figure()
+    for i, (name, trials) in enumerate(comparison.trials.items()):
+        colour, style = PALETTE[i % len(PALETTE)], ("-", "--", ":")[i // len(PALETTE) % 3]
+        curves = [trial.curve for trial in trials if trial.curve]
+        if len(curves) < len(trials):
+            axes.plot([], [], style, color=colour, label=f"{name}: diverged")
+            continue
+        tokens, losses = np.array(curves).transpose(2, 0, 1)
+        mean, spread = losses.mean(0), losses.std(0, ddof=1) if len(losses) > 1 else np.zeros(losses.shape[1])
+        axes.plot(tokens[0], mean, style, color=colour, marker="o", markersize=3, label=f"{name}: {mean[-1]:.3f}")
+        axes.fill_between(tokens[0], mean - spread, mean + spread, color=colour, alpha=0.2, linewidth=0)
+    if comparison.floor is not None:
+        axes.axhline(comparison.floor, color="black", linestyle=":", label=f"floor: {comparison.floor:.3f}")
+    axes.set(xlabel="tokens trained on", ylabel="validation loss (nats per token)")
+    axes.legend(frameon=False)
+    return figure
+
+
+def plot_rate_search(search: "RateSearch") -> "Figure":
+    """The loss against the learning rate, with the rate at which it turns and the one to try.
+
+    Args:
+        search: what :func:`minigpt.find_learning_rate` returned.
+
+    Raises:
+        ImportError: if matplotlib is not installed.
+    """
+    figure, axes = _new_figure()
+    axes.plot(search.rates, search.losses, color=BLUE, alpha=0.25, linewidth=0.8)
+    axes.plot(search.rates, search.smoothed, color=BLUE, label="loss, smoothed")
+    axes.axvline(search.turn, color=GREY, linestyle=":", label=f"turns at {search.turn:.1e}")
+    axes.axvline(search.suggestion, color=ORANGE, label=f"try {search.suggestion:.1e}")
+    axes.set(xscale="log", xlabel="learning rate", ylabel="loss (nats per token)")
+    axes.legend(frameon=False)
     return figure
 
 

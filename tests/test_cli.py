@@ -8,6 +8,7 @@ import pytest
 
 import minigpt as mg
 from minigpt.cli import COMMANDS, main
+from minigpt.cli.compare import parse_switch
 from minigpt.evaluate.checks import CHECKS
 
 TEXT = "the cat sat on the mat, and the dog sat on the log. " * 40
@@ -206,3 +207,42 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
 def test_python_dash_m_minigpt_is_the_same_command(tmp_path):
     result = subprocess.run([sys.executable, "-m", "minigpt", "--help"], capture_output=True, text=True, cwd=tmp_path)
     assert result.returncode == 0 and "train" in result.stdout and result.stderr == ""
+
+
+def test_compare_prints_a_table_and_keeps_the_figures_and_the_plot(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.txt").write_text(TEXT)
+    words = ["compare", "optimizer=adamw,muon", "--seeds", "2", "--steps", "2", "--text", "text.txt", "--device", "cpu"]
+    main([*words, "--also", "context-length=8", "batch_size=2"])
+    printed = capsys.readouterr().out
+    assert re.search(r"optimizer=adamw +\d\.\d{4} ± \d\.\d{4} +[\d,]+", printed)
+    saved = json.loads((tmp_path / "runs" / "compare" / "compare.json").read_text())
+    assert [len(trials) for trials in saved["trials"].values()] == [2, 2] and saved["n_tokens"] == 32
+    assert (tmp_path / "runs" / "compare" / "compare.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("learning_rate=1e-3,2e-3", [1e-3, 2e-3]),
+        ("warmup-steps=0,none", [0, None]),
+        ("compile=true,false", [True, False]),
+        ("optimizer=adamw,muon", ["adamw", "muon"]),
+    ],
+)
+def test_a_switch_has_the_types_of_its_setting(text, values):
+    assert parse_switch(text) == (text.partition("=")[0].replace("-", "_"), values)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("adamw,muon", "is no setting with its values; write NAME=VALUE,VALUE"),
+        ("colour=red", "is no setting with its values"),
+        ("steps=many", "steps=many does not fit; expected int or none"),
+        ("compile=maybe", "compile=maybe does not fit; expected bool"),
+    ],
+)
+def test_a_switch_that_fits_no_setting_is_refused(text, message):
+    with pytest.raises(ValueError, match=message):
+        parse_switch(text)

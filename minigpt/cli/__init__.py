@@ -13,6 +13,7 @@ import tyro
 
 import minigpt as mg
 from minigpt.cli.check import Bench, Equations
+from minigpt.cli.compare import Compare
 from minigpt.cli.text import Prepare, Tokenizer
 from minigpt.cli.train import Demo, Train
 from minigpt.cli.use import Eval, Ladder, Sample
@@ -24,6 +25,7 @@ COMMANDS: dict[str, type] = {
     "sample": Sample,
     "eval": Eval,
     "ladder": Ladder,
+    "compare": Compare,
     "prepare": Prepare,
     "tokenizer": Tokenizer,
     "demo": Demo,

@@ -18,6 +18,7 @@ from minigpt.train.optim import (
     decay_groups,
     newton_schulz,
 )
+from minigpt.train.rate_finder import RateSearch, exponential_ramp, find_learning_rate
 from minigpt.train.recipes import RECIPES, Recipe, recipe
 from minigpt.train.run import Run, RunConfig, load_model, prepare_run, start_run
 from minigpt.train.run_state import RunState
@@ -37,6 +38,7 @@ __all__ = [
     "Lion",
     "Momentum",
     "Muon",
+    "RateSearch",
     "Recipe",
     "Run",
     "RunConfig",
@@ -48,6 +50,8 @@ __all__ = [
     "build_tokenizer",
     "clip_by_norm",
     "decay_groups",
+    "exponential_ramp",
+    "find_learning_rate",
     "load_checkpoint",
     "load_model",
     "newton_schulz",

@@ -239,12 +239,12 @@ def prepare_run(config: RunConfig) -> Run:
     config.train_config()  # a wrong setting should be heard of before a long text is read
     context_length = config.context_length or config.model_config(vocab_size=1).context_length
     tokenizer, data, validation = open_splits(config, context_length)
-    model = _first_model(config, config.model_config(tokenizer.vocab_size))
+    model = first_model(config, config.model_config(tokenizer.vocab_size))
     return Run(config.with_steps(data), model, tokenizer, data, validation)
 
 
-def _first_model(config: RunConfig, shape: GPTConfig) -> GPT:
-    """The model before its first update."""
+def first_model(config: RunConfig, shape: GPTConfig) -> GPT:
+    """The model before its first update, untrained or pretrained."""
     if config.from_pretrained is not None:
         return load_pretrained(config.from_pretrained, dropout=shape.dropout, attention=shape.attention)
     return GPT(shape, generator=torch.Generator().manual_seed(config.seed))

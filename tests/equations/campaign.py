@@ -41,6 +41,11 @@ EQUAL = {
     ("online-softmax", "double '0' at 234"): "2 (0) is 0",
 }
 EQUAL_REGISTERED = {
+    (
+        "exponential-ramp",
+        r"unwrap group '\\left(\\frac{\\eta_{\\max}}{\\eta_{\\min}}\\right)' "
+        r"by '\\frac{\\eta_{\\max}}{\\eta_{\\min}}' at 22",
+    ): "a fraction is one factor",
     ("warmup-constant", r"swap '\\le' by '<' at 67"): "at t = W both cases give the peak",
     ("warmup-linear", r"swap '<' by '\\le' at 157"): "at t = S both cases give the final rate",
     ("warmup-stable-decay", r"swap '\\le' by '<' at 67"): "at t = W both cases give the peak",

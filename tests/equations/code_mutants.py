@@ -249,6 +249,10 @@ TABLE = {
         ("min(-(-steps // 5), steps - warmup_steps)", "min(steps // 5, steps - warmup_steps)"),
         ("min(-(-steps // 5), steps - warmup_steps)", "steps - warmup_steps"),
     ],
+    "train.rate_finder": [
+        ("return low * (high / low)", "return high * (high / low)"),
+        ("((t - 1) / (steps - 1))", "(t / steps)"),
+    ],
     "train.averaging": [
         ("return average + newest_share(t, beta)", "return average - newest_share(t, beta)"),
         ("return (1 - beta) / (1 - beta**t)", "return 1 - beta"),

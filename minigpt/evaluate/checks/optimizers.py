@@ -151,6 +151,15 @@ def warmup_stable_decay(function: Any, draw: Draw) -> Case:
 
 
 @check
+def exponential_ramp(function: Any, draw: Draw) -> Case:
+    """Every update of a ramp, up or down."""
+    steps, low = draw.size(2, 6), draw.choice([0.5, 3.0])
+    t = torch.arange(1, steps + 1)
+    rates = [function(i, low=low, high=2.0, steps=steps) for i in t.tolist()]
+    return {"t": t, "eta_min": low, "eta_max": 2.0, "S": steps}, torch.tensor(rates, dtype=torch.float64)
+
+
+@check
 def weight_average(function: Any, draw: Draw) -> Case:
     """At the first update, where the average before does not count, and later."""
     t, (average, theta) = draw.choice([1, 2, 9]), draw.normal(2, draw.size())
