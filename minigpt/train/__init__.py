@@ -5,6 +5,7 @@ from minigpt.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoin
 from minigpt.train.config import TrainConfig
 from minigpt.train.gradients import accumulate_gradients
 from minigpt.train.history import History
+from minigpt.train.loggers import LivePlot, Logger, TensorBoardLogger
 from minigpt.train.loop import train, train_step
 from minigpt.train.optim import (
     OPTIMIZERS,
@@ -36,6 +37,8 @@ __all__ = [
     "Checkpoint",
     "History",
     "Lion",
+    "LivePlot",
+    "Logger",
     "Momentum",
     "Muon",
     "RateSearch",
@@ -44,6 +47,7 @@ __all__ = [
     "RunConfig",
     "RunState",
     "SplitLoss",
+    "TensorBoardLogger",
     "TrainConfig",
     "WeightAverage",
     "accumulate_gradients",

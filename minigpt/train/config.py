@@ -182,6 +182,7 @@ FREE_ON_RESUME = frozenset(
         "attention",
         "activation_checkpointing",
         "compile",
+        "tensorboard",
     }
 )
 

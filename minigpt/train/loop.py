@@ -13,6 +13,7 @@ Source: the seed document, section 3.2 (autoregressive training).
 """
 
 import time
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from minigpt.train.distributed import World, join_world
 from minigpt.train.gradients import batch_gradient
 from minigpt.train.guard import heed, judge
 from minigpt.train.history import History, Row
+from minigpt.train.loggers import Logger, Loggers
 from minigpt.train.memory_advice import memory_advice
 from minigpt.train.optim import fused_clip_by_norm
 from minigpt.train.progress import Progress
@@ -47,6 +49,7 @@ def train(
     out: Path | str | None = None,
     resume: bool | str = False,
     progress: bool = True,
+    loggers: Iterable[Logger] = (),
 ) -> History:
     """Train ``model`` in place; together with the other processes, if torchrun started several.
 
@@ -59,6 +62,7 @@ def train(
         out: folder for ``log.jsonl`` and the checkpoints; ``None`` keeps nothing on disk.
         resume: go on from the newest checkpoint in ``out``; "auto": if there is one.
         progress: print a line at each evaluation, and show a bar where there is a terminal.
+        loggers: get each row of the history too, and are closed at the end.
 
     Returns:
         The history of the run, with :meth:`History.plot`.
@@ -83,6 +87,7 @@ def train(
         shows = progress and world.is_main
         with (
             closing(history),
+            closing(Loggers(loggers if world.is_main else ())) as others,
             memory_advice(run),
             StopFlag() as stop,
             Saver(folder, config) as saver,
@@ -94,6 +99,7 @@ def train(
                     with run.precision.autocast(), run.averaged():
                         row["validation_loss"] = split_loss(model, validation, world=world).mean
                 history.append(row)
+                others.log(row)
                 shown.show(row)
                 saver.after_step(run, step)
                 if world.any(stop.requested):

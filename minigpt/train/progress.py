@@ -1,6 +1,7 @@
 """What one sees while a model trains: a line at each evaluation, and between them, in a terminal, a bar."""
 
 import sys
+import time
 from types import TracebackType
 from typing import Self
 
@@ -19,7 +20,7 @@ class Progress:
     """
 
     def __init__(self, first: int, steps: int, *, enabled: bool) -> None:
-        self.first, self.steps, self.enabled = first, steps, enabled
+        self.first, self.steps, self.enabled, self.started = first, steps, enabled, time.monotonic()
         # A log file or a notebook can't redraw a line: there the lines of the evaluations are enough.
         hidden = not (enabled and sys.stderr.isatty())
         self.bar = tqdm(total=steps, initial=first, disable=hidden, unit="step", dynamic_ncols=True)
@@ -30,7 +31,12 @@ class Progress:
         self.bar.update()
         if self.enabled and "validation_loss" in row:
             done = f"step {row['step'] + 1:>{len(str(self.steps))}} of {self.steps}"
-            tqdm.write(f"{done}: loss {row['loss']:.3f}, validation {row['validation_loss']:.3f}")
+            tqdm.write(f"{done}: loss {row['loss']:.3f}, validation {row['validation_loss']:.3f}{self._time_left(row)}")
+
+    def _time_left(self, row: Row) -> str:
+        done, left = row["step"] + 1 - self.first, self.steps - row["step"] - 1
+        seconds = (time.monotonic() - self.started) / done * left
+        return f", {tqdm.format_interval(seconds)} left" if left else ""
 
     def __enter__(self) -> Self:
         if self.enabled and self.first:

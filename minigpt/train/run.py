@@ -9,6 +9,7 @@ The run folder holds ``run.json`` (how it was started), ``log.jsonl``, ``loss.pn
 
 import dataclasses
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -23,6 +24,7 @@ from minigpt.train.checkpoint import load_checkpoint, open_run_folder, resumes
 from minigpt.train.config import TrainConfig, check_same_run
 from minigpt.train.distributed import is_main_process
 from minigpt.train.history import History
+from minigpt.train.loggers import Logger, TensorBoardLogger
 from minigpt.train.loop import train
 from minigpt.train.optim import OPTIMIZERS, AdamW
 from minigpt.train.recipes import recipe
@@ -77,6 +79,7 @@ class RunConfig:
         activation_checkpointing: keep only the input of each block for the backward pass, and compute the rest a second
             time: far less memory, a third more time, the same numbers.
         compile: run the blocks through torch.compile: slow to start, then faster; it needs a C++ compiler.
+        tensorboard: write TensorBoard's event files beside log.jsonl; needs the extra `log`.
         out: the run folder.
     """
 
@@ -120,6 +123,7 @@ class RunConfig:
     precision: str = "fp32"
     activation_checkpointing: bool = False
     compile: bool = False
+    tensorboard: bool = False
     out: Path = Path("runs/default")
 
     def __post_init__(self) -> None:
@@ -203,7 +207,7 @@ class Run:
     validation: Dataset
     history: History = field(default_factory=History)
 
-    def train(self, *, resume: bool | str = False, progress: bool = True) -> History:
+    def train(self, *, resume: bool | str = False, progress: bool = True, loggers: Iterable[Logger] = ()) -> History:
         """Train the model and fill the run folder; with ``resume``, go on where the folder's run stopped.
 
         With ``resume="auto"`` it goes on if there is something to go on from.
@@ -226,6 +230,7 @@ class Run:
             out=out,
             resume=resume,
             progress=progress,
+            loggers=[*loggers, *([TensorBoardLogger(out)] if self.config.tensorboard and is_main else [])],
         )
         return self.history
 

@@ -1,3 +1,5 @@
+import re
+
 from minigpt.train.progress import Progress
 
 ROW = {"step": 249, "loss": 1.5, "tokens_per_second": 1000.0}
@@ -8,7 +10,7 @@ def test_an_evaluation_is_one_line_and_other_steps_are_none(capsys):
         shown.show({**ROW, "step": 248})
         shown.show({**ROW, "validation_loss": 1.625})
     printed = capsys.readouterr()
-    assert printed.out == "step  250 of 2000: loss 1.500, validation 1.625\n"
+    assert re.fullmatch(r"step  250 of 2000: loss 1\.500, validation 1\.625, \d\d:\d\d left\n", printed.out)
     assert printed.err == ""  # no terminal here, so no bar
 
 
@@ -23,3 +25,12 @@ def test_a_terminal_gets_a_bar(capsys, monkeypatch):
     with Progress(0, 2000, enabled=True) as shown:
         shown.show(ROW)
     assert "1/2000" in capsys.readouterr().err
+
+
+def test_the_time_left_is_that_of_the_steps_so_far(capsys):
+    shown = Progress(100, 400, enabled=True)
+    shown.started -= 30  # seconds, for the 150 steps since then
+    shown.show({**ROW, "validation_loss": 1.625})
+    assert capsys.readouterr().out.endswith("validation 1.625, 00:30 left\n")
+    shown.show({**ROW, "step": 399, "validation_loss": 1.625})
+    assert capsys.readouterr().out == "step 400 of 400: loss 1.500, validation 1.625\n"
