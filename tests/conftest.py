@@ -41,10 +41,14 @@ def torchrun():
     On its way out torchrun ends the processes that it started.
     """
 
+    if sys.platform == "win32":
+        pytest.skip("Windows has no torchrun on the loopback interface alone")
+
     def run(n_processes, *words, expect=0, options=(), timeout=300):
         alone = ["--standalone", "--local-addr", "127.0.0.1", "--nproc-per-node", str(n_processes)]
         command = [sys.executable, "-m", "torch.distributed.run", *alone, *options, *map(str, words)]
-        here = {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "PYTHONPATH": os.pathsep.join(sys.path)}
+        loopback = "lo0" if sys.platform == "darwin" else "lo"
+        here = {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": loopback, "PYTHONPATH": os.pathsep.join(sys.path)}
         agent = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, **here}
         )

@@ -124,12 +124,22 @@ def join_world(device: str = "auto") -> Iterator[World]:
         return
     own_device = device_of_rank(device)
     if not dist.is_initialized():
-        dist.init_process_group("nccl" if own_device.type == "cuda" else "gloo")
+        _meet("nccl" if own_device.type == "cuda" else "gloo")
         atexit.register(_leave)
     group = dist.new_group(backend="gloo")
     yield World(rank=dist.get_rank(), size=dist.get_world_size(), device=own_device, group=group)
     dist.barrier(group)  # a process that leaves early would break off what the others still have to say
     dist.destroy_process_group(group)
+
+
+def _meet(backend: str) -> None:
+    """Start the process group, at a meeting point of its own for each start.
+
+    torchrun keeps one store for all restarts; in it, a process could take the address of a dead one for its peer's.
+    """
+    store, rank, size = next(dist.rendezvous("env://"))
+    start = f"start-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}-of-{size}"
+    dist.init_process_group(backend, store=dist.PrefixStore(start, store), rank=rank, world_size=size)
 
 
 def _leave() -> None:

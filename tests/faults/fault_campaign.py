@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import torch
+from cluster import worker_killed, worlds
 from full_disk import NO_FILE_SYSTEM, in_small_file_system, simulated
 from kills import kills_at_lines, second_signals, sigkills, stops, warm_up
 from mutated_files import damaged, forged, new_run, planted
@@ -57,6 +58,9 @@ FULL = {
     "planted pickles": planted,
     "disk full at each call": simulated,
     "disk full": fill_disk,
+    "1, 2 and 4 processes": worlds,
+    "SIGKILL of a worker, DDP": lambda folder: worker_killed(folder, "ddp"),
+    "SIGKILL of a worker, FSDP": lambda folder: worker_killed(folder, "fsdp"),
 }
 
 

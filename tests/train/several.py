@@ -22,6 +22,7 @@ from minigpt.train.strategies import wrap
 
 TEXT = "the cat sat on the mat. the dog sat on the log. " * 20
 TOKENIZER = mg.CharTokenizer.train(TEXT)
+LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 CONFIG = {"steps": 12, "batch_size": 8, "learning_rate": 0.01, "eval_every": 6, "checkpoint_every": 6, "device": "cpu"}
 
 
