@@ -36,13 +36,13 @@ def fill_disk(folder):
 
 MUON = {"optimizer": "muon", "ema": 0.9, "spike_threshold": 6.0}  # all else that is carried from step to step
 QUICK = {
-    "SIGKILL": lambda folder: sigkills(folder, 8),
-    "SIGKILL, Muon, saving in the background": lambda folder: sigkills(folder, 6, background=True, **MUON),
-    "killed at lines of a save": lambda folder: kills_at_lines(folder, every=60),
-    "SIGINT": lambda folder: stops(folder, 3, signal.SIGINT),
-    "SIGTERM": lambda folder: stops(folder, 3, signal.SIGTERM),
-    "SIGINT twice": lambda folder: second_signals(folder, 2, signal.SIGINT),
-    "SIGTERM twice": lambda folder: second_signals(folder, 2, signal.SIGTERM),
+    "SIGKILL": lambda folder: sigkills(folder, 6),
+    "SIGKILL, Muon, saving in the background": lambda folder: sigkills(folder, 4, background=True, **MUON),
+    "killed at lines of a save": lambda folder: kills_at_lines(folder, every=90),
+    "SIGINT": lambda folder: stops(folder, 2, signal.SIGINT),
+    "SIGTERM": lambda folder: stops(folder, 2, signal.SIGTERM),
+    "SIGINT twice": lambda folder: second_signals(folder, 1, signal.SIGINT),
+    "SIGTERM twice": lambda folder: second_signals(folder, 1, signal.SIGTERM),
 }
 FULL = {
     "SIGKILL at random instants": lambda folder: sigkills(folder, 200),

@@ -126,7 +126,11 @@ def forged(folder, n, every=1):
         damage = (retype, retype, flip, truncate, extend, zero)[i // 3 % 6]
         attempt(FILES[1 + i % 3], lambda data, damage=damage: damage(data, chance), f"{i}: {damage.__name__}")
     state = json.loads((source[1] / "state.json").read_text())
-    fields = [(part, name) for part in ("model_config", "train_config", "tokenizer", "data") for name in state[part]]
+    fields = [
+        (part, name)
+        for part in ("model_config", "train_config", "tokenizer", "data", "carried")
+        for name in state[part]
+    ]
     for (part, name), value in list(itertools.product(fields, VALUES))[::every]:
         changed = {**state, part: {**state[part], name: value}}
         attempt(

@@ -22,21 +22,21 @@ def campaign():
 @pytest.mark.parametrize("saving", ["SIGKILL", "SIGKILL, Muon, saving in the background"])
 def test_a_killed_run_keeps_whole_checkpoints_and_goes_on_with_the_same_bits(campaign, saving):
     counts, failures = campaign[saving]
-    assert counts["kills"] >= 6 and failures == []
+    assert counts["kills"] >= 4 and failures == []
 
 
 def test_a_save_may_be_killed_at_any_line(campaign):
     counts, failures = campaign["killed at lines of a save"]
-    assert counts["in a save"] >= 3 and failures == []
+    assert counts["in a save"] >= 2 and failures == []
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_signal_ends_the_run_within_a_step_and_with_that_step_saved(campaign, name):
     counts, failures = campaign[name]
-    assert counts["stopped"] == 3 and failures == []
+    assert counts["stopped"] == 2 and failures == []
 
 
 @pytest.mark.parametrize("name", ["SIGINT twice", "SIGTERM twice"])
 def test_a_second_signal_ends_the_run_at_once(campaign, name):
     counts, failures = campaign[name]
-    assert counts["ended at once"] == 2 and failures == []
+    assert counts["ended at once"] == 1 and failures == []

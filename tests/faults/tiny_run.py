@@ -39,6 +39,7 @@ def new_model():
 def train(out, *, data=None, resume=False, **changes):
     """Train; whatever the library warns of is an error, since only what the test did is allowed to be wrong."""
     tokenizer, own = parts()
+    torch.seed()  # by chance, since PyTorch's global generator must not matter
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         config = replace(CONFIG, **changes)
