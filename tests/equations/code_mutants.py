@@ -150,14 +150,18 @@ TABLE = {
     "train.optim.sgd": [
         ('(gradient(theta) + group["weight_decay"] * theta)', '(gradient(theta) - group["weight_decay"] * theta)'),
         ('theta.sub_(group["lr"] * (', 'theta.sub_(group["lr"] ** 2 * ('),
-        ('lr=group["lr"],', "lr=0.1,"),
-        ('weight_decay=group["weight_decay"],\n', "weight_decay=0.0,\n"),
+        ('parameters, alpha=group["weight_decay"])', "parameters, alpha=0.0)"),
+        ('steps, alpha=-group["lr"])', "steps, alpha=-0.1)"),
     ],
     "train.optim.momentum": [
         ("m.copy_(mu * m + g)", "m.copy_(mu * m + (1 - mu) * g)"),
         ('g = gradient(theta) + group["weight_decay"] * theta', "g = gradient(theta)"),
         ('(g + mu * m if group["nesterov"] else m)', "m"),
         ("g + mu * m if", "g + m if"),
+        ("torch._foreach_mul_(m, mu)", "torch._foreach_mul_(m, mu * mu)"),
+        ('torch._foreach_add(g, m, alpha=mu) if group["nesterov"] else m', "m"),
+        ('parameters, alpha=group["weight_decay"])', "parameters, alpha=0.0)"),
+        ('steps, alpha=-group["lr"])', "steps, alpha=-0.1)"),
     ],
     "train.optim.adam": [
         ("m.copy_(beta_1 * m + (1 - beta_1) * g)", "m.copy_(beta_1 * m + g)"),

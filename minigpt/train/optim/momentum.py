@@ -8,11 +8,11 @@ Dimensions: K numbers in a parameter.
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from minigpt.equations import equation
 from minigpt.train.optim.base import EquationOptimizer, Rule, Settings, State, gradient
-from minigpt.train.optim.sgd import fused_update
 
 
 def formula_update(group: Settings, parameters: list[Tensor], states: list[State]) -> None:
@@ -23,6 +23,16 @@ def formula_update(group: Settings, parameters: list[Tensor], states: list[State
         g = gradient(theta) + group["weight_decay"] * theta
         m.copy_(mu * m + g)
         theta.sub_(group["lr"] * (g + mu * m if group["nesterov"] else m))
+
+
+def fused_update(group: Settings, parameters: list[Tensor], states: list[State]) -> None:
+    """The same equations, each operation on all parameters at once."""
+    mu, m = group["momentum"], [state["m"] for state in states]
+    g = torch._foreach_add([gradient(p) for p in parameters], parameters, alpha=group["weight_decay"])
+    torch._foreach_mul_(m, mu)
+    torch._foreach_add_(m, g)
+    steps = torch._foreach_add(g, m, alpha=mu) if group["nesterov"] else m
+    torch._foreach_add_(parameters, steps, alpha=-group["lr"])
 
 
 @equation(
@@ -59,7 +69,8 @@ class Momentum(EquationOptimizer):
         momentum: μ, the share of the sum of gradients that is kept.
         nesterov: whether the step looks one update ahead.
         weight_decay: λ, as an L2 penalty in the loss.
-        implementation: "formula" runs the equations as written; "fused" PyTorch's kernel, the same to rounding.
+        implementation: "formula" runs the equations as written; "fused" takes all parameters at once, the same to
+            rounding.
 
     Raises:
         ValueError: if a number is out of its range or the implementation is unknown.

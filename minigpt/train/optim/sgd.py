@@ -5,8 +5,8 @@ Dimensions: K numbers in a parameter.
 
 from typing import Any
 
+import torch
 from torch import Tensor
-from torch.optim.sgd import sgd as torch_sgd
 
 from minigpt.equations import equation
 from minigpt.train.optim.base import EquationOptimizer, Rule, Settings, State, gradient
@@ -19,19 +19,9 @@ def formula_update(group: Settings, parameters: list[Tensor], states: list[State
 
 
 def fused_update(group: Settings, parameters: list[Tensor], states: list[State]) -> None:
-    """The same equation for all parameters at once, in PyTorch's kernel; with momentum too, where the state has it."""
-    torch_sgd(
-        parameters,
-        [gradient(p) for p in parameters],
-        [state.get("m") for state in states],
-        fused=True,
-        weight_decay=group["weight_decay"],
-        momentum=group.get("momentum", 0.0),
-        lr=group["lr"],
-        dampening=0.0,
-        nesterov=group.get("nesterov", False),
-        maximize=False,
-    )
+    """The same equation for all parameters at once."""
+    steps = torch._foreach_add([gradient(p) for p in parameters], parameters, alpha=group["weight_decay"])
+    torch._foreach_add_(parameters, steps, alpha=-group["lr"])
 
 
 @equation(
@@ -53,7 +43,8 @@ class SGD(EquationOptimizer):
         params: parameters, or groups of them, as every ``torch.optim.Optimizer`` takes.
         lr: η, the learning rate.
         weight_decay: λ; the same whether one adds it to the loss as L2 or takes it from the weights.
-        implementation: "formula" runs the equation as written; "fused" PyTorch's kernel, the same to rounding.
+        implementation: "formula" runs the equation as written; "fused" takes all parameters at once, the same to
+            rounding.
 
     Raises:
         ValueError: if a number is out of its range or the implementation is unknown.
