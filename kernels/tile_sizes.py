@@ -50,7 +50,7 @@ TABLE = {
     ("cdna", 2): {
         FORWARD: (Tiles(128, 64, 4, 1), Tiles(64, 64, 4, 1), Tiles(64, 32, 8, 1)),
         QUERIES: (Tiles(64, 64, 4, 1), Tiles(64, 32, 4, 1), Tiles(16, 16, 4, 1)),
-        KEYS_VALUES: (Tiles(32, 64, 4, 1), Tiles(32, 64, 8, 1), Tiles(32, 32, 4, 1)),
+        KEYS_VALUES: (Tiles(32, 64, 4, 1), Tiles(32, 64, 4, 1), Tiles(32, 32, 4, 1)),
     },
     ("cdna", 4): {
         FORWARD: (Tiles(64, 32, 4, 1), Tiles(32, 32, 4, 1), Tiles(32, 16, 8, 1)),

@@ -5,7 +5,7 @@
 >>> model = mg.GPT(mg.GPTConfig.preset("nano", vocab_size=65))
 """
 
-from minigpt import equations
+from minigpt import equations, learn
 from minigpt.cost import training_flops_per_token
 from minigpt.evaluate import (
     Comparison,
@@ -131,6 +131,7 @@ __all__ = [
     "grouped_query_attention",
     "ladder",
     "layer_norm",
+    "learn",
     "load_corpus",
     "load_model",
     "load_pretrained",

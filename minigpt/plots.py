@@ -4,7 +4,7 @@ Colours are the Okabe–Ito palette, which readers with any colour vision can te
 """
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from minigpt.evaluate import Comparison, Ladder
+    from minigpt.learn import TiledAttention
     from minigpt.train import History
     from minigpt.train.rate_finder import RateSearch
 
@@ -120,6 +121,39 @@ def plot_rate_search(search: "RateSearch") -> "Figure":
     axes.set(xscale="log", xlabel="learning rate", ylabel="loss (nats per token)")
     axes.legend(frameon=False)
     return figure
+
+
+def plot_tiles(tiled: "TiledAttention") -> "Figure":
+    """The tiles of an attention as a map, queries down and keys across: seen whole, seen in part, never loaded.
+
+    Args:
+        tiled: what :func:`minigpt.learn.tiled_attention` returned.
+
+    Raises:
+        ImportError: if matplotlib is not installed.
+    """
+    figure, axes = _new_figure()
+    (n_queries, n_keys), (rows, columns) = tiled.shape, tiled.blocks
+    for tile in tiled.tiles:
+        corner = (tile.keys.start, tile.queries.start)
+        size = (tile.keys.stop - tile.keys.start, tile.queries.stop - tile.queries.start)
+        colour = BLUE if tile.whole else ORANGE
+        axes.add_patch(_rectangle(corner, *size, facecolor=colour, edgecolor="white", zorder=2))
+    n_whole = sum(tile.whole for tile in tiled.tiles)
+    counts = {"seen whole": (BLUE, n_whole), "seen in part": (ORANGE, len(tiled.tiles) - n_whole)}
+    for label, (colour, n) in {**counts, "never loaded": ("white", tiled.skipped)}.items():
+        axes.add_patch(_rectangle((0, 0), 0, 0, facecolor=colour, edgecolor=GREY, label=f"{label}: {n}"))
+    moved, formula = tiled.bytes_read + tiled.bytes_written, sum(tiled.formula_bytes)
+    axes.set(xlim=(0, n_keys), ylim=(n_queries, 0), aspect="equal", xlabel="keys", ylabel="queries")
+    axes.set_title(f"tiles of {rows} × {columns}: {moved:,} bytes moved, {formula:,} by the formula", fontsize=9)
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+    return figure
+
+
+def _rectangle(*args: Any, **options: Any) -> Any:
+    from matplotlib.patches import Rectangle
+
+    return Rectangle(*args, **options)
 
 
 def _new_figure() -> "tuple[Figure, Axes]":

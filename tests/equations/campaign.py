@@ -41,6 +41,11 @@ EQUAL = {
     ("online-softmax", "double '0' at 234"): "2 (0) is 0",
 }
 EQUAL_REGISTERED = {
+    ("online-softmax", "constant '0' by '1' at 212"): "the first value is multiplied by exp(-inf)",
+    ("online-softmax", "constant '0' by '1' at 234"): "the first value is multiplied by exp(-inf)",
+    ("online-softmax", r"double '-\\infty' at 184"): "2 (-inf) is -inf",
+    ("online-softmax", "double '0' at 212"): "2 (0) is 0",
+    ("online-softmax", "double '0' at 234"): "2 (0) is 0",
     (
         "exponential-ramp",
         r"unwrap group '\\left(\\frac{\\eta_{\\max}}{\\eta_{\\min}}\\right)' "

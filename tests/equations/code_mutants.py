@@ -289,6 +289,22 @@ TABLE = {
         ("+ d * n_followers * q", "+ d * q"),
         ("/ np.maximum(total, 1), q)", "/ np.maximum(total, 2), q)"),
     ],
+    "learn.tiles": [
+        ("torch.maximum(m, z.amax(1))", "z.amax(1)"),
+        ("torch.exp(z - shift[:, None]), torch.exp(m - shift)", "torch.exp(z - shift[:, None]), torch.exp(shift - m)"),
+        ("l * shrink + p.sum(1)", "l + p.sum(1)"),
+        ("l * shrink + p.sum(1)", "l * shrink + p.amax(1) * 2"),
+        ("o * shrink[:, None] + p @ widened(v)", "o + p @ widened(v)"),
+    ],
+    "learn.tile_gradients": [
+        ("1 / math.sqrt(q.shape[1]) if", "1 / q.shape[1] if"),
+        ("- (0 if d_lse is None else d_lse)", "+ (0 if d_lse is None else d_lse)"),
+        ("(p * (dp - d[queries, None]))", "(p * dp)"),
+        ("(p * (dp - d[queries, None]))", "(dp - d[queries, None])"),
+        ("dq[queries] += scale * ds", "dq[queries] += ds"),
+        ("dk[keys] += scale * ds.T", "dk[keys] = scale * ds.T"),
+        ("dv[keys] += p.T", "dv[keys] = p.T"),
+    ],
     "cost": [
         ("d * (config.n_heads + 2 * config.kv_heads) * e", "d * (config.n_heads + config.kv_heads) * e"),
         ("(3 if config.mlp", "(2 if config.mlp"),

@@ -33,6 +33,7 @@ WITHOUT = {
     "evaluate": "calls split_loss and counts bytes",
     "evaluate_stories": "calls row losses and the grammar",
     "evaluate_task": "counts right answers",
+    "tiled_attention": "online_softmax, a tile at a time; tests/learn/test_tiles.py",
     "ladder": "calls the baselines and split_loss, and compressors",
     **dict.fromkeys(["accumulate_gradients", "train", "train_step"], "the training loop"),
     **dict.fromkeys(
@@ -44,7 +45,7 @@ WITHOUT = {
 
 def public_mathematics():
     """The functions, layers and optimizers that the rooms of the library offer, by name."""
-    rooms = [import_module(f"minigpt.{room}") for room in ("model", "train", "generate", "evaluate")]
+    rooms = [import_module(f"minigpt.{room}") for room in ("model", "train", "generate", "evaluate", "learn")]
     things = {name: getattr(room, name) for room in rooms for name in room.__all__}
     things |= {name: thing for name, thing in vars(cost).items() if inspect.isfunction(thing)}
     things.pop("equation")

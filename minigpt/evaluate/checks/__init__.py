@@ -16,6 +16,7 @@ from minigpt.evaluate.checks import (  # noqa: F401 - they register their checks
     layers,
     optimizers,
     stability,
+    tiles,
     training,
 )
 from minigpt.evaluate.checks.draw import CHECKS, Check, Draw, check
