@@ -16,7 +16,7 @@ from torch import distributed as dist
 import minigpt as mg
 from minigpt.text import RowDataset
 from minigpt.text.rows import Row
-from minigpt.train import TrainConfig, accumulate_gradients
+from minigpt.train import OPTIMIZERS, TrainConfig, accumulate_gradients
 from minigpt.train.distributed import join_world
 from minigpt.train.strategies import wrap
 
@@ -91,6 +91,11 @@ def stop_before(n, on_rank=0):
 def losses(folder, strategy, data):
     """Every process starts from other weights; those of rank 0 are to count."""
     return train(DATA[data](), make_model(rank()), strategy=strategy, micro_batch_size=2, out=folder / strategy / data)
+
+
+def with_optimizer(name, **changes):
+    """A few steps with an optimizer and an average of the weights."""
+    return train(windows(), steps=4, optimizer=name, ema=0.5, **changes)["validation_loss"]
 
 
 def sharded(folder, *, resume=False):
@@ -183,6 +188,7 @@ SCENARIOS = {
     "poisoned": poisoned,
     "first logits": first_logits,
     "refusals": refusals,
+    "optimizers": lambda folder: {name: with_optimizer(name, strategy="fsdp") for name in OPTIMIZERS},
     "gradient travels": gradient_travels,
 }
 

@@ -10,7 +10,7 @@ import several
 import torch
 
 import minigpt as mg
-from minigpt.train import distributed, load_checkpoint
+from minigpt.train import OPTIMIZERS, distributed, load_checkpoint
 from minigpt.train.checkpoint import resumes
 from minigpt.train.distributed import World, join_world
 
@@ -54,6 +54,13 @@ def test_two_processes_see_the_losses_of_one(alone, together, strategy, data):
         for figure, expected in alone[data].items():
             found = together[rank][f"{strategy} {data}"][figure]
             assert difference(found, expected) <= LARGEST_DIFFERENCE * max(1, *expected), figure
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_and_the_average_work_on_shards(together, name):
+    expected = several.with_optimizer(name)
+    for rank in range(2):
+        assert difference(together[rank]["optimizers"][name], expected) <= LARGEST_DIFFERENCE
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
