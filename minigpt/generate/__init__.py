@@ -1,5 +1,6 @@
-"""From a trained model to new text: sampling rules, generation on ids, generation on text."""
+"""From a trained model to new text: sampling rules, generation on ids, generation on text, conversations."""
 
+from minigpt.generate.conversation import Conversation
 from minigpt.generate.ids import generate_ids, stream_ids
 from minigpt.generate.sampling import (
     next_token_probabilities,
@@ -11,6 +12,7 @@ from minigpt.generate.sampling import (
 from minigpt.generate.text import generate, stream
 
 __all__ = [
+    "Conversation",
     "generate",
     "generate_ids",
     "next_token_probabilities",

@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from minigpt.text.bpe import BPETokenizer
 from minigpt.text.rows import Row, RowDataset
 from minigpt.text.tinyworld.dialogue import bot_says, converse, user_says
 from minigpt.text.tinyworld.questions import answer, ask, needs_two_facts, put
@@ -27,6 +28,11 @@ from minigpt.text.tinyworld.world import TinyWorld
 from minigpt.text.tokenizer import Tokenizer
 
 QUESTIONS = 3  # about one story
+
+# What a tokenizer may join: capitalised words, punctuation, and the phrases between them. So " was waiting in the" can
+# become one token, and no token reaches across a colon or a line end into an answer.
+PHRASES = r" ?\p{Lu}\p{Ll}*|[^\p{Lu}\n:：。？，]+|[:：。？，]|\n+"
+READ = 2000  # examples that a tokenizer is trained on
 
 
 class Part(NamedTuple):
@@ -130,6 +136,22 @@ def task_rows(
     fingerprint = hashlib.sha256(f"{task}/{world}/{n_rows}/{sample}".encode()).hexdigest()[:16]
     floor = None if n_rows is None else task_floor(task, world, tokenizer)
     return RowDataset(row, n_rows, context_length, tokenizer.vocab_size, fingerprint, keep="end", floor=floor)
+
+
+def task_tokenizer(task: str, world: TinyWorld, vocab_size: int) -> BPETokenizer:
+    """A byte-pair tokenizer for the texts of a task, whose tokens may be whole phrases.
+
+    Args:
+        task: a name of :data:`TASKS`.
+        world: where the stories come from.
+        vocab_size: V, the number of ids wanted.
+
+    Raises:
+        ValueError: if there is no such task, or ``vocab_size`` is too small.
+    """
+    example = task_of(task).example
+    texts = ("".join(part.text for part in example(world, i)) for i in range(READ))
+    return BPETokenizer.train(texts, vocab_size, pattern=PHRASES)
 
 
 def task_floor(task: str, world: TinyWorld, tokenizer: Tokenizer) -> float:
