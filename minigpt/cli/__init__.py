@@ -16,13 +16,14 @@ from minigpt.cli.check import Bench, Equations
 from minigpt.cli.compare import Compare
 from minigpt.cli.text import Prepare, Tokenizer
 from minigpt.cli.train import Demo, Train
-from minigpt.cli.use import Eval, Ladder, Sample
+from minigpt.cli.use import Chat, Eval, Ladder, Sample
 from minigpt.train import RunConfig
 from minigpt.train.distributed import is_main_process
 
 COMMANDS: dict[str, type] = {
     "train": Train,
     "sample": Sample,
+    "chat": Chat,
     "eval": Eval,
     "ladder": Ladder,
     "compare": Compare,

@@ -1,6 +1,7 @@
-"""Commands that use a trained model: `minigpt sample`, `minigpt eval` and `minigpt ladder`."""
+"""Commands that use a trained model: `minigpt sample`, `minigpt chat`, `minigpt eval` and `minigpt ladder`."""
 
 import dataclasses
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -52,26 +53,87 @@ class Sample:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Chat:
+    """Talk with a model that was trained by `minigpt train --task`.
+
+    Attributes:
+        out: the run folder.
+    """
+
+    out: RunFolder
+
+    def __call__(self) -> None:
+        """Answer line after line; an empty line starts anew, and the end of the input ends."""
+        config = RunConfig.read(self.out)
+        if config.task is None:
+            raise ValueError(
+                f"the run in {self.out} has no task to talk about: use `minigpt sample {self.out}`, or train a model with "
+                f"--task {' or '.join(TASKS)}"
+            )
+        model, tokenizer = mg.load_model(self.out)
+        task = task_of(config.task)
+        conversation = Conversation(model, tokenizer, task.prompt)
+        print(f"This model was trained to {task.summary}. For instance:\n")
+        print(textwrap.indent("".join(part.text for part in task.example(_world(config), 0)), "  "))
+        print("Now you. An empty line starts anew, Ctrl-D ends.")
+        while (line := _ask()) is not None:
+            try:
+                for piece in conversation.reply(line) if line else ():
+                    print(piece, end="", flush=True)
+                print()
+            except ValueError as error:
+                print(error)
+            if not line:
+                conversation.start_anew()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Eval:
-    """Measure a trained model on a whole text: nats per token, perplexity, bits per byte.
+    """Measure a trained model: its loss on a whole text, or how well it does its task.
 
     Attributes:
         out: the run folder that `minigpt train` filled.
-        text: a UTF-8 text file or a folder of them; without it, the run's own validation split.
+        text: a UTF-8 text file or a folder of them; without it, what the run was trained for: its own validation split,
+            or its task on a world that it has not seen.
+        task: a task of the tiny world, where it is not the run's own: "story", "translate", "qa" or "dialogue".
+        examples: how many examples of a task are asked.
     """
 
     out: RunFolder
     text: Path | None = None
+    task: str | None = None
+    examples: int = 500
 
     def __call__(self) -> None:
         """Print the figures."""
+        config = RunConfig.read(self.out)
         model, tokenizer = mg.load_model(self.out)
-        if self.text is None:
-            config = RunConfig.read(self.out)
-            _, _, data = open_splits(config, config.context_length or model.config.context_length, tokenizer)
-        else:
+        task = self.task or config.task
+        if self.text is not None:
             data = mg.TokenDataset.from_text(mg.read_text(self.text), tokenizer, model.config.context_length)
-        print(mg.evaluate(model, data, tokenizer))
+            print(mg.evaluate(model, data, tokenizer))
+        elif task == "story":
+            print(mg.evaluate_stories(model, _world(config), tokenizer, self.examples))
+        elif task is not None:
+            print(mg.evaluate_task(model, task, _world(config), tokenizer, self.examples))
+        else:
+            _, _, data = open_splits(config, config.context_length or model.config.context_length, tokenizer)
+            print(mg.evaluate(model, data, tokenizer))
+            if data.floor is not None:
+                print(f"floor: {data.floor:.4f} nats per token")
+
+
+def _ask() -> str | None:
+    """The next line that is typed; ``None`` at the end of the input."""
+    try:
+        return input("> ").strip()
+    except EOFError:
+        return None
+
+
+def _world(config: RunConfig) -> mg.TinyWorld:
+    """A world that the run has not seen."""
+    return mg.TinyWorld(config.language, split="test")
 
 
 @dataclass(frozen=True, kw_only=True)

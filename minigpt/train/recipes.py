@@ -69,6 +69,10 @@ RECIPES: dict[str, Recipe] = {
         documents=True,
         epochs=10,
     ),
+    "story": _for_task("what tells stories of the tiny world within minutes", steps=2000),
+    "translate": _for_task("what translates them", steps=3000),
+    "qa": _for_task("what answers questions about them", steps=5000, reading_steps=2500),
+    "dialogue": _for_task("what talks about them", steps=5000, reading_steps=2500),
 }
 
 
