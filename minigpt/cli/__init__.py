@@ -14,9 +14,10 @@ import tyro
 import minigpt as mg
 from minigpt.cli.check import Bench, Equations
 from minigpt.cli.compare import Compare
+from minigpt.cli.ladder import Ladder
 from minigpt.cli.text import Prepare, Tokenizer
 from minigpt.cli.train import Demo, Train
-from minigpt.cli.use import Chat, Eval, Ladder, Sample
+from minigpt.cli.use import Chat, Eval, Sample
 from minigpt.train import RunConfig
 from minigpt.train.distributed import is_main_process
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import minigpt as mg
-from minigpt.train import Run, RunConfig
+from minigpt.train import Run, RunConfig, recipe
 from minigpt.train.distributed import is_main_process
+
+TOLD = 500  # stories that the demo is measured on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,38 +39,43 @@ class Train(RunConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class Demo:
-    """Watch a small GPT learn to write, on text that comes with Python; it fills runs/demo anew each time.
+    """Watch a small GPT learn to tell stories of the tiny world, whose entropy is known: how close does it come?
+
+    It fills runs/demo anew each time.
 
     Attributes:
         steps: how many updates.
-        seed: of the weights and the data order.
+        seed: of the weights and the stories.
     """
 
-    steps: int = 1500
+    steps: int = recipe("story").training["steps"]
     seed: int = 0
 
     def __call__(self) -> None:
-        """A sample before, the training, a sample after, and where to go from there."""
+        """A sample before, the training, a sample after, the distance to the floor, and where to go from there."""
         out = Path("runs/demo")
         shutil.rmtree(out / "checkpoints", ignore_errors=True)
-        config = RunConfig(tokenizer="bpe:512", recipe="fast", steps=self.steps, out=out, seed=self.seed)
-        run = mg.prepare_run(config)
+        run = mg.prepare_run(RunConfig(task="story", steps=self.steps, out=out, seed=self.seed))
         print(_describe(run))
         print(f"\nBefore training it writes:\n{_excerpt(run)}\n")
         run.train()
         print(f"\nAfter training it writes:\n{_excerpt(run)}\n")
         _finish(run)
+        held_out = mg.TinyWorld(split="test")
+        print(f"\n{mg.evaluate_stories(run.model, held_out, run.tokenizer, TOLD)}")
 
 
 def _describe(run: Run) -> str:
     config, training = run.config, run.config.train_config()
     guess = math.log(run.tokenizer.vocab_size)
+    floor = run.validation.floor
+    known = "" if floor is None else f", down to the floor, {floor:.3f}"
     return (
         f"text:  {run.data} to learn from, {run.validation} to be tested on; "
         f"{run.tokenizer.name} tokenizer, {run.tokenizer.vocab_size} tokens\n"
-        f"model: {config.from_pretrained or config.preset} with recipe {config.recipe}, "
+        f"model: {config.from_pretrained or config.preset} with recipe {config.recipe or config.task or 'gpt2'}, "
         f"{run.model.n_parameters:,} parameters, context {run.model.config.context_length}\n"
-        f"goal:  a loss far below guessing, {guess:.3f} nats per token; "
+        f"goal:  a loss far below guessing, {guess:.3f} nats per token{known}; "
         f"{training.steps:,} steps of {training.batch_size} sequences"
     )
 
@@ -96,7 +103,10 @@ def _finish(run: Run) -> None:
         print(f"curve:      {error}")
     print(f"log:        {out / 'log.jsonl'}")
     print(f"checkpoint: {out / 'checkpoints'}")
-    print(f"next:       minigpt sample {shlex.quote(str(out))} --prompt {shlex.quote(_prompt(run))}")
+    if run.config.task in (None, "story"):
+        print(f"next:       minigpt sample {shlex.quote(str(out))} --prompt {shlex.quote(_prompt(run))}")
+    else:
+        print(f"next:       minigpt eval {shlex.quote(str(out))}, or minigpt chat {shlex.quote(str(out))}")
 
 
 def _prompt(run: Run) -> str:

@@ -1,4 +1,4 @@
-"""Commands that use a trained model: `minigpt sample`, `minigpt chat`, `minigpt eval` and `minigpt ladder`."""
+"""Commands that use a trained model: `minigpt sample`, `minigpt chat` and `minigpt eval`."""
 
 import dataclasses
 import textwrap
@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import tyro
 
 import minigpt as mg
-from minigpt.text import Dataset
-from minigpt.text.shards import Shard
+from minigpt.generate import Conversation
+from minigpt.text.tinyworld import TASKS, task_of
 from minigpt.train import RunConfig, open_splits
 
 RunFolder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
@@ -67,8 +66,8 @@ class Chat:
         config = RunConfig.read(self.out)
         if config.task is None:
             raise ValueError(
-                f"the run in {self.out} has no task to talk about: use `minigpt sample {self.out}`, or train a model with "
-                f"--task {' or '.join(TASKS)}"
+                f"the run in {self.out} has no task to talk about: use `minigpt sample {self.out}`, or train a model "
+                f"with --task {' or '.join(TASKS)}"
             )
         model, tokenizer = mg.load_model(self.out)
         task = task_of(config.task)
@@ -110,8 +109,10 @@ class Eval:
         model, tokenizer = mg.load_model(self.out)
         task = self.task or config.task
         if self.text is not None:
-            data = mg.TokenDataset.from_text(mg.read_text(self.text), tokenizer, model.config.context_length)
-            print(mg.evaluate(model, data, tokenizer))
+            text = mg.read_text(self.text)
+            print(
+                mg.evaluate(model, mg.TokenDataset.from_text(text, tokenizer, model.config.context_length), tokenizer)
+            )
         elif task == "story":
             print(mg.evaluate_stories(model, _world(config), tokenizer, self.examples))
         elif task is not None:
@@ -134,47 +135,3 @@ def _ask() -> str | None:
 def _world(config: RunConfig) -> mg.TinyWorld:
     """A world that the run has not seen."""
     return mg.TinyWorld(config.language, split="test")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ladder:
-    """Compare with baselines that anyone can build: a uniform guess, n-gram models, gzip and xz.
-
-    Attributes:
-        text: a UTF-8 text file or a folder of them.
-        corpus: a corpus by name, used where no text is given.
-        tokenizer: "char", "bpe:1024" (trained here), "gpt2", or a saved tokenizer's file.
-        validation_fraction: the share of the text, at its end, that is predicted.
-        run: the run folder of a GPT to compare; its text, tokenizer and split are used.
-        out: the picture; without it, ladder.png, in the run folder if there is one.
-    """
-
-    text: Path | None = None
-    corpus: str = "python-docs"
-    tokenizer: str = "char"
-    validation_fraction: float = 0.1
-    run: Path | None = None
-    out: Path | None = None
-
-    def __call__(self) -> None:
-        """Print a table and draw it."""
-        model, tokenizer = (None, None) if self.run is None else mg.load_model(self.run)
-        names = ("text", "corpus", "tokenizer", "validation_fraction")
-        config = RunConfig(**{name: getattr(self, name) for name in names})
-        config = config if self.run is None else RunConfig.read(self.run)
-        tokenizer, *splits = open_splits(config, 2, tokenizer)
-        train_ids, validation_ids = (np.concatenate([shard.tokens for shard in _shards(data)]) for data in splits)
-        ladder = mg.ladder(train_ids, validation_ids, tokenizer, model=model)
-        print(ladder)
-        out = self.out or (self.run or Path()) / "ladder.png"
-        try:
-            ladder.plot().savefig(out)
-            print(f"picture: {out}")
-        except ImportError as error:
-            print(f"picture: {error}")
-
-
-def _shards(data: Dataset) -> list[Shard]:
-    if not isinstance(data, mg.TokenDataset):
-        raise ValueError(f"the ladder is for one long text, and the run reads {data}; give the text with --text")
-    return data.shards

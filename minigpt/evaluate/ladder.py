@@ -23,7 +23,7 @@ import numpy as np
 from minigpt.evaluate.perplexity import Evaluation, evaluate
 from minigpt.model import GPT, NGram, NGramCounts
 from minigpt.model.ngram_counts import Ids, check_row
-from minigpt.text import TokenDataset, Tokenizer
+from minigpt.text import Dataset, TokenDataset, Tokenizer
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -61,7 +61,13 @@ class Ladder:
 
 
 def ladder(
-    train_ids: Ids, validation_ids: Ids, tokenizer: Tokenizer, *, model: GPT | None = None, floor: float | None = None
+    train_ids: Ids,
+    validation_ids: Ids,
+    tokenizer: Tokenizer,
+    *,
+    model: GPT | None = None,
+    rows: Dataset | None = None,
+    floor: float | None = None,
 ) -> Ladder:
     """Measure the baselines on every token of a text but the first.
 
@@ -73,6 +79,8 @@ def ladder(
         validation_ids: ``(T + 1,)`` the text to be predicted, and one token before it.
         tokenizer: what made the ids.
         model: a GPT trained on the same text with the same tokenizer.
+        rows: the text to be predicted as the model reads it, where that is not in windows of one long row: each story
+            by itself, say. The tokens that count must be those of ``validation_ids`` but the first.
         floor: the entropy of the source of the text, in nats per token, where it is known.
 
     Returns:
@@ -100,8 +108,10 @@ def ladder(
     rungs |= {name: rung(-float(log_prob.sum())) for name, log_prob in log_probs.items()}
     rungs |= {name: rung(_added_bits(compress, known, text) * math.log(2)) for name, compress in _compressors().items()}
     if model is not None:
-        data = TokenDataset(validation, model.config.context_length, vocab_size=V)
+        data = rows or TokenDataset(validation, model.config.context_length, vocab_size=V)
         rungs["GPT"] = evaluate(model, data, tokenizer)
+        if rungs["GPT"].n_tokens != n_tokens:
+            raise ValueError(f"the rows have {rungs['GPT'].n_tokens:,} tokens that count, the text {n_tokens:,}")
     if floor is not None:
         rungs["floor"] = rung(n_tokens * floor)
     return Ladder(rungs)

@@ -77,7 +77,8 @@ def evaluate_stories(model: GPT, world: TinyWorld, tokenizer: Tokenizer, n_stori
     """
     rows = task_rows("story", world, tokenizer, model.config.context_length, n_stories)
     stories = [world.story(i) for i in range(n_stories)]
-    told = tell_stories(model.eval(), tokenizer, SAMPLED)
+    longest = max(len(rows.row(i).ids) for i in range(n_stories))
+    told = tell_stories(model.eval(), tokenizer, SAMPLED, max_tokens=longest)
     return StoryReport(
         nats=row_losses(model, rows),
         own_nats=np.array([-world.log_prob(story) for story in stories]),
@@ -100,14 +101,14 @@ def row_losses(model: GPT, rows: Dataset, batch_size: int = 64) -> np.ndarray:
 
 
 def tell_stories(
-    model: GPT, tokenizer: Tokenizer, n_stories: int, *, temperature: float = 1.0, seed: int = 0
+    model: GPT, tokenizer: Tokenizer, n_stories: int, *, max_tokens: int, temperature: float = 1.0, seed: int = 0
 ) -> list[str]:
-    """Stories drawn from a model, one after a line end each; one that finds no end is cut at the context length."""
+    """Stories drawn from a model, one after a line end each; one that finds no end is cut."""
     (newline,) = tokenizer.encode("\n")
     ids = generate_ids(
         model,
         torch.full((n_stories, 1), newline),
-        max_new_tokens=model.config.context_length - 1,
+        max_new_tokens=max_tokens,
         generator=torch.Generator().manual_seed(seed),
         temperature=temperature,
         stop_tokens=[newline],

@@ -49,6 +49,7 @@ class RowDataset:
         fingerprint: a text that tells this data from other data.
         keep: what stays of a row that is longer than T + 1 tokens: its "start", or its "end", where the answers are.
         floor: the least expected loss that a model can have, in nats per token; ``None`` where nobody knows it.
+        reading_steps: at the first so many steps everything counts, also what is given.
 
     Raises:
         ValueError: if there is no row, the context is no positive number, or ``keep`` is unknown.
@@ -61,6 +62,7 @@ class RowDataset:
     fingerprint: str
     keep: str = "start"
     floor: float | None = None
+    reading_steps: int = 0
 
     def __post_init__(self) -> None:
         if self.n_rows is not None and self.n_rows < 1:
@@ -95,7 +97,7 @@ class RowDataset:
         check_batch(step, batch_size, rank, world_size)
         share = batch_size // world_size
         first = step * batch_size + rank * share
-        return self._padded([self._in_order(i, seed) for i in range(first, first + share)])
+        return self._padded([self._in_order(i, seed) for i in range(first, first + share)], step < self.reading_steps)
 
     def windows(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Every row once, in order.
@@ -122,7 +124,7 @@ class RowDataset:
         epoch, position = divmod(i, self.n_rows)
         return shuffled(position, self.n_rows, seed, epoch)
 
-    def _padded(self, numbers: Sequence[int]) -> tuple[Tensor, Tensor]:
+    def _padded(self, numbers: Sequence[int], everything: bool = False) -> tuple[Tensor, Tensor]:
         rows = [CUTS[self.keep](self.row(i), self.context_length + 1) for i in numbers]
         longest = max(len(row.ids) for row in rows) - 1
         inputs = np.zeros((len(rows), longest), dtype=np.int64)
@@ -130,7 +132,8 @@ class RowDataset:
         for i, (ids, counts) in enumerate(rows):
             check_ids_below(ids, self.vocab_size)
             inputs[i, : len(ids) - 1] = ids[:-1]
-            targets[i, : len(ids) - 1] = np.where(counts[1:], ids[1:], IGNORED_TARGET)
+            learnt = np.array(counts[1:]) | everything
+            targets[i, : len(ids) - 1] = np.where(learnt, ids[1:], IGNORED_TARGET)
         return torch.from_numpy(inputs), torch.from_numpy(targets)
 
 

@@ -20,6 +20,7 @@ from minigpt.model import GPT, GPTConfig
 from minigpt.pretrained import load_pretrained, pretrained_config
 from minigpt.text import Dataset, DocumentDataset, Tokenizer, load_tokenizer
 from minigpt.text.files import write_atomically
+from minigpt.text.tinyworld import TinyWorld, task_of
 from minigpt.train.checkpoint import load_checkpoint, open_run_folder, resumes
 from minigpt.train.config import TrainConfig, check_same_run
 from minigpt.train.distributed import is_main_process
@@ -27,7 +28,7 @@ from minigpt.train.history import History
 from minigpt.train.loggers import Logger, TensorBoardLogger
 from minigpt.train.loop import train
 from minigpt.train.optim import OPTIMIZERS, AdamW
-from minigpt.train.recipes import recipe
+from minigpt.train.recipes import Recipe, recipe
 from minigpt.train.run_state import model_from
 from minigpt.train.splits import open_splits
 
@@ -40,10 +41,12 @@ class RunConfig:
         text: a UTF-8 text file, or a folder of them.
         corpus: a corpus by name: "python-docs", "tiny-world" or "shakespeare"; used where no text is given.
         data: a folder that `minigpt prepare` made; used instead of a text.
+        task: "story", "translate", "qa" or "dialogue": examples of the tiny world without end, instead of a text.
+        language: of a task's stories: "en", "zh", or "both" in turn.
         from_pretrained: a folder of Hugging Face with a GPT-2: the run starts from its weights, with its tokenizer.
         tokenizer: "char", "bpe:1024" (trained here, to that many tokens), "gpt2", or a saved tokenizer's file.
         preset: the size: "nano", "micro", "gpt2", …; a pretrained model has its own.
-        recipe: the parts and settings: "gpt2", "fast" or "as-written".
+        recipe: the parts and settings: "gpt2", "fast", "as-written", or a task's own, which is named after it.
         context_length: the most tokens the model sees at once.
         steps: how many updates.
         batch_size: sequences for each update.
@@ -86,10 +89,12 @@ class RunConfig:
     text: Path | None = None
     corpus: str = "python-docs"
     data: Path | None = None
+    task: str | None = None
+    language: str = "en"
     from_pretrained: Path | None = None
     tokenizer: str | None = None
     preset: str = "nano"
-    recipe: str = "gpt2"
+    recipe: str | None = None
     context_length: int | None = None
     steps: int | None = None
     batch_size: int | None = None
@@ -130,10 +135,24 @@ class RunConfig:
         for name in ("text", "data", "from_pretrained", "out"):
             if isinstance(value := getattr(self, name), str):
                 object.__setattr__(self, name, Path(value))
+        if self.task is not None:
+            task_of(self.task)
+            TinyWorld(self.language)
+            if given := [name for name in ("text", "data") if getattr(self, name) is not None]:
+                raise ValueError(f"task={self.task!r} makes up its own text; leave {' and '.join(given)} out")
+
+    @property
+    def chosen(self) -> Recipe:
+        """The recipe, with ``None`` resolved: the task's own, or "gpt2".
+
+        Raises:
+            ValueError: if there is none of that name.
+        """
+        return recipe(self.recipe or self.task or "gpt2")
 
     def model_config(self, vocab_size: int) -> GPTConfig:
         """The model's configuration: preset, then recipe, then what was set here."""
-        changes = {**recipe(self.recipe).model, **self._set_of(GPTConfig)}
+        changes = {**self.chosen.model, **self._set_of(GPTConfig)}
         if self.from_pretrained is None:
             return GPTConfig.preset(self.preset, vocab_size=vocab_size, **changes)
         free = {name: changes.pop(name) for name in ("dropout", "attention") if name in changes}
@@ -145,17 +164,16 @@ class RunConfig:
 
     def train_config(self) -> TrainConfig:
         """The training's configuration: the recipe with its rate for the optimizer, then what was set here."""
-        chosen = recipe(self.recipe)
-        settings = {**chosen.training, **self._set_of(TrainConfig)}
+        settings = {**self.chosen.training, **self._set_of(TrainConfig)}
         if "learning_rate" not in settings:
             optimizer = OPTIMIZERS.get(settings.get("optimizer", TrainConfig.optimizer), AdamW)
-            rate = chosen.learning_rate(self.model_config(vocab_size=1).d_model)
+            rate = self.chosen.learning_rate(self.model_config(vocab_size=1).d_model)
             settings["learning_rate"] = rate * optimizer.relative_rate
         return TrainConfig(**settings)
 
     def with_steps(self, data: Dataset) -> Self:
         """With the recipe's epochs over ``data`` as a number of steps, where none is set."""
-        epochs = recipe(self.recipe).epochs
+        epochs = self.chosen.epochs
         if self.steps is not None or epochs is None or not isinstance(data, DocumentDataset):
             return self
         return dataclasses.replace(self, steps=epochs * data.n_batches(self.train_config().batch_size))

@@ -19,10 +19,12 @@ from minigpt.text import (
     tiktoken_tokenizer,
 )
 from minigpt.text.documents import split_documents, split_validation
-from minigpt.train.recipes import recipe
+from minigpt.text.tinyworld import TinyWorld, task_rows, task_text, task_tokenizer
 
 if TYPE_CHECKING:
     from minigpt.train.run import RunConfig
+
+VALIDATED = 500  # examples of a task
 
 
 def build_tokenizer(name: str, text: str, whole_text: str | None = None) -> Tokenizer:
@@ -36,13 +38,11 @@ def build_tokenizer(name: str, text: str, whole_text: str | None = None) -> Toke
     Raises:
         ValueError: if the name stands for none.
     """
-    kind, _, size = name.partition(":")
+    kind = name.partition(":")[0]
     if kind == "char":
         return CharTokenizer.train(text if whole_text is None else whole_text)
     if kind == "bpe":
-        if size and not size.isdecimal():
-            raise ValueError(f"tokenizer={name!r}: after 'bpe:' comes the number of tokens, as in bpe:1024")
-        return BPETokenizer.train(text, int(size or 1024))
+        return BPETokenizer.train(text, vocabulary_of(name))
     if Path(name).is_file():
         return load_tokenizer(Path(name))
     try:
@@ -51,12 +51,25 @@ def build_tokenizer(name: str, text: str, whole_text: str | None = None) -> Toke
         raise ValueError(f"tokenizer={name!r} is not char, bpe:1024 or a saved tokenizer's file, and {error}") from None
 
 
+def vocabulary_of(name: str) -> int:
+    """How many tokens a name such as "bpe:1024" asks for; "bpe" means 1024.
+
+    Raises:
+        ValueError: if what follows the colon is no number.
+    """
+    _, _, size = name.partition(":")
+    if size and not size.isdecimal():
+        raise ValueError(f"tokenizer={name!r}: after 'bpe:' comes the number of tokens, as in bpe:1024")
+    return int(size or 1024)
+
+
 def open_splits(
     config: "RunConfig", context_length: int, tokenizer: Tokenizer | None = None
 ) -> tuple[Tokenizer, Dataset, Dataset]:
     """The tokenizer, the training split and the validation split that a configuration speaks of.
 
-    A recipe for documents gives :class:`~minigpt.text.DocumentDataset`, the others :class:`~minigpt.TokenDataset`.
+    A task gives :class:`~minigpt.text.RowDataset`, a recipe for documents :class:`~minigpt.text.DocumentDataset`,
+    everything else :class:`~minigpt.TokenDataset`.
 
     Args:
         config: names the text, or the prepared shards, and the tokenizer.
@@ -66,7 +79,9 @@ def open_splits(
     Raises:
         ValueError: if the text or the tokenizer can't be used, or a split is shorter than the context.
     """
-    if recipe(config.recipe).documents:
+    if config.task is not None:
+        return _open_task(config, config.task, context_length, tokenizer)
+    if config.chosen.documents:
         return _open_documents(config, context_length, tokenizer)
     if config.data is not None:
         prepared = open_prepared(config.data)
@@ -76,7 +91,21 @@ def open_splits(
     if tokenizer is None:
         tokenizer = _tokenizer_of(config, parts[0], text)
     data, validation = (TokenDataset.from_text(part, tokenizer, context_length) for part in parts)
+    if config.text is None and config.corpus == "tiny-world":
+        validation.floor = TinyWorld(split="validation").floor(tokenizer).nats_per_token
     return tokenizer, data, validation
+
+
+def _open_task(
+    config: "RunConfig", task: str, context_length: int, tokenizer: Tokenizer | None
+) -> tuple[Tokenizer, Dataset, Dataset]:
+    world = TinyWorld(config.language, seed=config.seed)
+    if tokenizer is None:
+        tokenizer = _tokenizer_of_task(config, task, world)
+    reading_steps = int(config.chosen.reading * config.train_config().steps)
+    data = task_rows(task, world, tokenizer, context_length, reading_steps=reading_steps)
+    held_out = TinyWorld(config.language, split="validation")
+    return tokenizer, data, task_rows(task, held_out, tokenizer, context_length, VALIDATED)
 
 
 def _open_documents(
@@ -94,7 +123,14 @@ def _open_documents(
     return tokenizer, data, validation
 
 
+def _tokenizer_of_task(config: "RunConfig", task: str, world: TinyWorld) -> Tokenizer:
+    name = config.tokenizer or config.chosen.tokenizer
+    if name.partition(":")[0] == "bpe":
+        return task_tokenizer(task, world, vocabulary_of(name))
+    return build_tokenizer(name, task_text(task, world))
+
+
 def _tokenizer_of(config: "RunConfig", text: str, whole_text: str) -> Tokenizer:
     if config.tokenizer is None and config.from_pretrained is not None:
         return load_tokenizer(config.from_pretrained)
-    return build_tokenizer(config.tokenizer or recipe(config.recipe).tokenizer, text, whole_text)
+    return build_tokenizer(config.tokenizer or config.chosen.tokenizer, text, whole_text)

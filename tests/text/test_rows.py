@@ -34,6 +34,14 @@ def test_a_batch_is_as_wide_as_its_longest_row_and_padding_is_no_target():
     assert (targets != IGNORED_TARGET).sum(1).tolist() == lengths
 
 
+def test_at_the_reading_steps_what_is_given_counts_too():
+    given = Row([5, 6, 7, 8], [False, False, False, True])
+    data = RowDataset(lambda i: given, None, 16, VOCAB, "", reading_steps=2)
+    told = [data.batch(step, 1)[1].tolist() for step in range(3)]
+    assert told == [[[6, 7, 8]], [[6, 7, 8]], [[IGNORED_TARGET, IGNORED_TARGET, 8]]]
+    assert data.batch(0, 1)[1].dtype == torch.int64
+
+
 def test_what_is_filled_in_changes_neither_the_loss_nor_the_gradient():
     """The loss of padded rows is that of the rows one by one, weighted by their tokens."""
     model = GPT(

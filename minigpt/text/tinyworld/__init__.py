@@ -12,7 +12,7 @@ from minigpt.text.tinyworld.entropy import Floor
 from minigpt.text.tinyworld.parsing import parse
 from minigpt.text.tinyworld.rendering import LANGUAGES, render
 from minigpt.text.tinyworld.splits import combinations, held_out_nats
-from minigpt.text.tinyworld.tasks import TASKS, Part, Task, encode_parts, task_of, task_rows
+from minigpt.text.tinyworld.tasks import TASKS, Part, Task, encode_parts, task_of, task_rows, task_text, task_tokenizer
 from minigpt.text.tinyworld.world import TinyWorld
 
 __all__ = [
@@ -35,4 +35,6 @@ __all__ = [
     "render",
     "task_of",
     "task_rows",
+    "task_text",
+    "task_tokenizer",
 ]

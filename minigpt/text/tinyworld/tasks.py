@@ -8,7 +8,7 @@ task       given                                                       to be wri
 =========  ==========================================================  ============================================
 story      a line end                                                  a story
 translate  ``Translate to Chinese:`` and a story, or the other way     the same story in the other language
-qa         a story but for its last sentence; then three questions     after each question the answer, in brief
+qa         a story as far as it has been told; then questions          after each question the answer, in brief
 dialogue   a story bit by bit, and a question after each               after each question the answer, in a sentence
 =========  ==========================================================  ============================================
 """
@@ -27,7 +27,7 @@ from minigpt.text.tinyworld.rendering import forms_of, render, sentences
 from minigpt.text.tinyworld.world import TinyWorld
 from minigpt.text.tokenizer import Tokenizer
 
-QUESTIONS = 3  # about one story
+QUESTIONS = 4  # about one story
 
 # What a tokenizer may join: capitalised words, punctuation, and the phrases between them. So " was waiting in the" can
 # become one token, and no token reaches across a colon or a line end into an answer.
@@ -80,10 +80,12 @@ QA = {"en": ("Question: {}\nAnswer:", " {}\n"), "zh": ("问题：{}\n回答：",
 
 
 def qa(world: TinyWorld, i: int) -> list[Part]:
-    """A story without its last sentence, and three questions with their answers."""
+    """A story up to some point after all have been brought in, and questions about it with their answers."""
     language, derivation, below = _language(world, i), world.derivation(i), world.draws(i, "qa")
-    state = derivation.states()[-2]
-    parts = [Part(forms_of(language).between.join(sentences(derivation, language)[:-1]) + "\n")]
+    states = derivation.states()
+    told = len(states) - 2 - below(states[-1].n_actions + 1)
+    state = states[told]
+    parts = [Part(forms_of(language).between.join(sentences(derivation, language)[:told]) + "\n")]
     asking, replying = QA[language]
     for _ in range(QUESTIONS):
         question = ask(state, below)
@@ -109,7 +111,13 @@ def dialogue(world: TinyWorld, i: int) -> list[Part]:
 
 
 def task_rows(
-    task: str, world: TinyWorld, tokenizer: Tokenizer, context_length: int, n_rows: int | None = None
+    task: str,
+    world: TinyWorld,
+    tokenizer: Tokenizer,
+    context_length: int,
+    n_rows: int | None = None,
+    *,
+    reading_steps: int = 0,
 ) -> RowDataset:
     """The examples of a task as padded rows, of which only the answers count.
 
@@ -119,6 +127,7 @@ def task_rows(
         tokenizer: encodes each part by itself, as it will be when the model is asked.
         context_length: T, in tokens; what is longer loses its beginning.
         n_rows: the first so many examples, with the floor of their loss; ``None`` for a stream without end.
+        reading_steps: at the first so many steps what is given counts too.
 
     Raises:
         ValueError: if there is no such task.
@@ -133,9 +142,17 @@ def task_rows(
         return Row(ids, counts)
 
     sample = [example(world, i) for i in range(20)]  # tells another edition of the language from this one
-    fingerprint = hashlib.sha256(f"{task}/{world}/{n_rows}/{sample}".encode()).hexdigest()[:16]
-    floor = None if n_rows is None else task_floor(task, world, tokenizer)
-    return RowDataset(row, n_rows, context_length, tokenizer.vocab_size, fingerprint, keep="end", floor=floor)
+    fingerprint = hashlib.sha256(f"{task}/{world}/{n_rows}/{reading_steps}/{sample}".encode()).hexdigest()[:16]
+    return RowDataset(
+        row,
+        n_rows,
+        context_length,
+        tokenizer.vocab_size,
+        fingerprint,
+        keep="end",
+        floor=None if n_rows is None else task_floor(task, world, tokenizer),
+        reading_steps=reading_steps,
+    )
 
 
 def task_tokenizer(task: str, world: TinyWorld, vocab_size: int) -> BPETokenizer:
@@ -149,9 +166,17 @@ def task_tokenizer(task: str, world: TinyWorld, vocab_size: int) -> BPETokenizer
     Raises:
         ValueError: if there is no such task, or ``vocab_size`` is too small.
     """
+    return BPETokenizer.train(task_text(task, world), vocab_size, pattern=PHRASES)
+
+
+def task_text(task: str, world: TinyWorld) -> str:
+    """The first examples of a task as one text, for a tokenizer to be trained on.
+
+    Raises:
+        ValueError: if there is no such task.
+    """
     example = task_of(task).example
-    texts = ("".join(part.text for part in example(world, i)) for i in range(READ))
-    return BPETokenizer.train(texts, vocab_size, pattern=PHRASES)
+    return "".join(part.text for i in range(READ) for part in example(world, i))
 
 
 def task_floor(task: str, world: TinyWorld, tokenizer: Tokenizer) -> float:
