@@ -3,6 +3,7 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
@@ -66,6 +67,18 @@ def test_training_into_the_folder_of_another_run_is_refused_and_changes_nothing(
     assert (tmp_path / "run" / "run.json").read_text() == before
 
 
+@pytest.fixture
+def little(monkeypatch):
+    """Less for tokenizers and baselines to read than in earnest."""
+    monkeypatch.setattr(import_module("minigpt.text.tinyworld.tasks"), "READ", 100)
+    monkeypatch.setattr(import_module("minigpt.evaluate.tasks"), "LEARNT", 60)
+    monkeypatch.setattr(import_module("minigpt.train.splits"), "VALIDATED", 4)
+    monkeypatch.setattr(import_module("minigpt.evaluate.stories"), "SAMPLED", 3)
+    monkeypatch.setattr(import_module("minigpt.cli.ladder"), "STORIES", 20)
+    monkeypatch.setattr(import_module("minigpt.cli.train"), "TOLD", 4)
+
+
+@pytest.mark.usefixtures("little")
 def test_the_demo_shows_a_sample_before_and_after_and_can_be_run_again(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for _ in range(2):
@@ -73,7 +86,62 @@ def test_the_demo_shows_a_sample_before_and_after_and_can_be_run_again(tmp_path,
         printed = capsys.readouterr().out
         assert printed.index("Before training it writes:") < printed.index("After training it writes:")
         assert "step 2 of 2: loss" in printed and "minigpt sample runs/demo --prompt" in printed
+        assert "floor: the entropy" in printed and "grammatical and consistent" in printed
     assert (tmp_path / "runs" / "demo" / "loss.png").is_file()
+
+
+def train_task(task, folder):
+    main(["train", "--task", task, "--steps", "2", "--batch-size", "2", "--tokenizer", "bpe:500", "--out", str(folder)])
+
+
+@pytest.mark.usefixtures("little")
+@pytest.mark.parametrize(("task", "kind"), [("qa", "where"), ("dialogue", "follow-up"), ("translate", "en to zh")])
+def test_a_task_is_trained_measured_beside_baselines_and_resumed_by_name(task, kind, tmp_path, capsys):
+    train_task(task, tmp_path)
+    assert f"next:       minigpt eval {tmp_path}, or minigpt chat {tmp_path}" in capsys.readouterr().out
+    main(["eval", str(tmp_path), "--examples", "8"])
+    printed = capsys.readouterr().out
+    assert kind in printed and "5-gram" in printed and ("bag of words" in printed) == (task != "translate")
+    with pytest.raises(SystemExit):
+        main(["train", "--resume", "--language", "zh", "--out", str(tmp_path)])
+    assert "language was 'en', now 'zh'" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("little")
+def test_a_storyteller_is_held_against_the_floor_and_on_the_ladder(tmp_path, capsys):
+    train_task("story", tmp_path)
+    main(["eval", str(tmp_path), "--examples", "4"])
+    assert re.search(r"floor: the entropy +49\.0", capsys.readouterr().out)
+    main(["ladder", "--run", str(tmp_path)])
+    printed = capsys.readouterr().out
+    assert "GPT" in printed and "floor" in printed
+    assert (tmp_path / "ladder.png").is_file()
+
+
+@pytest.mark.usefixtures("little")
+def test_chat_answers_line_by_line_starts_anew_and_survives_a_mistake(tmp_path, capsys, monkeypatch):
+    train_task("qa", tmp_path)
+    lines = iter(
+        ["Who has it?", "Anna was in the park with a red kite. Tom was on the hill. Who has the red kite?", ""]
+    )
+
+    def typed(prompt):
+        if (line := next(lines, None)) is None:
+            raise EOFError
+        return line
+
+    monkeypatch.setattr("builtins.input", typed)
+    capsys.readouterr()
+    main(["chat", str(tmp_path)])
+    printed = capsys.readouterr().out
+    assert "This model was trained to answer questions about a story" in printed
+    assert printed.count("tell a story and ask about it in one line") == 1
+
+
+def test_chat_with_a_model_without_a_task_says_what_to_do(trained, capsys):
+    with pytest.raises(SystemExit):
+        main(["chat", trained])
+    assert "has no task to talk about: use `minigpt sample" in capsys.readouterr().err
 
 
 def test_ladder_prints_the_baselines_of_a_text_and_draws_them(tmp_path, monkeypatch, capsys):

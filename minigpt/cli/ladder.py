@@ -51,7 +51,7 @@ class Ladder:
         return mg.ladder(_ids(data), _ids(validation), tokenizer, floor=validation.floor)
 
     def _of_run(self, run: Path) -> mg.Ladder:
-        config, (model, tokenizer) = RunConfig.read(run), mg.load_model(run)
+        (model, tokenizer), config = mg.load_model(run), RunConfig.read(run)
         if config.task == "story":
             return _of_storyteller(model, tokenizer, config)
         _, data, validation = open_splits(config, 2, tokenizer)

@@ -105,8 +105,8 @@ class Eval:
 
     def __call__(self) -> None:
         """Print the figures."""
-        config = RunConfig.read(self.out)
         model, tokenizer = mg.load_model(self.out)
+        config = RunConfig.read(self.out)
         task = self.task or config.task
         if self.text is not None:
             text = mg.read_text(self.text)

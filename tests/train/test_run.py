@@ -70,7 +70,7 @@ def test_what_is_set_wins_over_the_recipe_and_the_preset(name):
     assert config.train_config().learning_rate == 0.125
     model = config.model_config(vocab_size=11)
     assert (model.context_length, model.dropout, model.vocab_size) == (48, 0.25, 11)
-    parts = {**RECIPES[name].model, "dropout": 0.25}
+    parts = {**RECIPES[name].model, "dropout": 0.25, "context_length": 48}
     assert all(getattr(model, part) == choice for part, choice in parts.items())
 
 
