@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from minigpt.text import Dataset
-from minigpt.train import History, RunConfig, open_splits, recipe, train
+from minigpt.train import History, RunConfig, open_splits, train
 from minigpt.train.run import first_model
 
 if TYPE_CHECKING:
@@ -25,7 +25,19 @@ if TYPE_CHECKING:
 
 # What changes the text that is predicted, or only what is kept and watched.
 NO_STRATEGY = frozenset(
-    {"text", "corpus", "data", "tokenizer", "validation_fraction", "from_pretrained", "seed", "out", "eval_every"}
+    {
+        "text",
+        "corpus",
+        "data",
+        "task",
+        "language",
+        "tokenizer",
+        "validation_fraction",
+        "from_pretrained",
+        "seed",
+        "out",
+        "eval_every",
+    }
     | {"checkpoint_every", "background_saves", "sharded_checkpoints", "strategy"}
 )
 EVALUATIONS = 5  # of each run, for its curve
@@ -157,7 +169,7 @@ def _strategies(switches: Mapping[str, Sequence[Any]], config: RunConfig) -> Ite
             budget = config.train_config().steps * _tokens_per_step(config)
             strategy = dataclasses.replace(strategy, steps=max(1, round(budget / _tokens_per_step(strategy))))
         strategy.train_config()
-        if recipe(strategy.recipe).documents != recipe(config.recipe).documents:
+        if strategy.chosen.documents != config.chosen.documents:
             raise ValueError(f"recipe={strategy.recipe!r} reads the text otherwise, so its loss is of other tokens")
         yield ", ".join(f"{name}={value}" for name, value in changes.items()), strategy
 

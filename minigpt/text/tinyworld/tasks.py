@@ -27,11 +27,11 @@ from minigpt.text.tinyworld.rendering import forms_of, render, sentences
 from minigpt.text.tinyworld.world import TinyWorld
 from minigpt.text.tokenizer import Tokenizer
 
-QUESTIONS = 4  # about one story
+QUESTIONS = 8  # about one story
 
 # What a tokenizer may join: capitalised words, punctuation, and the phrases between them. So " was waiting in the" can
 # become one token, and no token reaches across a colon or a line end into an answer.
-PHRASES = r" ?\p{Lu}\p{Ll}*|[^\p{Lu}\n:：。？，]+|[:：。？，]|\n+"
+PHRASES = r" ?\p{Lu}\p{Ll}*|[^\p{Lu}\n:：?？。，]+|[:：?？。，]|\n+"
 READ = 2000  # examples that a tokenizer is trained on
 
 
@@ -76,22 +76,17 @@ def translate(world: TinyWorld, i: int) -> list[Part]:
     ]
 
 
-QA = {"en": ("Question: {}\nAnswer:", " {}\n"), "zh": ("问题：{}\n回答：", "{}\n")}
-
-
 def qa(world: TinyWorld, i: int) -> list[Part]:
     """A story up to some point after all have been brought in, and questions about it with their answers."""
     language, derivation, below = _language(world, i), world.derivation(i), world.draws(i, "qa")
-    states = derivation.states()
+    states, between = derivation.states(), forms_of(language).between
     told = len(states) - 2 - below(states[-1].n_actions + 1)
-    state = states[told]
-    parts = [Part(forms_of(language).between.join(sentences(derivation, language)[:told]) + "\n")]
-    asking, replying = QA[language]
+    parts = [Part(between.join(sentences(derivation, language)[:told]) + "\n")]
     for _ in range(QUESTIONS):
-        question = ask(state, below)
-        kind = f"{question.kind.split()[0]}{', two facts' if needs_two_facts(question, state) else ''}"
-        parts.append(Part(asking.format(put(question, derivation, language))))
-        parts.append(Part(replying.format(answer(question, derivation, state, language)), kind))
+        question = ask(states[told], below)
+        kind = f"{question.kind.split()[0]}{', two facts' if needs_two_facts(question, states[told]) else ''}"
+        parts.append(Part(put(question, derivation, language)))
+        parts.append(Part(f"{between}{answer(question, derivation, states[told], language)}\n", kind))
     return parts
 
 
@@ -249,7 +244,7 @@ def _ask_about_story(said: str, line: str) -> str:
             "tell a story and ask about it in one line: Anna was in the park with a red kite. … Who has it?"
         )
     told = f"{found[1]}\n" if found[1] else said
-    return told + QA[_script(line)][0].format(found[2])
+    return told + found[2]
 
 
 def _say(said: str, line: str) -> str:
