@@ -24,6 +24,9 @@ STEPS, HALF = 200, 100
 STRATEGIES = ("ddp", "fsdp")
 LARGEST_DIFFERENCE = 1e-5  # nats per token
 IN_16_BITS = 1e-3  # a bfloat16 has three digits
+# Ten times the usual rate makes float32's rounding grow along the run, to some 1e-5. In float64 it stays below one unit
+# of the loss, which is reported in float32, and a wrong formula would still show.
+FAST, IN_64_BITS = 0.01, 2.5e-7
 WAYS = {
     **{f"optimizer {name}": {"optimizer": name} for name in ("sgd", "momentum", "adam", "lion", "muon")},
     "ema": {"ema": 0.9},
@@ -35,12 +38,18 @@ WAYS = {
 
 def train(data, **options):
     """The losses of a run of many steps."""
-    return several.train(data, **{"steps": STEPS, "eval_every": 0, "checkpoint_every": 0, **options})["loss"]
+    usual = {"steps": STEPS, "learning_rate": 1e-3, "eval_every": 0, "checkpoint_every": 0}
+    return several.train(data, **{**usual, **options})["loss"]
+
+
+def in_64_bits(**options):
+    """The losses of a run in float64 with a high learning rate."""
+    return train(several.windows(), model=several.make_model().double(), learning_rate=FAST, **options)
 
 
 def way(name, **options):
     """The losses of a short run with another setting."""
-    return train(several.windows(), steps=10, **WAYS[name], **options)
+    return train(several.windows(), steps=10, learning_rate=FAST, **WAYS[name], **options)
 
 
 def losses(folder):
@@ -48,6 +57,7 @@ def losses(folder):
     found = {}
     for strategy in STRATEGIES:
         found |= {f"{strategy} {name}": train(data(), strategy=strategy) for name, data in several.DATA.items()}
+        found[f"{strategy} float64"] = in_64_bits(strategy=strategy)
         if os.environ["WORLD_SIZE"] == "2":
             found |= {f"{strategy} {name}": way(name, strategy=strategy) for name in WAYS}
             half = several.Data(several.windows(), several.stop_before(HALF))
@@ -91,7 +101,7 @@ def worlds(folder):
     Returns:
         The largest differences, and what went wrong.
     """
-    alone = {name: train(data()) for name, data in several.DATA.items()}
+    alone = {"float64": in_64_bits(), **{name: train(data()) for name, data in several.DATA.items()}}
     if failures := ended(torchrun(2, folder, "losses")):
         return {}, failures
     for strategy in STRATEGIES:
@@ -107,7 +117,8 @@ def worlds(folder):
     for strategy in STRATEGIES:
         found = train(several.windows(), out=folder / strategy, resume=True)
         counts[f"largest difference of a loss: {strategy} resumed, 1 process"] = _difference(found, alone["windows"])
-    bounds = {name: IN_16_BITS if "bf16" in name else LARGEST_DIFFERENCE for name in counts}
+    special = {"bf16": IN_16_BITS, "float64": IN_64_BITS}
+    bounds = {name: special.get(name.split()[-3].rstrip(","), LARGEST_DIFFERENCE) for name in counts}
     return counts, [f"{figure} {name}" for name, figure in counts.items() if not figure <= bounds[name]]
 
 
