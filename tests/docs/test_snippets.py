@@ -7,6 +7,7 @@ command. A block below ``<!-- no-run: the reason -->`` is left out.
 
 import contextlib
 import doctest
+import importlib
 import io
 import re
 import shlex
@@ -95,6 +96,7 @@ SHORT = {
     "demo": ["--steps", "2"],
     "prepare": ["--workers", "1"],
     "bench": ["--rounds", "1"],
+    "compare": ["--steps", "1", "--seeds", "1"],
 }
 
 
@@ -109,6 +111,9 @@ def test_the_command_lines_of_a_page_run_one_after_another(path, tmp_path, monke
     mg.save_pretrained(mg.GPT(mg.GPTConfig.preset("nano", vocab_size=257)), tmp_path / "gpt2", mg.BPETokenizer([]))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(bench, "SHAPES", (bench.Shape(1, 2, 16, 8, 2),))
+    monkeypatch.setattr(importlib.import_module("minigpt.text.tinyworld.tasks"), "READ", 100)
+    monkeypatch.setattr(importlib.import_module("minigpt.evaluate.tasks"), "LEARNT", 60)
+    monkeypatch.setattr("sys.stdin", io.StringIO())  # nobody types
     for words in command_lines(path.read_text(encoding="utf-8")):
         cli.main([*words, *([] if "--help" in words else SHORT.get(words[0], []))])
 
