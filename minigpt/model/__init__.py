@@ -11,6 +11,7 @@ from minigpt.model.attention import (
 from minigpt.model.backends import ATTENTION, Pattern, alibi_bias
 from minigpt.model.block import CausalSelfAttention, PostNormBlock, PreNormBlock
 from minigpt.model.config import PRESETS, GPTConfig
+from minigpt.model.convolution import ShortConvolution, short_convolution
 from minigpt.model.gpt import GPT
 from minigpt.model.heads import grouped_query_attention, multi_head_attention, projected_attention
 from minigpt.model.initialisation import INITIALISATIONS, initialise
@@ -42,6 +43,7 @@ __all__ = [
     "PreNormBlock",
     "RMSNorm",
     "Rotation",
+    "ShortConvolution",
     "Smoothing",
     "SwiGLU",
     "alibi_bias",
@@ -68,6 +70,7 @@ __all__ = [
     "rotary_angles",
     "scaled_attention",
     "self_attention",
+    "short_convolution",
     "silu",
     "sinusoidal_positions",
     "smoothed_cross_entropy",

@@ -1,7 +1,8 @@
 """The causal Transformer block: attention mixes positions, an MLP works on each, norms keep both in range.
 
 Pre-norm (GPT-2) leaves the residual stream untouched from end to end; post-norm (the first Transformer) normalises each
-sum. Xiong et al. 2020, arXiv:2002.04745, compare the two.
+sum. Xiong et al. 2020, arXiv:2002.04745, compare the two. Where there is a short convolution, the x of both is what it
+returns.
 
 Dimensions: B batch, T positions, D model width, H query heads, G key/value heads, E head width.
 """
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from minigpt.equations import equation
 from minigpt.model.backends import ATTENTION, Pattern
 from minigpt.model.config import GPTConfig
+from minigpt.model.convolution import ShortConvolution
 from minigpt.model.mlp import MLP, SwiGLU
 from minigpt.model.norms import NORMS, RMSNorm
 from minigpt.model.positions import Rotation, rotary
@@ -69,6 +71,8 @@ class PreNormBlock(nn.Module):
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
+        taps, width = config.convolution, config.d_model
+        self.convolution = nn.Identity() if taps is None else ShortConvolution(taps, width)
         self.norm_1 = build_norm(config)
         self.attention = CausalSelfAttention(config)
         self.norm_2 = build_norm(config)
@@ -77,6 +81,7 @@ class PreNormBlock(nn.Module):
 
     def forward(self, x: Tensor, rotation: Rotation | None = None, slopes: Tensor | None = None) -> Tensor:
         """``(B, T, D)`` → ``(B, T, D)``."""
+        x = self.convolution(x)
         x = x + self.drop(self.attention(self.norm_1(x), rotation, slopes))
         return x + self.drop(self.mlp(self.norm_2(x)))
 
@@ -93,6 +98,7 @@ class PostNormBlock(PreNormBlock):
 
     def forward(self, x: Tensor, rotation: Rotation | None = None, slopes: Tensor | None = None) -> Tensor:
         """``(B, T, D)`` → ``(B, T, D)``."""
+        x = self.convolution(x)
         x = self.norm_1(x + self.drop(self.attention(x, rotation, slopes)))
         return self.norm_2(x + self.drop(self.mlp(x)))
 

@@ -40,6 +40,7 @@ class GPTConfig:
         mlp: "gelu", "gelu-tanh", "relu2" or "swiglu".
         bias: whether linear maps and LayerNorms have one.
         tied_head: whether the output matrix is the embedding matrix.
+        convolution: over how many positions, itself included, each block first mixes the stream; ``None`` for none.
         window: how many positions a query sees, itself included; ``None`` means the whole past.
         dropout: the share of activations dropped in training.
         initialisation: "gpt2", "plain" or "zero": how a block's last matrices start.
@@ -63,6 +64,7 @@ class GPTConfig:
     mlp: str = "gelu-tanh"
     bias: bool = True
     tied_head: bool = True
+    convolution: int | None = None
     window: int | None = None
     dropout: float = 0.0
     initialisation: str = "gpt2"
@@ -72,7 +74,7 @@ class GPTConfig:
     def __post_init__(self) -> None:
         for name in ("vocab_size", "context_length", "d_model", "n_layers", "n_heads"):
             _check_positive(name, getattr(self, name))
-        for name in ("n_kv_heads", "d_hidden", "window"):
+        for name in ("n_kv_heads", "d_hidden", "convolution", "window"):
             if getattr(self, name) is not None:
                 _check_positive(name, getattr(self, name))
         _check_choice("position", self.position, POSITIONS)

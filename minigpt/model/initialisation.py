@@ -45,6 +45,8 @@ def initialise(model: "GPT", generator: torch.Generator | None = None) -> None:
             parameter.normal_(0, residual, generator=generator)
         elif name == "position.embedding.weight":
             parameter.normal_(0, std / 2, generator=generator)
+        elif name.endswith("taps"):
+            parameter.zero_()
         elif parameter.dim() == 2:
             parameter.normal_(0, std, generator=generator)
         elif name.endswith("bias"):

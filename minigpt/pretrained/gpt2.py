@@ -39,6 +39,7 @@ GPT2_PARTS = {
     "norm_placement": "pre",
     "qk_norm": False,
     "bias": True,
+    "convolution": None,
     "window": None,
 }
 

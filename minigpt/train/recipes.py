@@ -47,14 +47,21 @@ class Recipe:
 TODAY = {"norm": "rms", "position": "rope-half", "qk_norm": True, "mlp": "relu2", "bias": False}
 
 
-def _for_task(what: str, *, steps: int, reading: float = 0.5) -> Recipe:
+def _for_task(what: str, *, steps: int, reading: float = 0.6) -> Recipe:
     """A small model, wide rather than deep, and Muon: what learns a task of the tiny world soonest on a processor."""
     return Recipe(
         summary=f"learns {what} within minutes: a small model of today's parts, Muon, tokens that may be phrases",
-        model={**TODAY, "n_layers": 3, "d_hidden": 256, "context_length": 256, "initialisation": "zero"},
+        model={
+            **TODAY,
+            "n_layers": 3,
+            "d_hidden": 256,
+            "context_length": 256,
+            "convolution": 4,
+            "initialisation": "zero",
+        },
         training={
             "optimizer": "muon",
-            "learning_rate": 0.02,
+            "learning_rate": 0.015,
             "final_learning_rate": 0.0,
             "batch_size": 24,
             "steps": steps,

@@ -41,6 +41,7 @@ EQUAL = {
     ("online-softmax", "double '0' at 234"): "2 (0) is 0",
 }
 EQUAL_REGISTERED = {
+    ("short-convolution", "upper bound 'T' by 't' at 45"): "s + k = t + 1 with k of at least 1 leaves s up to t",
     ("online-softmax", "constant '0' by '1' at 212"): "the first value is multiplied by exp(-inf)",
     ("online-softmax", "constant '0' by '1' at 234"): "the first value is multiplied by exp(-inf)",
     ("online-softmax", r"double '-\\infty' at 184"): "2 (-inf) is -inf",

@@ -18,6 +18,7 @@ SEED = ["attention-weights", "attention-output", "cross-entropy"]
 WITHOUT = {
     "CausalSelfAttention": "the projections around model-attention; tests/model/test_block.py",
     "LayerNorm": "owns the parameters of layer-norm; tests/model/test_norms.py",
+    "ShortConvolution": "owns the weights of short-convolution",
     "RMSNorm": "owns the parameter of rms-norm; tests/model/test_norms.py",
     "rotary": "calls rotary-interleaved or rotary-half, by the layout",
     "initialise": "draws weights",

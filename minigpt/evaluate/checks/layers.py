@@ -120,6 +120,14 @@ def swiglu(function: Any, draw: Draw) -> Case:
     return {"x": x, **given}, module(x)
 
 
+@check
+def short_convolution(function: Any, draw: Draw) -> Case:
+    """More positions than there are, and fewer."""
+    x = draw.normal(draw.size(), draw.size())
+    w = draw.normal(draw.size(), x.shape[1])
+    return {"x": x, "w": w}, function(x, w)
+
+
 def small_config(draw: Draw, **fields: Any) -> GPTConfig:
     """One or two heads, norms and MLP of any kind, no dropout."""
     n_heads = draw.size(1, 2)

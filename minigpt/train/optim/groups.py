@@ -22,6 +22,6 @@ def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
 
 def role_of(name: str, parameter: Tensor) -> str:
     """The role of a parameter of a GPT: "matrix", "embedding" or "vector"."""
-    if parameter.dim() < 2:
+    if parameter.dim() < 2 or name.endswith("taps"):  # a convolution's: a vector for each position
         return "vector"
     return "embedding" if name.endswith(("embedding.weight", "head.weight")) else "matrix"

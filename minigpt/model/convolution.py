@@ -1,0 +1,59 @@
+r"""A short causal convolution: each position takes in a little of the few before it, number by number.
+
+Attention has to learn to look at the neighbours before it can look for what stood beside a word the last time. This
+hands it the neighbours, for K numbers a dimension, and what must be learnt by heart from context is learnt far sooner.
+
+Dimensions: T positions, D model width, K positions that are taken in, the position itself among them.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from minigpt.equations import equation
+
+
+@equation(
+    "short-convolution",
+    r"y_{ti} = x_{ti} + \sum_{k=1}^{K} \sum_{s=1}^{T} \mathbb{1}[s + k = t + 1] w_{ki} x_{si}",
+    symbols={
+        "x": "(T, D) the residual stream",
+        "w": "(K, D) weights, those of the position itself first",
+        "y": "(T, D) the residual stream with its neighbourhood",
+        "K": "() positions taken in",
+        "T": "() positions",
+    },
+    source="Allen-Zhu 2025, Physics of Language Models, part 4.1 (Canon layers); "
+    "on queries, keys and values: So et al. 2021, arXiv:2109.08668",
+)
+def short_convolution(x: Tensor, weights: Tensor) -> Tensor:
+    """Add to each position a weighted sum of itself and those just before it.
+
+    Args:
+        x: ``(..., T, D)``.
+        weights: ``(K, D)``: row 1 for the position itself, row 2 for the one before, …
+
+    Returns:
+        ``(..., T, D)``; position t depends on positions ≤ t alone.
+    """
+    y = x
+    for back, weight in enumerate(weights[: x.shape[-2]]):
+        y = y + weight * F.pad(x, (0, 0, back, -back))
+    return y
+
+
+class ShortConvolution(nn.Module):
+    """Owns the weights of :func:`short_convolution`; they start at 0, as the identity.
+
+    Args:
+        n_positions: K.
+        d_model: D.
+    """
+
+    def __init__(self, n_positions: int, d_model: int) -> None:
+        super().__init__()
+        self.taps = nn.Parameter(torch.zeros(n_positions, d_model))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(..., T, D)`` → ``(..., T, D)``."""
+        return short_convolution(x, self.taps)
