@@ -93,6 +93,8 @@ def test_a_run_may_go_on_with_blocks_run_in_another_way(make_model, data, tokeni
 def test_compiled_and_recomputed_blocks_give_the_losses_of_the_blocks_as_written(make_model, data):
     pytest.importorskip("torch._inductor.cpp_builder").get_cpp_compiler()
     plain = mg.train(make_model(n_layers=2), data, config(), progress=False)
+    torch._dynamo.reset()  # other tests compile too
+    torch._dynamo.utils.counters.clear()
     compiled = mg.train(
         make_model(n_layers=2), data, config(compile=True, activation_checkpointing=True), progress=False
     )
