@@ -4,10 +4,12 @@ import dataclasses
 import math
 import shlex
 import shutil
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
 import minigpt as mg
+from minigpt.evaluate.stories import tell_stories
 from minigpt.train import Run, RunConfig, recipe
 from minigpt.train.distributed import is_main_process
 
@@ -57,9 +59,9 @@ class Demo:
         shutil.rmtree(out / "checkpoints", ignore_errors=True)
         run = mg.prepare_run(RunConfig(task="story", steps=self.steps, out=out, seed=self.seed))
         print(_describe(run))
-        print(f"\nBefore training it writes:\n{_excerpt(run)}\n")
+        print(f"\nBefore training it writes:\n{_stories(run)}\n")
         run.train()
-        print(f"\nAfter training it writes:\n{_excerpt(run)}\n")
+        print(f"\nAfter training it writes:\n{_stories(run)}\n")
         _finish(run)
         held_out = mg.TinyWorld(split="test")
         print(f"\n{mg.evaluate_stories(run.model, held_out, run.tokenizer, TOLD)}")
@@ -80,9 +82,9 @@ def _describe(run: Run) -> str:
     )
 
 
-def _excerpt(run: Run) -> str:
-    text = mg.generate(run.model, run.tokenizer, "\n", max_new_tokens=120, temperature=0.7)
-    return "\n".join(f"  | {line}" for line in text.strip().splitlines())
+def _stories(run: Run) -> str:
+    told = tell_stories(run.model, run.tokenizer, 3, max_tokens=80, temperature=0.5)
+    return "\n".join(textwrap.fill(story, 116, initial_indent="  | ", subsequent_indent="  |   ") for story in told)
 
 
 def _finish(run: Run) -> None:
