@@ -53,15 +53,25 @@ class StoryReport:
         """How far the loss lies above what the same stories take, in nats a story, and its standard error."""
         return _mean_and_error(self.nats - self.own_nats)
 
+    @property
+    def above_floors(self) -> tuple[float, float]:
+        """The share by which the model exceeds the entropy, and the floor of whoever can't know what was held out.
+
+        From the difference to what the same stories take, story by story: the luck of the draw cancels.
+        """
+        excess, _ = self.excess
+        return excess / self.entropy, (excess - self.held_out) / (self.entropy + self.held_out)
+
     def __str__(self) -> str:
-        learnable = self.entropy + self.held_out
         (loss, error), (own, own_error) = _mean_and_error(self.nats), _mean_and_error(self.own_nats)
+        (more, more_error), (above, above_learnable) = self.excess, self.above_floors
+        learnable = self.entropy + self.held_out
         return (
             f"nats per story, on {len(self.nats):,} stories\n"
             f"  the model               {loss:8.2f} ± {error:.2f}\n"
-            f"  the stories' own -log p {own:8.2f} ± {own_error:.2f}\n"
-            f"  floor: the entropy      {self.entropy:8.2f}   the model is {loss / self.entropy - 1:.1%} above it\n"
-            f"  floor, held-out unknown {learnable:8.2f}   the model is {loss / learnable - 1:.1%} above it\n"
+            f"  the stories' own -log p {own:8.2f} ± {own_error:.2f}, the model {more:.2f} ± {more_error:.2f} more\n"
+            f"  floor: the entropy      {self.entropy:8.2f}          so the model is {above:.1%} above it\n"
+            f"  floor, held-out unknown {learnable:8.2f}          and {above_learnable:.1%} above this\n"
             f"of the model's own stories {self.consistent:.0%} are grammatical and consistent"
         )
 

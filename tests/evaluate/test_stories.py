@@ -71,10 +71,13 @@ def test_half_of_the_told_stories_make_sense(report):
     assert report.consistent == 0.5
 
 
-def test_the_report_shows_the_floors_and_the_distance():
-    shown = str(StoryReport(np.array([50.0, 52.0]), np.array([49.0, 50.0]), entropy=50.0, held_out=1.0, consistent=0.9))
-    assert "51.00 ± 1.00" in shown
-    assert "2.0% above it" in shown and "0.0% above it" in shown
+def test_the_distance_to_the_floor_is_taken_from_the_same_stories_so_that_lucky_ones_do_not_flatter():
+    lucky = StoryReport(np.array([42.0, 46.0]), np.array([41.0, 43.0]), entropy=50.0, held_out=1.0, consistent=0.9)
+    assert lucky.excess == pytest.approx((2.0, 1.0))
+    assert lucky.above_floors == pytest.approx((2 / 50, 1 / 51))
+    shown = str(lucky)
+    assert "44.00 ± 2.00" in shown and "2.00 ± 1.00 more" in shown
+    assert "4.0% above it" in shown and "2.0% above this" in shown
     assert "90% are grammatical" in shown
 
 
