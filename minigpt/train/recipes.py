@@ -48,9 +48,9 @@ TODAY = {"norm": "rms", "position": "rope-half", "qk_norm": True, "mlp": "relu2"
 
 
 def _for_task(what: str, *, steps: int, reading: float = 0.6) -> Recipe:
-    """A small model, wide rather than deep, and Muon: what learns a task of the tiny world soonest on a processor."""
+    """A small model with a short convolution, and Muon: a task of the tiny world in minutes on a processor."""
     return Recipe(
-        summary=f"learns {what} within minutes: a small model of today's parts, Muon, tokens that may be phrases",
+        summary=f"learns {what} within minutes: today's parts, a short convolution, Muon, phrases as tokens",
         model={
             **TODAY,
             "n_layers": 3,

@@ -30,7 +30,7 @@ from minigpt.text.tokenizer import Tokenizer
 QUESTIONS = 8  # about one story
 
 # What a tokenizer may join: capitalised words, punctuation, and the phrases between them. So " was waiting in the" can
-# become one token, and no token reaches across a colon or a line end into an answer.
+# become one token, and no token reaches across a colon, a question mark or a line end into an answer.
 PHRASES = r"\p{Lu}\p{Ll}*|[^\p{Lu}\n:：?？。，]+|[:：?？。，]|\n+"
 READ = 2000  # examples that a tokenizer is trained on
 

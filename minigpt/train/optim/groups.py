@@ -10,7 +10,7 @@ def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
 
     Returns:
         "matrix": the weights inside the blocks, which decay; "embedding": the tables of tokens and positions and the
-        head, which decay; "vector": biases and the gains of norms, which do not.
+        head, which decay; "vector": biases, gains of norms and taps of convolutions, which do not.
     """
     parameters = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     roles = {"matrix": weight_decay, "embedding": weight_decay, "vector": 0.0}
