@@ -12,7 +12,7 @@ IF_IT_FAILS_SHOW_WHY := >.venv/pip.log 2>&1 || { cat .venv/pip.log >&2; exit 1; 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-mutants test-kernels test-kernel-mutants test-faults check format lint types docs notebooks clean
+.PHONY: help demo test test-mutants test-kernels test-kernel-mutants test-faults check format lint types docs notebooks translations clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,10 +53,14 @@ types: .venv/.with-dev  ## Check the types with mypy
 
 docs: .venv/.with-dev docs/node_modules/.package-lock.json  ## Build the site into docs/_build/html, warnings being errors
 	@$(BIN)/sphinx-build -q -n -W --keep-going -b html docs docs/_build/html
-	@echo "The site is at docs/_build/html/index.html"
+	@$(BIN)/sphinx-build -q -n -W --keep-going -b html -D language=zh_CN docs docs/_build/html/zh
+	@echo "The site is at docs/_build/html/index.html; in Chinese, at docs/_build/html/zh/index.html"
 
 notebooks: .venv/.with-dev  ## Run the notebooks' sources and write their .ipynb
 	@$(BIN)/python notebooks/build.py
+
+translations: .venv/.with-dev  ## Bring the Chinese catalogues up to date and say what is left to translate
+	@$(BIN)/python docs/translations.py $(PAGES)
 
 clean:  ## Remove builds and caches; .venv and runs/ stay
 	rm -rf build dist *.egg-info docs/_build docs/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis

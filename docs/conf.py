@@ -19,12 +19,14 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
+    "chinese_search",
     "command_help",
     "docstrings",
     "equation_index",
     "katex",
     "public_names",
     "short_names",
+    "translatable",
 ]
 exclude_patterns = ["_build", "node_modules", "README.md"]
 
@@ -33,6 +35,8 @@ myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 myst_update_mathjax = False
 nb_execution_mode = "off"
+# A translator is asked for the pictures' alternative texts too.
+nb_mime_priority_overrides = [("gettext", "image/png", 1)]
 html_math_renderer = "katex"
 
 # Reference: from the docstrings.
@@ -52,13 +56,19 @@ napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 napoleon_use_rtype = False
 
+# Languages: English, or with -D language=zh_CN Chinese, from a catalogue for each page; see translations.py.
+locale_dirs = ["locale"]
+gettext_compact = False
+
 # Looks.
 html_theme = "furo"
 html_title = "minigpt"
 html_static_path = ["_static"]
+templates_path = ["_templates"]
 html_css_files = ["minigpt.css"]
 html_copy_source = False
-html_theme_options = {"navigation_with_keys": True}
+# In place of Furo's "view" button, a link to the same page in the other language.
+html_theme_options = {"navigation_with_keys": True, "top_of_page_buttons": ["view"]}
 html_show_sphinx = False
 html_show_copyright = False
 copybutton_prompt_text = r"\$ |>>> |\.\.\. "
