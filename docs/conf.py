@@ -49,6 +49,7 @@ nitpick_ignore_regex = [
 ]
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
+autodoc_default_options = {"no-value": True}  # the value of a table is its code
 python_maximum_signature_line_length = 88
 python_use_unqualified_type_names = True
 add_module_names = False

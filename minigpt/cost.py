@@ -50,6 +50,11 @@ def matrix_parameters(config: GPTConfig) -> int:
     source="Kaplan et al. 2020, arXiv:2001.08361, section 2.1, with the attention term made causal and exact",
 )
 def training_flops_per_token(config: GPTConfig, n_positions: int) -> float:
-    """C: floating-point operations for one token, forward and backward, in sequences of ``n_positions`` tokens."""
+    """C: floating-point operations for one token, forward and backward.
+
+    Args:
+        config: the model's shape.
+        n_positions: T, the length of the sequences in tokens.
+    """
     attention = 6 * config.n_layers * config.d_model * (n_positions + 1)
     return 6 * matrix_parameters(config) + attention

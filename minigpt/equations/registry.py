@@ -48,6 +48,9 @@ def all() -> tuple[Equation, ...]:
 def get(name: str) -> Equation:
     """The registered equation of that name.
 
+    Args:
+        name: such as "causal-attention".
+
     Raises:
         ValueError: if there is none; names the nearest.
     """

@@ -20,7 +20,13 @@ MACRO = r"\\(?:begin|end|text|mathrm|operatorname|mathbb)\{[^}]*\}|\\[a-zA-Z]+"
 
 
 class EquationError(ValueError):
-    """An equation cannot be read or evaluated; the message shows the line and points at the place."""
+    """An equation cannot be read or evaluated; the message shows the line and points at the place.
+
+    Args:
+        message: what is wrong.
+        text: the formula.
+        position: of the character in it, from 0.
+    """
 
     def __init__(self, message: str, text: str, position: int) -> None:
         start = text.rfind("\n", 0, position) + 1

@@ -37,7 +37,7 @@ class Evaluation:
     @equation(
         "nats-per-token",
         r"L = -\frac{1}{n} \sum_{i=1}^{n} \log(p_i)",
-        symbols={**PREDICTED, "L": "() mean loss in nats"},
+        symbols=PREDICTED | {"L": "() mean loss in nats"},
         source="the loss of the seed document, section 3.2, over a text",
     )
     def nats_per_token(self) -> float:
@@ -48,7 +48,7 @@ class Evaluation:
     @equation(
         "perplexity",
         r"P = \exp\left(-\frac{1}{n} \sum_{i=1}^{n} \log(p_i)\right)",
-        symbols={**PREDICTED, "P": "() perplexity"},
+        symbols=PREDICTED | {"P": "() perplexity"},
         source="Jelinek, Mercer, Bahl & Baker 1977, J. Acoust. Soc. Am. 62",
     )
     def perplexity(self) -> float:
@@ -59,7 +59,7 @@ class Evaluation:
     @equation(
         "bits-per-byte",
         r"B = -\frac{1}{b} \sum_{i=1}^{n} \log_2(p_i)",
-        symbols={**PREDICTED, "b": "() bytes of UTF-8", "B": "() bits per byte"},
+        symbols=PREDICTED | {"b": "() bytes of UTF-8", "B": "() bits per byte"},
         source="Gao et al. 2020, arXiv:2101.00027, section 3.1",
     )
     def bits_per_byte(self) -> float:

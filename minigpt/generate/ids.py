@@ -74,8 +74,10 @@ def stream_ids(
 ) -> Iterator[Tensor]:
     """Yield the new tokens of :func:`generate_ids` one step at a time, each ``(B,)`` int64; same arguments.
 
-    Arguments are checked at the call, before the first token is asked for. Between two tokens the model is in the mode
-    (train or eval) that its owner left it in.
+    Between two tokens the model is in the mode (train or eval) that its owner left it in.
+
+    Raises:
+        ValueError: as :func:`generate_ids`, at the call, before the first token is asked for.
     """
     vocab_size = model.config.vocab_size
     check_sampling(vocab_size, temperature=temperature, top_k=top_k, top_p=top_p)

@@ -77,7 +77,10 @@ def stream(
 ) -> Iterator[str]:
     """Yield the continuation of :func:`generate` piece by piece as it is drawn, without the prompt; same arguments.
 
-    A piece never ends inside a UTF-8 sequence or holds a part of a stop string. Arguments are checked at the call.
+    A piece never ends inside a UTF-8 sequence or holds a part of a stop string.
+
+    Raises:
+        ValueError: as :func:`generate`, at the call and not at the first piece.
     """
     stop_tokens, stop_strings = _split_stops(tokenizer, stop)
     vocab_size = model.config.vocab_size

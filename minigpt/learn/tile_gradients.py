@@ -62,7 +62,7 @@ def tiled_gradients(
         k: ``(S, E)`` keys.
         v: ``(S, E)`` values.
         forward: the output ``(T, E)`` and the log-sum-exp ``(T,)``, all that the forward pass left.
-        backward: their gradients, of the same shapes; ``None`` for a log-sum-exp that nobody used.
+        backward: their gradients, ``(T, E)`` and ``(T,)``; ``None`` for a log-sum-exp that nobody used.
         blocks: as the rest, what the forward pass was given; the size of a tile may differ.
         causal: see :func:`tiled_attention`.
         window: see :func:`tiled_attention`.

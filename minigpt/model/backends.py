@@ -128,6 +128,7 @@ def _kernel_wins(q: Tensor, pattern: Pattern) -> bool:
     return (torch.cuda.get_device_capability(q.device), q.dtype, q.shape[-1]) in KERNEL_WINS
 
 
+#: The ways to compute attention, by the name that ``GPTConfig.attention`` has for them.
 ATTENTION: dict[str, Callable[[Tensor, Tensor, Tensor, Pattern], Tensor]] = {
     "formula": formula_attention,
     "sdpa": sdpa_attention,

@@ -34,6 +34,9 @@ class CausalSelfAttention(nn.Module):
     """Grouped-query causal attention with its projections, positions and optional QK-norm.
 
     The matrices $W^Q, W^K, W^V$ lie side by side in one: the H query heads first, then G key and G value heads.
+
+    Args:
+        config: of the model.
     """
 
     def __init__(self, config: GPTConfig) -> None:
@@ -67,7 +70,11 @@ class CausalSelfAttention(nn.Module):
     source="Radford et al. 2019 (GPT-2), section 2.3",
 )
 class PreNormBlock(nn.Module):
-    """Norms inside the branches."""
+    """Norms inside the branches.
+
+    Args:
+        config: of the model.
+    """
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
@@ -94,7 +101,11 @@ class PreNormBlock(nn.Module):
     source="Vaswani et al. 2017, arXiv:1706.03762, section 3.1",
 )
 class PostNormBlock(PreNormBlock):
-    """Norms after the sums."""
+    """Norms after the sums.
+
+    Args:
+        config: of the model.
+    """
 
     def forward(self, x: Tensor, rotation: Rotation | None = None, slopes: Tensor | None = None) -> Tensor:
         """``(B, T, D)`` → ``(B, T, D)``."""

@@ -160,6 +160,7 @@ class GPTConfig:
         return cls(**fields)
 
 
+#: The fields of each preset, by its name.
 PRESETS: dict[str, dict[str, Any]] = {
     "nano": {"vocab_size": 50257, "context_length": 64, "d_model": 128, "n_layers": 4, "n_heads": 4},
     "micro": {"vocab_size": 50257, "context_length": 256, "d_model": 384, "n_layers": 6, "n_heads": 6},

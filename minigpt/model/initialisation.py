@@ -22,7 +22,8 @@ import torch
 if TYPE_CHECKING:
     from minigpt.model.gpt import GPT
 
-# The standard deviation of the matrices that write to the residual stream, from that of the others and L.
+#: From the name of an initialisation to the standard deviation of the matrices that write to the residual stream, given
+#: that of the others and L.
 INITIALISATIONS: dict[str, Callable[[float, int], float]] = {
     "gpt2": lambda std, n_layers: std / math.sqrt(2 * n_layers),
     "plain": lambda std, n_layers: std,

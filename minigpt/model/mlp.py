@@ -25,7 +25,14 @@ SILU = r"\mathrm{SiLU}(u) = \frac{u}{1 + \exp(-u)}"
     source=GELU_SOURCE,
 )
 def gelu(x: Tensor) -> Tensor:
-    """The Gaussian error linear unit, exact: ``x`` times the normal distribution function of ``x``."""
+    """The Gaussian error linear unit, exact: ``x`` times the normal distribution function of ``x``.
+
+    Args:
+        x: ``(...)`` any shape, floating point.
+
+    Returns:
+        ``(...)`` in the dtype of ``x``.
+    """
     return x / 2 * (1 + torch.erf(x / math.sqrt(2)))
 
 
@@ -36,7 +43,14 @@ def gelu(x: Tensor) -> Tensor:
     source=GELU_SOURCE,
 )
 def gelu_tanh(x: Tensor) -> Tensor:
-    """GELU's approximation by a hyperbolic tangent, the one GPT-2 was trained with."""
+    """GELU's approximation by a hyperbolic tangent, the one GPT-2 was trained with.
+
+    Args:
+        x: ``(...)`` any shape, floating point.
+
+    Returns:
+        ``(...)`` in the dtype of ``x``.
+    """
     return x / 2 * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
 
 
@@ -47,7 +61,14 @@ def gelu_tanh(x: Tensor) -> Tensor:
     source="So et al. 2021, arXiv:2109.08668",
 )
 def relu_squared(x: Tensor) -> Tensor:
-    """The square of the positive part."""
+    """The square of the positive part.
+
+    Args:
+        x: ``(...)`` any shape, floating point.
+
+    Returns:
+        ``(...)`` in the dtype of ``x``.
+    """
     return x.clamp(min=0) ** 2
 
 
@@ -58,7 +79,14 @@ def relu_squared(x: Tensor) -> Tensor:
     source="Elfwing, Uchibe & Doya 2017, arXiv:1702.03118; Ramachandran, Zoph & Le 2017, arXiv:1710.05941",
 )
 def silu(x: Tensor) -> Tensor:
-    """``x`` times its logistic function, also called swish."""
+    """``x`` times its logistic function, also called swish.
+
+    Args:
+        x: ``(...)`` any shape, floating point.
+
+    Returns:
+        ``(...)`` in the dtype of ``x``.
+    """
     return x / (1 + torch.exp(-x))
 
 

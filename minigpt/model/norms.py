@@ -81,7 +81,13 @@ def rms_norm(x: Tensor, gain: Tensor, eps: float = 1e-6) -> Tensor:
 
 
 class LayerNorm(nn.Module):
-    """:func:`layer_norm` with its parameters, computed by PyTorch's fused kernel."""
+    """:func:`layer_norm` with its parameters, computed by PyTorch's fused kernel.
+
+    Args:
+        width: D.
+        bias: whether there is a bias beside the gain.
+        eps: added to the variance; unit of ``x**2``.
+    """
 
     def __init__(self, width: int, *, bias: bool = True, eps: float = 1e-5) -> None:
         super().__init__()
@@ -95,7 +101,12 @@ class LayerNorm(nn.Module):
 
 
 class RMSNorm(nn.Module):
-    """:func:`rms_norm` with its gain, computed by PyTorch's fused kernel."""
+    """:func:`rms_norm` with its gain, computed by PyTorch's fused kernel.
+
+    Args:
+        width: D.
+        eps: added to the mean square; unit of ``x**2``.
+    """
 
     def __init__(self, width: int, *, eps: float = 1e-6) -> None:
         super().__init__()

@@ -104,7 +104,13 @@ def rotary_angles(
 
 
 class Rotation(NamedTuple):
-    """Cosines and sines ``(T, E/2)`` of every position, and how the pairs lie in a head."""
+    """What turns queries and keys.
+
+    Attributes:
+        cos: ``(T, E/2)`` cosines of every position.
+        sin: ``(T, E/2)`` sines.
+        layout: how the pairs lie in a head: "interleaved" or "half".
+    """
 
     cos: Tensor
     sin: Tensor
@@ -172,6 +178,10 @@ def alibi_slopes(n_heads: int, *, dtype: torch.dtype = torch.float32) -> Tensor:
 
     Departure: the authors' code draws the slopes for an H that is no power of two from two power-of-two sequences; the
     geometric sequence of the paper is used here for every H.
+
+    Args:
+        n_heads: H.
+        dtype: of the slopes.
 
     Returns:
         ``(H,)`` in ``dtype``.
@@ -244,6 +254,7 @@ class ALiBiPosition(Position):
         return alibi_slopes(self.n_heads).to(device)
 
 
+#: The position schemes, by the name that ``GPTConfig.position`` has for them.
 POSITIONS: dict[str, type[Position]] = {
     "none": Position,
     "sinusoidal": SinusoidalPosition,

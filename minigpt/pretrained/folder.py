@@ -53,6 +53,11 @@ def load_pretrained(
 def pretrained_config(folder: Path | str, *, dropout: float | None = None, attention: str = "auto") -> GPTConfig:
     """The configuration of the model that :func:`load_pretrained` would load.
 
+    Args:
+        folder: in the format of Hugging Face.
+        dropout: in place of the folder's own; ``None`` keeps that.
+        attention: how it is computed.
+
     Raises:
         ValueError: if there is no such folder, or its ``config.json`` is missing or asks for what our GPT does not do.
     """

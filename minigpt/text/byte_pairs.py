@@ -23,6 +23,7 @@ from minigpt.text.tokenizer import SavedAsJson, check_ids, check_text
 if TYPE_CHECKING:
     import tiktoken
 
+#: Where GPT-2's tokenizer cuts before it merges: words, numbers, signs and spaces, as a regular expression.
 GPT2_SPLIT = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 
 # fancy-regex, tiktoken's engine, aborts when it backtracks through about a million characters of white space

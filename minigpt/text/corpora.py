@@ -31,6 +31,9 @@ class Corpus:
 def load_corpus(name: str) -> str:
     """The text of a corpus of :data:`CORPORA`.
 
+    Args:
+        name: "python-docs", "tiny-world" or "shakespeare".
+
     Raises:
         ValueError: if there is no such corpus, or it has to be downloaded and cannot be.
     """
@@ -77,6 +80,7 @@ def tiny_world() -> str:
     return TinyWorld(split="train").text(6300) + TinyWorld(split="validation").text(700)
 
 
+#: The corpora by name.
 CORPORA = {
     "python-docs": Corpus("the reference manual of the running Python; no download", python_docs),
     "tiny-world": Corpus("micro-stories whose entropy is known, 2.1 MB; no download", tiny_world),

@@ -164,6 +164,9 @@ class TokenDataset:
         Yields:
             ``(inputs, targets)``, each int64 ``(up to batch_size, T)``. The last window is filled up with inputs 0 and
             targets -100, which the loss leaves out.
+
+        Raises:
+            ValueError: if ``batch_size`` is less than 1.
         """
         if batch_size < 1:
             raise ValueError(f"batch_size={batch_size} must be at least 1")

@@ -30,6 +30,9 @@ _BLANK_LINE = re.compile(r"\n[^\S\n]*\n\s*")
 def read_documents(path: str | os.PathLike[str]) -> list[str]:
     """The documents in a folder, a file each, or in one file, as :func:`split_documents` cuts it.
 
+    Args:
+        path: of the file or the folder.
+
     Raises:
         ValueError: if the path does not exist, a file is not UTF-8, or there is no text.
     """
@@ -64,7 +67,7 @@ def split_validation(documents: Sequence[str], validation_fraction: float = 0.1)
 
 @dataclass(frozen=True)
 class DocumentDataset(RowDataset):
-    """Documents in epochs; make one with :meth:`encode`."""
+    """Documents in epochs; make one with :meth:`encode`, the arguments are those of :class:`RowDataset`."""
 
     @classmethod
     def encode(cls, documents: Sequence[str], tokenizer: Tokenizer, context_length: int) -> "DocumentDataset":

@@ -97,7 +97,11 @@ def prepare(
 
 
 def open_prepared(out: str | os.PathLike[str], *, verify: bool = False) -> PreparedCorpus:
-    """Open a folder made by :func:`prepare`; ``verify`` reads all shards and compares their SHA-256.
+    """Open a folder made by :func:`prepare`.
+
+    Args:
+        out: the folder.
+        verify: whether to read all shards and compare their SHA-256.
 
     Raises:
         ValueError: if it is not such a folder, or a file of it is damaged.

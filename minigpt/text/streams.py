@@ -99,7 +99,12 @@ def bundled(documents: Iterable[str], validation_fraction: float) -> Iterator[Bu
 
 
 def first_text(documents: Iterable[str], n_characters: int = 10**7) -> str:
-    """The documents from the first on, until there are ``n_characters``: what a tokenizer is trained on."""
+    """The documents from the first on, until there are ``n_characters``: what a tokenizer is trained on.
+
+    Args:
+        documents: of a stream; no more are read than are needed.
+        n_characters: at least so many, if there are.
+    """
     texts, size = [], 0
     for text in documents:
         texts.append(text)

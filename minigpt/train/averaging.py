@@ -35,8 +35,8 @@ def weight_average(average: Tensor, theta: Tensor, t: int, beta: float) -> Tenso
     r"""The average $\bar{\theta}_t$ after update t.
 
     Args:
-        average: the average before; at ``t = 1`` it does not count.
-        theta: the weights, of the same shape.
+        average: ``(...)`` the average before; at ``t = 1`` it does not count.
+        theta: ``(...)`` the weights, of the same shape.
         t: the number of the update, from 1.
         beta: β in [0, 1): about the last 1/(1 - β) updates count.
     """

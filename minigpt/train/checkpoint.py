@@ -77,6 +77,11 @@ class Checkpoint:
 def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int = 2) -> Path:
     """Write one checkpoint below ``folder`` and delete all but the newest ``keep``.
 
+    Args:
+        folder: of all checkpoints of the run.
+        checkpoint: what is written.
+        keep: how many stay, at least 1.
+
     Returns:
         The checkpoint's own folder.
 
@@ -130,6 +135,9 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     """The newest checkpoint below ``folder`` that is whole, with its tensors on the CPU.
 
     A folder that fails its manifest is passed over with a warning that names the file.
+
+    Args:
+        folder: of all checkpoints of the run.
 
     Raises:
         ValueError: if there is none.

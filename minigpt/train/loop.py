@@ -113,6 +113,10 @@ def train_step(run: RunState, step: int) -> Row:
     """One update of the model, and the figures it leaves in the history.
 
     An update whose loss or gradient is not finite, or a spike, is skipped with a warning.
+
+    Args:
+        run: what is trained.
+        step: the number of the update, from 0.
     """
     started = time.perf_counter()
     rate = set_learning_rate(run.optimizer, run.config, step)

@@ -71,6 +71,7 @@ def _for_task(what: str, *, steps: int, reading: float = 0.6) -> Recipe:
     )
 
 
+#: The recipes by name.
 RECIPES: dict[str, Recipe] = {
     "gpt2": Recipe(
         summary="the parts of GPT-2: LayerNorm, learned positions, GELU; AdamW with warm-up and cosine decay",
@@ -108,6 +109,9 @@ RECIPES: dict[str, Recipe] = {
 
 def recipe(name: str) -> Recipe:
     """The recipe of this name.
+
+    Args:
+        name: one of :data:`RECIPES`.
 
     Raises:
         ValueError: if there is none.

@@ -151,7 +151,14 @@ class RunConfig:
         return recipe(self.recipe or self.task or "gpt2")
 
     def model_config(self, vocab_size: int) -> GPTConfig:
-        """The model's configuration: preset, then recipe, then what was set here."""
+        """The model's configuration: preset, then recipe, then what was set here.
+
+        Args:
+            vocab_size: V; a pretrained model has its own.
+
+        Raises:
+            ValueError: if a field is wrong, or a part of a pretrained model is to be another.
+        """
         changes = {**self.chosen.model, **self._set_of(GPTConfig)}
         if self.from_pretrained is None:
             return GPTConfig.preset(self.preset, vocab_size=vocab_size, **changes)
@@ -256,6 +263,9 @@ class Run:
 def prepare_run(config: RunConfig) -> Run:
     """Read the text, make the tokenizer, the splits and the model, untrained or pretrained.
 
+    Args:
+        config: what to train, on what, and how.
+
     Raises:
         ValueError: if the text, the tokenizer or a setting can't be used.
     """
@@ -274,7 +284,16 @@ def first_model(config: RunConfig, shape: GPTConfig) -> GPT:
 
 
 def start_run(config: RunConfig, *, resume: bool | str = False, progress: bool = True) -> Run:
-    """:func:`prepare_run`, then :meth:`Run.train`: from a text to a trained model in one call."""
+    """:func:`prepare_run`, then :meth:`Run.train`: from a text to a trained model in one call.
+
+    Args:
+        config: what to train, on what, and how.
+        resume: go on where the folder's run stopped; "auto": if there is one.
+        progress: print a line at each evaluation, and show a bar where there is a terminal.
+
+    Raises:
+        ValueError: as those two.
+    """
     run = prepare_run(config)
     run.train(resume=resume, progress=progress)
     return run
@@ -282,6 +301,9 @@ def start_run(config: RunConfig, *, resume: bool | str = False, progress: bool =
 
 def load_model(out: Path | str) -> tuple[GPT, Tokenizer]:
     """The trained model and the tokenizer of a run folder, from its newest whole checkpoint; on the CPU.
+
+    Args:
+        out: the run folder.
 
     Raises:
         ValueError: if there is no such checkpoint, or it was saved without a tokenizer.

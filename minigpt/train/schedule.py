@@ -126,6 +126,7 @@ def warmup_stable_decay(
     return final + (peak - final) * (steps - t) / decay_steps if t < steps else final
 
 
+#: The learning-rate schedules, by the name that ``TrainConfig.schedule`` has for them.
 SCHEDULES: dict[str, Callable[..., float]] = {
     "constant": warmup_constant,
     "cosine": warmup_cosine,

@@ -19,7 +19,12 @@ from minigpt.train.distributed import ALONE, World
 
 
 class SplitLoss(NamedTuple):
-    """The summed loss of a split in nats, and how many tokens were predicted."""
+    """The loss of a split.
+
+    Attributes:
+        nats: summed over its tokens.
+        n_tokens: how many were predicted.
+    """
 
     nats: float
     n_tokens: int

@@ -21,6 +21,7 @@ import pytest
 import minigpt as mg
 from minigpt.equations.registry import _registry
 from minigpt.evaluate.checks import CHECKS
+from minigpt.model import ATTENTION
 
 ROOT = Path(__file__).parents[2]
 FENCED = re.compile(
@@ -85,7 +86,7 @@ def page_name(path: Path) -> str:
 @pytest.mark.parametrize("path", pages(), ids=page_name)
 def test_the_python_of_a_page_runs(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with patch.dict(_registry), patch.dict(CHECKS):  # what a page registers is gone after it
+    with patch.dict(_registry), patch.dict(CHECKS), patch.dict(ATTENTION):  # what a page registers is gone after it
         run_python(path.read_text(encoding="utf-8"), path)
 
 

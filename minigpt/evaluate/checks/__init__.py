@@ -21,13 +21,18 @@ from minigpt.evaluate.checks import (  # noqa: F401 - they register their checks
 )
 from minigpt.evaluate.checks.draw import CHECKS, Check, Draw, check
 
-TOLERANCE = 1e-10  # of an error in float64, as largest_error gives it
+#: Of an error in float64, as :func:`largest_error` gives it.
+TOLERANCE = 1e-10
 
 __all__ = ["CHECKS", "TOLERANCE", "Check", "Draw", "check", "compared", "largest_error"]
 
 
 def compared(equation: Equation, draw: Draw) -> dict[str, tuple[Tensor, Tensor]]:
     """What the function returned and what the equation says, for each row of the equation.
+
+    Args:
+        equation: a registered one.
+        draw: where its inputs come from.
 
     Raises:
         ValueError: if the equation has no check, or the check does not answer each row.
@@ -44,6 +49,10 @@ def compared(equation: Equation, draw: Draw) -> dict[str, tuple[Tensor, Tensor]]
 
 def largest_error(equation: Equation, n_draws: int = 10) -> float:
     """The largest difference on some draws in float64, relative to the largest number expected; ``inf`` for NaN.
+
+    Args:
+        equation: a registered one; or one like it, with another formula or function.
+        n_draws: how many inputs are tried.
 
     Raises:
         ValueError: as :func:`compared`.

@@ -13,14 +13,20 @@ from torch import Tensor, nn
 T = TypeVar("T")
 M = TypeVar("M", bound=nn.Module)
 
-# From the implementing function and a draw: what the equation is given, and what the function returned – one value, or
-# a value for each row of a system.
+#: From the implementing function and a draw: what the equation is given, and what the function returned – one value, or
+#: a value for each row of a system.
 Check = Callable[[Any, "Draw"], tuple[dict[str, Any], Any]]
+#: From the name of each equation to its check.
 CHECKS: dict[str, Check] = {}
 
 
 def check(function: Check) -> Check:
-    """Pair a check with the equation of its name, ``layer-norm`` for ``layer_norm``."""
+    """Pair a check with the equation of its name, ``layer-norm`` for ``layer_norm``.
+
+    Args:
+        function: from the implementing function and a :class:`Draw` to what the equation is given, and what the
+            function returned.
+    """
     CHECKS[function.__name__.replace("_", "-")] = function
     return function
 

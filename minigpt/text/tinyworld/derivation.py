@@ -22,14 +22,25 @@ from minigpt.text.tinyworld.words import Colour, Person, Place, Thing
 
 
 class Item(NamedTuple):
-    """A thing with its colour; no story has two that are alike."""
+    """A thing with its colour; no story has two that are alike.
+
+    Attributes:
+        colour: of the thing.
+        thing: what it is.
+    """
 
     colour: Colour
     thing: Thing
 
 
 class Choice(NamedTuple):
-    """One choice on the way to a story: its type, what was chosen, and how likely that was."""
+    """One choice on the way to a story.
+
+    Attributes:
+        kind: what was to be chosen.
+        chosen: what it was.
+        probability: how likely that was, given the choices before.
+    """
 
     kind: str
     chosen: object
@@ -37,7 +48,13 @@ class Choice(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """The world after a sentence: who is where, who has which thing (``None``: it lies about), and where that is."""
+    """The world after a sentence.
+
+    Attributes:
+        where: each person is.
+        holder: who has each thing; ``None``: it lies about.
+        place: where each thing is.
+    """
 
     where: dict[Person, Place]
     holder: dict[Item, Person | None]
@@ -133,6 +150,10 @@ def fillings(state: State, event: Event, n_combinations: int) -> Iterator[tuple[
 def choices(derivation: Derivation, split: str = "all") -> list[Choice]:
     """Every choice of a story in the order in which it was made, with its probability.
 
+    Args:
+        derivation: the story.
+        split: whose combinations it may open with.
+
     Raises:
         ValueError: if the story is none of the language, or opens with a combination of another split.
     """
@@ -146,6 +167,10 @@ def choices(derivation: Derivation, split: str = "all") -> list[Choice]:
 
 def log_prob(derivation: Derivation, split: str = "all") -> float:
     """The log-probability of a story in nats; minus infinity where its combination belongs to another split.
+
+    Args:
+        derivation: the story.
+        split: whose combinations it may open with.
 
     Raises:
         ValueError: if the story is none of the language.

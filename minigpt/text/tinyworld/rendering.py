@@ -14,6 +14,7 @@ from minigpt.text.tinyworld import words
 from minigpt.text.tinyworld.derivation import Derivation
 from minigpt.text.tinyworld.plot import NONE, Event, State, place_of
 
+#: English and Chinese.
 LANGUAGES = ("en", "zh")
 
 
@@ -49,6 +50,10 @@ class Forms(Generic[T]):
 
 def render(derivation: Derivation, language: str) -> str:
     """Tell a story on one line: English with a space between sentences, Chinese with nothing.
+
+    Args:
+        derivation: the story before it is text.
+        language: "en" or "zh".
 
     Raises:
         ValueError: if there is no such language.

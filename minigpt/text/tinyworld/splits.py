@@ -25,6 +25,9 @@ BUCKETS = {"train": (0, 1), "validation": (2,), "test": (3,), "all": (0, 1, 2, 3
 def combinations(split: str) -> tuple[Combination, ...]:
     """The combinations that stories of a split may open with, each equally likely.
 
+    Args:
+        split: "train", "validation", "test" or "all".
+
     Raises:
         ValueError: if there is no such split.
     """
@@ -40,7 +43,11 @@ def combinations(split: str) -> tuple[Combination, ...]:
 
 
 def held_out_nats(split: str) -> float:
-    """What a model that does not know the split pays for each story: the logarithm of all combinations over its own."""
+    """What a model that does not know the split pays for each story: the logarithm of all combinations over its own.
+
+    Args:
+        split: the one that the stories are from.
+    """
     return math.log(len(combinations("all")) / len(combinations(split)))
 
 

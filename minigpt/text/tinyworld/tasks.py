@@ -36,7 +36,12 @@ READ = 2000  # examples that a tokenizer is trained on
 
 
 class Part(NamedTuple):
-    """A piece of an example's text; ``kind`` names the sort of answer that it is, ``None`` says that it is given."""
+    """A piece of an example's text.
+
+    Attributes:
+        text: the piece.
+        kind: the sort of answer that it is; ``None`` for what is given.
+    """
 
     text: str
     kind: str | None = None
@@ -167,6 +172,10 @@ def task_tokenizer(task: str, world: TinyWorld, vocab_size: int) -> BPETokenizer
 def task_text(task: str, world: TinyWorld) -> str:
     """The first examples of a task as one text, for a tokenizer to be trained on.
 
+    Args:
+        task: its name.
+        world: where the examples come from.
+
     Raises:
         ValueError: if there is no such task.
     """
@@ -195,7 +204,12 @@ class Answer(NamedTuple):
 
 
 def encode_parts(parts: Sequence[Part], tokenizer: Tokenizer) -> tuple[list[int], list[Answer]]:
-    """The ids of an example, each part encoded by itself, and where its answers stand."""
+    """The ids of an example, each part encoded by itself, and where its answers stand.
+
+    Args:
+        parts: of the example, in order.
+        tokenizer: turns each into ids.
+    """
     ids: list[int] = []
     answers = []
     for text, kind in parts:
@@ -208,6 +222,9 @@ def encode_parts(parts: Sequence[Part], tokenizer: Tokenizer) -> tuple[list[int]
 
 def task_of(name: str) -> Task:
     """The task of this name.
+
+    Args:
+        name: one of :data:`TASKS`.
 
     Raises:
         ValueError: if there is none.
@@ -251,6 +268,7 @@ def _say(said: str, line: str) -> str:
     return said + DIALOGUE[_script(line)][0].format(line)
 
 
+#: The tasks by name.
 TASKS = {
     "story": Task("tell stories", story, _continue_story),
     "translate": Task("translate stories between English and Chinese", translate, _translate_line),

@@ -11,6 +11,7 @@ from minigpt.train.optim.muon import Muon
 from minigpt.train.optim.newton_schulz import newton_schulz
 from minigpt.train.optim.sgd import SGD
 
+#: The optimizers, by the name that ``TrainConfig.optimizer`` has for them.
 OPTIMIZERS: dict[str, type[EquationOptimizer]] = {
     "sgd": SGD,
     "momentum": Momentum,

@@ -33,7 +33,7 @@ def clip_by_norm(parameters: Iterable[Tensor], max_norm: float) -> Tensor:
     """Scale all gradients so that their common norm is at most ``max_norm``, in place.
 
     Args:
-        parameters: whose ``.grad`` is clipped; those without one are passed over.
+        parameters: ``(...)`` each, whose ``.grad`` is clipped; those without one are passed over.
         max_norm: c, unit of a gradient.
 
     Returns:
@@ -47,7 +47,7 @@ def clip_by_norm(parameters: Iterable[Tensor], max_norm: float) -> Tensor:
 
 
 def fused_clip_by_norm(parameters: Iterable[Tensor], max_norm: float) -> Tensor:
-    """:func:`clip_by_norm` through PyTorch's kernels, which leave gradients within the bound untouched."""
+    """:func:`clip_by_norm`, same arguments, by PyTorch's kernels, which leave gradients within the bound untouched."""
     parameters = list(parameters)
     norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
     of_all = whole(norm)  # of sharded gradients each process has only its part

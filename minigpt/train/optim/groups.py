@@ -8,6 +8,10 @@ from torch import Tensor, nn
 def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Three parameter groups, by ``"role"``.
 
+    Args:
+        model: whose parameters are sorted.
+        weight_decay: of those that decay.
+
     Returns:
         "matrix": the weights inside the blocks, which decay; "embedding": the tables of tokens and positions and the
         head, which decay; "vector": biases, gains of norms and taps of convolutions, which do not.
