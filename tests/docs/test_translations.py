@@ -85,7 +85,7 @@ def test_a_complete_page_leaves_nothing_to_do(page):
 
 def test_a_page_without_a_catalogue_is_told_what_to_do(page):
     (told,) = translations.left_to_do("other", MESSAGES)
-    assert "`make translations`" in told
+    assert "`make translations PAGES=other`" in told
     assert "other.po" in told
 
 
@@ -129,6 +129,8 @@ def test_an_obsolete_message_is_noticed(page):
         ("**Back:** one head.", "**返回**：一个头。"),
         ("See {py:obj}`the class <m.C>`.", "见 {py:obj}`这个类 <m.C>`。"),
         (r"y = \text{else } x", r"y = \text{否则 } x"),
+        ("bigram, 3-gram", "bigram, 3-gram"),
+        ("![A curve](a.png)", "![曲线](a.png)"),
         ("1. `f` fails", r"1\. `f` 失败"),
         ("A file – `a.py` – of 93 MB, in 1:2.", "一个 93 MB 的文件——`a.py`——比例为 1:2。"),
     ],
@@ -160,6 +162,7 @@ def test_a_good_translation_has_no_faults(english, chinese):
         ("**Nats** fall", "**Nats**下降", "no space"),
         ("One, $n$.", "一， $n$。", "full-width"),
         ("One – two", "一 – 二", "en dash"),
+        ("What the words of it are", "What the words of it are", "still English"),
     ],
 )
 def test_a_fault_of_a_translation_is_named(english, chinese, fault):
