@@ -1,7 +1,9 @@
 r"""Fused attention as PyTorch sees it: one function, and the two operators below it with their shapes and gradient.
 
 ``fused_attention`` gives what ``minigpt.masked_attention`` gives, and the log-sum-exp of each row beside it,
-without a T × S matrix in memory. It works with autograd, ``torch.compile``, autocast and the FLOP counter.
+without a T × S matrix in memory. It works with autograd, ``torch.compile`` and ``torch.export`` of whole models,
+activation checkpointing, FSDP, autocast, ``torch.vmap`` and the FLOP counter. Derivatives are first ones in reverse
+mode: a second one, forward mode and ``torch.func.grad`` are errors; the formula has them all.
 
 Dimensions: B batch, H query heads, G key/value heads, T queries, S keys, E head width.
 """
@@ -12,6 +14,7 @@ from typing import Any
 import torch
 import triton
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.utils.flop_counter import register_flop_formula
 
 from .flash_backward import keys_values_kernel, normaliser_kernel, queries_kernel
@@ -43,8 +46,9 @@ def fused_attention(
         least float32. A query that sees nothing (T > S) gets zeros and $-\infty$.
 
     Raises:
-        ValueError: if shapes, dtypes, devices or the window do not fit.
+        ValueError: if shapes, dtypes, devices or the window do not fit, or a derivative in forward mode is asked for.
     """
+    _refuse_forward_mode(q, k, v)
     q, k, v = _autocast(q, k, v)
     _check_tensors(q, k, v)
     if window is not None and (not causal or window < 1):
@@ -183,6 +187,15 @@ def _autocast(*tensors: Tensor) -> list[Tensor]:
     if not torch.is_autocast_enabled(kind):
         return list(tensors)
     return [x.to(torch.get_autocast_dtype(kind)) for x in tensors]
+
+
+def _refuse_forward_mode(*tensors: Tensor) -> None:
+    # The operator would let the tangent drop, and the derivative would be 0.
+    if any(forward_ad.unpack_dual(x).tangent is not None for x in tensors):
+        raise ValueError(
+            "fused attention has no derivative in forward mode (torch.func.jvp): use attention='formula', or reverse "
+            "mode (backward)"
+        )
 
 
 def _check_tensors(q: Tensor, k: Tensor, v: Tensor) -> None:

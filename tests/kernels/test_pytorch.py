@@ -1,10 +1,14 @@
 """kernels/fused_attention.py: what PyTorch asks of an operator, and the model on top of it."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
 from attention_cases import DEVICE, Case, inputs
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from torch.utils.checkpoint import checkpoint
 from torch.utils.flop_counter import FlopCounterMode
 
 from minigpt.cost import training_flops_per_token
@@ -39,6 +43,63 @@ def test_a_model_compiles_whole_and_learns_the_same():
         next_token_loss(run(ids), ids).backward()
         gradients.append([p.grad.clone() for p in model.parameters()])
     torch.testing.assert_close(*gradients)
+
+
+def test_a_model_is_exported_with_the_operator_in_it_for_any_batch_and_length():
+    model = GPT(GPTConfig(vocab_size=7, attention="triton", **SMALL)).to(DEVICE).eval()
+    ids = torch.randint(7, (3, 12), device=DEVICE)
+    any_size = {0: torch.export.Dim("B", max=64), 1: torch.export.Dim("T", min=2, max=16)}
+    exported = torch.export.export(model, (ids[:2],), dynamic_shapes=(any_size,))
+    assert torch.ops.minigpt.flash_forward.default in {node.target for node in exported.graph.nodes}
+    torch.testing.assert_close(exported.module()(ids[:, :9]), model(ids[:, :9]))
+
+
+def test_activation_checkpointing_gives_the_same_bits():
+    q, k = normal(1, 2, 9, 16, requires_grad=True), normal(1, 1, 9, 16)
+    gradients = [
+        torch.autograd.grad(run(lambda q: fused_attention(q, k, k)[0].sin(), q).sum(), q)[0]
+        for run in (lambda f, q: f(q), partial(checkpoint, use_reentrant=False))
+    ]
+    assert gradients[0].equal(gradients[1])
+
+
+def test_vmap_is_a_call_for_each():
+    q, k = normal(3, 1, 2, 9, 16), normal(3, 1, 1, 9, 16)
+    o, lse = torch.vmap(fused_attention)(q, k, k)
+    each = [fused_attention(*given) for given in zip(q, k, k, strict=True)]
+    assert o.equal(torch.stack([o for o, _ in each])) and lse.equal(torch.stack([lse for _, lse in each]))
+
+
+def test_fsdp_shards_a_model_on_it_and_learns_the_same(tmp_path):
+    model = GPT(GPTConfig(vocab_size=7, attention="triton", **SMALL)).to(DEVICE)
+    ids = torch.randint(7, (2, 12), device=DEVICE)
+    next_token_loss(model(ids), ids).backward()
+    expected = [p.grad.clone() for p in model.parameters()]
+    model.zero_grad()
+    store = torch.distributed.FileStore(str(tmp_path / "store"), 1)
+    torch.distributed.init_process_group("gloo" if DEVICE == "cpu" else "nccl", store=store, rank=0, world_size=1)
+    try:
+        mesh = init_device_mesh(DEVICE, (1,))
+        for block in model.blocks:
+            fully_shard(block, mesh=mesh)
+        fully_shard(model, mesh=mesh)
+        next_token_loss(model(ids), ids).backward()
+        actual = [p.grad.full_tensor() for p in model.parameters()]
+    finally:
+        torch.distributed.destroy_process_group()
+    torch.testing.assert_close(actual, expected)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")  # PyTorch's own, in forward mode
+def test_derivatives_that_it_does_not_have_are_errors_and_not_zeros():
+    q, k = normal(1, 1, 5, 16, requires_grad=True), normal(1, 1, 5, 16)
+    with pytest.raises(ValueError, match=r"no derivative in forward mode .* use attention='formula'"):
+        torch.func.jvp(lambda q: fused_attention(q, k, k)[0], (q.detach(),), (k,))
+    (gradient,) = torch.autograd.grad(fused_attention(q, k, k)[0].square().sum(), q, create_graph=True)
+    with pytest.raises(RuntimeError, match="no autograd formula was registered"):
+        torch.autograd.grad(gradient.sum(), q)
+    with pytest.raises(RuntimeError, match="functorch transforms"):
+        torch.func.grad(lambda q: fused_attention(q, k, k)[0].sum())(q.detach())
 
 
 def test_fifty_steps_of_training_follow_the_formula():
