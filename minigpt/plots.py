@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from minigpt.bench import AttentionBench
     from minigpt.evaluate import Comparison, Ladder
     from minigpt.learn import TiledAttention
     from minigpt.train import History
@@ -148,6 +149,45 @@ def plot_tiles(tiled: "TiledAttention") -> "Figure":
     axes.set_title(f"tiles of {rows} × {columns}: {moved:,} bytes moved, {formula:,} by the formula", fontsize=9)
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     return figure
+
+
+def plot_attention_bench(bench: "AttentionBench") -> "Figure":
+    """Operations per second of each contender over the length, below the roofline; forward and backward apart.
+
+    A line is the mean over dtypes, head widths and masks that the contender ran at that length.
+
+    Args:
+        bench: what :func:`minigpt.bench.measure_attention` returned.
+
+    Raises:
+        ImportError: if matplotlib is not installed.
+    """
+    figure, _ = _new_figure()
+    figure.clear()
+    unit, factor = ("GFLOP/s", 1e9) if bench.device == "cpu" else ("TFLOP/s", 1e12)
+    ran = [row for row in bench.rows if not row.skipped]
+    names = list(dict.fromkeys(row.name for row in ran))
+    for i, axes in enumerate(figure.subplots(1, 2, sharey=True)):
+        for name, colour in zip(names, PALETTE, strict=False):
+            rates = _mean_by_length(
+                [(row.setting.n_positions, row.rates[i] / factor) for row in ran if row.name == name]
+            )
+            axes.plot(*rates, "o-", color=colour, markersize=4, label=name)
+        limits = _mean_by_length([(row.setting.n_positions, bench.roofline(row.setting)[i] / factor) for row in ran])
+        axes.plot(*limits, ":", color="black", label="roofline")
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(limits[0], [f"{length:,}" for length in limits[0]])
+        axes.set(xlabel="T (positions)", title=("forward", "backward")[i], ylim=(0, None))
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(alpha=0.2)
+    figure.axes[0].set_ylabel(unit)
+    figure.axes[1].legend(frameon=False)
+    return figure
+
+
+def _mean_by_length(points: list[tuple[int, float]]) -> tuple[list[int], list[float]]:
+    lengths = sorted({length for length, _ in points})
+    return lengths, [float(np.mean([y for x, y in points if x == length])) for length in lengths]
 
 
 def _rectangle(*args: Any, **options: Any) -> Any:

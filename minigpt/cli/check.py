@@ -1,14 +1,18 @@
-"""Commands that check the library: `minigpt equations` against its formulas, `minigpt bench` against a peer."""
+"""Commands that check the library: `minigpt equations` against its formulas, `minigpt bench` against peers."""
 
 import textwrap
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Literal
 
+import torch
 import tyro
 
 import minigpt as mg
 from minigpt import bench
 from minigpt.evaluate import checks
+from minigpt.train.device import choose_device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,16 +43,47 @@ class Equations:
 
 @dataclass(frozen=True, kw_only=True)
 class Bench:
-    """Measure this library beside a known peer, in one run on this machine.
+    """Measure this library beside known peers, in one run on this machine.
 
     Attributes:
-        what: "train": the training step beside transformers' GPT-2.
+        what: "train": the training step beside transformers' GPT-2. "attention": our Triton kernel beside PyTorch's
+            fused attention, FlexAttention and the formula, on a GPU; on the CPU the formula beside PyTorch's.
         rounds: how often each is timed, in turn; the median counts.
+        lengths: of attention, T in positions; by default a few that suit the device.
+        device: of attention, "auto", "cpu" or "cuda".
+        out: a folder for attention.png.
     """
 
-    what: tyro.conf.Positional[Literal["train"]] = "train"
+    what: tyro.conf.Positional[Literal["train", "attention"]] = "train"
     rounds: int = 9
+    lengths: tuple[int, ...] = ()
+    device: str = "auto"
+    out: Path = Path("runs/bench")
 
     def __call__(self) -> None:
         """Print a table."""
-        bench.train_step(self.rounds)
+        if self.what == "train":
+            bench.train_step(self.rounds)
+            return
+        device = choose_device(self.device)
+        measured = bench.measure_attention(device, self.lengths, self.rounds)
+        print(measured)
+        print(_about_the_kernel(device))
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+            measured.plot().savefig(self.out / "attention.png")
+            print(f"picture: {self.out / 'attention.png'}")
+        except ImportError as error:
+            print(f"picture: {error}")
+
+
+def _about_the_kernel(device: torch.device) -> str:
+    """Whether the Triton kernel is right here; and that a CPU says nothing about its speed."""
+    if find_spec("triton") is None:
+        return "triton: not here (pip install triton, on Linux); its timings need a GPU"
+    if device.type == "cuda":
+        return f"triton: its largest error against float64 is {bench.kernel_error():.0e} in float32"
+    return (
+        f"triton: run by Triton's interpreter, its largest error against float64 is {bench.interpreted_error():.0e} "
+        "in float32;\nits timings need a GPU: an interpreter's say nothing about one"
+    )

@@ -6,7 +6,7 @@ name        what it is
 formula     the equation, term by term, with the T × S weights in memory; the reference for the others
 sdpa        ``torch.nn.functional.scaled_dot_product_attention``: fused on every device
 triton      our own fused kernel, ``minigpt.kernels.fused_attention``; needs a CUDA GPU and triton
-auto        the fastest of these that fits the inputs
+auto        the fastest of these that fits the inputs, as far as it was measured; "triton" was on no GPU yet
 ==========  ================================================================================================
 
 Every one of them takes queries ``(B, H, T, E)`` and keys and values ``(B, G, S, E)`` with H a multiple of G, is causal
@@ -118,7 +118,11 @@ KERNEL_WINS: set[tuple[tuple[int, int], torch.dtype, int]] = set()
 
 
 def auto_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
-    """The fastest that fits, by what was measured: PyTorch's fused attention, on every device so far."""
+    """The fastest that fits, by what was measured: PyTorch's fused attention, on every device so far.
+
+    The Triton kernel is taken on GPUs, dtypes and head widths that ``KERNEL_WINS`` lists. Nobody has measured any yet,
+    so the list is empty; ``minigpt bench attention`` measures on a GPU.
+    """
     return triton_attention(q, k, v, pattern) if _kernel_wins(q, pattern) else sdpa_attention(q, k, v, pattern)
 
 

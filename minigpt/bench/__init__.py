@@ -1,0 +1,23 @@
+"""Speed and memory beside known peers: ratios taken in one run, since absolute times say more about the machine."""
+
+from minigpt.bench.attention import (
+    AttentionBench,
+    Measured,
+    Setting,
+    interpreted_error,
+    kernel_error,
+    measure_attention,
+)
+from minigpt.bench.training import SHAPES, Shape, train_step
+
+__all__ = [
+    "SHAPES",
+    "AttentionBench",
+    "Measured",
+    "Setting",
+    "Shape",
+    "interpreted_error",
+    "kernel_error",
+    "measure_attention",
+    "train_step",
+]

@@ -1,0 +1,87 @@
+"""What a device can do at most: arithmetic and memory traffic, and the roofline that the two make.
+
+Source: Williams, Waterman & Patterson 2009, "Roofline: an insightful visual performance model", CACM 52(4); the peaks:
+the makers' data sheets, 16-bit products without sparsity, sums in float32.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class Peak:
+    """A device's limits.
+
+    Attributes:
+        flops: floating-point operations per second.
+        bandwidth: bytes per second to and from its memory.
+        source: where the two are from.
+    """
+
+    flops: float
+    bandwidth: float
+    source: str
+
+    def roofline(self, flops: float, n_bytes: float) -> float:
+        """The most operations per second of a computation that takes ``flops`` and moves at least ``n_bytes``."""
+        return min(self.flops, self.bandwidth * flops / n_bytes)
+
+
+# By a part of the device's name, the more special first: (operations, bytes) per second.
+DATA_SHEETS = {
+    "H100 PCIe": (756e12, 2.0e12),
+    "H100 NVL": (835e12, 3.9e12),
+    "H100": (989e12, 3.35e12),
+    "H200": (989e12, 4.8e12),
+    "B200": (2250e12, 8.0e12),
+    "A100-SXM4-80GB": (312e12, 2.04e12),
+    "A100 80GB": (312e12, 1.94e12),
+    "A100": (312e12, 1.56e12),
+    "L40S": (362e12, 0.86e12),
+    "L4": (121e12, 0.30e12),
+    "A10G": (70e12, 0.60e12),
+    "A10": (125e12, 0.60e12),
+    "RTX 4090": (165e12, 1.01e12),
+    "RTX 3090": (71e12, 0.94e12),
+    "MI300X": (1307e12, 5.3e12),
+}
+
+
+def peak_of(device: torch.device, dtype: torch.dtype) -> Peak:
+    """The data sheet's limits of a known GPU in a 16-bit dtype; those measured here for everything else."""
+    if device.type == "cuda" and dtype.itemsize == 2:
+        name = torch.cuda.get_device_name(device)
+        for part, (flops, bandwidth) in DATA_SHEETS.items():
+            if part in name:
+                return Peak(flops, bandwidth, f"data sheet of {part}")
+    return _measured_peak(device, dtype)
+
+
+def _measured_peak(device: torch.device, dtype: torch.dtype) -> Peak:
+    """What one large product and one large copy reach: somewhat below the limits."""
+    size, n = (8192, 2**28) if device.type == "cuda" else (1024, 2**24)
+    a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
+    source, target = torch.zeros(n, device=device), torch.empty(n, device=device)
+    flops = 2 * size**3 / seconds(lambda: torch.mm(a, b), device, repeats=3)
+    bandwidth = 2 * source.nbytes / seconds(lambda: target.copy_(source), device, repeats=3)
+    return Peak(flops, bandwidth, f"measured: a product of {size} × {size}, a copy of {source.nbytes / 2**20:.0f} MiB")
+
+
+def seconds(function: Callable[[], object], device: torch.device, repeats: int = 1) -> float:
+    """Seconds of one call, once warm; what the device still has to do is waited for."""
+    function()
+    synchronize(device)
+    started = time.perf_counter()
+    for _ in range(repeats):
+        function()
+    synchronize(device)
+    return (time.perf_counter() - started) / repeats
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has done all that it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
