@@ -12,7 +12,8 @@ IF_IT_FAILS_SHOW_WHY := >.venv/pip.log 2>&1 || { cat .venv/pip.log >&2; exit 1; 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-mutants test-kernels test-kernel-mutants test-faults check format lint types docs notebooks translations clean
+.PHONY: help demo test test-mutants check-kernels test-kernels test-kernel-mutants test-faults check format lint types docs \
+	notebooks translations clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,9 +27,13 @@ test: .venv/.with-test  ## Run the tests
 test-mutants: .venv/.with-test  ## Change each equation and each function in one place after another: is it noticed?
 	@$(BIN)/python tests/equations/campaign.py
 
-test-kernels: .venv/.with-test  ## Run the kernels in all shapes and dtypes, and compile them for GPUs that are not here
+check-kernels: .venv/.with-test  ## Compile the kernels for GPUs that are not here; plant some bugs in them
+	@$(BIN)/minigpt kernels check
+	@$(BIN)/python tests/kernels/mutant_campaign.py --one-in 8
+
+test-kernels: .venv/.with-test  ## Run the kernels in all shapes and dtypes; compile them for every GPU, dtype and mask
 	@$(BIN)/pytest -q tests/kernels tests/kernels/whole_matrix.py
-	@$(BIN)/python tests/kernels/ahead_of_time.py
+	@$(BIN)/minigpt kernels check --all
 
 test-kernel-mutants: .venv/.with-test  ## Plant a bug in each line of the kernels, one after another: is it noticed?
 	@$(BIN)/python tests/kernels/mutant_campaign.py

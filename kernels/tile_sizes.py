@@ -1,7 +1,8 @@
 """How large a tile is, for each kernel, kind of GPU, dtype and head width.
 
-Every entry was compiled for its kind of GPU and keeps its loops free of register spills; none has been timed, so
-they are where tuning starts.
+Every entry was compiled for its kind of GPU and keeps the loop over tiles free of register spills; among those that
+prefetch and do, it is the one that leaves the tensor cores most to do (``inspection``). None has been timed, so they
+are where tuning starts.
 
 Dimensions: BLOCK_T queries by BLOCK_S keys in a tile, BLOCK_E the head width rounded up to a power of 2.
 """
@@ -29,36 +30,54 @@ class Tiles(NamedTuple):
     n_stages: int
 
 
-# For head widths up to 64, 128 and 256. "hopper" has 227 kB of shared memory for a program (compute capability 9 and
-# 10), "ampere" stands for every other NVIDIA GPU and stays below the 99 kB of the smallest, "cdna" is AMD's.
+# For head widths up to 64, 128 and 256; a dtype's bytes; the row of a kind of GPU, by its name in Triton. NVIDIA's are
+# NVIDIA's compute capabilities: 8.6, 8.9 and 12.0 have 99 kB of shared memory for a program, 8.0 has 163, 9.0 and 10.0
+# have 227.
 TABLE = {
-    ("hopper", 2): {
-        FORWARD: (Tiles(128, 64, 8, 3), Tiles(128, 64, 8, 3), Tiles(128, 32, 8, 2)),
-        QUERIES: (Tiles(64, 64, 4, 3), Tiles(128, 32, 8, 3), Tiles(32, 32, 8, 2)),
-        KEYS_VALUES: (Tiles(32, 128, 8, 2), Tiles(32, 64, 8, 2), Tiles(32, 32, 8, 1)),
-    },
-    ("ampere", 2): {
+    ("sm_80", 2): {
         FORWARD: (Tiles(128, 64, 4, 2), Tiles(128, 32, 8, 2), Tiles(64, 32, 8, 2)),
-        QUERIES: (Tiles(64, 64, 4, 2), Tiles(64, 32, 4, 2), Tiles(32, 32, 8, 2)),
-        KEYS_VALUES: (Tiles(32, 128, 8, 2), Tiles(32, 64, 8, 2), Tiles(32, 32, 8, 1)),
+        QUERIES: (Tiles(128, 32, 4, 2), Tiles(64, 64, 4, 3), Tiles(32, 32, 8, 2)),
+        KEYS_VALUES: (Tiles(32, 128, 8, 2), Tiles(32, 64, 4, 2), Tiles(32, 32, 8, 1)),
     },
-    ("ampere", 4): {
+    ("sm_86", 2): {
+        FORWARD: (Tiles(128, 64, 4, 2), Tiles(128, 32, 8, 2), Tiles(64, 32, 8, 2)),
+        QUERIES: (Tiles(128, 64, 8, 2), Tiles(128, 32, 8, 2), Tiles(32, 32, 8, 2)),
+        KEYS_VALUES: (Tiles(32, 128, 8, 2), Tiles(64, 64, 8, 2), Tiles(32, 32, 8, 1)),
+    },
+    ("sm_90", 2): {
+        FORWARD: (Tiles(128, 128, 8, 2), Tiles(128, 64, 8, 3), Tiles(128, 32, 8, 2)),
+        QUERIES: (Tiles(64, 64, 4, 3), Tiles(128, 64, 8, 2), Tiles(32, 32, 8, 2)),
+        KEYS_VALUES: (Tiles(64, 128, 8, 2), Tiles(32, 128, 8, 2), Tiles(32, 32, 8, 1)),
+    },
+    ("sm_100", 2): {
+        FORWARD: (Tiles(128, 128, 8, 2), Tiles(128, 64, 8, 3), Tiles(128, 32, 8, 2)),
+        QUERIES: (Tiles(128, 128, 8, 2), Tiles(128, 64, 8, 2), Tiles(32, 32, 8, 2)),
+        KEYS_VALUES: (Tiles(64, 128, 8, 2), Tiles(64, 128, 8, 2), Tiles(32, 32, 8, 1)),
+    },
+    ("sm_120", 2): {
+        FORWARD: (Tiles(128, 64, 8, 2), Tiles(128, 32, 8, 3), Tiles(64, 32, 8, 2)),
+        QUERIES: (Tiles(128, 64, 8, 2), Tiles(128, 32, 8, 3), Tiles(32, 32, 8, 2)),
+        KEYS_VALUES: (Tiles(32, 128, 8, 3), Tiles(32, 32, 4, 2), Tiles(32, 32, 8, 1)),
+    },
+    ("sm_80", 4): {
         FORWARD: (Tiles(64, 32, 8, 2), Tiles(32, 32, 8, 2), Tiles(32, 16, 8, 1)),
         QUERIES: (Tiles(64, 32, 8, 1), Tiles(32, 16, 8, 1), Tiles(16, 16, 8, 1)),
         KEYS_VALUES: (Tiles(16, 32, 4, 1), Tiles(32, 32, 8, 1), Tiles(16, 16, 8, 1)),
     },
-    ("cdna", 2): {
+    ("gfx942", 2): {
         FORWARD: (Tiles(128, 64, 4, 1), Tiles(64, 64, 4, 1), Tiles(64, 32, 8, 1)),
         QUERIES: (Tiles(64, 64, 4, 1), Tiles(64, 32, 4, 1), Tiles(16, 16, 4, 1)),
         KEYS_VALUES: (Tiles(32, 64, 4, 1), Tiles(32, 64, 4, 1), Tiles(32, 32, 4, 1)),
     },
-    ("cdna", 4): {
+    ("gfx942", 4): {
         FORWARD: (Tiles(64, 32, 4, 1), Tiles(32, 32, 4, 1), Tiles(32, 16, 8, 1)),
         QUERIES: (Tiles(32, 32, 4, 1), Tiles(16, 16, 4, 1), Tiles(16, 16, 4, 1)),
         KEYS_VALUES: (Tiles(32, 32, 8, 1), Tiles(16, 16, 4, 1), Tiles(16, 16, 4, 1)),
     },
 }
-TABLE["hopper", 4] = TABLE["ampere", 4]
+TABLE["sm_89", 2] = TABLE["sm_86", 2]
+for row in ("sm_86", "sm_89", "sm_90", "sm_100", "sm_120"):
+    TABLE[row, 4] = TABLE["sm_80", 4]
 INTERPRETED = Tiles(64, 64, 1, 1)  # on the CPU: the fewer tiles the quicker
 DOUBLE = Tiles(16, 16, 4, 1)  # float64 is for checks, not for speed
 
@@ -69,11 +88,14 @@ def tiles_for(kernel: str, device: torch.device, dtype: torch.dtype, block_e: in
         return INTERPRETED
     if dtype == torch.float64:
         return DOUBLE
-    return TABLE[family(device), dtype.itemsize][kernel][(block_e > 64) + (block_e > 128)]
+    return TABLE[row_of(device), dtype.itemsize][kernel][(block_e > 64) + (block_e > 128)]
 
 
-def family(device: torch.device) -> str:
-    """The kind of GPU that ``TABLE`` knows: "hopper", "ampere" or "cdna"."""
+def row_of(device: torch.device) -> str:
+    """The row of ``TABLE`` for a GPU; one that it does not know gets that of a near one with no more shared memory."""
     if torch.version.hip:
-        return "cdna"
-    return "hopper" if torch.cuda.get_device_capability(device)[0] in (9, 10) else "ampere"
+        return "gfx942"
+    major, minor = torch.cuda.get_device_capability(device)
+    if major == 8:
+        return {0: "sm_80", 7: "sm_80", 9: "sm_89"}.get(minor, "sm_86")
+    return {9: "sm_90", 10: "sm_100", 12: "sm_120"}.get(major, "sm_86")

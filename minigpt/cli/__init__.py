@@ -14,6 +14,7 @@ import tyro
 import minigpt as mg
 from minigpt.cli.check import Bench, Equations
 from minigpt.cli.compare import Compare
+from minigpt.cli.kernels import Kernels
 from minigpt.cli.ladder import Ladder
 from minigpt.cli.text import Prepare, Tokenizer
 from minigpt.cli.train import Demo, Train
@@ -33,6 +34,7 @@ COMMANDS: dict[str, type] = {
     "demo": Demo,
     "equations": Equations,
     "bench": Bench,
+    "kernels": Kernels,
 }
 
 

@@ -1,0 +1,41 @@
+"""kernels/tile_sizes.py: each GPU finds its row, and each row has tiles for every kernel and width."""
+
+import pytest
+import torch
+
+from minigpt.kernels.tile_sizes import FORWARD, KEYS_VALUES, QUERIES, TABLE, row_of, tiles_for
+
+CUDA = torch.device("cuda")
+
+
+@pytest.mark.parametrize(
+    ("capability", "row"),
+    {
+        (8, 0): "sm_80", (8, 6): "sm_86", (8, 7): "sm_80", (8, 9): "sm_89", (9, 0): "sm_90", (10, 0): "sm_100",
+        (10, 3): "sm_100", (12, 0): "sm_120", (12, 1): "sm_120", (11, 0): "sm_86", (13, 0): "sm_86",
+    }.items(),
+)  # fmt: skip
+def test_a_gpu_gets_its_row_and_an_unknown_one_that_with_the_least_shared_memory(capability, row, monkeypatch):
+    monkeypatch.setattr(torch.version, "hip", None)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert row_of(CUDA) == row
+
+
+def test_amds_gpus_have_one_row(monkeypatch):
+    monkeypatch.setattr(torch.version, "hip", "7.0")
+    assert row_of(CUDA) == "gfx942"
+
+
+def test_every_row_has_powers_of_2_for_each_kernel_and_width():
+    assert {row for row, _ in TABLE} == {"sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120", "gfx942"}
+    for (_, size), kernels in TABLE.items():
+        assert size in (2, 4) and set(kernels) == {FORWARD, QUERIES, KEYS_VALUES}
+        for tiles in (tiles for by_width in kernels.values() for tiles in by_width):
+            assert all(n.bit_count() == 1 for n in tiles[:3]) and min(tiles[:2]) >= 16
+
+
+@pytest.mark.parametrize(("block_e", "place"), [(16, 0), (64, 0), (128, 1), (256, 2)])
+def test_the_width_chooses_the_tiles(block_e, place, monkeypatch):
+    monkeypatch.setattr("minigpt.kernels.tile_sizes.row_of", lambda device: "sm_90")
+    expected = TABLE["sm_90", 2][QUERIES][place]
+    assert tiles_for(QUERIES, CUDA, torch.bfloat16, block_e) == expected
