@@ -11,10 +11,12 @@ older than it.
 
 import argparse
 import hashlib
+import io
 import os
 import re
 import sys
 import tempfile
+from base64 import b64decode, b64encode
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,6 +27,7 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
+from PIL import Image
 
 FOLDER = Path(__file__).parent
 NUMBERED = "[0-9][0-9]-*"
@@ -86,6 +89,17 @@ def run(notebook: NotebookNode, *, quick: bool = False) -> None:
         environment = os.environ | {"IPYTHONDIR": folder, "MINIGPT_QUICK": "1" if quick else ""}
         client.execute(env=environment, cleanup_kc=True)
     notebook.metadata = metadata
+    for output in [output for cell in notebook.cells for output in cell.get("outputs", [])]:
+        if "image/png" in output.get("data", {}):
+            output.data["image/png"] = with_palette(output.data["image/png"])
+
+
+def with_palette(png: str) -> str:
+    """A picture, in base64, in 256 colours: to the eye the same, and about a third of the size."""
+    data = io.BytesIO()
+    picture = Image.open(io.BytesIO(b64decode(png))).convert("RGB")
+    picture.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(data, "PNG", optimize=True)
+    return b64encode(data.getvalue()).decode()
 
 
 def faults(notebook: NotebookNode) -> list[str]:

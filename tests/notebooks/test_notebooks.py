@@ -1,15 +1,19 @@
 """The notebooks: fresh, and running from top to bottom; and the script that builds them."""
 
 import importlib.util
+import io
 import re
+from base64 import b64decode, b64encode
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("ipykernel", reason="notebooks need the notebook extra")
 pytest.importorskip("jupytext", reason="notebooks need the notebook extra")
 pytest.importorskip("nbclient", reason="notebooks need the notebook extra")
 pytest.importorskip("matplotlib", reason="notebooks need the viz extra")
+Image = pytest.importorskip("PIL.Image", reason="notebooks need the viz extra")
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 SOURCES = sorted(FOLDER.glob("[0-9][0-9]-*.py"))
@@ -63,6 +67,28 @@ def test_a_run_writes_outputs_and_repeats_itself_exactly(tmp_path):
     assert b'"42"' in first
     assert script.build(source) == []
     assert source.with_suffix(".ipynb").read_bytes() == first
+
+
+def test_a_picture_keeps_its_look_at_less_than_half_the_size():
+    from matplotlib.figure import Figure
+
+    figure, whole = Figure(), io.BytesIO()
+    axes = figure.subplots()
+    for i in range(9):
+        axes.plot([0, i, 9], "o-")
+    figure.savefig(whole, format="png")
+    small = b64decode(script.with_palette(b64encode(whole.getvalue()).decode()))
+    assert len(small) < len(whole.getvalue()) / 2
+    pixels = [np.asarray(Image.open(png).convert("RGB"), dtype=float) for png in (whole, io.BytesIO(small))]
+    assert np.abs(pixels[0] - pixels[1]).max() < 16
+    assert np.abs(pixels[0] - pixels[1]).mean() < 1
+
+
+def test_the_pictures_of_a_run_have_a_palette(tmp_path):
+    source = source_in(tmp_path, "# %%\nfrom PIL import Image\nImage.new('RGBA', (9, 9), 'red')\n")
+    assert script.build(source) == []
+    (cell,) = script.nbformat.read(source.with_suffix(".ipynb"), as_version=4).cells
+    assert Image.open(io.BytesIO(b64decode(cell.outputs[0].data["image/png"]))).mode == "P"
 
 
 def test_a_notebook_runs_in_this_interpreter_and_an_empty_folder(tmp_path):
