@@ -96,8 +96,9 @@ print(f"loss {loss.item():.3f}, the least possible {floor:.3f} nats per word")
 assert QUICK or loss < floor + 0.003
 
 # %% [markdown]
-# How this loop works is the subject of the next lesson. Here we want to know what the
-# trained model *computes*. Here is what it says after each word of one sentence:
+# How this loop works is the subject of [the next
+# lesson](07-autoregressive-training.ipynb). Here we want to know what the trained model
+# *computes*. Here is what it says after each word of one sentence:
 
 # %% mystnb={"image": {"alt": "Table of probabilities: after the, kite and ball share; after to, Ben and Carol."}}
 seen = ["Anna", "gave", "the", "kite", "to", "Ben"]
@@ -716,7 +717,7 @@ mg.equations.get("rotary-half")
 # other by $s$, and what is left is the difference $t - s$. Below: one pair of coordinates
 # at eight positions, fast and slow.
 
-# %% mystnb={"image": {"alt": "Arrows that turn: the fast pair goes once around, the slow one hardly moves."}}
+# %% mystnb={"image": {"alt": "Arrows that turn: the fast pair goes once around, the slow one a little way."}}
 figure, both = plt.subplots(1, 2, figsize=(6.4, 3.2), layout="constrained")
 angles = rotary_angles(8, 8)  # 8 positions, 4 pairs
 for axes, pair in zip(both, (0, 1), strict=True):
@@ -826,4 +827,5 @@ print("table: score of the same two words, 3 apart:", [round(added[t, t - 3].ite
 # | head | $z_{ti} = U_i \cdot N(h)_t$ | from vectors to scores | none of its own |
 #
 # The code of the library is as short as that of this lesson: `minigpt/model/block.py` and
-# `minigpt/model/gpt.py`.
+# `minigpt/model/gpt.py`. How the numbers of the state dict are found is told in
+# [Autoregressive training](07-autoregressive-training.ipynb).

@@ -1,0 +1,564 @@
+# %% [markdown]
+# # Autoregressive training: learning to say what comes next
+#
+# A language model is trained on one exercise, over and over: *given this, what comes
+# next?* The answers stand in the text itself. Here you
+#
+# - turn a text into exercises, and see why they cost nothing;
+# - write the training loop in ten lines, and find the same losses as the library's, step
+#   by step;
+# - watch a model learn a language whose entropy is known, so that you see how far it has
+#   come and how far it could go;
+# - tell underfitting from overfitting by their curves;
+# - draw from one and the same model cautious texts and bold ones;
+# - give its quality in three units, and know which of them may be compared.
+#
+# About 35 minutes. You need to know what a logarithm is and what a derivative says. What
+# happens inside the model is told in [The Transformer block and
+# GPT](06-transformer-block-and-gpt.ipynb); here it is a box: token ids in, scores of the
+# next token out.
+
+# %%
+import copy
+import itertools
+import math
+import os
+from collections import Counter
+
+import matplotlib.pyplot as plt
+import torch
+
+import minigpt as mg
+from minigpt.generate import next_token_probabilities, temperature_probabilities, top_k_filter, top_p_filter
+from minigpt.text.tinyworld import task_rows
+from minigpt.train import split_loss
+
+plt.rcParams["figure.dpi"] = 90
+QUICK = bool(os.environ.get("MINIGPT_QUICK"))
+
+# %% [markdown]
+# ## A world with a known entropy
+#
+# The texts come from the [tiny world](../explanation/tiny-world.md): stories about who
+# goes where and who has what. They are made by chance, with probabilities that are known.
+# So one number is known that nobody knows of an ordinary text: the **floor**, the least
+# loss that any model can have on average.
+
+# %%
+world = mg.TinyWorld(split="train")
+held_out = mg.TinyWorld(split="validation")
+print(world.story(0))
+print(f"\nfloor: {held_out.floor().nats:.2f} nats a story")
+
+# %% [markdown]
+# A tokenizer cuts them into pieces, most of them words:
+
+# %%
+tokenizer = mg.BPETokenizer.train(world.text(500), vocab_size=640)
+ids = tokenizer.encode("\n" + world.story(0))
+pieces = [tokenizer.decode([i]) for i in ids]
+print(pieces[:12])
+
+# %% [markdown]
+# ## The shift
+#
+# The inputs are the story without its last token, the targets the story without its
+# first. Nobody had to label anything: the text is its own answer sheet.
+
+# %% mystnb={"image": {"alt": "Two rows of tokens; each target stands one step to the left of itself as an input."}}
+inputs, targets = ids[:-1], ids[1:]
+
+figure, axes = plt.subplots(figsize=(7.4, 1.7), layout="constrained")
+for t in range(8):
+    for y, token, colour in ((0, inputs[t], "tab:blue"), (1, targets[t], "tab:orange")):
+        label = tokenizer.decode([token]).replace("\n", "↵").strip(" ")
+        box = {"boxstyle": "round,pad=0.3", "facecolor": colour, "alpha": 0.25, "edgecolor": "none"}
+        axes.text(t, y, label, ha="center", va="center", fontsize=10, bbox=box)
+    axes.annotate("", (t, 0.72), (t, 0.28), arrowprops={"arrowstyle": "->", "color": "tab:gray"})
+axes.set(xlim=(-0.6, 7.6), ylim=(-0.4, 1.4), yticks=[0, 1], xticks=[])
+axes.set_yticklabels(["input", "target"])
+axes.spines[:].set_visible(False)
+axes.tick_params(length=0)
+plt.show()
+
+# %% [markdown]
+# A story of $n$ tokens is $n$ exercises, from "what comes after nothing but a line end?"
+# to "what comes after all this?". Thanks to the causal mask, the model answers all of
+# them in one pass.
+#
+# A batch has several stories. Shorter ones are filled up, and where there is nothing to
+# predict the target is `-100`, which the loss leaves out.
+
+# %%
+CONTEXT = 128
+stories = task_rows("story", world, tokenizer, CONTEXT)  # a new story in every row, without end
+validation = task_rows("story", held_out, tokenizer, CONTEXT, 10 if QUICK else 60)
+
+inputs, targets = stories.batch(step=0, batch_size=8)
+print("inputs ", tuple(inputs.shape), inputs[0, :6].tolist(), "…", inputs[0, -3:].tolist())
+print("targets", tuple(targets.shape), targets[0, :6].tolist(), "…", targets[0, -3:].tolist())
+
+# %% [markdown]
+# ## The loss
+#
+# For one exercise the model gives a probability $p_i$ to each token $i$ of the
+# vocabulary. The truth is a distribution too, if a simple one: $y_i$ is 1 for the token
+# that came and 0 for all others. The loss compares the two:
+
+# %%
+mg.cross_entropy.equation
+
+# %% [markdown]
+# All terms but one are 0, so what is left is $-\log p$ of what came: 0 if the model was
+# sure and right, without bound if it was sure and wrong. A training step takes the mean
+# over all positions $t$ of all rows $b$ that count:
+
+# %%
+mg.next_token_loss.equation
+
+
+# %%
+def new_model(**changes):
+    shape = {"d_model": 64, "n_layers": 2, "n_heads": 4, "d_hidden": 256, "context_length": CONTEXT}
+    parts = mg.RECIPES["fast"].model
+    config = mg.GPTConfig(**{"vocab_size": tokenizer.vocab_size, **shape, **parts, **changes})
+    return mg.GPT(config, generator=torch.Generator().manual_seed(0))
+
+
+model = new_model()
+with torch.no_grad():
+    p = mg.softmax(model(inputs))
+
+by_hand = []
+for b, t in itertools.product(range(8), range(inputs.shape[1])):
+    if targets[b, t] != -100:
+        y = torch.zeros(tokenizer.vocab_size)
+        y[targets[b, t]] = 1
+        by_hand.append(mg.cross_entropy(y, p[b, t]).item())
+
+loss = mg.next_token_loss(model(inputs), targets)
+print(f"mean over {len(by_hand)} exercises, one by one: {sum(by_hand) / len(by_hand):.4f} nats per token")
+print(f"next_token_loss:                      {loss.item():.4f}")
+print(f"guessing, log {tokenizer.vocab_size}:                    {math.log(tokenizer.vocab_size):.4f}")
+assert math.isclose(sum(by_hand) / len(by_hand), loss.item(), rel_tol=1e-4)
+
+# %% [markdown]
+# The untrained model holds all tokens for about equally likely, so its loss is that of
+# guessing.
+#
+# ## One step
+#
+# `loss.backward()` finds for each of the model's numbers how the loss changes with it.
+# Nothing about that need be believed. Take one number, nudge it a little to both sides,
+# and measure:
+
+# %%
+exact = copy.deepcopy(model).double()  # 64-bit numbers, so that a tiny nudge is not lost
+mg.next_token_loss(exact(inputs), targets).backward()
+number = exact.blocks[0].mlp.expand.weight
+derivative = number.grad[3, 5].item()
+
+nudge, losses = 1e-4, []
+for change in (nudge, -nudge):
+    with torch.no_grad():
+        number[3, 5] += change
+        losses.append(mg.next_token_loss(exact(inputs), targets).item())
+        number[3, 5] -= change
+
+measured = (losses[0] - losses[1]) / (2 * nudge)
+print(f"backward: {derivative:.8f}")
+print(f"measured: {measured:.8f}")
+assert math.isclose(derivative, measured, rel_tol=1e-3, abs_tol=1e-9)
+
+# %% [markdown]
+# A step then moves every number a little against its derivative. One trap is worth
+# seeing. `backward` *adds* to what stands in `.grad` already, so if nobody clears it, old
+# gradients are taken for new ones:
+
+# %%
+model.zero_grad()
+for calls in (1, 2, 3):
+    mg.next_token_loss(model(inputs), targets).backward()
+    norm = math.sqrt(sum(q.grad.square().sum().item() for q in model.parameters()))
+    print(f"{calls} x backward on the same batch: norm of .grad {norm:.3f}")
+model.zero_grad()
+
+# %% [markdown]
+# ## The loop
+#
+# That is all one needs. Here is training from beginning to end, in ten lines:
+
+# %%
+STEPS = 10 if QUICK else 40
+
+ours = new_model()
+optimizer = torch.optim.Adam(ours.parameters(), lr=1e-3)
+losses = []
+for step in range(STEPS):
+    inputs, targets = stories.batch(step, batch_size=8)  # the next exercises
+    loss = mg.next_token_loss(ours(inputs), targets)  # how wrong the model is
+    optimizer.zero_grad()  # forget the gradients of the last step
+    loss.backward()  # how the loss changes with each number
+    optimizer.step()  # move each a little, downhill
+    losses.append(loss.item())
+
+# %% [markdown]
+# And the same by `mg.train`, with everything switched off that our loop does not have: no
+# warm-up, a rate that stays, no clipping, no weight decay.
+
+# %%
+plain = mg.TrainConfig(
+    steps=STEPS,
+    batch_size=8,
+    optimizer="adam",
+    beta_2=0.999,
+    learning_rate=1e-3,
+    schedule="constant",
+    warmup_steps=0,
+    clip_norm=math.inf,
+    weight_decay=0,
+    device="cpu",
+)
+history = mg.train(new_model(), stories, plain, progress=False)
+library_losses = history.column("loss")[1]
+
+for step in (0, 1, 4, STEPS - 1):
+    print(f"step {step + 1:2}: our loop {losses[step]:.4f}, mg.train {library_losses[step]:.4f}")
+torch.testing.assert_close(losses, library_losses, rtol=1e-4, atol=0)
+print("the same losses, step by step")
+
+# %% [markdown]
+# What the library's loop has besides – a schedule for the rate, accumulation, clipping,
+# averages, checkpoints – is each a few lines at one place of these ten. [Training
+# strategy](08-training-strategy.ipynb) shows what they are good for.
+#
+# **Try it yourself.** 1. Which of the ten lines can you leave out so that the loss *still
+# falls*? 2. What does the loss do if the targets are not shifted, so that the model is to
+# say the token that it sees?
+#
+# <details>
+# <summary>Answers</summary>
+#
+# 1. `optimizer.zero_grad()`. The gradients add up, which is like a very long memory: it
+#    goes downhill for a while, but steers badly.
+# 2. It falls far below the floor, since there is nothing to foresee; and the model that
+#    comes out can only repeat the last word. A loss below the floor, on text that is new
+#    to the model, is always a mistake.
+#
+# ```python
+# parrot = new_model()
+# optimizer = torch.optim.Adam(parrot.parameters(), lr=1e-2)
+# for step in range(15):
+#     inputs, targets = stories.batch(step, batch_size=8)
+#     loss = mg.next_token_loss(parrot(inputs), inputs.masked_fill(targets == -100, -100))
+#     optimizer.zero_grad()
+#     loss.backward()
+#     optimizer.step()
+#     if step % 7 == 0:
+#         print(f"step {step + 1:2}: {loss.item():.3f}")
+# ```
+#
+# </details>
+#
+# ## Watching a model learn
+#
+# Now with the settings that one would use: Muon as the optimizer, a warm-up, a rate that
+# falls to 0. A *logger* gets a row of figures after every step. Ours lets the model tell
+# a story now and then.
+
+
+# %%
+def a_story(model, temperature=1.0, seed=1):
+    text = mg.generate(model, tokenizer, "\n", max_new_tokens=100, temperature=temperature, stop="\n", seed=seed)
+    return text.strip() or "(nothing)"
+
+
+class Listener:
+    def __init__(self, model, steps):
+        self.model, self.steps = model, steps
+
+    def log(self, row):
+        if row["step"] + 1 in self.steps:
+            print(f"step {row['step'] + 1}, loss {row['loss']:.2f}: {a_story(self.model)[:230]}\n")
+
+    def close(self):
+        pass
+
+
+STEPS = 20 if QUICK else 700
+settings = mg.TrainConfig(
+    steps=STEPS,
+    batch_size=8,
+    optimizer="muon",
+    learning_rate=0.02,
+    final_learning_rate=0,
+    eval_every=STEPS // 10,
+    device="cpu",
+)
+model = new_model()
+listener = Listener(model, steps=(1, 20, 60, 200, 700))
+history = mg.train(model, stories, settings, validation=validation, progress=False, loggers=[listener])
+
+# %% [markdown]
+# First any tokens at all; then sentences of the right pattern, with slips; then
+# sentences, each right by itself, that do not yet fit together. Grammar comes soon. Who
+# is where and holds what comes late: it is asked for rarely, and it takes the whole story
+# to know. The loss curve is the same tale in numbers:
+
+# %% mystnb={"image": {"alt": "The loss falls from guessing towards the floor."}}
+history.plot(uniform=math.log(tokenizer.vocab_size), title="telling stories")
+
+# %%
+above = history.validation_loss / validation.floor - 1
+print(f"validation {history.validation_loss:.4f}, floor {validation.floor:.4f} nats per token: {above:.1%} above it")
+assert QUICK or 0 < above < 0.6
+
+# %% [markdown]
+# A loss by itself says little. Two yardsticks help: the floor below, and above it the
+# **ladder** of what anybody gets by counting. Each rung predicts the same held-out
+# stories.
+
+# %% mystnb={"image": {"alt": "Bars in bits per byte: guessing, n-grams, compressors, the GPT nearest to the floor."}}
+n = validation.n_rows
+learnt, told = (tokenizer.encode("\n" + w.text(k)) for w, k in ((world, 20 * n), (held_out, n)))
+ladder = mg.ladder(learnt, told, tokenizer, model=model, rows=validation, floor=validation.floor)
+print(ladder)
+assert QUICK or ladder.rungs["GPT"].nats < min(r.nats for k, r in ladder.rungs.items() if k not in ("GPT", "floor"))
+ladder.plot()
+
+# %% [markdown]
+# ## Story by story
+#
+# The world can say how probable each story is, exactly. So can the model: by the chain
+# rule, the losses of a story's tokens add up to minus the logarithm of its probability.
+
+# %%
+split_loss.equation
+
+# %% mystnb={"image": {"alt": "Points along the diagonal and above it: the model's nats against the world's."}}
+true_nats, model_nats = [], []
+for i in range(validation.n_rows):
+    story = held_out.story(i)
+    row = torch.tensor([tokenizer.encode("\n") + tokenizer.encode(story + "\n")])
+    with torch.no_grad():
+        model_nats.append(mg.next_token_loss(model(row[:, :-1]), row[:, 1:], reduction="sum").item())
+    true_nats.append(-held_out.log_prob(story))
+
+figure, axes = plt.subplots(figsize=(4.6, 4.2), layout="constrained")
+axes.scatter(true_nats, model_nats, s=16, alpha=0.7)
+axes.axline((50, 50), slope=1, color="black", ls=":", label="as sure as the world itself")
+axes.set(xlabel="-log p by the world (nats)", ylabel="-log p by the model (nats)")
+axes.legend(frameon=False)
+plt.show()
+mean_true, mean_model = (sum(values) / len(values) for values in (true_nats, model_nats))
+print(f"on average {mean_true:.2f} nats by the world, {mean_model:.2f} by the model")
+
+# %% [markdown]
+# Some stories are harder than others because they are longer or rarer, and the model
+# knows it: the points follow the line. How far they lie above it is what is still to be
+# learnt, and $\log 4$ nats that can't be: which openings were held out ([The tiny world
+# and its floor](../explanation/tiny-world.md)).
+#
+# Does it tell the truth, too? The world can check that nobody gives away what they do not
+# have, nor is where they are not:
+
+# %%
+anywhere = mg.TinyWorld(split="all")
+told = [a_story(model, seed=seed) for seed in range(3 if QUICK else 20)]
+holds = sum(map(anywhere.holds, told))
+print(f"after reading {8 * STEPS:,} stories: {holds} of {len(told)} of its own belong to the tiny world")
+
+# %% [markdown]
+# That is strict: one slip spoils a story. `minigpt demo` trains longer, with the parts
+# and settings of the recipe `story`, and shows how far they lead.
+
+# %% [markdown]
+# ## Too little, too much
+#
+# **Underfitting**: the model is too small, or has not trained long enough.
+# **Overfitting**: it learns its examples by heart instead of what they have in common.
+# Three runs on the same language: a model that is too narrow; the one from above; and the
+# one from above on forty stories that come again and again.
+
+# %% mystnb={"image": {"alt": "Underfitting, a good fit, and overfitting: training falls below the floor."}}
+few = task_rows("story", world, tokenizer, CONTEXT, 40)  # the first forty stories, no more
+runs = {}
+for name, trained, data in (
+    ("too small", new_model(d_model=8, n_heads=2, n_layers=1, d_hidden=16), stories),
+    ("40 stories", new_model(), few),
+):
+    runs[name] = mg.train(trained, data, settings, validation=validation, progress=False)
+runs = {"too small": runs["too small"], "endless stories": history, "40 stories": runs["40 stories"]}
+
+
+def smooth(values, over=20):
+    return [sum(values[max(0, i - over) : i + 1]) / len(values[max(0, i - over) : i + 1]) for i in range(len(values))]
+
+
+figure, three = plt.subplots(1, 3, figsize=(9, 3.2), layout="constrained", sharey=True)
+for axes, (name, run) in zip(three, runs.items(), strict=True):
+    steps, losses = run.column("loss")
+    axes.plot(steps, smooth(losses), label="training")
+    axes.plot(*run.column("validation_loss"), "o-", ms=4, label="validation")
+    axes.axhline(validation.floor, color="black", ls=":", label="floor")
+    axes.set(title=name, xlabel="step", ylim=(0, 4))
+three[0].set(ylabel="loss (nats per token)")
+three[2].legend(frameon=False)
+plt.show()
+
+for name, run in runs.items():
+    seen = smooth(run.column("loss")[1])[-1]
+    print(f"{name:16} training {seen:.2f}, validation {run.validation_loss:.2f} nats per token")
+crammer = runs["40 stories"]
+their_nats = sum(-world.log_prob(world.story(i)) for i in range(40))
+their_tokens = sum(len(few.row(i).ids) - 1 for i in range(40))
+own = their_nats / their_tokens
+print(f"what the world itself takes for these forty: {own:.2f} nats per token")
+assert QUICK or smooth(crammer.column("loss")[1])[-1] < own
+assert QUICK or crammer.validation_loss > min(crammer.column("validation_loss")[1]) + 0.1
+
+# %% [markdown]
+# | | training loss | validation loss | what helps |
+# | --- | --- | --- | --- |
+# | underfitting | high | the same | more steps, a larger model, a better rate |
+# | good | near the floor | the same | – |
+# | overfitting | falls, even **below the floor** | turns and rises | more data, fewer steps, weight decay, dropout |
+#
+# A training loss below what the world itself takes for these stories is proof: no
+# knowledge of the language can do that, only knowledge of these forty. Without the
+# world's entropy one has to look at the gap between the curves, and at where validation
+# turns.
+#
+# ## From probabilities to text
+#
+# The model gives a distribution; a text needs a choice. Take one distribution, after the
+# first two sentences of a story that the model has never seen:
+
+# %%
+opening = ". ".join(held_out.story(2).split(". ")[:2]) + "."
+prompt = torch.tensor([tokenizer.encode("\n" + opening)])
+with torch.no_grad():
+    logits = model(prompt)[0, -1]
+print(opening, "…")
+
+# %% [markdown]
+# **Temperature** divides the logits before the softmax. Below 1 it sharpens, above 1 it
+# flattens; at 0 only the most probable token is left.
+
+# %%
+temperature_probabilities.equation
+
+# %% [markdown]
+# **Top-k** keeps the $k$ most probable tokens, **top-p** as many as it takes to have the
+# mass $\rho$; what is left is scaled up to 1 again.
+
+# %%
+top_k_filter.equation
+
+# %%
+top_p_filter.equation
+
+# %% mystnb={"image": {"alt": "Six bar charts of one distribution: plain, sharper, flatter, greedy, cut."}}
+ways = {
+    "as it is": {},
+    "temperature 0.5": {"temperature": 0.5},
+    "temperature 2": {"temperature": 2.0},
+    "temperature 0": {"temperature": 0.0},
+    "top_k = 4": {"top_k": 4},
+    "top_p = 0.8": {"top_p": 0.8},
+}
+order = logits.argsort(descending=True)[:10]
+names = [tokenizer.decode([i]).strip() for i in order.tolist()]
+figure, six = plt.subplots(2, 3, figsize=(8.6, 5.4), layout="constrained", sharex=True, sharey=True)
+for axes, (name, how) in zip(six.flat, ways.items(), strict=True):
+    chosen = next_token_probabilities(logits, **how)
+    axes.barh(range(10), chosen[order], color="tab:blue")
+    axes.set_yticks(range(10), names)
+    kept = (chosen > 0).sum().item()
+    axes.set_title(f"{name}: {kept} {'token' if kept == 1 else 'tokens'} left", fontsize=10)
+six[0, 0].invert_yaxis()
+figure.supxlabel("probability", fontsize=10)
+plt.show()
+
+# %% [markdown]
+# What it does to stories:
+
+# %%
+for temperature in (0.0, 0.5, 1.0, 2.0):
+    some = [a_story(model, temperature=temperature, seed=seed) for seed in range(2 if QUICK else 5)]
+    different = len(Counter(" ".join(some).split()))
+    print(f"temperature {temperature}: {different:3} different words; {some[0][:90]}…")
+
+# %% [markdown]
+# At temperature 1 the model speaks as it believes the language is. To ask for its
+# favourite word each time is not to ask for the most probable text, nor for a typical
+# one: a die that favours 6 a little should not always show 6.
+#
+# ## Three units
+#
+# The same quality in three units. All start from one number, the nats that the model
+# takes for the whole text:
+
+# %%
+figures = mg.evaluate(model, validation, tokenizer)
+nats, n_tokens, n_bytes = figures.nats, figures.n_tokens, figures.n_bytes
+print(figures)
+print(f"nats per token  {nats / n_tokens:.4f}")
+print(f"perplexity      {math.exp(nats / n_tokens):.2f}")
+print(f"bits per byte   {nats / math.log(2) / n_bytes:.4f}")
+
+# %%
+mg.Evaluation.bits_per_byte.fget.equation
+
+# %% [markdown]
+# **Perplexity** is the number of equally likely tokens among which a choice would be as
+# hard. Both it and the nats per token depend on what a token *is*. The floor shows it,
+# since it is the same knowledge of the same stories, whatever they are cut into:
+
+# %%
+per_story = held_out.floor()
+size = per_story.characters  # English letters, one byte each
+cuts = {
+    "characters": mg.CharTokenizer.train(world.text(500)),
+    "BPE, 300 tokens": mg.BPETokenizer.train(world.text(500), vocab_size=300),
+    "BPE, 640 tokens": tokenizer,
+}
+print(f"{'the floor, by tokenizer':24} tokens a story  nats per token  perplexity  bits per byte")
+for name, cut in cuts.items():
+    floor = held_out.floor(cut, n_stories=300)
+    per_token, bits = floor.nats_per_token, floor.nats / math.log(2) / size
+    print(f"{name:24} {floor.tokens:14.1f}  {per_token:14.3f}  {math.exp(per_token):10.2f}  {bits:13.4f}")
+
+# %% [markdown]
+# Nobody has learnt anything between the lines of this table; only the last column says
+# so. **Between tokenizers, compare bits per byte.**
+#
+# **Try it yourself.** 1. A model with the loss of guessing among 640 tokens: what is its
+# perplexity?
+# 2. Train on 400 stories instead of 40. Where does the validation loss turn?
+# 3. Someone reports a perplexity of 1.2 for one model and 20 for another. Which is
+#    better?
+#
+# <details>
+# <summary>Answers</summary>
+#
+# 1. 640, since $\exp(\log 640) = 640$.
+# 2. Each story then comes a tenth as often; the curves part later and less. Ask the
+#    machine: `task_rows("story", world, tokenizer, CONTEXT, 400)`.
+# 3. One can't tell. The first may predict letters and the second words. Ask for bits per
+#    byte, on the same text.
+#
+# ```python
+# letters, pairs = (held_out.floor(cuts[name], 300) for name in ("characters", "BPE, 640 tokens"))
+# assert math.exp(letters.nats_per_token) < math.exp(pairs.nats_per_token)
+# ```
+#
+# </details>
+#
+# ## What you have now
+#
+# Inputs and targets are one text, shifted. The loss is $-\log p$ of what came. A step
+# asks for the gradient and moves against it. That is all of training; the rest is how to
+# do it well, which is what [Training strategy](08-training-strategy.ipynb) measures. The
+# loop of the library is `minigpt/train/loop.py`. On the command line: `minigpt train
+# --task story --out runs/stories`, then `minigpt eval runs/stories`.
