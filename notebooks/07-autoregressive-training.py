@@ -534,10 +534,8 @@ for name, cut in cuts.items():
 # so. **Between tokenizers, compare bits per byte.**
 #
 # **Try it yourself.** 1. A model with the loss of guessing among 640 tokens: what is its
-# perplexity?
-# 2. Train on 400 stories instead of 40. Where does the validation loss turn?
-# 3. Someone reports a perplexity of 1.2 for one model and 20 for another. Which is
-#    better?
+# perplexity? 2. Train on 400 stories instead of 40. Where does the validation loss turn? 3.
+# Someone reports a perplexity of 1.2 for one model and 20 for another. Which is better?
 #
 # <details>
 # <summary>Answers</summary>
