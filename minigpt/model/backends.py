@@ -29,6 +29,8 @@ from minigpt.model.attention import causal_mask, key_distance
 from minigpt.model.heads import share_heads
 from minigpt.model.softmax import softmax
 
+HALF = (torch.float16, torch.bfloat16)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Pattern:
@@ -81,6 +83,9 @@ def formula_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tens
 
 def sdpa_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
     """The same through PyTorch's fused attention; the plain causal pattern needs no T × S tensor."""
+    if q.device.type == "cpu" and (q.dtype in HALF or torch.is_autocast_enabled("cpu")):
+        with torch.autocast("cpu", enabled=False):  # its backward in 16 bits is several times slower there
+            return sdpa_attention(q.float(), k.float(), v.float(), pattern).to(v.dtype)
     n_heads, n_queries, n_keys = q.shape[1], q.shape[2], k.shape[2]
     k, v = share_heads(k, n_heads), share_heads(v, n_heads)
     whole_past = pattern.window is None or pattern.window >= n_keys

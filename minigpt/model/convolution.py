@@ -6,6 +6,8 @@ hands it the neighbours, for K numbers a dimension, and what must be learnt by h
 Dimensions: T positions, D model width, K positions that are taken in, the position itself among them.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -42,8 +44,41 @@ def short_convolution(x: Tensor, weights: Tensor) -> Tensor:
     return y
 
 
+class FusedShortConvolution(torch.autograd.Function):
+    r"""The same sums, each added in place: no padded copy of x, forward or backward.
+
+    $$
+    \frac{\partial L}{\partial x_{si}} = g_{si} + \sum_{k=1}^{K} w_{ki} g_{s+k-1,i}, \qquad
+    \frac{\partial L}{\partial w_{ki}} = \sum_{s=1}^{T-k+1} x_{si} g_{s+k-1,i}, \qquad
+    g = \frac{\partial L}{\partial y}
+    $$
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weights: Tensor) -> Tensor:
+        """``(..., T, D)`` and ``(K, D)`` → ``(..., T, D)``."""
+        ctx.save_for_backward(x, weights)
+        y = x * (1 + weights[0])
+        for back in range(1, min(len(weights), x.shape[-2])):
+            y[..., back:, :].addcmul_(x[..., :-back, :], weights[back])
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor]:
+        """The gradients with respect to x and the weights."""
+        x, weights = ctx.saved_tensors
+        n_positions, n_dims = x.shape[-2:]
+        to_x, to_weights = g * (1 + weights[0]), torch.zeros_like(weights)
+        for back in range(min(len(weights), n_positions)):
+            later, earlier = g[..., back:, :], x[..., : n_positions - back, :]
+            to_weights[back] = (later * earlier).reshape(-1, n_dims).sum(0)
+            if back:
+                to_x[..., :-back, :].addcmul_(later, weights[back])
+        return to_x, to_weights
+
+
 class ShortConvolution(nn.Module):
-    """Owns the weights of :func:`short_convolution`; they start at 0, as the identity.
+    """Owns the weights of :func:`short_convolution`, computed without copies; they start at 0, as the identity.
 
     Args:
         n_positions: K.
@@ -56,4 +91,4 @@ class ShortConvolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(..., T, D)`` → ``(..., T, D)``."""
-        return short_convolution(x, self.taps)
+        return FusedShortConvolution.apply(x, self.taps)

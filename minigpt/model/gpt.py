@@ -54,14 +54,16 @@ class GPT(nn.Module):
             self.head.weight = self.token_embedding.weight
         initialise(self, generator)
 
-    def forward(self, ids: Tensor) -> Tensor:
+    def forward(self, ids: Tensor, at: Tensor | None = None) -> Tensor:
         """The logits of the next token after each position.
 
         Args:
             ids: ``(B, T)`` int64 token ids, 1 ≤ T ≤ context_length.
+            at: ``(B, T)`` boolean: only the logits of these positions, which saves the head the work on the others;
+                ``None`` for all.
 
         Returns:
-            ``(B, T, V)``; row t depends on ids ≤ t alone.
+            ``(B, T, V)``; row t depends on ids ≤ t alone. With ``at``, ``(n, V)`` for its n true positions in order.
 
         Raises:
             ValueError: if ``ids`` has another shape or dtype, is longer than the context, or holds an id outside
@@ -73,7 +75,7 @@ class GPT(nn.Module):
         x = self.drop(self.position.add_to(self.token_embedding(ids)))
         for block in self.blocks:
             x = block(x, rotation, slopes)
-        return self.head(self.norm(x))
+        return self.head(self.norm(x if at is None else x[at]))
 
     @property
     def n_parameters(self) -> int:

@@ -115,7 +115,7 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(..., D)`` → ``(..., D)``."""
-        return F.rms_norm(x, self.gain.shape, self.gain, self.eps)
+        return F.rms_norm(x, self.gain.shape, self.gain.to(x.dtype), self.eps)
 
 
 NORMS: dict[str, Callable[[int, bool, float], nn.Module]] = {

@@ -115,6 +115,5 @@ class DocumentDataset(RowDataset):
         share = batch_size // world_size
         first = number * batch_size + rank * share
         positions = range(first, first + share)
-        return self._padded(
-            [shuffled(p, self.n_rows, seed, epoch) if p < self.n_rows else self.n_rows for p in positions]
-        )
+        numbers = [shuffled(p, self.n_rows, seed, epoch) if p < self.n_rows else self.n_rows for p in positions]
+        return self._padded([self._cut(i) for i in numbers])

@@ -6,16 +6,18 @@ story, a sentence with its translation, a conversation – that starts at positi
 ::
 
     ids      A  B  C  D  E          A B C given, D E to be written
-    inputs   A  B  C  D  0  0       filled up to the longest row; attention is causal, so no 0 is looked at
+    inputs   A  B  C  D  0  0       filled up beyond the longest row; attention is causal, so no 0 is looked at
     targets  ·  ·  D  E  ·  ·       · is -100: the loss leaves it out
 
-Row j of step s is example $i = sB + j$: of an endless stream, or of as many as there are, in a new order each epoch.
+The examples of an endless stream come in their own order, except that those of eight steps are dealt to the steps by
+length, so that little has to be filled up; which of the eight steps gets the long ones is shuffled. Of a finite number,
+row j of step s is example $i = sB + j$ of an order that is new in each epoch.
 
 Dimensions: B rows of the global batch, T positions, at most the context length.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +25,10 @@ import torch
 from torch import Tensor
 
 from minigpt.text.dataset import IGNORED_TARGET, check_batch, check_ids_below, shuffled
+
+WIDTHS = 8  # a batch of a stream is a multiple of 8 wide: the fewer shapes, the less PyTorch has to prepare
+DEALT_TOGETHER = 8  # steps
+DEALING_SEED = 0  # of the stream's own order
 
 
 class Row(NamedTuple):
@@ -50,6 +56,7 @@ class RowDataset:
         keep: what stays of a row that is longer than T + 1 tokens: its "start", or its "end", where the answers are.
         floor: the least expected loss that a model can have, in nats per token; ``None`` where nobody knows it.
         reading_steps: at the first so many steps everything counts, also what is given.
+        cached: what is kept of the stream: the steps that are being dealt.
 
     Raises:
         ValueError: if there is no row, the context is no positive number, or ``keep`` is unknown.
@@ -63,6 +70,7 @@ class RowDataset:
     keep: str = "start"
     floor: float | None = None
     reading_steps: int = 0
+    cached: dict[tuple[int, int], list[Row]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.n_rows is not None and self.n_rows < 1:
@@ -88,16 +96,17 @@ class RowDataset:
             world_size: how many ranks there are; their rows, one rank after the other, are the global batch.
 
         Returns:
-            ``(inputs, targets)``, each int64 ``(B / world_size, T)`` with T that of the rank's longest row; targets are
-            the inputs one token later, -100 where nothing is to be learnt.
+            ``(inputs, targets)``, each int64 ``(B / world_size, T)`` with T that of the rank's longest row, rounded up
+            to a multiple of 8 in a stream; targets are the inputs one token later, -100 where nothing is to be learnt.
 
         Raises:
             ValueError: if the ranks cannot share the batch evenly, or an id is not below the vocabulary size.
         """
         check_batch(step, batch_size, rank, world_size)
         share = batch_size // world_size
-        first = step * batch_size + rank * share
-        return self._padded([self._in_order(i, seed) for i in range(first, first + share)], step < self.reading_steps)
+        endless, everything = self.n_rows is None, step < self.reading_steps
+        rows = self._dealt(step, batch_size) if endless else self._in_order(step, batch_size, seed)
+        return self._padded(rows[rank * share : (rank + 1) * share], everything, WIDTHS if endless else 1)
 
     def windows(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Every row once, in order.
@@ -116,17 +125,32 @@ class RowDataset:
         if batch_size < 1:
             raise ValueError(f"batch_size={batch_size} must be at least 1")
         for first in range(0, self.n_rows, batch_size):
-            yield self._padded(range(first, min(first + batch_size, self.n_rows)))
+            yield self._padded([self._cut(i) for i in range(first, min(first + batch_size, self.n_rows))])
 
-    def _in_order(self, i: int, seed: int) -> int:
-        if self.n_rows is None:
-            return i
-        epoch, position = divmod(i, self.n_rows)
-        return shuffled(position, self.n_rows, seed, epoch)
+    def _cut(self, i: int) -> Row:
+        return CUTS[self.keep](self.row(i), self.context_length + 1)
 
-    def _padded(self, numbers: Sequence[int], everything: bool = False) -> tuple[Tensor, Tensor]:
-        rows = [CUTS[self.keep](self.row(i), self.context_length + 1) for i in numbers]
+    def _in_order(self, step: int, batch_size: int, seed: int) -> list[Row]:
+        """The rows of a step, where there is a finite number of them."""
+        assert self.n_rows is not None
+        places = (divmod(i, self.n_rows) for i in range(step * batch_size, (step + 1) * batch_size))
+        return [self._cut(shuffled(position, self.n_rows, seed, epoch)) for epoch, position in places]
+
+    def _dealt(self, step: int, batch_size: int) -> list[Row]:
+        """The rows of a step of the stream."""
+        hand, turn = divmod(step, DEALT_TOGETHER)
+        if (hand, batch_size) not in self.cached:
+            first, n = hand * DEALT_TOGETHER * batch_size, DEALT_TOGETHER * batch_size
+            self.cached.clear()
+            self.cached[hand, batch_size] = sorted(
+                (self._cut(i) for i in range(first, first + n)), key=lambda row: len(row.ids)
+            )
+        place = shuffled(turn, DEALT_TOGETHER, DEALING_SEED, hand) * batch_size
+        return self.cached[hand, batch_size][place : place + batch_size]
+
+    def _padded(self, rows: Sequence[Row], everything: bool = False, multiple: int = 1) -> tuple[Tensor, Tensor]:
         longest = max(len(row.ids) for row in rows) - 1
+        longest = min(longest + -longest % multiple, self.context_length)
         inputs = np.zeros((len(rows), longest), dtype=np.int64)
         targets = np.full((len(rows), longest), IGNORED_TARGET, dtype=np.int64)
         for i, (ids, counts) in enumerate(rows):

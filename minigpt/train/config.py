@@ -4,12 +4,12 @@ Units: learning rates per step, batch sizes in sequences, times in steps.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from minigpt.train.optim import OPTIMIZERS
-from minigpt.train.precision import PRECISIONS
+from minigpt.train.precision import PRECISION_NAMES
 from minigpt.train.schedule import SCHEDULES
 from minigpt.train.strategies import STRATEGIES
 
@@ -51,7 +51,8 @@ class TrainConfig:
         strategy: how several processes share the model, if torchrun starts them: "ddp" keeps a copy in each, "fsdp" a
             shard of every weight in each.
         sharded_checkpoints: with "fsdp", each process writes its shards, for models that no process can hold whole.
-        precision: "fp32"; "bf16" or "fp16" for products in 16 bits, which is faster on most GPUs.
+        precision: "fp32"; "bf16" or "fp16" for products in 16 bits, which is faster on most GPUs; "auto": bf16
+            where the device has instructions for it.
         activation_checkpointing: keep only the input of each block for the backward pass, and compute the rest a second
             time: far less memory, a third more time, the same numbers.
         compile: run the blocks through ``torch.compile``: slow to start, then faster; it needs a C++ compiler.
@@ -103,11 +104,11 @@ class TrainConfig:
         for name in ("beta_1", "beta_2", "momentum", "label_smoothing", "ema"):
             if not 0 <= (getattr(self, name) or 0) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} must lie in [0, 1)")
-        choices: dict[str, Mapping[str, Any]] = {
+        choices: dict[str, Collection[str]] = {
             "optimizer": OPTIMIZERS,
             "schedule": SCHEDULES,
             "strategy": STRATEGIES,
-            "precision": PRECISIONS,
+            "precision": PRECISION_NAMES,
         }
         for name, table in choices.items():
             if getattr(self, name) not in table:

@@ -49,7 +49,8 @@ def accumulate_gradients(
     processes and micro-batches changes only the rounding.
 
     Args:
-        model: maps ids ``(B, T)`` to logits ``(B, T, V)``.
+        model: maps ids ``(B, T)`` to logits ``(B, T, V)``, or to those of the positions that count, as
+            :meth:`minigpt.GPT.forward` does.
         inputs: ``(B, T)`` int64, on any device; the rows of this process.
         targets: ``(B, T)`` int64; -100 where nothing is to be predicted.
         micro_batch: sequences at once through the model.
@@ -67,13 +68,33 @@ def accumulate_gradients(
     for start in range(0, len(inputs), micro_batch):
         rows = slice(start, start + micro_batch)
         with gradient_sync(model, start + micro_batch >= len(inputs)):
+            at = asked_positions(targets[rows])
+            expected = (targets[rows] if at is None else targets[rows][at]).to(device)
             with precision.autocast():
-                logits = model(inputs[rows].to(device))
-            expected = targets[rows].to(device)
+                logits = model(inputs[rows].to(device), *(() if at is None else (at.to(device),)))
             loss = next_token_loss(logits, expected, reduction="sum", label_smoothing=label_smoothing) / n_tokens
             precision.backward(loss * world.size)  # DDP and FSDP take the mean over the processes
         total += loss.detach()
     return total.item()
+
+
+def asked_positions(targets: Tensor) -> Tensor | None:
+    """The positions whose logits are worth having: those that count; ``None``, all of them, where most count.
+
+    A few others fill them up to a multiple of 64: for each shape that is new, PyTorch prepares the products anew.
+
+    Args:
+        targets: ``(B, T)`` int64; -100 where nothing is to be predicted.
+
+    Returns:
+        ``(B, T)`` boolean, or ``None``.
+    """
+    asked = (targets != IGNORED_TARGET).flatten()
+    n_asked = int(asked.sum())
+    if 2 * n_asked > len(asked):
+        return None
+    others = (~asked).nonzero()[: -n_asked % 64, 0]
+    return asked.index_fill(0, others, True).view_as(targets)
 
 
 def count_targets(targets: Tensor, world: World = ALONE) -> float:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from minigpt.model import GPT
 from minigpt.text import Dataset, Tokenizer
+from minigpt.train.allocator import keep_freed_memory
 from minigpt.train.averaging import WeightAverage
 from minigpt.train.blocks import run_blocks
 from minigpt.train.checkpoint import open_run_folder, resume_checkpoint, resumes
@@ -135,6 +136,8 @@ def train_step(run: RunState, step: int) -> Row:
 def _start(model: GPT, config: TrainConfig, data: Dataset, tokenizer: Tokenizer | None, world: World) -> RunState:
     """The model on its device and wrapped, then its optimizer, which must see the parameters that wrapping leaves."""
     world.micro_batch(config.batch_size, config.micro_batch_size)
+    if world.device.type == "cpu":
+        keep_freed_memory()
     wrapper = wrap(model.to(world.device).train(), config.strategy, world)
     average = WeightAverage(model, config.ema) if config.ema else None
     optimizer = build_optimizer(model, config)

@@ -6,9 +6,10 @@ name   what it is
 fp32   every number in float32
 bf16   products in bfloat16, which has float32's range and 8 bits of fraction; softmax, norms and the loss in float32
 fp16   products in float16, which has 11 bits of fraction and a small range: the loss is scaled
+auto   bf16 where the device has instructions that multiply it, fp32 elsewhere
 =====  ========================================================================================================
 
-Weights, gradients and moments are float32 in all three.
+Weights, gradients and moments are float32 in all of them.
 
 In float16 the smallest number above 0 is $2^{-24}$, and gradients below it vanish. So the loss is multiplied by a scale
 S before the backward pass and the gradient divided by it after: $g = \frac1S \nabla_\theta (S L)$, the same number with
@@ -29,6 +30,7 @@ from torch import Tensor
 from minigpt.equations import equation
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+PRECISION_NAMES = (*PRECISIONS, "auto")
 FIRST_SCALE = 2.0**16
 PATIENCE = 2000  # steps without an overflow before the scale is doubled
 
@@ -68,12 +70,26 @@ def next_loss_scale(scale: float, streak: int, *, finite: bool, patience: int = 
     return scale, streak + 1
 
 
+def resolve_precision(name: str, device: torch.device) -> str:
+    """The precision that a name stands for on a device; only "auto" depends on it."""
+    if name != "auto":
+        return name
+    multiplies_bf16 = {
+        "cuda": lambda: torch.cuda.is_bf16_supported(including_emulation=False),
+        "cpu": lambda: any(getattr(torch.cpu, test, bool)() for test in BF16_INSTRUCTIONS),
+    }
+    return "bf16" if multiplies_bf16.get(device.type, bool)() else "fp32"
+
+
+BF16_INSTRUCTIONS = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # PyTorch has no public names for these
+
+
 @dataclass
 class Precision:
     """How a run computes its gradients, and for "fp16" the scale of its loss.
 
     Attributes:
-        name: "fp32", "bf16" or "fp16".
+        name: "fp32", "bf16" or "fp16"; "auto" becomes the one or the other.
         device: where the model is.
         scale: S; 1 and constant except for "fp16".
         streak: finite steps in a row since the scale last changed.
@@ -85,6 +101,7 @@ class Precision:
     streak: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
+        self.name = resolve_precision(self.name, self.device)
         self.scale = FIRST_SCALE if self.is_scaled else 1.0
         self.autocast()  # a device that can't do it should be heard of before the first step
 

@@ -65,6 +65,7 @@ def _for_task(what: str, *, steps: int, reading: float = 0.6) -> Recipe:
             "final_learning_rate": 0.0,
             "batch_size": 24,
             "steps": steps,
+            "precision": "auto",
         },
         tokenizer="bpe:1024",
         reading=reading,

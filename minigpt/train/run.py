@@ -78,7 +78,8 @@ class RunConfig:
         device: "auto", "cpu", "cuda", "cuda:1", "mps", …
         strategy: under torchrun, "ddp" keeps a copy of the model in each process, "fsdp" a shard of every weight.
         sharded_checkpoints: with "fsdp", each process writes its shards, for models that no process can hold whole.
-        precision: "fp32"; "bf16" or "fp16" for products in 16 bits, which is faster on most GPUs.
+        precision: "fp32"; "bf16" or "fp16" for products in 16 bits, which is faster on most GPUs; "auto": bf16
+            where the device has instructions for it.
         activation_checkpointing: keep only the input of each block for the backward pass, and compute the rest a second
             time: far less memory, a third more time, the same numbers.
         compile: run the blocks through torch.compile: slow to start, then faster; it needs a C++ compiler.
@@ -125,7 +126,7 @@ class RunConfig:
     device: str = "auto"
     strategy: str = "ddp"
     sharded_checkpoints: bool = False
-    precision: str = "fp32"
+    precision: str | None = None
     activation_checkpointing: bool = False
     compile: bool = False
     tensorboard: bool = False

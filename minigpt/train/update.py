@@ -8,15 +8,17 @@ from torch import nn
 
 from minigpt.train.config import TrainConfig
 from minigpt.train.optim import OPTIMIZERS, EquationOptimizer, decay_groups
+from minigpt.train.precision import resolve_precision
 
 
 def build_optimizer(model: nn.Module, config: TrainConfig) -> EquationOptimizer:
     """The optimizer that the configuration names, of the model's parameters in their roles."""
     optimizer = OPTIMIZERS[config.optimizer]
+    precision = resolve_precision(config.precision, next(model.parameters()).device)
     settings: dict[str, Any] = {
         "betas": (config.beta_1, config.beta_2),
         "momentum": config.momentum,
-        "precision": None if config.precision == "fp32" else torch.bfloat16,
+        "precision": None if precision == "fp32" else torch.bfloat16,
     }
     takes = inspect.signature(optimizer).parameters
     chosen = {name: value for name, value in settings.items() if name in takes and value is not None}

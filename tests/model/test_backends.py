@@ -50,6 +50,16 @@ def draw(shape, dtype=torch.float64):
     return q, k, v
 
 
+@pytest.mark.parametrize("autocast", [True, False])
+def test_sdpa_in_16_bits_on_a_processor_computes_in_32(autocast):
+    q, k, v = (torch.randn(1, 2, 9, 4).bfloat16() for _ in range(3))
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+        output = ATTENTION["sdpa"](q.float() if autocast else q, k, v, Pattern())
+    expected = ATTENTION["sdpa"](q.float(), k.float(), v.float(), Pattern())
+    assert output.dtype == torch.bfloat16
+    assert torch.equal(output, expected.bfloat16())
+
+
 @pytest.mark.parametrize(("shape", "pattern"), CASES)
 def test_the_formula_is_the_literal_sum(shape, pattern, assert_near):
     q, k, v = draw(shape)

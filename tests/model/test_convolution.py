@@ -4,6 +4,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from minigpt.model import GPT, GPTConfig, ShortConvolution, short_convolution
+from minigpt.model.convolution import FusedShortConvolution
 from minigpt.train import decay_groups
 
 
@@ -15,6 +16,16 @@ def test_it_is_a_depthwise_causal_convolution_beside_the_identity(n_positions, n
     padded = nn.functional.pad(x.transpose(1, 2), (n_taps - 1, 0))
     expected = x + nn.functional.conv1d(padded, kernel, groups=5).transpose(1, 2)
     assert_close(short_convolution(x, weights), expected)
+
+
+@pytest.mark.parametrize(("n_positions", "n_taps"), [(1, 4), (3, 4), (7, 1), (7, 4), (30, 3)])
+def test_without_copies_it_is_the_same_and_so_are_its_gradients(n_positions, n_taps):
+    x = torch.randn(2, 3, n_positions, 5, dtype=torch.float64, requires_grad=True)
+    weights = torch.randn(n_taps, 5, dtype=torch.float64, requires_grad=True)
+    written, fused = short_convolution(x, weights), FusedShortConvolution.apply(x, weights)
+    assert_close(fused, written)
+    g = torch.randn_like(written)
+    assert_close(torch.autograd.grad(fused, (x, weights), g), torch.autograd.grad(written, (x, weights), g))
 
 
 def test_it_starts_as_the_identity_and_learns():

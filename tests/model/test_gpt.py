@@ -40,6 +40,13 @@ def test_every_part_trains_and_equals_the_formula(part, choice, assert_near):
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in models["auto"].parameters())
 
 
+def test_logits_can_be_had_at_some_positions_alone():
+    model = mg.GPT(config(), generator=torch.Generator().manual_seed(1)).double()
+    ids, at = torch.randint(0, 17, (3, 9)), torch.rand(3, 9) < 0.4
+    torch.testing.assert_close(model(ids, at), model(ids)[at])
+    assert model(ids, torch.zeros_like(at)).shape == (0, 17)
+
+
 @pytest.mark.parametrize("attention", ["formula", "sdpa"])
 @pytest.mark.parametrize("placement", ["pre", "post"])
 @pytest.mark.parametrize("position", POSITIONS)

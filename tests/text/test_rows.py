@@ -21,22 +21,28 @@ def rows(n_rows=None, row=ragged, context_length=16, keep="start"):
 
 
 def test_targets_are_the_inputs_one_token_later_where_they_count():
-    data = rows(row=lambda i: Row([5, 6, 7, 8], [False, False, True, True]))
+    data = rows(row=lambda i: Row([5, 6, 7, 8], [False, False, True, True]), context_length=3)
     inputs, targets = data.batch(0, 1)
     assert inputs.tolist() == [[5, 6, 7]]
     assert targets.tolist() == [[IGNORED_TARGET, 7, 8]]
 
 
 def test_a_batch_is_as_wide_as_its_longest_row_and_padding_is_no_target():
-    inputs, targets = rows().batch(0, 7)
+    inputs, targets = rows(n_rows=7).batch(0, 7)
     lengths = [len(ragged(i).ids) - 1 for i in range(7)]
     assert inputs.shape == (7, max(lengths))
-    assert (targets != IGNORED_TARGET).sum(1).tolist() == lengths
+    assert sorted((targets != IGNORED_TARGET).sum(1).tolist()) == sorted(lengths)
+
+
+@pytest.mark.parametrize(("context_length", "width"), [(3, 3), (13, 13), (64, 16)])
+def test_a_batch_of_a_stream_is_a_multiple_of_8_wide_if_the_context_allows_it(context_length, width):
+    data = rows(row=lambda i: Row([1] * 15, [True] * 15), context_length=context_length)
+    assert data.batch(0, 3)[0].shape == (3, width)
 
 
 def test_at_the_reading_steps_what_is_given_counts_too():
     given = Row([5, 6, 7, 8], [False, False, False, True])
-    data = RowDataset(lambda i: given, None, 16, VOCAB, "", reading_steps=2)
+    data = RowDataset(lambda i: given, None, 3, VOCAB, "", reading_steps=2)
     told = [data.batch(step, 1)[1].tolist() for step in range(3)]
     assert told == [[[6, 7, 8]], [[6, 7, 8]], [[IGNORED_TARGET, IGNORED_TARGET, 8]]]
     assert data.batch(0, 1)[1].dtype == torch.int64
@@ -55,9 +61,30 @@ def test_what_is_filled_in_changes_neither_the_loss_nor_the_gradient():
         total.backward()
         return total.detach(), model.token_embedding.weight.grad.clone()
 
-    together = loss_and_gradient([rows().batch(0, 7)])
-    alone = loss_and_gradient([rows().batch(step, 1) for step in range(7)])
+    together = loss_and_gradient([rows(n_rows=7).batch(0, 7)])
+    alone = loss_and_gradient([rows(n_rows=7).batch(step, 1) for step in range(7)])
     assert_close(together, alone)
+
+
+@pytest.mark.parametrize("batch_size", [1, 6])
+def test_a_stream_is_dealt_by_length_and_every_row_comes_once(batch_size):
+    lengths = [9, 17, 25, 33, 41]  # with their last token, which is no input, taken off: multiples of 8
+    data = rows(row=lambda i: Row([i % VOCAB] * lengths[i * 7 % 5], [True] * lengths[i * 7 % 5]), context_length=64)
+    hands = [[data.batch(8 * hand + turn, batch_size) for turn in range(8)] for hand in range(3)]
+    for hand, batches in enumerate(hands):
+        first = 8 * hand * batch_size
+        told = sorted(int(row) for inputs, _ in batches for row in inputs[:, 0])
+        assert told == sorted(i % VOCAB for i in range(first, first + 8 * batch_size))
+        filled = sum(int((targets == IGNORED_TARGET).sum()) for _, targets in batches)
+        assert filled <= 32 * (batch_size - 1)  # as many as the longest and the shortest differ by, once a row
+    widths = [[inputs.shape[1] for inputs, _ in batches] for batches in hands]
+    assert all(order != sorted(order) for order in widths)
+
+
+def test_a_step_of_a_stream_is_the_same_whatever_was_asked_before():
+    asked = [rows() for _ in range(2)]
+    asked[0].batch(17, 4)
+    assert all(torch.equal(a, b) for a, b in zip(asked[0].batch(3, 4), asked[1].batch(3, 4), strict=True))
 
 
 def test_ranks_share_the_rows_of_the_global_batch():
@@ -93,7 +120,7 @@ def test_a_row_that_is_too_long_keeps_one_end(keep, kept):
 
 
 def test_ids_may_come_as_arrays():
-    data = rows(row=lambda i: Row(np.arange(4), np.array([False, True, True, False])))
+    data = rows(row=lambda i: Row(np.arange(4), np.array([False, True, True, False])), context_length=3)
     assert data.batch(0, 1)[1].tolist() == [[1, 2, IGNORED_TARGET]]
 
 

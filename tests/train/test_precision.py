@@ -45,6 +45,20 @@ def test_products_are_in_16_bits_and_what_is_kept_in_32(make_model, data, precis
     assert row.get("loss_scale") == (2.0**16 if precision == "fp16" else None)
 
 
+@pytest.mark.parametrize("knows", [True, False])
+def test_auto_is_bf16_where_the_processor_multiplies_it(knows, monkeypatch, make_model, data):
+    for name in precision_module.BF16_INSTRUCTIONS:
+        monkeypatch.setattr(torch.cpu, name, lambda: knows, raising=False)
+    assert Precision("auto", CPU).name == ("bf16" if knows else "fp32")
+    runs = [mg.train(make_model(), data, config(name, steps=3), progress=False) for name in ("auto", "bf16", "fp32")]
+    losses = [[row["loss"] for row in run.rows] for run in runs]
+    assert losses[0] == losses[1 if knows else 2]
+
+
+def test_a_device_of_which_nothing_is_known_gets_float32():
+    assert precision_module.resolve_precision("auto", torch.device("mps")) == "fp32"
+
+
 def test_a_gradient_too_small_for_float16_survives_by_the_loss_scale():
     layer, x = nn.Linear(1, 1, bias=False), torch.ones(1, 1)
 

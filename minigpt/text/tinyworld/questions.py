@@ -4,7 +4,7 @@ A question is asked of the world as the story has left it, so the answer stands 
 follows from the last time that it changed hands; where it is, from that and from where its holder went since.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from minigpt.text.tinyworld.derivation import Derivation
@@ -85,17 +85,31 @@ def possible(state: State) -> dict[str, list[Question]]:
     return {kind: [Question(kind, role) for role in roles] for kind, roles in about.items() if roles}
 
 
-def ask(state: State, below: Callable[[int], int], kinds: tuple[str, ...] = tuple(KINDS)) -> Question:
+def ask(state: State, below: Callable[[int], int]) -> Question:
     """Draw a question: its kind first, then what it is about.
 
     Args:
         state: the world that it is asked of, with two people at least.
         below: called with a whole number n, gives one of 0 to n - 1, each equally likely.
-        kinds: which kinds may be asked, where they have one right answer.
     """
-    menus = [questions for kind, questions in possible(state).items() if kind in kinds]
-    menu = menus[below(len(menus))]
-    return menu[below(len(menu))]
+    return next(draw_questions(state, 1, below))
+
+
+def draw_questions(state: State, n_most: int, below: Callable[[int], int]) -> Iterator[Question]:
+    """Draw questions, as :func:`ask` does, none of them twice.
+
+    Args:
+        state: the world that they are asked of, with two people at least.
+        n_most: how many; fewer if there are no more.
+        below: called with a whole number n, gives one of 0 to n - 1, each equally likely.
+    """
+    menus = list(possible(state).values())
+    for _ in range(n_most):
+        if not menus:
+            return
+        menu = menus[below(len(menus))]
+        yield menu.pop(below(len(menu)))
+        menus = [menu for menu in menus if menu]
 
 
 def needs_two_facts(question: Question, state: State) -> bool:

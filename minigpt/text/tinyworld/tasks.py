@@ -22,17 +22,27 @@ from typing import NamedTuple
 from minigpt.text.bpe import BPETokenizer
 from minigpt.text.rows import Row, RowDataset
 from minigpt.text.tinyworld.dialogue import bot_says, converse, user_says
-from minigpt.text.tinyworld.questions import answer, ask, needs_two_facts, put
+from minigpt.text.tinyworld.questions import answer, draw_questions, needs_two_facts, put
 from minigpt.text.tinyworld.rendering import forms_of, render, sentences
+from minigpt.text.tinyworld.words import COLOURS, PEOPLE, PLACES, THINGS
 from minigpt.text.tinyworld.world import TinyWorld
 from minigpt.text.tokenizer import Tokenizer
 
-QUESTIONS = 8  # about one story
+QUESTIONS = 12  # about one story, if there are so many
 
-# What a tokenizer may join: capitalised words, punctuation, and the phrases between them. So " was waiting in the" can
-# become one token, and no token reaches across a colon, a question mark or a line end into an answer.
-PHRASES = r"\p{Lu}\p{Ll}*|[^\p{Lu}\n:：?？。，]+|[:：?？。，]|\n+"
 READ = 2000  # examples that a tokenizer is trained on
+
+
+def _words(language: int, *tables: Sequence[tuple[str, ...]]) -> str:
+    """A pattern of all words of some tables, the longer of two that begin alike first."""
+    return "|".join(sorted((row[language] for table in tables for row in table), key=len, reverse=True))
+
+
+# What a tokenizer may join: a word for a thing, a colour or a place, with the blank before it; a capitalised word; a
+# punctuation mark; and the phrases between them. So " was playing in the" can become one token, while a thing is the
+# same token wherever it is spoken of; and no token reaches across a question mark or a line end into an answer.
+WORDS = rf" (?:{_words(0, COLOURS, THINGS, PLACES)})\b|{_words(1, PEOPLE, COLOURS, THINGS, PLACES)}"
+PHRASES = rf"\p{{Lu}}\p{{Ll}}*(?:: )?|{WORDS}|(?:(?!{WORDS})[^\p{{Lu}}\n:：?？。，])+：?|[:：?？。，]|\n+"
 
 
 class Part(NamedTuple):
@@ -87,15 +97,14 @@ def qa(world: TinyWorld, i: int) -> list[Part]:
     states, between = derivation.states(), forms_of(language).between
     told = len(states) - 2 - below(states[-1].n_actions + 1)
     parts = [Part(between.join(sentences(derivation, language)[:told]) + "\n")]
-    for _ in range(QUESTIONS):
-        question = ask(states[told], below)
+    for question in draw_questions(states[told], QUESTIONS, below):
         kind = f"{question.kind.split()[0]}{', two facts' if needs_two_facts(question, states[told]) else ''}"
         parts.append(Part(put(question, derivation, language)))
         parts.append(Part(f"{between}{answer(question, derivation, states[told], language)}\n", kind))
     return parts
 
 
-DIALOGUE = {"en": ("User: {}\nBot:", " {}\n"), "zh": ("用户：{}\n助手：", "{}\n")}
+DIALOGUE = {"en": ("User: {}\nBot: ", "{}\n"), "zh": ("用户：{}\n助手：", "{}\n")}
 
 
 def dialogue(world: TinyWorld, i: int) -> list[Part]:

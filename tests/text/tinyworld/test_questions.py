@@ -9,7 +9,17 @@ from follower import Follower
 from minigpt.text.tinyworld import TinyWorld, words
 from minigpt.text.tinyworld.derivation import Derivation
 from minigpt.text.tinyworld.plot import Event, State
-from minigpt.text.tinyworld.questions import KINDS, Question, answer, ask, needs_two_facts, possible, put, reply
+from minigpt.text.tinyworld.questions import (
+    KINDS,
+    Question,
+    answer,
+    ask,
+    draw_questions,
+    needs_two_facts,
+    possible,
+    put,
+    reply,
+)
 from minigpt.text.tinyworld.rendering import sentences
 
 NUMBERS = ("none", "one", "two", "three")
@@ -117,6 +127,8 @@ def test_where_a_thing_is_that_somebody_has_takes_two_facts(question, two):
     assert needs_two_facts(question, STATE) is two
 
 
-def test_only_the_kinds_that_are_wanted_are_asked():
-    kinds = {ask(STATE, WORLD.draws(i, "kinds"), ("who", "how many people")).kind for i in range(50)}
-    assert kinds == {"who", "how many people"}
+def test_no_question_is_drawn_twice_and_all_are_drawn_in_the_end():
+    everything = {question for questions in possible(STATE).values() for question in questions}
+    drawn = list(draw_questions(STATE, 100, WORLD.draws(0, "questions")))
+    assert len(drawn) == len(everything) and set(drawn) == everything
+    assert len(list(draw_questions(STATE, 4, WORLD.draws(0, "questions")))) == 4

@@ -14,6 +14,7 @@ from minigpt.text.tinyworld import (
     task_rows,
     task_text,
     task_tokenizer,
+    words,
 )
 
 WORLDS = {name: TinyWorld("both", seed=13) for name in TASKS}
@@ -191,7 +192,18 @@ def test_a_phrase_can_be_a_token():
     tokenizer = task_tokenizer("story", TinyWorld(), 1024)
     tokens = [tokenizer.token_bytes(i) for i in range(tokenizer.vocab_size)]
     assert sum(b" " in token.strip() for token in tokens) > 50
-    assert len(tokenizer.encode(TinyWorld().text(100))) < 45 * 100
+    assert len(tokenizer.encode(TinyWorld().text(100))) < 50 * 100
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_thing_a_colour_a_place_and_a_name_is_one_token_wherever_it_is_spoken_of(language):
+    which, tokenizer = ("en", "zh").index(language), task_tokenizer("qa", TinyWorld(language), 1500)
+    told = "".join(text(TASKS["qa"].example(TinyWorld(language), i)) for i in range(2000, 2100))
+    tokens = {tokenizer.decode([i]) for i in tokenizer.encode(told)}
+    for table in (words.PEOPLE, words.COLOURS, words.THINGS, words.PLACES):
+        for word in {row[which] for row in table}:
+            having = {token for token in tokens if re.search(rf"\b{word}\b", token)} if language == "en" else {word}
+            assert having <= {word, f" {word}"} and len(having) == 1 and having <= tokens
 
 
 @pytest.mark.parametrize("task", NAMES)
