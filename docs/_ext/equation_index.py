@@ -1,9 +1,13 @@
-"""Sphinx extension: the directive ``equation-index`` shows every registered equation, its code, check and error."""
+"""Sphinx extension: ``equation-index`` shows each registered equation with its code, check and error.
+
+``equation-errors`` says how many there are and which error is the largest.
+"""
 
 import ast
 import inspect
 import textwrap
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +26,25 @@ class EquationIndex(SphinxDirective):
     """Writes a section for each equation in MyST and lets the page's own parser read it."""
 
     def run(self) -> list[nodes.Node]:
-        """The figures of all, then the sections in the order of the registry."""
-        errors = {equation: largest_error(equation) for equation in minigpt.equations.all()}
-        opening = f"{len(errors)} equations; the largest error of all is {max(errors.values()):.1e}.\n"
-        text = "\n".join([opening, *(section(equation, error) for equation, error in errors.items())])
+        """The sections, in the order of the registry."""
+        text = "\n".join(section(equation, error) for equation, error in errors().items())
         return self.parse_text_to_nodes(text, allow_section_headings=True)
+
+
+class EquationErrors(SphinxDirective):
+    """Says in a sentence how many equations there are and how far the code is from them."""
+
+    def run(self) -> list[nodes.Node]:
+        """The sentence."""
+        return self.parse_text_to_nodes(
+            f"There are {len(errors())} equations, and the largest error of all is {max(errors().values()):.1e}."
+        )
+
+
+@cache
+def errors() -> dict[Equation, float]:
+    """The largest error of each equation, measured once a build."""
+    return {equation: largest_error(equation) for equation in minigpt.equations.all()}
 
 
 def section(equation: Equation, error: float) -> str:
@@ -76,4 +94,5 @@ def docstrings(tree: ast.AST) -> Iterator[ast.stmt]:
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the directive."""
     app.add_directive("equation-index", EquationIndex)
+    app.add_directive("equation-errors", EquationErrors)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
