@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 from typing import NamedTuple
 
 from minigpt.text.tinyworld import words
@@ -86,10 +87,7 @@ class Derivation:
 
     def states(self) -> list[State]:
         """The state, in roles, before the first sentence and after each."""
-        states = [State()]
-        for event in self.events:
-            states.append(after(states[-1], event))
-        return states
+        return list(accumulate(self.events, after, initial=State()))
 
     def scenes(self) -> list[Scene]:
         """The world after each sentence, for questions about it."""

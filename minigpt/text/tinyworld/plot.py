@@ -10,12 +10,13 @@ possible is on a menu: nobody gives what they do not have, or gives it to somebo
 """
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from minigpt.text.tinyworld import words
 
 NONE = -1
+KNOWN_STATES = 2**16  # that what follows from them is kept of; in roles, stories come to the same ones again
 
 
 class Event(NamedTuple):
@@ -93,6 +94,7 @@ def actors(state: State) -> Menu:
     return [(1 + (p == state.subject), partial(actions, state, p)) for p in range(len(state.where))]
 
 
+@lru_cache(maxsize=KNOWN_STATES)
 def actions(state: State, actor: int) -> Menu:
     """What the actor may do: each kind of action weighs what :data:`ACTIONS` says, if there is a way to do it."""
     here, people, things = state.where[actor], range(len(state.where)), range(len(state.holders))
@@ -144,6 +146,7 @@ def options(state: State) -> Iterator[tuple[Event, float]]:
         yield from _leaves(sentences(state), 1.0)
 
 
+@lru_cache(maxsize=KNOWN_STATES)
 def after(state: State, event: Event) -> State:
     """The state that follows a sentence."""
     kind, actor, other, thing, second, place = event
