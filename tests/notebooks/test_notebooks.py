@@ -76,12 +76,13 @@ def test_a_picture_keeps_its_look_at_less_than_half_the_size():
     axes = figure.subplots()
     for i in range(9):
         axes.plot([0, i, 9], "o-")
+        axes.axvspan(i / 9, (i + 1) / 9, color=str(1 - i / 20))
     figure.savefig(whole, format="png")
     small = b64decode(script.with_palette(b64encode(whole.getvalue()).decode()))
     assert len(small) < len(whole.getvalue()) / 2
     pixels = [np.asarray(Image.open(png).convert("RGB"), dtype=float) for png in (whole, io.BytesIO(small))]
-    assert np.abs(pixels[0] - pixels[1]).max() < 16
-    assert np.abs(pixels[0] - pixels[1]).mean() < 1
+    assert np.abs(pixels[0] - pixels[1]).max() < 20
+    assert np.abs(pixels[0] - pixels[1]).mean() < 0.2  # large areas keep their grey
 
 
 def test_the_pictures_of_a_run_have_a_palette(tmp_path):
