@@ -32,8 +32,16 @@ ROOT = DOCS.parent
 CATALOGUES = DOCS / "locale" / "zh_CN" / "LC_MESSAGES"
 README = ROOT / "README.md"
 
-# The reference and the explanations stay English.
-TRANSLATED = ["index.md", "install.md", "tutorials/*.md", "tutorials/*.ipynb", "howto/*.md"]
+# The rest of the reference stays English; the glossary has both languages.
+TRANSLATED = [
+    "index.md",
+    "install.md",
+    "tutorials/*.md",
+    "tutorials/*.ipynb",
+    "howto/*.md",
+    "explanation/*.md",
+    "reference/notation.md",
+]
 # Of these, what waits for its Chinese. The list only ever gets shorter.
 NOT_YET: set[str] = set()
 
