@@ -1,8 +1,8 @@
 """How large a tile is, for each kernel, kind of GPU, dtype and head width.
 
-Every entry was compiled for its kind of GPU and keeps the loop over tiles free of register spills; among those that
-prefetch and do, it is the one that leaves the tensor cores most to do (``inspection``). None has been timed, so they
-are where tuning starts.
+Every entry was compiled for its kind of GPU and keeps the loop over tiles free of register spills. Among those that do,
+and that load ahead on NVIDIA's GPUs, it has a high bound on the tensor cores' work, as ``inspection`` counts it. None
+has been timed, so they are where tuning starts.
 
 Dimensions: BLOCK_T queries by BLOCK_S keys in a tile, BLOCK_E the head width rounded up to a power of 2.
 """
@@ -65,9 +65,9 @@ TABLE = {
         KEYS_VALUES: (Tiles(16, 32, 4, 1), Tiles(32, 32, 8, 1), Tiles(16, 16, 8, 1)),
     },
     ("gfx942", 2): {
-        FORWARD: (Tiles(128, 64, 4, 1), Tiles(64, 64, 4, 1), Tiles(64, 32, 8, 1)),
-        QUERIES: (Tiles(64, 64, 4, 1), Tiles(64, 32, 4, 1), Tiles(16, 16, 4, 1)),
-        KEYS_VALUES: (Tiles(32, 64, 4, 1), Tiles(32, 64, 4, 1), Tiles(32, 32, 4, 1)),
+        FORWARD: (Tiles(128, 64, 4, 1), Tiles(128, 32, 4, 1), Tiles(64, 32, 8, 1)),
+        QUERIES: (Tiles(128, 32, 4, 1), Tiles(128, 32, 4, 1), Tiles(16, 16, 4, 1)),
+        KEYS_VALUES: (Tiles(32, 128, 4, 1), Tiles(32, 128, 4, 1), Tiles(32, 32, 4, 1)),
     },
     ("gfx942", 4): {
         FORWARD: (Tiles(64, 32, 4, 1), Tiles(32, 32, 4, 1), Tiles(32, 16, 8, 1)),
