@@ -32,7 +32,7 @@ check-kernels: .venv/.with-test  ## Compile the kernels for GPUs that are not he
 	@$(BIN)/python tests/kernels/mutant_campaign.py --one-in 8
 
 test-kernels: .venv/.with-test  ## Run the kernels in all shapes and dtypes; compile them for every GPU, dtype and mask
-	@$(BIN)/pytest -q tests/kernels tests/kernels/whole_matrix.py
+	@$(BIN)/pytest -q tests/kernels -o python_files="test_*.py whole_matrix.py"
 	@$(BIN)/minigpt kernels check --all
 
 test-kernel-mutants: .venv/.with-test  ## Plant a bug in each line of the kernels, one after another: is it noticed?

@@ -1,6 +1,7 @@
 """Runs the kernels where there is no GPU, in Triton's interpreter, and prints how near they came."""
 
 import sys
+from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,6 +18,7 @@ elif not torch.cuda.is_available():
     triton_mends.install()
 
 WORST: dict[tuple[torch.dtype, str], tuple[float, float]] = {}
+CASES: Counter[torch.dtype] = Counter()
 
 
 @pytest.fixture
@@ -24,6 +26,7 @@ def note_errors():
     """Remembers the largest error of each result in each dtype."""
 
     def note(dtype, errors):
+        CASES[dtype] += 1
         for name, (error, bound) in errors.items():
             WORST[dtype, name] = max(WORST.get((dtype, name), (0.0, bound)), (error, bound))
 
@@ -33,7 +36,8 @@ def note_errors():
 def pytest_terminal_summary(terminalreporter):
     if not WORST:
         return
-    terminalreporter.write_line("Fused attention: largest error / bound, against float64")
+    n_cases = CASES.total()
+    terminalreporter.write_line(f"Fused attention, {n_cases} cases: largest error / bound, against float64")
     for dtype in dict.fromkeys(dtype for dtype, _ in WORST):
         row = [f"{name} {WORST[d, name][0]:.1e} / {WORST[d, name][1]:.0e}" for d, name in WORST if d == dtype]
         terminalreporter.write_line(f"  {str(dtype).removeprefix('torch.'):9}{'   '.join(row)}")
