@@ -10,6 +10,7 @@ from minigpt.model.attention import (
 )
 from minigpt.model.backends import ATTENTION, Pattern, alibi_bias
 from minigpt.model.block import CausalSelfAttention, PostNormBlock, PreNormBlock
+from minigpt.model.chunked_loss import chunked_next_token_loss
 from minigpt.model.config import PRESETS, GPTConfig
 from minigpt.model.convolution import ShortConvolution, short_convolution
 from minigpt.model.gpt import GPT
@@ -51,6 +52,7 @@ __all__ = [
     "attention_weights",
     "causal_attention",
     "causal_mask",
+    "chunked_next_token_loss",
     "cross_entropy",
     "cross_entropy_from_logits",
     "gelu",

@@ -6,6 +6,8 @@ sum already and takes the identity as its final norm.
 Dimensions: B batch, T positions, D model width, V vocabulary, L layers.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -54,16 +56,21 @@ class GPT(nn.Module):
             self.head.weight = self.token_embedding.weight
         initialise(self, generator)
 
-    def forward(self, ids: Tensor, at: Tensor | None = None) -> Tensor:
+    def forward(
+        self, ids: Tensor, at: Tensor | None = None, *, head: Callable[[Tensor, Tensor], Tensor] | None = None
+    ) -> Tensor:
         """The logits of the next token after each position.
 
         Args:
             ids: ``(B, T)`` int64 token ids, 1 ≤ T ≤ context_length.
             at: ``(B, T)`` boolean: only the logits of these positions, which saves the head the work on the others;
                 ``None`` for all.
+            head: called with the last vectors ``(B, T, D)`` and the head's matrix ``(V, D)`` in place of multiplying
+                them: a loss that needs no logits.
 
         Returns:
             ``(B, T, V)``; row t depends on ids ≤ t alone. With ``at``, ``(n, V)`` for its n true positions in order.
+            With ``head``, what that returns.
 
         Raises:
             ValueError: if ``ids`` has another shape or dtype, is longer than the context, or holds an id outside
@@ -75,7 +82,8 @@ class GPT(nn.Module):
         x = self.drop(self.position.add_to(self.token_embedding(ids)))
         for block in self.blocks:
             x = block(x, rotation, slopes)
-        return self.head(self.norm(x if at is None else x[at]))
+        x = self.norm(x if at is None else x[at])
+        return self.head(x) if head is None else head(x, self.head.weight)
 
     @property
     def n_parameters(self) -> int:

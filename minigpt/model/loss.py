@@ -134,9 +134,7 @@ def next_token_loss(
         raise ValueError(
             f"logits have shape {tuple(logits.shape)} and targets {tuple(targets.shape)}; expected (B, T, V) and (B, T)"
         )
-    if reduction not in REDUCTIONS:
-        raise ValueError(f"reduction={reduction!r} is unknown; choose one of {', '.join(REDUCTIONS)}")
-    check_smoothing(label_smoothing)
+    check_loss_options(reduction, label_smoothing)
     rows = logits.flatten(0, -2)
     rows = rows.float() if rows.dtype in (torch.float16, torch.bfloat16) else rows
     total = F.cross_entropy(
@@ -149,6 +147,13 @@ REDUCTIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "mean": lambda total, counts: total / counts.sum().clamp(min=1),
     "sum": lambda total, counts: total,
 }
+
+
+def check_loss_options(reduction: str, smoothing: float) -> None:
+    """Refuse a reduction that is unknown, or a label smoothing outside [0, 1)."""
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"reduction={reduction!r} is unknown; choose one of {', '.join(REDUCTIONS)}")
+    check_smoothing(smoothing)
 
 
 def check_smoothing(smoothing: float) -> None:

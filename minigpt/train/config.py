@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from minigpt.train.losses import LOSSES
 from minigpt.train.optim import OPTIMIZERS
 from minigpt.train.precision import PRECISION_NAMES
 from minigpt.train.schedule import SCHEDULES
@@ -53,6 +54,8 @@ class TrainConfig:
         sharded_checkpoints: with "fsdp", each process writes its shards, for models that no process can hold whole.
         precision: "fp32"; "bf16" or "fp16" for products in 16 bits, which is faster on most GPUs; "auto": bf16
             where the device has instructions for it.
+        loss: "logits", "chunked" or "triton": how the loss is computed, never what it is. "chunked" takes some
+            positions at a time: as quick, and far less memory with a vocabulary as large as GPT-2's.
         activation_checkpointing: keep only the input of each block for the backward pass, and compute the rest a second
             time: far less memory, a third more time, the same numbers.
         compile: run the blocks through ``torch.compile``: slow to start, then faster; it needs a C++ compiler.
@@ -84,6 +87,7 @@ class TrainConfig:
     strategy: str = "ddp"
     sharded_checkpoints: bool = False
     precision: str = "fp32"
+    loss: str = "logits"
     activation_checkpointing: bool = False
     compile: bool = False
 
@@ -109,6 +113,7 @@ class TrainConfig:
             "schedule": SCHEDULES,
             "strategy": STRATEGIES,
             "precision": PRECISION_NAMES,
+            "loss": LOSSES,
         }
         for name, table in choices.items():
             if getattr(self, name) not in table:
@@ -181,6 +186,7 @@ FREE_ON_RESUME = frozenset(
         "sharded_checkpoints",
         "micro_batch_size",
         "attention",
+        "loss",
         "activation_checkpointing",
         "compile",
         "tensorboard",

@@ -5,14 +5,16 @@ Dimensions: B sequences of the batch, T positions, V vocabulary.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from minigpt.model import GPT, next_token_loss
+from minigpt.model import GPT
 from minigpt.text.dataset import IGNORED_TARGET
 from minigpt.train.distributed import ALONE, World
+from minigpt.train.losses import Loss, logits_loss
 from minigpt.train.precision import Precision
 from minigpt.train.run_state import RunState
 from minigpt.train.strategies import gradient_sync
@@ -27,10 +29,9 @@ def batch_gradient(run: RunState, step: int) -> tuple[float, int]:
     config, world = run.config, run.world
     micro_batch = world.micro_batch(config.batch_size, config.micro_batch_size)
     inputs, targets = run.data.batch(step, config.batch_size, seed=config.seed, rank=world.rank, world_size=world.size)
+    summed_loss = partial(run.loss, label_smoothing=config.label_smoothing)
     with keyed_dropout(run.model, config.seed, step, world.rank):
-        loss = accumulate_gradients(
-            run.wrapped, inputs, targets, micro_batch, run.precision, world, config.label_smoothing
-        )
+        loss = accumulate_gradients(run.wrapped, inputs, targets, micro_batch, run.precision, world, summed_loss)
     return loss, inputs.numel()
 
 
@@ -41,7 +42,7 @@ def accumulate_gradients(
     micro_batch: int,
     precision: Precision | None = None,
     world: World = ALONE,
-    label_smoothing: float = 0.0,
+    summed_loss: Loss = logits_loss,
 ) -> float:
     """Add the gradient of the batch's mean loss to ``.grad``, a micro-batch at a time.
 
@@ -56,7 +57,7 @@ def accumulate_gradients(
         micro_batch: sequences at once through the model.
         precision: how it computes; ``None`` means float32. The gradient is left multiplied by its scale.
         world: the processes that share the batch.
-        label_smoothing: ε of :func:`minigpt.model.smoothed_cross_entropy`.
+        summed_loss: of a model, ids and targets ``(B, T)``, in nats; one of :data:`minigpt.train.losses.LOSSES`.
 
     Returns:
         What these rows add to the loss of the batch, in nats per token.
@@ -71,8 +72,8 @@ def accumulate_gradients(
             at = asked_positions(targets[rows])
             expected = (targets[rows] if at is None else targets[rows][at]).to(device)
             with precision.autocast():
-                logits = model(inputs[rows].to(device), *(() if at is None else (at.to(device),)))
-            loss = next_token_loss(logits, expected, reduction="sum", label_smoothing=label_smoothing) / n_tokens
+                here = None if at is None else at.to(device)
+                loss = summed_loss(model, inputs[rows].to(device), expected, here) / n_tokens
             precision.backward(loss * world.size)  # DDP and FSDP take the mean over the processes
         total += loss.detach()
     return total.item()

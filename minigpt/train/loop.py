@@ -98,7 +98,7 @@ def train(
                 row = train_step(run, step)
                 if validation is not None and config.is_due(step, config.eval_every):
                     with run.precision.autocast(), run.averaged():
-                        row["validation_loss"] = split_loss(model, validation, world=world).mean
+                        row["validation_loss"] = split_loss(model, validation, world=world, summed_loss=run.loss).mean
                 history.append(row)
                 others.log(row)
                 shown.show(row)

@@ -83,6 +83,8 @@ def _mend(run: RunState, micro: int, needs: StepMemory | None, there: int | None
         mends.append(f"micro_batch_size={smaller[-1]}{size}, which changes no result")
     if not run.config.activation_checkpointing:
         mends.append("activation_checkpointing=True, which changes none either")
+    if run.config.loss == "logits" and run.model.config.vocab_size > run.model.config.d_model:
+        mends.append('loss="chunked", which changes the rounding')
     if run.precision.name == "fp32":
         mends.append('precision="bf16"')
     return "; ".join(mends or ["a shorter context_length or a smaller model"])

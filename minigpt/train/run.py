@@ -80,6 +80,8 @@ class RunConfig:
         sharded_checkpoints: with "fsdp", each process writes its shards, for models that no process can hold whole.
         precision: "fp32"; "bf16" or "fp16" for products in 16 bits, which is faster on most GPUs; "auto": bf16
             where the device has instructions for it.
+        loss: "logits", "chunked" or "triton": how the loss is computed. "chunked" takes some positions at a time:
+            as quick, and far less memory with a large vocabulary.
         activation_checkpointing: keep only the input of each block for the backward pass, and compute the rest a second
             time: far less memory, a third more time, the same numbers.
         compile: run the blocks through torch.compile: slow to start, then faster; it needs a C++ compiler.
@@ -127,6 +129,7 @@ class RunConfig:
     strategy: str = "ddp"
     sharded_checkpoints: bool = False
     precision: str | None = None
+    loss: str = "logits"
     activation_checkpointing: bool = False
     compile: bool = False
     tensorboard: bool = False

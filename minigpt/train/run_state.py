@@ -16,6 +16,7 @@ from minigpt.train.averaging import WeightAverage
 from minigpt.train.checkpoint import Checkpoint
 from minigpt.train.config import TrainConfig, check_same_run
 from minigpt.train.distributed import ALONE, World
+from minigpt.train.losses import LOSSES, Loss
 from minigpt.train.optim import EquationOptimizer
 from minigpt.train.precision import Precision
 from minigpt.train.spikes import SpikeWatch, Usual
@@ -60,6 +61,11 @@ class RunState:
     def wrapped(self) -> nn.Module:
         """What is called to train."""
         return self.model if self.wrapper is None else self.wrapper
+
+    @property
+    def loss(self) -> Loss:
+        """What gives the summed loss of a model, ids and targets."""
+        return LOSSES[self.config.loss]
 
     @property
     def saves_shards(self) -> bool:

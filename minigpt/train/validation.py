@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from minigpt.equations import equation
-from minigpt.model import next_token_loss
 from minigpt.text import Dataset
 from minigpt.text.dataset import IGNORED_TARGET
 from minigpt.train.distributed import ALONE, World
+from minigpt.train.losses import Loss, logits_loss
 
 
 class SplitLoss(NamedTuple):
@@ -46,7 +46,14 @@ class SplitLoss(NamedTuple):
     source="Bengio, Ducharme, Vincent & Jauvin 2003, JMLR 3",
 )
 @torch.no_grad()
-def split_loss(model: nn.Module, dataset: Dataset, batch_size: int = 32, *, world: World = ALONE) -> SplitLoss:
+def split_loss(
+    model: nn.Module,
+    dataset: Dataset,
+    batch_size: int = 32,
+    *,
+    world: World = ALONE,
+    summed_loss: Loss = logits_loss,
+) -> SplitLoss:
     """The loss of ``model`` on every token of ``dataset``, in windows of its context length.
 
     Args:
@@ -54,14 +61,14 @@ def split_loss(model: nn.Module, dataset: Dataset, batch_size: int = 32, *, worl
         dataset: the split.
         batch_size: windows at once; changes the speed and nothing else.
         world: the processes that share the work; each gets the loss of the whole split.
+        summed_loss: of a model, ids and targets; one of :data:`minigpt.train.losses.LOSSES`.
     """
     was_training = model.training
     model.eval()
     device = next(model.parameters()).device
     nats, n_tokens = 0.0, 0
     for inputs, targets in _share(dataset.windows(batch_size), world):
-        loss = next_token_loss(model(inputs.to(device)), targets.to(device), reduction="sum")
-        nats += loss.item()
+        nats += summed_loss(model, inputs.to(device), targets.to(device)).item()
         n_tokens += int((targets != IGNORED_TARGET).sum())
     model.train(was_training)
     total_nats, total_tokens = world.sum(nats, n_tokens)

@@ -33,6 +33,7 @@ WAYS = {
     "recomputed activations": {"activation_checkpointing": True},
     "label smoothing": {"label_smoothing": 0.1},
     "bf16": {"precision": "bf16"},
+    "chunked loss": {"loss": "chunked"},
 }
 
 

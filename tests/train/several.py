@@ -189,6 +189,7 @@ SCENARIOS = {
     "first logits": first_logits,
     "refusals": refusals,
     "optimizers": lambda folder: {name: with_optimizer(name, strategy="fsdp") for name in OPTIMIZERS},
+    "chunked": lambda folder: {s: train(windows(), strategy=s, loss="chunked") for s in ("ddp", "fsdp")},
     "gradient travels": gradient_travels,
 }
 

@@ -64,6 +64,13 @@ def test_every_optimizer_and_the_average_work_on_shards(together, name):
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
+def test_the_loss_without_logits_is_the_same_on_several_processes(alone, together, strategy):
+    for figure, expected in alone["windows"].items():
+        found = together[0]["chunked"][strategy][figure]
+        assert difference(found, expected) <= LARGEST_DIFFERENCE * max(1, *expected), figure
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_two_processes_go_on_from_the_checkpoint_of_one(alone, together, strategy):
     found, expected = (losses["loss"] for losses in (together[0][f"{strategy} resumed"], alone["windows"]))
     assert difference(found, expected) <= LARGEST_DIFFERENCE

@@ -52,6 +52,31 @@ def next_token_loss(function: Any, draw: Draw) -> Case:
 
 
 @check
+def head_loss(function: Any, draw: Draw) -> Case:
+    """Some rows ignored, but not all; fewer rows at a time than there are."""
+    x, weight, targets, counts = _head(draw)
+    loss = function(x, weight, targets.masked_fill(~counts, -100), rows_at_once=draw.size())
+    return {"x": x, "W": weight, "c": targets + 1, "w": counts}, loss
+
+
+@check
+def head_loss_gradient(function: Any, draw: Draw) -> Case:
+    """The same, with label smoothing and without."""
+    (x, weight, targets, counts), smoothing = _head(draw), draw.choice([0.0, 0.3])
+    found = function(x, weight, targets.masked_fill(~counts, -100), counts, smoothing, rows_at_once=draw.size())
+    given = {"x": x, "W": weight, "c": targets + 1, "w": counts, "epsilon": smoothing}
+    return given, dict(zip(("L", "dx", "dW"), found, strict=True))
+
+
+def _head(draw: Draw) -> tuple[torch.Tensor, ...]:
+    """Rows, a head's matrix, targets, and which of them count."""
+    x, weight = draw.normal(draw.size(1, 5), width := draw.size()), draw.normal(draw.size(2, 5), width)
+    targets, counts = draw.ids(len(x), below=len(weight)), draw.normal(len(x)) > 0
+    counts[0] = True
+    return x, weight, targets, counts
+
+
+@check
 def chain_rule(function: Any, draw: Draw) -> Case:
     """A small GPT that is asked for one token at a time by the equation, and for all at once by the function."""
     ids = draw.ids(draw.size(2, 6), below=5)
