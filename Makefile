@@ -12,8 +12,8 @@ IF_IT_FAILS_SHOW_WHY := >.venv/pip.log 2>&1 || { cat .venv/pip.log >&2; exit 1; 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-mutants check-kernels test-kernels test-kernel-mutants test-faults check format lint types docs \
-	notebooks translations clean
+.PHONY: help demo test test-mutants check-kernels test-kernels test-kernel-mutants test-faults test-browser check format lint \
+	types docs notebooks translations clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ test-kernel-mutants: .venv/.with-test  ## Plant a bug in each line of the kernel
 
 test-faults: .venv/.with-test  ## Kill, stop, damage, forge and fill the disk, some thousand times: does a run survive it?
 	@$(BIN)/python tests/faults/fault_campaign.py
+
+test-browser: docs tests/browser/node_modules/.package-lock.json  ## Open every page of the site in Chromium, on a phone's width and a desk's, light and dark
+	@node --test --test-reporter=spec --test-concurrency=1 tests/browser/*.test.mjs
 
 check: .venv/.with-dev  ## Format, lint, types and tests: everything that must pass before a commit
 	@$(BIN)/ruff format --check .
@@ -68,7 +71,7 @@ translations: .venv/.with-dev  ## Bring the Chinese catalogues up to date and sa
 	@$(BIN)/python docs/translations.py $(PAGES)
 
 clean:  ## Remove builds and caches; .venv and runs/ stay
-	rm -rf build dist *.egg-info docs/_build docs/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build dist *.egg-info docs/_build docs/node_modules tests/browser/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find minigpt kernels tests notebooks docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The set-up. An empty file in .venv marks each step that is done; a changed pyproject.toml or constraints.txt undoes it.
@@ -93,8 +96,8 @@ clean:  ## Remove builds and caches; .venv and runs/ stay
 	@$(PIP) -e ".[$*]" $(IF_IT_FAILS_SHOW_WHY)
 	@touch $@
 
-docs/node_modules/.package-lock.json: docs/package-lock.json
-	@command -v npm >/dev/null || { echo "the docs render their formulas with node: install Node.js 20 or newer" >&2; exit 1; }
-	@echo "Installing the formula renderer of the docs"
-	@cd docs && npm ci --no-audit --no-fund --loglevel=error >/dev/null
+%/node_modules/.package-lock.json: %/package-lock.json
+	@command -v npm >/dev/null || { echo "the formulas and the tests of the site need node: install Node.js 20 or newer" >&2; exit 1; }
+	@echo "Installing what $* needs from npm"
+	@cd $* && npm ci --no-audit --no-fund --loglevel=error >/dev/null
 	@touch $@

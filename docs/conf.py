@@ -19,6 +19,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
+    "accessible",
     "chinese_search",
     "command_help",
     "docstrings",
@@ -64,10 +65,13 @@ gettext_compact = False
 # Looks.
 html_theme = "furo"
 html_title = "minigpt"
+html_favicon = "_static/favicon.svg"
 html_static_path = ["_static"]
 templates_path = ["_templates"]
 html_css_files = ["minigpt.css"]
+html_js_files = [("search_formulas.js", {"loading_method": "defer"})]
 html_copy_source = False
+html_use_index = html_domain_indices = False  # lists of names that no page leads to; the search finds names
 # In place of Furo's "view" button, a link to the same page in the other language.
 html_theme_options = {"navigation_with_keys": True, "top_of_page_buttons": ["view"]}
 html_show_sphinx = False

@@ -24,6 +24,7 @@ HIDDEN = 0xF0000  # the first code point of Unicode's private plane 15
 FORMULA = re.compile(r"``.*?``|\$\$(?!\$).+?\$\$|\$(?![\s$])[^$]+?\$", re.DOTALL)
 HIDDEN_COLON, HIDDEN_DOLLAR = (chr(HIDDEN + ord(character)) for character in ":$")
 HIDDEN_FORMULA = re.compile(f"({HIDDEN_DOLLAR}+[^{HIDDEN_DOLLAR}]+{HIDDEN_DOLLAR}+)")
+ENUMERATOR = re.compile(r"(:\s+[A-Z])\.$")
 LABEL = re.compile(r"(Dimensions|Mask polarity|Departure|Source(?: of [\w -]+)?): (?=\S)")
 
 
@@ -52,8 +53,11 @@ def show(text: str) -> str:
 
 
 def hide_formulas(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
-    """Before napoleon reads the sections: a colon in a formula, or in the sentence on a property, is no separator."""
-    lines[:] = hide("\n".join(lines)).split("\n")
+    """Before napoleon reads the sections: a colon in a formula, or in the sentence on a property, is no separator.
+
+    Nor does a dimension that is all there is to say, as in ``d_model: D.``, begin a list.
+    """
+    lines[:] = [ENUMERATOR.sub(r"\1\\.", line) for line in hide("\n".join(lines)).split("\n")]
     if what in ("attribute", "data", "property"):
         lines[0] = lines[0].replace(": ", f"{HIDDEN_COLON} ")
 

@@ -49,7 +49,7 @@ def errors() -> dict[Equation, float]:
 
 def section(equation: Equation, error: float) -> str:
     """The formula, what its symbols mean, where it comes from, and what holds the code to it."""
-    symbols = "; ".join(f"${name}$ {meaning}" for name, meaning in equation.symbols.items())
+    symbols = "; ".join(f"${name}$ {meaning.removeprefix('() ')}" for name, meaning in equation.symbols.items())
     function, check = equation.function, CHECKS[equation.name]
     assert function is not None
     full_name = f"{function.__module__}.{function.__qualname__}"

@@ -58,6 +58,12 @@ def test_a_section_of_napoleon_is_left_to_napoleon(docstrings):
     assert fields(docstrings, "Source:\n    a book") == "Source:\n    a book"
 
 
+def test_a_dimension_alone_is_text_and_not_the_number_of_a_list(docstrings):
+    lines = ["Args:", "    d_model: D.", "    x: in D. It is dense."]
+    docstrings.hide_formulas(None, "function", "m.f", None, None, lines)
+    assert lines == ["Args:", "    d_model: D\\.", "    x: in D. It is dense."]
+
+
 def test_what_implements_an_equation_shows_it_below_its_first_paragraph(docstrings):
     def double(x):
         return 2 * x

@@ -1,11 +1,15 @@
 """The site: equations rendered at build time, and a build without warnings."""
 
 import importlib
+import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -125,11 +129,48 @@ def test_every_module_has_a_place_in_the_reference():
     assert modules - shown_elsewhere - commands - one_by_one - of_triton == documented
 
 
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    out = tmp_path_factory.mktemp("site")
+    built = build(DOCS, out)
+    assert built.returncode == 0, built.stderr
+    pages = {page: page.read_text(encoding="utf-8") for page in out.rglob("*.html")}
+    # The Chinese site lies beside this one; `make test-browser` opens both.
+    return {page: re.sub(r'<a class="other-language[^>]*>', "", html) for page, html in pages.items()}
+
+
 @needs_katex
 @pytest.mark.slow
-def test_the_site_builds_without_warnings_and_needs_no_network(tmp_path):
-    built = build(DOCS, tmp_path)
-    assert built.returncode == 0, built.stderr
+def test_the_site_builds_without_warnings_and_needs_no_network(site):
     loaded = re.compile(r'<(?:script|img|iframe)[^>]* src="(?:https?:)?//|<link[^>]* href="(?:https?:)?//')
-    for page in tmp_path.rglob("*.html"):
-        assert not loaded.search(page.read_text(encoding="utf-8")), f"{page} loads something from the network"
+    for page, html in site.items():
+        assert not loaded.search(html), f"{page} loads something from the network"
+
+
+@needs_katex
+@pytest.mark.slow
+def test_every_link_within_the_site_leads_somewhere(site):
+    assert site
+    assert not list(links_that_lead_nowhere(site))
+
+
+def test_a_link_to_no_page_and_one_to_no_anchor_lead_nowhere(tmp_path):
+    a, b = tmp_path / "a.html", tmp_path / "b" / "b.html"
+    pages = {
+        a: '<p id="top"><a href="#top"> <a href="#bottom"> <a href="b/b.html#%E5%B8%B8"> <a href="b/c.html">',
+        b: '<p id="常"><a href="../a.html#top"> <a href="../a.html#none"> <a href="https://example.com/none.html">',
+    }
+    nowhere = {(page.name, link) for page, link in links_that_lead_nowhere(pages)}
+    assert nowhere == {("a.html", "#bottom"), ("a.html", "b/c.html"), ("b.html", "../a.html#none")}
+
+
+def links_that_lead_nowhere(pages: dict[Path, str]) -> Iterator[tuple[Path, str]]:
+    """Each page with each of its links to a file or an anchor that is not there."""
+    anchors = {page: set(re.findall(r'\sid="([^"]+)"', html)) for page, html in pages.items()}
+    for page, html in pages.items():
+        for link in set(re.findall(r'<a\s[^>]*?href="([^"]+)"', html)):
+            address = urlsplit(unescape(link))
+            target = Path(os.path.normpath(page.parent / unquote(address.path))) if address.path else page
+            is_there = unquote(address.fragment) in anchors[target] | {""} if target in pages else target.is_file()
+            if not address.scheme and not is_there:
+                yield page, link

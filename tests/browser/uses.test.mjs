@@ -1,0 +1,49 @@
+// What a reader does with the site: search, copy, switch to the dark.
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { after, before, describe, test } from "node:test";
+import { skip, start } from "./browser.mjs";
+import { serve, SITE } from "./site.mjs";
+import { copied, switched, firstFound } from "./uses.mjs";
+
+// What is asked, and the page that answers it.
+const QUESTIONS = {
+  "": { "two floors": "explanation/tiny-world.html", "causal mask": "tutorials/05-self-attention-as-written.html" },
+  "zh/": { 因果掩码: "tutorials/05-self-attention-as-written.html", 添加公式: "howto/add-an-equation.html" },
+};
+const WITH_CODE = "index.html";
+
+let browser, context, site;
+
+before(async () => {
+  if (skip) return;
+  [browser, site] = await Promise.all([start(), serve(SITE)]);
+  context = await browser.newContext({ permissions: ["clipboard-read", "clipboard-write"] });
+});
+after(() => skip || Promise.all([browser.close(), site.close()]));
+
+for (const [language, questions] of Object.entries(QUESTIONS)) {
+  const origin = () => site.origin + language;
+  const missing = existsSync(`${SITE}/${language}index.html`) ? false : "this language is not built";
+
+  describe(`a reader of /${language}`, { skip: skip || missing }, () => {
+    for (const [words, answer] of Object.entries(questions)) {
+      test(`who searches for "${words}" finds ${answer}`, async () => {
+        const { links, text } = await firstFound(context, origin(), words);
+        assert.ok(links.includes(origin() + answer), `found ${links.join(" ")}`);
+        assert.doesNotMatch(text, /\\[a-z]+[{ ]/, "LaTeX among the results");
+      });
+    }
+
+    test("copies the code of a block, and nothing else, by its button", async () => {
+      const { shown, clipboard } = await copied(context, origin() + WITH_CODE);
+      assert.equal(clipboard, shown);
+    });
+
+    test("switches to the dark, and it stays dark on the next page", async () => {
+      const { before, after, next } = await switched(context, origin() + WITH_CODE);
+      assert.notEqual(after, before);
+      assert.equal(next, after);
+    });
+  });
+}
