@@ -31,8 +31,8 @@ from minigpt.model.positions import alibi_slopes, rotate_half
 
 torch.set_default_dtype(torch.float64)
 torch.set_printoptions(precision=3, sci_mode=False)
-plt.rcParams["figure.dpi"] = 80
 QUICK = bool(os.environ.get("MINIGPT_QUICK"))
+plt.rcParams["figure.dpi"] = 40 if QUICK else 110
 
 
 def check_same(a, b):
@@ -539,7 +539,7 @@ def losses_of(deep, steps):
 
 
 # %% mystnb={"image": {"alt": "Pre-norm: the stream grows, the loss falls fast. Post-norm: neither does."}}
-steps = 5 if QUICK else 80
+steps = 2 if QUICK else 80
 figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
 curves = {}
 for placement, colour in (("pre", "tab:blue"), ("post", "tab:red")):

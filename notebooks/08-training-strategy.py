@@ -30,8 +30,8 @@ from minigpt.train import OPTIMIZERS, RunState, accumulate_gradients
 from minigpt.train.memory import step_memory
 from minigpt.train.update import build_optimizer
 
-plt.rcParams["figure.dpi"] = 80
 QUICK = bool(os.environ.get("MINIGPT_QUICK"))
+plt.rcParams["figure.dpi"] = 40 if QUICK else 110
 SEEDS = 2 if QUICK else 3
 
 # %% [markdown]
@@ -44,7 +44,7 @@ SEEDS = 2 if QUICK else 3
 
 # %%
 mg.PRESETS["pocket"] = {"context_length": 32, "d_model": 32, "n_layers": 2, "n_heads": 2}
-Path("stories.txt").write_text(mg.TinyWorld().text(300), encoding="utf-8")
+Path("stories.txt").write_text(mg.TinyWorld().text(40 if QUICK else 300), encoding="utf-8")
 
 base = mg.RunConfig(
     text="stories.txt",
@@ -52,7 +52,7 @@ base = mg.RunConfig(
     tokenizer="char",
     preset="pocket",
     recipe="gpt2",  # the parts of GPT-2, and AdamW
-    steps=6 if QUICK else 100,
+    steps=3 if QUICK else 100,
     batch_size=16,
     device="cpu",
 )
@@ -137,7 +137,7 @@ def new_model(seed=0):
 search = mg.find_learning_rate(new_model(), data, settings, steps=20 if QUICK else 120)
 print(search)
 picture = search.plot()
-picture.set_dpi(80)
+picture.set_dpi(110)
 picture
 
 # %%
@@ -317,7 +317,7 @@ assert QUICK or optimizers.loss("optimizer=muon")[0] < optimizers.loss("optimize
 
 # %% mystnb={"image": {"alt": "Loss against tokens for four optimizers."}}
 picture = optimizers.plot()
-picture.set_dpi(80)
+picture.set_dpi(110)
 picture
 
 # %% [markdown]
@@ -459,7 +459,7 @@ axes.set(xlabel="difference in loss (nats per letter; logarithmic beyond ±0.1)"
 plt.show()
 
 unclear = [name for name, (mean, spread) in differences.items() if abs(mean) <= 2 * spread]
-print(f"{len(unclear)} of {len(differences)} can't be told from luck: {', '.join(unclear)}")
+print(f"{len(unclear)} of {len(differences)} can't be told from luck: {'; '.join(unclear)}")
 worst = max(differences, key=lambda name: differences[name][0])
 assert QUICK or worst.startswith("learning_rate")
 
