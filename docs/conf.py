@@ -81,12 +81,14 @@ copybutton_prompt_is_regexp = True
 
 
 def copy_notebooks() -> None:
-    """Put the notebooks among the pages: Sphinx reads only what lies under docs/."""
+    """Put the notebooks among the pages, and turn their links to pages: Sphinx reads only what lies under docs/."""
     folder = DOCS / "tutorials"
     for page in folder.glob("*.ipynb"):
         page.unlink()
     for notebook in (DOCS.parent / "notebooks").glob("[0-9][0-9]-*.ipynb"):
-        shutil.copy2(notebook, folder)  # with its time stamp, so that an unchanged page is not built again
+        page = folder / notebook.name
+        page.write_text(notebook.read_text("utf-8").replace("](../docs/", "](../"), "utf-8", newline="\n")
+        shutil.copystat(notebook, page)  # with its time stamp, so that an unchanged page is not built again
 
 
 copy_notebooks()
