@@ -140,7 +140,7 @@ def jobs(everything: bool = False) -> list[Job]:
     if everything:
         masked += [("bf16", "full"), ("bf16", "window"), ("fp16", "window"), ("fp32", "window")]
         plain += ["fp32"]
-    heads, rows = ((64, 128, 256), (768, 4096, 16384)) if everything else ((64, 128), (4096,))
+    heads, rows = ((64, 128, 256), (768, 4096, 8192)) if everything else ((64, 128), (4096,))
     found = []
     for gpu in gpus:
         for kernel, width, (dtype, mask) in product(PRODUCTS, heads, masked):

@@ -90,7 +90,10 @@ INTERPRETED = not isinstance(forward_kernel, triton.JITFunction)
 
 
 def n_warps(block: int) -> int:
-    """Groups of threads for a row of ``block`` numbers: 16 numbers a thread, as far as 4 to 16 groups go."""
+    """Groups of threads for a row of ``block`` numbers: 16 numbers a thread, as far as 4 to 16 groups go.
+
+    Rows of more than 8,192 numbers no longer fit in the registers: the backward kernel spills.
+    """
     return min(16, max(4, block // 512))
 
 

@@ -62,7 +62,7 @@ TABLE = {
     ("sm_80", 4): {
         FORWARD: (Tiles(64, 32, 8, 2), Tiles(32, 32, 8, 2), Tiles(32, 16, 8, 1)),
         QUERIES: (Tiles(64, 32, 8, 1), Tiles(32, 16, 8, 1), Tiles(16, 16, 8, 1)),
-        KEYS_VALUES: (Tiles(16, 32, 4, 1), Tiles(32, 32, 8, 1), Tiles(16, 16, 8, 1)),
+        KEYS_VALUES: (Tiles(16, 32, 4, 1), Tiles(32, 16, 4, 1), Tiles(16, 16, 8, 1)),
     },
     ("gfx942", 2): {
         FORWARD: (Tiles(128, 64, 4, 1), Tiles(128, 32, 4, 1), Tiles(64, 32, 8, 1)),

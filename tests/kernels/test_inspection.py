@@ -132,7 +132,7 @@ def test_bounds_are_the_useful_share_with_and_without_overlap():
 
 @pytest.mark.parametrize(
     ("registers", "shared", "warps", "share"),
-    [(64, 0, 4, 8 * 4 / 64), (65, 0, 4, 7 * 4 / 64), (32, 100 * 1024, 4, 4 / 64), (32, 0, 4, 1.0)],
+    [(64, 0, 4, 8 * 4 / 64), (81, 0, 4, 5 * 4 / 64), (32, 54 * 1024 + 512, 4, 2 * 4 / 64), (32, 0, 4, 1.0)],
 )
 def test_occupancy_is_limited_by_registers_by_shared_memory_and_by_the_number_of_warps(registers, shared, warps, share):
     assert inspection._occupancy(registers, shared, warps, TARGETS["sm_80"]) == share
