@@ -115,7 +115,8 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(..., D)`` → ``(..., D)``."""
-        return F.rms_norm(x, self.gain.shape, self.gain.to(x.dtype), self.eps)
+        # under autocast in the dtype of the gain, as PyTorch does it for LayerNorm
+        return F.rms_norm(x.to(self.gain.dtype), self.gain.shape, self.gain, self.eps)
 
 
 NORMS: dict[str, Callable[[int, bool, float], nn.Module]] = {
