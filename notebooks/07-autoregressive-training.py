@@ -33,8 +33,8 @@ from minigpt.generate import next_token_probabilities, temperature_probabilities
 from minigpt.text.tinyworld import task_rows
 from minigpt.train import split_loss
 
-plt.rcParams["figure.dpi"] = 90
 QUICK = bool(os.environ.get("MINIGPT_QUICK"))
+plt.rcParams["figure.dpi"] = 40 if QUICK else 110
 
 # %% [markdown]
 # ## A world with a known entropy
@@ -268,8 +268,11 @@ print("the same losses, step by step")
 
 
 # %%
+LONGEST = 5 if QUICK else 100  # tokens of a story
+
+
 def a_story(model, temperature=1.0, seed=1):
-    text = mg.generate(model, tokenizer, "\n", max_new_tokens=100, temperature=temperature, stop="\n", seed=seed)
+    text = mg.generate(model, tokenizer, "\n", max_new_tokens=LONGEST, temperature=temperature, stop="\n", seed=seed)
     return text.strip() or "(nothing)"
 
 
@@ -285,14 +288,14 @@ class Listener:
         pass
 
 
-STEPS = 20 if QUICK else 700
+STEPS = 10 if QUICK else 700
 settings = mg.TrainConfig(
     steps=STEPS,
     batch_size=8,
     optimizer="muon",
     learning_rate=0.02,
     final_learning_rate=0,
-    eval_every=STEPS // 10,
+    eval_every=max(5, STEPS // 10),
     device="cpu",
 )
 model = new_model()
@@ -364,7 +367,7 @@ print(f"on average {mean_true:.2f} nats by the world, {mean_model:.2f} by the mo
 
 # %%
 anywhere = mg.TinyWorld(split="all")
-told = [a_story(model, seed=seed) for seed in range(3 if QUICK else 20)]
+told = [a_story(model, seed=seed) for seed in range(20)]
 holds = sum(map(anywhere.holds, told))
 print(f"after reading {8 * STEPS:,} stories: {holds} of {len(told)} of its own belong to the tiny world")
 
@@ -485,7 +488,7 @@ plt.show()
 
 # %%
 for temperature in (0.0, 0.5, 1.0, 2.0):
-    some = [a_story(model, temperature=temperature, seed=seed) for seed in range(2 if QUICK else 5)]
+    some = [a_story(model, temperature=temperature, seed=seed) for seed in range(5)]
     different = len(Counter(" ".join(some).split()))
     print(f"temperature {temperature}: {different:3} different words; {some[0][:90]}…")
 
