@@ -16,7 +16,7 @@ export async function look(context, url) {
   await page.goto(url);
   wrong.push(...(await page.evaluate(formulas)), ...(await page.evaluate(pictures)), ...(await page.evaluate(copyButtons)));
   const { links, anchors } = await page.evaluate(references);
-  for (const view of VIEWS) wrong.push(...(await inView(page, view, sideways)));
+  for (const view of VIEWS.filter(({ colorScheme }) => colorScheme === "light")) wrong.push(...(await inView(page, view, sideways)));
   await page.evaluate(shorten);
   await page.evaluate(axe);
   for (const view of axeViews(url)) wrong.push(...(await inView(page, view, accessibility, view === VIEWS[0])));
@@ -95,12 +95,14 @@ function sideways() {
   const scrolls = (node) => ["auto", "scroll"].includes(getComputedStyle(node).overflowX);
   const inside = (node) => node.tagName !== "ARTICLE" && (scrolls(node.parentElement) || inside(node.parentElement));
   const sticksOut = (node) => node.getBoundingClientRect().right > clientWidth + 1 && !inside(node);
-  const wide = [...document.querySelectorAll("article *")].filter(sticksOut).map((node) => `sideways: ${node.outerHTML.slice(0, 80)}`);
+  const all = [...document.querySelectorAll("article *:not(.katex-mathml *, .katex svg *)")]; // KaTeX hides what these are inside
+  const wide = all.filter(sticksOut).map((node) => `sideways: ${node.outerHTML.slice(0, 80)}`);
   return scrollWidth > clientWidth ? [`sideways: the page is ${scrollWidth} px wide`, ...wide.slice(0, 3)] : wide.slice(0, 3);
 }
 
 /** A formula and a signature are hundreds of nodes, all alike for axe: the first few stand for the others, or it would take minutes. */
 function shorten() {
+  for (const fold of document.querySelectorAll("details:not([open])")) fold.replaceChildren(fold.querySelector("summary"));
   for (const formula of [...document.querySelectorAll(".katex")].slice(3)) {
     formula.replaceChildren(formula.querySelector("annotation").textContent);
   }
