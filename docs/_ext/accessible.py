@@ -8,6 +8,7 @@ from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 LONGEST_ROW = 88  # characters: a line of output beyond it is a sentence, not the row of a table
+COLUMNS = "  "  # spaces in a row stand between columns
 
 MENDS = [
     # The captions of the table of contents are headings of no level.
@@ -34,7 +35,7 @@ def mend_page(app: Sphinx, page: str, template: str, context: dict[str, Any], do
 
 
 class MarkSentences(SphinxPostTransform):
-    """Printed text with a long line is marked, so that it wraps; what has short lines alone may be a table."""
+    """Printed sentences are marked, so that they wrap; a table must not."""
 
     default_priority = 900  # once MyST-NB has chosen the outputs
 
@@ -45,8 +46,9 @@ class MarkSentences(SphinxPostTransform):
 
 
 def is_sentences(block: nodes.literal_block) -> bool:
-    """Whether the block is what a cell printed, with a line too long for a table."""
-    return "stream" in block["classes"] and max(map(len, block.astext().split("\n"))) > LONGEST_ROW
+    """Whether the block is what a cell printed, and without columns or too wide for a table."""
+    text = block.astext()
+    return "stream" in block["classes"] and (COLUMNS not in text or max(map(len, text.split("\n"))) > LONGEST_ROW)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

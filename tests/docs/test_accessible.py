@@ -35,9 +35,13 @@ def test_html_is_mended_where_it_has_to_be_and_only_once(accessible, written, me
 
 @pytest.mark.parametrize(
     ("line", "wraps"),
-    [("step 100: loss 2.5", False), ("a score exceeds 88.7, so its exponential overflows; " * 3, True)],
+    [
+        ("step 100: loss 2.5, validation 2.6", True),
+        ("step  loss\n 100   2.5", False),
+        ("a score  exceeds 88.7, so its exponential overflows; " * 3, True),
+    ],
 )
-def test_printed_text_wraps_only_if_a_line_of_it_is_a_sentence(accessible, line, wraps):
+def test_printed_text_wraps_unless_it_is_a_table(accessible, line, wraps):
     text = f"first\n{line}\nlast"
     assert accessible.is_sentences(nodes.literal_block(text, text, classes=["output", "stream"])) is wraps
     assert not accessible.is_sentences(nodes.literal_block(text, text))  # code is never wrapped
