@@ -69,7 +69,7 @@ html_favicon = "_static/favicon.svg"
 html_static_path = ["_static"]
 templates_path = ["_templates"]
 html_css_files = ["minigpt.css"]
-html_js_files = [("search_formulas.js", {"loading_method": "defer"})]
+html_js_files = [("search_formulas.js", {"defer": "defer"})]
 html_copy_source = False
 html_use_index = html_domain_indices = False  # lists of names that no page leads to; the search finds names
 # In place of Furo's "view" button, a link to the same page in the other language.

@@ -100,13 +100,15 @@ function sideways() {
   return scrollWidth > clientWidth ? [`sideways: the page is ${scrollWidth} px wide`, ...wide.slice(0, 3)] : wide.slice(0, 3);
 }
 
-/** A formula and a signature are hundreds of nodes, all alike for axe: the first few stand for the others, or it would take minutes. */
+/** Formulas, signatures and tokens of code are thousands of nodes, and axe would take minutes: of each kind the first few stay. */
 function shorten() {
+  const seen = {};
+  const isOneOfMany = ({ className }) => (seen[className] = (seen[className] ?? 0) + 1) > 3;
   for (const fold of document.querySelectorAll("details:not([open])")) fold.replaceChildren(fold.querySelector("summary"));
-  for (const formula of [...document.querySelectorAll(".katex")].slice(3)) {
-    formula.replaceChildren(formula.querySelector("annotation").textContent);
+  for (const node of [...document.querySelectorAll(".katex, .sig, .highlight span")].filter(isOneOfMany)) {
+    node.replaceChildren(node.querySelector("annotation")?.textContent ?? node.textContent);
+    if (node.tagName === "SPAN") node.replaceWith(...node.childNodes);
   }
-  for (const signature of [...document.querySelectorAll(".sig")].slice(3)) signature.replaceChildren(signature.textContent);
 }
 
 /** axe finds nothing serious: all its rules, or those alone that depend on the view. */

@@ -9,7 +9,7 @@ import { copied, switched, firstFound } from "./uses.mjs";
 // What is asked, and the page that answers it.
 const QUESTIONS = {
   "": { "two floors": "explanation/tiny-world.html", "causal mask": "tutorials/05-self-attention-as-written.html" },
-  "zh/": { 因果掩码: "tutorials/05-self-attention-as-written.html", 添加公式: "howto/add-an-equation.html" },
+  "zh/": { 因果掩码: "tutorials/05-self-attention-as-written.html", "多块 GPU": "howto/train-on-several-gpus.html" },
 };
 const WITH_CODE = "index.html";
 
