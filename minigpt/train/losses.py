@@ -52,4 +52,5 @@ def without_logits(loss: Callable[..., Tensor]) -> Loss:
     return summed_loss
 
 
+#: How training may compute its loss, by name; each as :func:`logits_loss`.
 LOSSES: dict[str, Loss] = {"logits": logits_loss, "chunked": without_logits(chunked_next_token_loss)}
