@@ -40,7 +40,7 @@ TABLE = {
         KEYS_VALUES: (Tiles(32, 128, 8, 2), Tiles(32, 64, 4, 2), Tiles(32, 32, 8, 1)),
     },
     ("sm_86", 2): {
-        FORWARD: (Tiles(128, 64, 4, 2), Tiles(128, 32, 8, 2), Tiles(64, 32, 8, 2)),
+        FORWARD: (Tiles(128, 64, 8, 2), Tiles(128, 32, 8, 2), Tiles(64, 32, 8, 2)),
         QUERIES: (Tiles(128, 64, 8, 2), Tiles(128, 32, 8, 2), Tiles(32, 32, 8, 2)),
         KEYS_VALUES: (Tiles(32, 128, 8, 2), Tiles(64, 64, 8, 2), Tiles(32, 32, 8, 1)),
     },
