@@ -28,7 +28,7 @@ from minigpt.text.tinyworld.words import COLOURS, PEOPLE, PLACES, THINGS
 from minigpt.text.tinyworld.world import TinyWorld
 from minigpt.text.tokenizer import Tokenizer
 
-QUESTIONS = 12  # about one story, if there are so many
+QUESTIONS = 8  # about one story, if there are so many
 
 READ = 2000  # examples that a tokenizer is trained on
 
@@ -38,10 +38,15 @@ def _words(language: int, *tables: Sequence[tuple[str, ...]]) -> str:
     return "|".join(sorted((row[language] for table in tables for row in table), key=len, reverse=True))
 
 
-# What a tokenizer may join: a word for a thing, a colour or a place, with the blank before it; a capitalised word; a
-# punctuation mark; and the phrases between them. So " was playing in the" can become one token, while a thing is the
-# same token wherever it is spoken of; and no token reaches across a question mark or a line end into an answer.
-WORDS = rf" (?:{_words(0, COLOURS, THINGS, PLACES)})\b|{_words(1, PEOPLE, COLOURS, THINGS, PLACES)}"
+# What a tokenizer may join: where something is, such as " in the park"; a word for a thing, a colour or a place, with
+# the blank before it; a capitalised word; a punctuation mark; and the phrases between them. So " was playing" may be
+# one token, while a thing is the same token wherever it is spoken of; and no token reaches across a question mark or a
+# line end into an answer.
+PREPOSITIONS = "|".join(sorted({place.preposition for place in PLACES}))
+WORDS = (
+    rf" (?:{PREPOSITIONS}) the (?:{_words(0, PLACES)})\b| (?:{_words(0, COLOURS, THINGS, PLACES)})\b"
+    rf"|{_words(1, PEOPLE, COLOURS, THINGS, PLACES)}"
+)
 PHRASES = rf"\p{{Lu}}\p{{Ll}}*(?:: )?|{WORDS}|(?:(?!{WORDS})[^\p{{Lu}}\n:：?？。，])+：?|[:：?？。，]|\n+"
 
 
