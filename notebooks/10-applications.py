@@ -287,7 +287,8 @@ class Lookup:
     def shade(token, weight):
         if weight < 0.02:
             return token
-        return f'<span style="background:rgba(31,119,180,{weight:.2f})">{token}</span>'
+        blue = ",".join(f"{255 - 0.9 * weight * (255 - c):.0f}" for c in (31, 119, 180))
+        return f'<span style="color:black;background:rgb({blue})">{token}</span>'
 
     def __repr__(self):
         best = [(token, max(zip(row, self.given, strict=True))) for token, row in self.rows]
