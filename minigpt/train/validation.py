@@ -61,7 +61,7 @@ def split_loss(
         dataset: the split.
         batch_size: windows at once; changes the speed and nothing else.
         world: the processes that share the work; each gets the loss of the whole split.
-        summed_loss: of a model, ids and targets; one of :data:`minigpt.train.losses.LOSSES`.
+        summed_loss: of a model, ids and targets ``(B, T)``, in nats; one of :data:`minigpt.train.losses.LOSSES`.
     """
     was_training = model.training
     model.eval()

@@ -278,8 +278,8 @@ TABLE = {
         ("return (1 - beta) / (1 - beta**t)", "return 1 / t"),
     ],
     "train.validation": [
-        ('reduction="sum")', 'reduction="mean")'),
-        ("nats += loss.item()", "nats = -loss.item()"),
+        ("targets.to(device)).item()", "targets.to(device)).item() / 2"),
+        ("nats += summed_loss(", "nats -= summed_loss("),
     ],
     "generate.sampling": [
         ("max(temperature, torch.finfo(wide.dtype).tiny)", "max(1 / temperature, torch.finfo(wide.dtype).tiny)"),
