@@ -48,7 +48,7 @@ def fused_attention(
     Raises:
         ValueError: if shapes, dtypes, devices or the window do not fit, or a derivative in forward mode is asked for.
     """
-    _refuse_forward_mode(q, k, v)
+    _refuse_forward_mode("fused attention", "attention='formula'", q, k, v)
     q, k, v = _autocast(q, k, v)
     _check_tensors(q, k, v)
     if window is not None and (not causal or window < 1):
@@ -189,12 +189,11 @@ def _autocast(*tensors: Tensor) -> list[Tensor]:
     return [x.to(torch.get_autocast_dtype(kind)) for x in tensors]
 
 
-def _refuse_forward_mode(*tensors: Tensor) -> None:
+def _refuse_forward_mode(name: str, instead: str, *tensors: Tensor) -> None:
     # The operator would let the tangent drop, and the derivative would be 0.
     if any(forward_ad.unpack_dual(x).tangent is not None for x in tensors):
         raise ValueError(
-            "fused attention has no derivative in forward mode (torch.func.jvp): use attention='formula', or reverse "
-            "mode (backward)"
+            f"{name} has no derivative in forward mode (torch.func.jvp): use {instead}, or reverse mode (backward)"
         )
 
 

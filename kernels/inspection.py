@@ -30,10 +30,10 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from . import machine_code, rms_norm
+from . import head_tiles, machine_code, rms_norm
 from .flash_backward import keys_values_kernel, normaliser_kernel, queries_kernel
 from .flash_forward import forward_kernel
-from .tile_sizes import FORWARD, KEYS_VALUES, QUERIES, TABLE, Tiles
+from .tile_sizes import FORWARD, HEAD_TABLE, KEYS_VALUES, QUERIES, TABLE, HeadTiles, Tiles
 
 
 class Target(NamedTuple):
@@ -98,6 +98,12 @@ ATTENTION = {
     KEYS_VALUES: keys_values_kernel,
 }
 ROWS = {"rms_forward": rms_norm.forward_kernel, "rms_backward": rms_norm.backward_kernel}
+HEAD = {
+    "head_loss": head_tiles.loss_kernel,
+    "head_gradient": head_tiles.gradient_kernel,
+    "head_dx": head_tiles.product_kernel,
+    "head_dweight": head_tiles.product_kernel,
+}
 PRODUCTS = {FORWARD: 2, QUERIES: 3, KEYS_VALUES: 4}  # of BLOCK_T × BLOCK_S × E in a pass
 BARS = {("sm_90", FORWARD, 128): 0.50, ("sm_80", FORWARD, 128): 0.35}  # the least bound without overlap, 16-bit
 
@@ -141,12 +147,14 @@ def jobs(everything: bool = False) -> list[Job]:
         masked += [("bf16", "full"), ("bf16", "window"), ("fp16", "window"), ("fp32", "window")]
         plain += ["fp32"]
     heads, rows = ((64, 128, 256), (768, 4096, 8192)) if everything else ((64, 128), (4096,))
+    model_width = 768  # the kernels of the loss are compiled for any
     found = []
     for gpu in gpus:
         for kernel, width, (dtype, mask) in product(PRODUCTS, heads, masked):
             found.append(Job(gpu, kernel, dtype, width, mask))
         found += [Job(gpu, "normaliser", dtype, width) for width, dtype in product(heads, plain)]
         found += [Job(gpu, kernel, dtype, width) for kernel, width, dtype in product(ROWS, rows, plain)]
+        found += [Job(gpu, kernel, dtype, model_width) for kernel, dtype in product(HEAD, plain)]
     return found
 
 
@@ -165,7 +173,7 @@ def compilers() -> str:
     return f"Triton {triton.__version__}, ptxas {triton.knobs.nvidia.ptxas.version}, LLVM for AMD; read by nvdisasm"
 
 
-def inspect(job: Job, tiles: Tiles | None = None) -> Report:
+def inspect(job: Job, tiles: Tiles | HeadTiles | None = None) -> Report:
     """Compile a job and read what came out; an error of the compiler is a fault.
 
     Args:
@@ -222,19 +230,26 @@ def _faults(job: Job, report: Report) -> list[str]:
     return faults
 
 
-def _tiles(job: Job) -> Tiles:
+def _tiles(job: Job) -> Tiles | HeadTiles:
+    if job.kernel in HEAD:
+        return HEAD_TABLE[job.target, 4 if job.dtype == "fp32" else 2]
     if job.kernel in ROWS:
         return Tiles(1, 1, rms_norm.n_warps(triton.next_power_of_2(job.width)), 1)
     table = TABLE[job.target, 4 if job.dtype == "fp32" else 2]
     return table.get(job.kernel, table[QUERIES])[(job.width > 64) + (job.width > 128)]
 
 
-def _compile(job: Job, tiles: Tiles) -> Any:
+def _compile(job: Job, tiles: Tiles | HeadTiles) -> Any:
     """For contiguous, aligned tensors, whose rows are a multiple of 16 long."""
     constants: dict[str, Any] = {"E": job.width, "BLOCK_E": job.width, **PATTERNS[job.pattern]}
-    constants |= {"BLOCK_T": tiles.block_t, "BLOCK_S": tiles.block_s}
     constants |= {"BLOCK": triton.next_power_of_2(job.width), "ROWS": rms_norm.ROWS_A_PROGRAM}
-    kernel = (ATTENTION | ROWS)[job.kernel]
+    constants |= {"ADDED": job.kernel == "head_dx", "a_strides": 0 if job.kernel == "head_dweight" else 1}
+    if isinstance(tiles, HeadTiles):
+        constants |= {"BLOCK_R": tiles.rows, "BLOCK_V": tiles.columns, "BLOCK_D": tiles.depth}
+        constants |= {"BLOCK_I": tiles.rows, "BLOCK_K": tiles.columns, "BLOCK_J": tiles.depth}
+    else:
+        constants |= {"BLOCK_T": tiles.block_t, "BLOCK_S": tiles.block_s}
+    kernel = (ATTENTION | ROWS | HEAD)[job.kernel]
     options = {"num_warps": tiles.n_warps, "num_stages": tiles.n_stages, "enable_fp_fusion": True}
     source = ASTSource(kernel, *_specialisation(kernel, job.dtype, constants))
     return triton.compile(source, target=TARGETS[job.target].gpu, options=options)
@@ -247,7 +262,11 @@ def _specialisation(kernel: Any, dtype: str, constants: dict[str, Any]) -> tuple
     aligned: dict[tuple[int, ...], Any] = {}
     multiple = [["tt.divisibility", 16]]
     for i, name in enumerate(kernel.arg_names):
-        if name in constants:
+        if name == "a_strides":  # of g, or of g turned
+            one = constants[name]
+            types[name] = ("constexpr", "i32") if one == 0 else ("i32", "constexpr")
+            known[i, one], aligned[i, 1 - one] = 1, multiple
+        elif name in constants:
             types[name], known[i,] = "constexpr", constants[name]
         elif name.endswith("_strides"):
             n = 3 if name.startswith("dlse") else 4
@@ -255,11 +274,12 @@ def _specialisation(kernel: Any, dtype: str, constants: dict[str, Any]) -> tuple
             known[i, n - 1] = 1
             aligned |= {(i, j): multiple for j in range(n - 1)}
         elif re.search(r"_[A-Z]+$", name):
-            types[name] = "*fp32" if re.match(r"d?lse_|d_|r_|dgain_", name) else f"*{dtype}"
+            wide = re.match(r"d?lse_|d_|r_|dgain_|true_|scale_", name) or (name == "out_IK" and constants["ADDED"])
+            types[name] = "*i64" if name == "target_R" else "*fp32" if wide else f"*{dtype}"
             aligned[i,] = multiple
         else:
-            types[name] = "fp32" if re.match("scale|eps", name) else "i32"
-            if name in ("T", "S", "D"):
+            types[name] = "fp32" if re.match("scale|eps|certain|everyone", name) else "i32"
+            if name in ("T", "S", "D", "C", "K"):
                 aligned[i,] = multiple
     return types, known, aligned
 
@@ -311,12 +331,15 @@ def clocks(loop: Counter[str], n_warps: int, target: Target) -> dict[str, float]
     return dict(busy)
 
 
-def _bounds(loop: Counter[str], job: Job, tiles: Tiles) -> tuple[float, float, float]:
+def _bounds(loop: Counter[str], job: Job, tiles: Tiles | HeadTiles) -> tuple[float, float, float]:
     """The share of the products that is needed, and with that the tensor cores' bounds without and with overlap."""
-    if job.kernel not in PRODUCTS or not loop:
+    if job.kernel not in PRODUCTS | HEAD or not loop:
         return 0.0, 0.0, 0.0
     target = TARGETS[job.target]
-    needed = PRODUCTS[job.kernel] * 2 * tiles.block_t * tiles.block_s * job.width
+    if isinstance(tiles, HeadTiles):
+        needed = 2 * tiles.rows * tiles.columns * tiles.depth
+    else:
+        needed = PRODUCTS[job.kernel] * 2 * tiles.block_t * tiles.block_s * job.width
     named = [machine_code.product_flops(opcode) for opcode in loop if machine_code.kind(opcode) == "tensor"]
     done = needed  # sm_100's products take their size from a register
     if named and None not in named:

@@ -91,6 +91,49 @@ def tiles_for(kernel: str, device: torch.device, dtype: torch.dtype, block_e: in
     return TABLE[row_of(device), dtype.itemsize][kernel][(block_e > 64) + (block_e > 128)]
 
 
+class HeadTiles(NamedTuple):
+    """The size of a tile of logits, or of another product, and how a program works on it.
+
+    Attributes:
+        rows: rows of the tile.
+        columns: columns of the tile; tokens, where it holds logits.
+        depth: terms of each sum that are multiplied together.
+        n_warps: see :class:`Tiles`.
+        n_stages: see :class:`Tiles`.
+    """
+
+    rows: int
+    columns: int
+    depth: int
+    n_warps: int
+    n_stages: int
+
+
+# The kernels of the loss, by a dtype's bytes and the row of a kind of GPU.
+HEAD_TABLE = {
+    ("sm_80", 2): HeadTiles(128, 128, 32, 8, 3),
+    ("sm_86", 2): HeadTiles(128, 128, 32, 8, 3),
+    ("sm_89", 2): HeadTiles(128, 128, 32, 8, 3),
+    ("sm_90", 2): HeadTiles(128, 128, 64, 8, 3),
+    ("sm_100", 2): HeadTiles(128, 128, 64, 8, 3),
+    ("sm_120", 2): HeadTiles(128, 128, 32, 8, 3),
+    ("gfx942", 2): HeadTiles(128, 128, 32, 8, 2),
+    ("sm_80", 4): HeadTiles(64, 64, 16, 8, 2),
+    ("gfx942", 4): HeadTiles(64, 64, 16, 8, 1),
+}
+for row in ("sm_86", "sm_89", "sm_90", "sm_100", "sm_120"):
+    HEAD_TABLE[row, 4] = HEAD_TABLE["sm_80", 4]
+HEAD_INTERPRETED = HeadTiles(128, 128, 64, 1, 1)
+HEAD_DOUBLE = HeadTiles(16, 16, 16, 4, 1)
+
+
+def head_tiles_for(device: torch.device, dtype: torch.dtype) -> HeadTiles:
+    """The tiles of the loss on a device."""
+    if device.type == "cpu":
+        return HEAD_INTERPRETED
+    return HEAD_DOUBLE if dtype == torch.float64 else HEAD_TABLE[row_of(device), dtype.itemsize]
+
+
 def row_of(device: torch.device) -> str:
     """The row of ``TABLE`` for a GPU; one that it does not know gets that of a near one with no more shared memory."""
     if torch.version.hip:

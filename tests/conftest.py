@@ -1,11 +1,14 @@
 """What all tests share: one table of tolerances by dtype, and one seed."""
 
+import math
 import os
 import subprocess
 import sys
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 if not torch.cuda.is_available():
     os.environ.setdefault("TRITON_INTERPRET", "1")  # before anything imports triton: our kernels then run on the CPU
@@ -27,6 +30,29 @@ def assert_near():
         torch.testing.assert_close(actual.double(), expected.double(), rtol=0, atol=bound)
 
     return check
+
+
+class NothingAsLargeAs(TorchDispatchMode):
+    """Refuses to make a tensor of ``limit`` numbers or more, and remembers how large those are that it made."""
+
+    def __init__(self, limit=math.inf):
+        super().__init__()
+        self.limit, self.sizes = limit, set()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        given, got = ([t for t in tree_leaves(x) if isinstance(t, torch.Tensor)] for x in ((args, kwargs), result))
+        known = {t.untyped_storage()._cdata for t in given}
+        for tensor in (t for t in got if t.untyped_storage()._cdata not in known):
+            self.sizes.add(tensor.numel())
+            assert tensor.numel() < self.limit, f"{function} made {tuple(tensor.shape)}"
+        return result
+
+
+@pytest.fixture
+def nothing_as_large_as():
+    """A context in which no large tensor may be made."""
+    return NothingAsLargeAs
 
 
 @pytest.fixture(autouse=True)

@@ -31,7 +31,7 @@ ORDER = {
 }
 ALLOWED_IN_KERNELS = {"torch", "triton", "minigpt.kernels", *sys.stdlib_module_names}
 KERNEL_SITES = {  # the modules that may import minigpt.kernels, and what for
-    "minigpt/model/backends.py": "a model runs them",
+    "minigpt/model/fused.py": "a model runs them",
     "minigpt/bench/attention.py": "they are timed",
     "minigpt/cli/kernels.py": "they are compiled for GPUs that are not here",
 }
@@ -186,10 +186,10 @@ def test_the_checker_reads_the_files_of_the_project():
         ("minigpt/plots.py", "def curve():\n    from minigpt.train import History"),
         ("minigpt/plots.py", "import matplotlib.pyplot as plt"),
         ("minigpt/train/loop.py", "def late():\n    import matplotlib"),
-        ("minigpt/model/backends.py", "import minigpt.kernels"),
+        ("minigpt/model/fused.py", "import minigpt.kernels"),
         ("minigpt/train/loop.py", "def late():\n    from minigpt import kernels"),
         ("minigpt/model/attention.py", "def late():\n    import kernels"),
-        ("minigpt/model/backends.py", "import importlib\nfast = importlib.import_module('minigpt.kernels')"),
+        ("minigpt/model/fused.py", "import importlib\nfast = importlib.import_module('minigpt.kernels')"),
         ("minigpt/model/gpt.py", "def late():\n    importlib.import_module('minigpt.train')"),
         ("kernels/flash.py", "import numpy"),
         ("kernels/flash.py", "from minigpt.model import softmax"),
@@ -208,7 +208,7 @@ def test_a_planted_breach_is_found(tmp_path, path, code):
         ("minigpt/plots.py", "def curve():\n    import matplotlib.pyplot as plt"),
         ("minigpt/plots.py", "if TYPE_CHECKING:\n    from matplotlib.axes import Axes\n    from .train import History"),
         ("minigpt/train/history.py", "if TYPE_CHECKING:\n    from matplotlib.figure import Figure"),
-        ("minigpt/model/backends.py", "def late():\n    importlib.import_module('minigpt.kernels')"),
+        ("minigpt/model/fused.py", "def late():\n    importlib.import_module('minigpt.kernels')"),
         ("minigpt/cli/kernels.py", "def late():\n    from minigpt.kernels import inspection"),
         ("minigpt/cli.py", "import tyro\nimport minigpt as mg\nfrom minigpt.version import __version__"),
         ("minigpt/__init__.py", "from .model import GPT"),

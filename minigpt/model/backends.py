@@ -26,6 +26,7 @@ from torch.nn import functional as F
 
 from minigpt.equations import equation
 from minigpt.model.attention import causal_mask, key_distance
+from minigpt.model.fused import fused_kernels
 from minigpt.model.heads import share_heads
 from minigpt.model.softmax import softmax
 
@@ -106,14 +107,8 @@ def triton_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tenso
     if pattern.slopes is not None or pattern.dropout:
         lacking = "ALiBi slopes" if pattern.slopes is not None else f"dropout={pattern.dropout} on its weights"
         raise ValueError(f"attention='triton' has no {lacking}; use attention='sdpa' or 'auto'")
-    try:
-        from minigpt.kernels.fused_attention import fused_attention
-    except ImportError as error:
-        raise ValueError(
-            f"attention='triton' needs triton ({error}): pip install triton, on Linux with a CUDA GPU; or use "
-            "attention='sdpa', PyTorch's fused attention, or 'auto'"
-        ) from None
-    output, _ = fused_attention(q, k, v, window=pattern.window, scale=pattern.scale)
+    kernels, _ = fused_kernels("attention='triton'", "attention='sdpa', PyTorch's fused attention, or 'auto'")
+    output, _ = kernels.fused_attention(q, k, v, window=pattern.window, scale=pattern.scale)
     return output
 
 

@@ -17,8 +17,9 @@ from functools import partial
 from torch import Tensor, nn
 
 from minigpt.model import chunked_next_token_loss, next_token_loss
+from minigpt.model.fused import triton_next_token_loss
 
-Loss = Callable[..., Tensor]
+Loss = Callable[..., Tensor]  # of a model, ids, targets, the positions of the targets and the label smoothing
 
 
 def logits_loss(
@@ -53,4 +54,8 @@ def without_logits(loss: Callable[..., Tensor]) -> Loss:
 
 
 #: How training may compute its loss, by name; each as :func:`logits_loss`.
-LOSSES: dict[str, Loss] = {"logits": logits_loss, "chunked": without_logits(chunked_next_token_loss)}
+LOSSES: dict[str, Loss] = {
+    "logits": logits_loss,
+    "chunked": without_logits(chunked_next_token_loss),
+    "triton": without_logits(triton_next_token_loss),
+}

@@ -10,8 +10,10 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import attention_cases
+import head_cases
 import torch
 from attention_cases import LAYOUTS, Case, check, check_far_apart, check_low_scores, check_nothing_seen
+from head_cases import HeadCase, check_frozen
 from torch.utils.flop_counter import flop_registry
 
 FOLDER = Path(__file__).parents[2] / "kernels"
@@ -152,6 +154,64 @@ TABLE = {
         ("return dq, dk, dv", "return dq, dv, dk"),
         ("scale, scale * LOG2_E)\n    with", "scale, scale)\n    with"),
     ],
+    "head_tiles": [
+        ("weight_VD + v.to(tl.int64)[:, None] * D + d", "weight_VD + v.to(tl.int64)[:, None] * (D + 1) + d"),
+        ("inside = d[None, :] < D - first", "inside = d[None, :] < D"),
+        ("inside = d[None, :] < D - first", "inside = d[None, :] <= D - first"),
+        ("tl.load(x_tile + first, mask=(r < R)", "tl.load(x_tile + first, mask=(r < R - 1)"),
+        ("mask=(v < V)[:, None] & inside", "mask=(v < V - 1)[:, None] & inside"),
+        ("tl.load(x_tile + first, mask", "tl.load(x_tile, mask"),
+        ("tl.load(weight_tile + first, mask", "tl.load(weight_tile, mask"),
+        ('tl.trans(weight), z, input_precision="ieee")', 'tl.trans(weight), z, input_precision="tf32")'),
+        ("tl.trans(weight), z, input", "tl.trans(weight), input"),
+        ("tile = program // n_blocks", "tile = program % n_blocks"),
+        ("return program % n_blocks * BLOCK_R", "return program // n_blocks * BLOCK_R"),
+        ("tile, tile * BLOCK_V", "tile, tile * BLOCK_R"),
+        ("certain + everyone, everyone)", "certain, everyone)"),
+        ("certain + everyone, everyone)", "certain + everyone, 0.0)"),
+        ("tl.where((v < V)[None, :], target_share", "tl.where((v < V - 1)[None, :], target_share"),
+        ('tl.where((v < V)[None, :], z, float("-inf"))', 'tl.where((v <= V)[None, :], z, float("-inf"))'),
+        ('tl.where((v < V)[None, :], z, float("-inf"))', "tl.where((v < V)[None, :], z, 0.0)"),
+        ("m = tl.max(z, 1)", "m = tl.zeros([BLOCK_R], wide)"),
+        ("lse = m + tl.log(", "lse = tl.log("),
+        ("lse = m + tl.log(", "lse = m + tl.log2("),
+        ("tl.exp(z - m[:, None])", "tl.exp2(z - m[:, None])"),
+        ("at = tile.to(tl.int64) * R + r", "at = tile.to(tl.int64) * V + r"),
+        ("tl.store(lse_PR + at, lse, mask=r < R)", "tl.store(lse_PR + at, lse)"),
+        ("tl.store(true_PR + at, true.to(wide), mask=r < R)", "tl.store(true_PR + at, true.to(wide), mask=r <= R)"),
+        ("tl.exp(z - lse[:, None]) - target_share", "tl.exp(z - lse[:, None]) + target_share"),
+        ("target_share(v + before, target", "target_share(v, target"),
+        ("tl.where((target >= 0)[:, None], g, 0.0)", "g"),
+        ("tl.where((target >= 0)[:, None], g, 0.0)", "tl.where((target > 0)[:, None], g, 0.0)"),
+        ("g_RC + r.to(tl.int64)[:, None] * C", "g_RC + r.to(tl.int64)[:, None] * V"),
+        ("element_ty), mask=(r < R)[:, None])", "element_ty), mask=(r <= R)[:, None])"),
+        ("i.to(tl.int64)[:, None] * a_strides[0]", "i.to(tl.int64)[:, None] * a_strides[1]"),
+        ("passed * a_strides[1], mask", "passed, mask"),
+        ("tl.load(b_tile + passed * K", "tl.load(b_tile + passed * BLOCK_K"),
+        ("(i < I)[:, None] & (j < J - first)[None, :], other", "(i < I)[:, None] & (j < J)[None, :], other"),
+        ("(j < J - first)[:, None] & (k < K)[None, :]", "(k < K)[None, :] & (j[:, None] >= 0)"),
+        ('total = tl.dot(a, b, total, input_precision="ieee")', 'total = tl.dot(a, b, total, input_precision="tf32")'),
+        ("    total *= tl.load(scale_S)\n", ""),
+        ("    if ADDED:", "    if not ADDED:"),
+        ("out_IK + i.to(tl.int64)[:, None] * K + k", "out_IK + i.to(tl.int64)[:, None] * BLOCK_K + k"),
+        ("(i < I)[:, None] & (k < K)[None, :]\n    if", "(i < I)[:, None] & (k <= K)[None, :]\n    if"),
+    ],
+    "fused_cross_entropy": [
+        ("targets == ignore_index, -1)", "targets == ignore_index, 0)"),
+        ("triton.cdiv(vocab, tiles.columns), n_rows)", "max(1, vocab // tiles.columns), n_rows)"),
+        ("lse = parts[0].logsumexp(0)", "lse = parts[0].amax(0)"),
+        ("torch.where(targets >= 0, lse - parts[1].sum(0), 0)", "torch.where(targets > 0, lse - parts[1].sum(0), 0)"),
+        ("lse - parts[1].sum(0)", "lse - parts[1][0]"),
+        ("part = weight[first : first + n_tokens]", "part = weight[first + 1 : first + 1 + n_tokens]"),
+        ("width, g.shape[1], first),", "width, g.shape[1], 0),"),
+        ("part, dx, d_total, tiles, added=True)", "part, dx, d_total, tiles, added=False)"),
+        ("dweight[first : first + n_tokens], d_total", "dweight[:n_tokens], d_total"),
+        ("return dx.to(x.dtype), dweight", "return dx.to(x.dtype), 2 * dweight"),
+        ("found = head_loss_backward(d_total,", "found = head_loss_backward(torch.ones_like(d_total),"),
+        ("smoothing / vocab),\n            *(tiles", "smoothing),\n            *(tiles"),
+        ("triton.cdiv(i, tiles.rows) * triton", "max(1, i // tiles.rows) * triton"),
+        ("triton.cdiv(n_rows, tiles.rows) * triton.cdiv(n_t", "(n_rows // tiles.rows) * triton.cdiv(n_t"),
+    ],
 }  # fmt: skip
 MUTANTS = [KernelMutant(file, *change) for file, changes in TABLE.items() for change in changes]
 
@@ -169,6 +229,17 @@ REST = [check_nothing_seen, check_low_scores, check_far_apart]
 CHECKS: list[Callable[[], object]] = [*(lambda case=case: check(case) for case in CASES), *REST]
 
 
+# The same for the kernels of the loss.
+HEAD_CASES = [
+    HeadCase(5, 24, 37),
+    HeadCase(33, 40, 101, smoothing=0.2, part=33 * 32, seed=1),
+    HeadCase(33, 5, 70, tiles=(32, 16, 16), largest_logit=200.0, seed=2),
+    HeadCase(50, 24, 90, torch.bfloat16, smoothing=0.1, tiles=(16, 16, 16), part=50 * 32, seed=3),
+]
+HEAD_CHECKS = [*(lambda case=case: head_cases.check(case) for case in HEAD_CASES), check_frozen]
+HEAD_FILES = ("head_tiles", "fused_cross_entropy")
+
+
 def put_in_place(mutant: KernelMutant, folder: Path) -> None:
     """Have the checks use a changed copy of the kernels; only for a process of its own."""
     name = f"changed_kernels_{folder.name}"
@@ -178,6 +249,7 @@ def put_in_place(mutant: KernelMutant, folder: Path) -> None:
     sys.path.insert(0, str(folder))
     flop_registry.clear()  # the copy brings operators of the same names
     attention_cases.kernels = importlib.import_module(f"{name}.fused_attention")
+    head_cases.kernels = importlib.import_module(f"{name}.fused_cross_entropy")
 
 
 def is_noticed(mutant: KernelMutant) -> bool:
@@ -189,7 +261,7 @@ def is_noticed(mutant: KernelMutant) -> bool:
     try:
         with TemporaryDirectory() as folder:
             put_in_place(mutant, Path(folder))
-            for run in CHECKS:
+            for run in HEAD_CHECKS if mutant.file in HEAD_FILES else CHECKS:
                 run()
         os._exit(SURVIVED)
     except BaseException:

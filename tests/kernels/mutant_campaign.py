@@ -21,12 +21,12 @@ EQUAL: dict[tuple[str, str], str] = {}
 
 def main(step: int) -> bool:
     """Run the campaign; whether what survived is what is known to be equal."""
-    from kernel_mutants import CHECKS, MUTANTS, is_noticed
+    from kernel_mutants import CHECKS, HEAD_CHECKS, MUTANTS, is_noticed
 
     torch.set_num_threads(1)
     triton_mends.install()
     warnings.filterwarnings("ignore", ".*encountered", RuntimeWarning)
-    for run in CHECKS:
+    for run in CHECKS + HEAD_CHECKS:
         run()  # the kernels as they are pass
     start, survivors = time.perf_counter(), []
     for mutant in (planted := MUTANTS[::step]):

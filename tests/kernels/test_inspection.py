@@ -141,7 +141,7 @@ def test_occupancy_is_limited_by_registers_by_shared_memory_and_by_the_number_of
 def test_everything_covers_every_kernel_gpu_width_dtype_and_mask():
     everything = inspection.jobs(everything=True)
     assert {job.target for job in everything} == set(TARGETS) == {target for target, _ in TABLE}
-    assert {job.kernel for job in everything} == {*ATTENTION, *inspection.ROWS}
+    assert {job.kernel for job in everything} == {*ATTENTION, *inspection.ROWS, *inspection.HEAD}
     assert len(set(everything)) == len(everything) > 300
     assert set(inspection.jobs()) <= set(everything)
 

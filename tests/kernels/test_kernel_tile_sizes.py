@@ -3,7 +3,16 @@
 import pytest
 import torch
 
-from minigpt.kernels.tile_sizes import FORWARD, KEYS_VALUES, QUERIES, TABLE, row_of, tiles_for
+from minigpt.kernels.tile_sizes import (
+    FORWARD,
+    HEAD_TABLE,
+    KEYS_VALUES,
+    QUERIES,
+    TABLE,
+    head_tiles_for,
+    row_of,
+    tiles_for,
+)
 
 CUDA = torch.device("cuda")
 
@@ -32,6 +41,17 @@ def test_every_row_has_powers_of_2_for_each_kernel_and_width():
         assert size in (2, 4) and set(kernels) == {FORWARD, QUERIES, KEYS_VALUES}
         for tiles in (tiles for by_width in kernels.values() for tiles in by_width):
             assert all(n.bit_count() == 1 for n in tiles[:3]) and min(tiles[:2]) >= 16
+
+
+def test_the_loss_has_tiles_on_the_same_gpus_in_powers_of_2_that_16_bit_products_are_long_enough_for():
+    assert set(HEAD_TABLE) == set(TABLE)
+    assert all(n.bit_count() == 1 and n >= 16 for tiles in HEAD_TABLE.values() for n in tiles[:3])
+
+
+def test_the_loss_is_given_the_tiles_of_its_gpu_and_dtype(monkeypatch):
+    monkeypatch.setattr("minigpt.kernels.tile_sizes.row_of", lambda device: "sm_90")
+    given = [head_tiles_for(CUDA, dtype) for dtype in (torch.bfloat16, torch.float32)]
+    assert given == [HEAD_TABLE["sm_90", 2], HEAD_TABLE["sm_90", 4]]
 
 
 @pytest.mark.parametrize(("block_e", "place"), [(16, 0), (64, 0), (128, 1), (256, 2)])

@@ -3,31 +3,12 @@ import math
 import pytest
 import torch
 from torch.nn import functional as F
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 import minigpt as mg
 from minigpt.model.chunked_loss import chunked_next_token_loss
 
 # Of the loss and its gradients, relative to the largest of each, against float64. Logits are summed in float32.
 TOLERANCES = {torch.float64: 1e-13, torch.float32: 2e-6, torch.float16: 2e-3, torch.bfloat16: 1.6e-2}
-
-
-class NothingAsLargeAs(TorchDispatchMode):
-    """Refuses to make a tensor of ``limit`` numbers or more, and remembers how large those are that it made."""
-
-    def __init__(self, limit=math.inf):
-        super().__init__()
-        self.limit, self.sizes = limit, set()
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        result = function(*args, **(kwargs or {}))
-        given, got = ([t for t in tree_leaves(x) if isinstance(t, torch.Tensor)] for x in ((args, kwargs), result))
-        known = {t.untyped_storage()._cdata for t in given}
-        for tensor in (t for t in got if t.untyped_storage()._cdata not in known):
-            self.sizes.add(tensor.numel())
-            assert tensor.numel() < self.limit, f"{function} made {tuple(tensor.shape)}"
-        return result
 
 
 def draw(n_rows, width, vocab, dtype=torch.float64, ignored=0.3):
@@ -122,11 +103,11 @@ def test_a_graph_that_is_kept_gives_the_same_gradients_again():
 
 
 @pytest.mark.parametrize("frozen", [0, 1])
-def test_what_is_frozen_costs_nothing(frozen):
+def test_what_is_frozen_costs_nothing(frozen, nothing_as_large_as):
     x, weight, targets = draw(60, 20, 70)
     given = [x, weight]
     given[frozen] = given[frozen].detach()
-    with NothingAsLargeAs() as made:
+    with nothing_as_large_as() as made:
         chunked_next_token_loss(*given, targets, rows_at_once=8).backward()
     assert made.sizes & {120 * 20, 70 * 20} == {given[1 - frozen].numel()}
     exact = reference(x, weight, targets)[2 - frozen]
@@ -134,17 +115,17 @@ def test_what_is_frozen_costs_nothing(frozen):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_no_tensor_of_all_logits_is_ever_made(dtype):
+def test_no_tensor_of_all_logits_is_ever_made(dtype, nothing_as_large_as):
     x, weight, targets = draw(30, 4, 70, dtype)
-    with pytest.raises(AssertionError, match="made"), NothingAsLargeAs(60 * 70):
+    with pytest.raises(AssertionError, match="made"), nothing_as_large_as(60 * 70):
         mg.next_token_loss(x @ weight.T, targets).backward()
-    with NothingAsLargeAs(8 * 70 + 1):
+    with nothing_as_large_as(8 * 70 + 1):
         chunked_next_token_loss(x, weight, targets, rows_at_once=8).backward()
 
 
-def test_without_gradients_none_is_computed():
+def test_without_gradients_none_is_computed(nothing_as_large_as):
     x, weight, targets = draw(20, 9, 12)
-    with torch.no_grad(), NothingAsLargeAs(9 * 12):
+    with torch.no_grad(), nothing_as_large_as(9 * 12):
         loss = chunked_next_token_loss(x, weight, targets, rows_at_once=2)
     assert_equal([loss], reference(x, weight, targets)[:1], 1e-13)
 

@@ -61,7 +61,7 @@ def test_a_run_may_go_on_with_another_way(make_model, data, tmp_path):
 
 
 def test_an_unknown_way_is_refused():
-    with pytest.raises(ValueError, match="loss='all' is unknown; choose one of logits, chunked"):
+    with pytest.raises(ValueError, match="loss='all' is unknown; choose one of logits, chunked, triton"):
         TrainConfig(loss="all")
 
 
