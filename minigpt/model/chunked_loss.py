@@ -17,7 +17,7 @@ from torch.autograd.function import once_differentiable
 from minigpt.equations import equation
 from minigpt.model.loss import REDUCTIONS, check_loss_options
 
-ROWS_AT_ONCE = 128
+LEAST_ROWS = 32  # fewer make poor use of a processor
 LOGITS = r"z_{ij} = x_i \cdot W_j"
 SYMBOLS = {
     "x": "(R, D) last vectors",
@@ -42,7 +42,7 @@ def chunked_next_token_loss(
     ignore_index: int = -100,
     reduction: str = "mean",
     label_smoothing: float = 0.0,
-    rows_at_once: int = ROWS_AT_ONCE,
+    rows_at_once: int | None = None,
 ) -> Tensor:
     r""":func:`next_token_loss` of the logits $x W^\top$, which are never all there.
 
@@ -53,8 +53,8 @@ def chunked_next_token_loss(
         ignore_index: marks the positions that do not count.
         reduction: "mean" over the positions that count (0 if none does), or "sum".
         label_smoothing: ε of :func:`smoothed_cross_entropy`, for training.
-        rows_at_once: positions whose logits are in memory together; it changes the speed, and only the rounding of the
-            result.
+        rows_at_once: positions whose logits are in memory together; it changes the speed, and of the result the
+            rounding. ``None`` means D / 2, whose logits take half the memory of the matrix's gradient, and at least 32.
 
     Returns:
         ``()`` in nats per token, or in nats for "sum"; at least float32, as all sums are. It can be differentiated
@@ -65,8 +65,9 @@ def chunked_next_token_loss(
             would have to wait for the answer).
     """
     check_loss_options(reduction, label_smoothing)
+    rows_at_once = max(LEAST_ROWS, x.shape[-1] // 2) if rows_at_once is None else rows_at_once
     if rows_at_once < 1:
-        raise ValueError(f"rows_at_once={rows_at_once} must be at least 1; {ROWS_AT_ONCE} is a good number")
+        raise ValueError(f"rows_at_once={rows_at_once} must be at least 1, or None to have it chosen")
     kind = x.device.type
     dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
     counts = targets != ignore_index
@@ -135,7 +136,7 @@ def loss_and_gradients(
     targets: Tensor,
     counts: Tensor,
     smoothing: float = 0.0,
-    rows_at_once: int = ROWS_AT_ONCE,
+    rows_at_once: int = LEAST_ROWS,
     wants: tuple[bool, bool] | list[bool] = (True, True),
 ) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """The summed loss and its gradients in ``x`` and ``weight``, some rows at a time.

@@ -5,6 +5,7 @@ import torch
 from torch.nn import functional as F
 
 import minigpt as mg
+from minigpt.bench.training import step_memory
 from minigpt.model.chunked_loss import chunked_next_token_loss
 
 # Of the loss and its gradients, relative to the largest of each, against float64. Logits are summed in float32.
@@ -59,6 +60,19 @@ def test_it_is_pytorchs_fused_loss():
         pytest.skip(f"torch {torch.__version__} has no fused loss; 2.13 has")
     expected = found(F.linear_cross_entropy(*rows, options=options), x, weight)
     assert_equal(found(chunked_next_token_loss(x, weight, targets), x, weight), expected, 2e-6)
+
+
+@pytest.mark.parametrize("width", [64, 128])
+def test_its_peak_of_memory_is_not_above_that_of_pytorchs_fused_loss(width):
+    if not hasattr(torch.nn, "LinearCrossEntropyOptions"):
+        pytest.skip(f"torch {torch.__version__} has no fused loss; 2.13 has")
+    x, weight, targets = draw(512, width, 6000, torch.float32)
+    rows = x.flatten(0, 1), weight, targets.flatten()
+    theirs = step_memory(lambda: F.linear_cross_entropy(*rows, options=torch.nn.LinearCrossEntropyOptions()).backward())
+    x.grad = weight.grad = None
+    ours = step_memory(lambda: chunked_next_token_loss(x, weight, targets).backward())
+    assert ours <= theirs
+    assert theirs < 1024 * 6000 * 4  # a number for each logit
 
 
 def test_one_row_one_token_and_no_row_at_all():
