@@ -44,7 +44,7 @@ html_math_renderer = "katex"
 nitpicky = True
 # What others document: a look-up there would need the network.
 nitpick_ignore_regex = [
-    ("py:class", r"(torch|numpy|pathlib|os|contextlib|collections\.abc|tiktoken|_regex)\..*"),
+    ("py:class", r"(torch|numpy|pathlib|os|types|contextlib|collections\.abc|tiktoken|_regex)\..*"),
     ("py:class", "Axes|Figure"),  # matplotlib's, imported for type checkers only
     ("py:class", r"minigpt\.evaluate\.checks\.draw\.[TM]"),  # type variables
 ]
