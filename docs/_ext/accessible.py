@@ -46,9 +46,10 @@ class MarkSentences(SphinxPostTransform):
 
 
 def is_sentences(block: nodes.literal_block) -> bool:
-    """Whether the block is what a cell printed, and without columns or too wide for a table."""
+    """Whether the block is what a cell or a snippet printed, and without columns or too wide for a table."""
     text = block.astext()
-    return "stream" in block["classes"] and (COLUMNS not in text or max(map(len, text.split("\n"))) > LONGEST_ROW)
+    printed = "stream" in block["classes"] or block.get("language") == "output"
+    return printed and (COLUMNS not in text or max(map(len, text.split("\n"))) > LONGEST_ROW)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -44,4 +44,5 @@ def test_html_is_mended_where_it_has_to_be_and_only_once(accessible, written, me
 def test_printed_text_wraps_unless_it_is_a_table(accessible, line, wraps):
     text = f"first\n{line}\nlast"
     assert accessible.is_sentences(nodes.literal_block(text, text, classes=["output", "stream"])) is wraps
-    assert not accessible.is_sentences(nodes.literal_block(text, text))  # code is never wrapped
+    assert accessible.is_sentences(nodes.literal_block(text, text, language="output")) is wraps
+    assert not accessible.is_sentences(nodes.literal_block(text, text, language="python"))  # code is never wrapped
