@@ -50,7 +50,6 @@ nitpick_ignore_regex = [
 ]
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
-autodoc_default_options = {"no-value": True}  # the value of a table is its code
 python_maximum_signature_line_length = 88
 python_use_unqualified_type_names = True
 add_module_names = False
@@ -60,6 +59,7 @@ napoleon_use_rtype = False
 
 # Languages: English, or with -D language=zh_CN Chinese, from a catalogue for each page; see translations.py.
 locale_dirs = ["locale"]
+smartquotes_excludes = {"builders": ["man", "text"]}  # by default Chinese too, where docstrings stay English
 gettext_compact = False
 
 # Looks.

@@ -3,6 +3,7 @@ r"""Sphinx extension: docstrings as this project writes them, fit for autodoc.
 - ``$...$`` and ``$$...$$`` become formulas.
 - Lines such as ``Source: Vaswani et al. 2017`` become fields.
 - What implements an equation shows it, below the first paragraph.
+- The entry of a table does not repeat the table: its value is its code.
 
 reStructuredText would read a formula's backslashes, stars and underscores as markup. So the formulas are hidden before
 it looks – every character is moved into a private area of Unicode – and brought back as math nodes afterwards. That
@@ -15,6 +16,7 @@ from itertools import groupby
 from typing import Any
 
 from docutils import nodes
+from sphinx.addnodes import desc_annotation
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 
@@ -124,11 +126,24 @@ def split_at_displays(paragraph: nodes.paragraph) -> Iterator[nodes.Node]:
             yield node
 
 
+class HideTables(SphinxTransform):
+    """Takes the values of dictionaries out of the signatures of constants."""
+
+    default_priority = 200
+
+    def apply(self, **kwargs: Any) -> None:
+        """Remove each; the option ``no-value`` does not reach the members of a module."""
+        for annotation in list(self.document.findall(desc_annotation)):
+            if annotation.astext().startswith(" = {"):
+                annotation.parent.remove(annotation)
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register the steps around napoleon, the signatures' step, and the transform."""
+    """Register the steps around napoleon, the signatures' step, and the transforms."""
     app.connect("autodoc-process-docstring", show_equation, priority=50)
     app.connect("autodoc-process-docstring", hide_formulas, priority=100)
     app.connect("autodoc-process-docstring", label_fields, priority=900)
     app.connect("autodoc-process-signature", readable_defaults)
     app.add_transform(ShowFormulas)
+    app.add_transform(HideTables)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

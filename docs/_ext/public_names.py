@@ -1,11 +1,14 @@
 """Sphinx extension: the directive ``public-names`` lists what ``import minigpt as mg`` offers.
 
-Each name of ``minigpt.__all__`` stands under its room with the opening of its docstring, linked to its entry.
+Each name of ``minigpt.__all__`` stands under its room with the opening of its docstring, or with the comment above it,
+linked to its entry.
 """
 
 import inspect
 import re
+from functools import cache
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -26,13 +29,34 @@ class PublicNames(SphinxDirective):
         return self.parse_text_to_nodes("\n".join(text))
 
 
-ROOMS = ["text", "model", "pretrained", "train", "generate", "evaluate", "microscope", "learn"]
+ROOMS = ["text", "model", "pretrained", "train", "generate", "evaluate", "learn"]
 
 
 def room_of(name: str) -> str:
     """The sub-package that a public name comes from; what stands beside the sub-packages is ``minigpt``."""
-    parts = getattr(getattr(minigpt, name), "__module__", "minigpt").split(".")
+    parts = module_of(name).split(".")
     return parts[1] if len(parts) > 2 else "minigpt"
+
+
+def module_of(name: str) -> str:
+    """The module that defines a public name."""
+    return getattr(getattr(minigpt, name), "__module__", None) or constants().get(name, ("minigpt", ""))[0]
+
+
+@cache
+def constants() -> dict[str, tuple[str, str]]:
+    """The constants of the package by name: the module of each, and the comment above it."""
+    root = Path(minigpt.__file__).parent
+    found = {}
+    for path in sorted(root.rglob("*.py")):
+        parts = path.relative_to(root.parent).with_suffix("").parts
+        for comment, name in CONSTANT.findall(path.read_text("utf-8")):
+            module = ".".join(part for part in parts if part != "__init__")
+            found[name] = (module, " ".join(comment.replace("#:", "").split()))
+    return found
+
+
+CONSTANT = re.compile(r"((?:^#: .*\n)+)(\w+)(?=: | = )", re.MULTILINE)
 
 
 def place(name: str) -> tuple[int, str]:
@@ -44,14 +68,14 @@ def place(name: str) -> tuple[int, str]:
 def entry(name: str) -> str:
     """One name and what it does."""
     thing = getattr(minigpt, name)
-    return f"{link(name, thing)}\n: {opening(thing)}\n"
+    return f"{link(name, thing)}\n: {constants()[name][1] if name in constants() else opening(thing)}\n"
 
 
 def link(name: str, thing: object) -> str:
-    """A reference to the entry of a class or function; a plain literal for a constant."""
-    if inspect.isclass(thing) or inspect.isroutine(thing):
-        return f"{{py:obj}}`mg.{name} <{thing.__module__}.{thing.__qualname__}>`"
-    return f"`mg.{name}`"
+    """A reference to the entry of a class, a function or a constant; a plain literal for a room."""
+    if inspect.ismodule(thing) or name.startswith("__"):
+        return f"`mg.{name}`"
+    return f"{{py:obj}}`mg.{name} <{module_of(name)}.{name}>`"
 
 
 def opening(thing: object) -> str:

@@ -54,6 +54,17 @@ def test_a_labelled_line_after_prose_starts_a_list_of_its_own(docstrings):
     assert fields(docstrings, "Prose.\nSource: a book.") == "Prose.\n\n:Source: a book."
 
 
+def test_the_entry_of_a_table_does_not_repeat_it(docstrings):
+    from docutils.utils import new_document
+    from sphinx.addnodes import desc_annotation, desc_signature
+
+    document = new_document("page")
+    for value in (" = {'adam': 1}", " = 1e-10"):
+        document += desc_signature("", "", desc_annotation("", ": float"), desc_annotation("", value))
+    docstrings.HideTables(document).apply()
+    assert [signature.astext() for signature in document] == [": float", ": float = 1e-10"]
+
+
 def test_a_section_of_napoleon_is_left_to_napoleon(docstrings):
     assert fields(docstrings, "Source:\n    a book") == "Source:\n    a book"
 

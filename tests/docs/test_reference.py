@@ -81,6 +81,13 @@ def test_every_public_constant_has_an_entry(name):
     assert any(re.search(rf"^#: .+\n{name}(: .+)? = ", source, re.MULTILINE) for source in sources)
 
 
+def test_the_list_of_names_says_of_a_constant_what_it_is_and_not_what_its_type_is(monkeypatch):
+    pytest.importorskip("sphinx", reason="the site needs Sphinx: install the docs extra")
+    monkeypatch.syspath_prepend(DOCS / "_ext")
+    listed = import_module("public_names").entry("PRESETS")
+    assert listed == "{py:obj}`mg.PRESETS <minigpt.model.config.PRESETS>`\n: The fields of each preset, by its name.\n"
+
+
 @pytest.mark.parametrize(("name", "thing"), CODE, ids=[name for name, _ in CODE])
 def test_every_argument_is_explained_and_a_tensor_has_a_shape(name, thing):
     docstring = inspect.cleandoc(thing.__doc__ or "")
