@@ -2,6 +2,7 @@
 
 import io
 import os
+import textwrap
 from contextlib import redirect_stdout, suppress
 from typing import Any
 from unittest.mock import patch
@@ -19,7 +20,8 @@ class CommandHelp(SphinxDirective):
     """Writes the sections in MyST and lets the page's own parser read them."""
 
     def run(self) -> list[nodes.Node]:
-        """A section for each command."""
+        """A section for each command; read anew in every build, since the page's own file does not tell of a change."""
+        self.env.note_reread()
         sections = [f"## minigpt {name}\n\n```text\n{help_of(name)}\n```\n" for name in COMMANDS]
         return self.parse_text_to_nodes("\n".join(sections), allow_section_headings=True)
 
@@ -30,7 +32,12 @@ def help_of(name: str) -> str:
     width = {"COLUMNS": str(COLUMNS), "NO_COLOR": "1"}
     with patch.dict(os.environ, width), redirect_stdout(printed), suppress(SystemExit):
         main([name, "--help"])
-    return printed.getvalue().strip()
+    return "\n".join(map(wrapped, printed.getvalue().strip().splitlines()))
+
+
+def wrapped(line: str) -> str:
+    """A paragraph in lines that fit; what is indented is in lines already."""
+    return line if line.startswith(" ") else textwrap.fill(line, COLUMNS)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
