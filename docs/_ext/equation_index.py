@@ -53,11 +53,12 @@ def section(equation: Equation, error: float) -> str:
     function, check = equation.function, CHECKS[equation.name]
     assert function is not None
     full_name = f"{function.__module__}.{function.__qualname__}"
+    largest = f"{error:.1e}" if error else "0"
     return (
         f"## {equation.name}\n\n{equation._repr_latex_()}\n\n"
         f"{symbols}.\n\n"
         f"In code: {{py:obj}}`{full_name.removeprefix('minigpt.')} <{full_name}>`. Source: {equation.source}.\n\n"
-        f"Held by the check below; the largest error of ten draws is {error:.1e}.\n\n"
+        f"Held by the check below; the largest error of ten draws is {largest}.\n\n"
         "<details><summary>The code and its check</summary>\n\n"
         f"{shown(function)}\n{shown(check)}\n"
         "</details>\n"

@@ -120,6 +120,8 @@ def display_form(latex: str) -> str:
     """
     if r"\\" in latex and r"\begin" not in latex:
         return rf"\begin{{aligned}}{latex}\end{{aligned}}"
+    # An empty row that is nearly taken back: the limits of a sum would touch the fraction in the row above.
+    latex = re.sub(r"\\\\ (?=\\text\{)", r"\\\\ \\\\[-1.2em] ", latex)
     return re.sub(r"\\(begin|end)\{(equation|align|alignat|gather)\}", r"\\\1{\2*}", latex)
 
 

@@ -20,6 +20,10 @@ def index(monkeypatch):
     return importlib.import_module("equation_index")
 
 
+def test_no_error_is_written_without_an_exponent(index):
+    assert "ten draws is 0.\n" in index.section(equations.all()[0], 0.0)
+
+
 @EVERY
 def test_an_entry_has_the_formula_the_function_the_source_the_error_and_both_codes(index, equation):
     text, function = index.section(equation, 3e-16), equation.function

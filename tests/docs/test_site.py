@@ -94,6 +94,11 @@ def test_lines_outside_an_environment_are_aligned(katex):
     assert katex.display_form(r"a \\ b") == r"\begin{aligned}a \\ b\end{aligned}"
 
 
+def test_what_a_formula_uses_stands_a_little_apart(katex):
+    spaced = katex.display_form(r"\begin{gathered} a \\ \text{where } b \\ \text{where } c \end{gathered}")
+    assert spaced == r"\begin{gathered} a \\ \\[-1.2em] \text{where } b \\ \\[-1.2em] \text{where } c \end{gathered}"
+
+
 def test_a_formula_on_one_line_is_rendered_as_it_is(katex):
     assert katex.display_form(r"\frac{1}{2}") == r"\frac{1}{2}"
 
