@@ -1,6 +1,6 @@
-"""Speed and memory beside a known peer: ratios taken in one run, since absolute times say more about the machine.
+"""The training step beside a peer that everyone knows.
 
-The training step is measured against the GPT-2 of Hugging Face's transformers, at equal shapes, with the same batch,
+It is measured against the GPT-2 of Hugging Face's transformers, at equal shapes, with the same batch,
 clipping and AdamW, the two taking turns. The limit is what a large matrix product reaches on the same machine.
 """
 

@@ -63,7 +63,7 @@ def temperature_probabilities(logits: Tensor, temperature: float = 1.0) -> Tenso
     "top-k",
     r"p'_i = \frac{\mathbb{1}[r_i \le k] p_i}{\sum_{j=1}^{V} \mathbb{1}[r_j \le k] p_j}",
     where=[RANK],
-    symbols={**FILTER, "k": "() tokens kept"},
+    symbols=FILTER | {"k": "() tokens kept"},
     source="Fan, Lewis & Dauphin 2018, arXiv:1805.04833",
 )
 def top_k_filter(probabilities: Tensor, top_k: int) -> Tensor:
@@ -89,7 +89,7 @@ def top_k_filter(probabilities: Tensor, top_k: int) -> Tensor:
     "top-p",
     r"p'_i = \frac{\mathbb{1}[c_i < \rho] p_i}{\sum_{j=1}^{V} \mathbb{1}[c_j < \rho] p_j}",
     where=[r"c_i = \sum_{j=1}^{V} \mathbb{1}[r_j < r_i] p_j", RANK],
-    symbols={**FILTER, "c": "(V) mass of the tokens that rank before", r"\rho": "() mass to keep"},
+    symbols=FILTER | {"c": "(V) mass of the tokens that rank before", r"\rho": "() mass to keep"},
     source="Holtzman et al. 2019, arXiv:1904.09751",
 )
 def top_p_filter(probabilities: Tensor, top_p: float) -> Tensor:

@@ -32,7 +32,7 @@ SYMBOLS = {
     r"L = \frac{\sum_{i=1}^{R} w_i \left(\log\left(\sum_{k=1}^{V} \exp(z_{ik})\right) - z_{i,c_i}\right)}"
     r"{\sum_{i=1}^{R} w_i}",
     where=[LOGITS],
-    symbols={**SYMBOLS, "L": "() loss in nats per token"},
+    symbols=SYMBOLS | {"L": "() loss in nats per token"},
     source="Goodfellow, Bengio & Courville 2016, Deep Learning, section 6.2.2, of the logits of a linear map",
 )
 def chunked_next_token_loss(
@@ -119,8 +119,8 @@ class _SummedLoss(torch.autograd.Function):
         r"l_i = \log\left(\sum_{k=1}^{V} \exp(z_{ik})\right)",
         LOGITS,
     ],
-    symbols={
-        **SYMBOLS,
+    symbols=SYMBOLS
+    | {
         r"\epsilon": "() label smoothing",
         "l": "(R) log-sum-exp of each row of logits",
         "g": "(R, V) gradient of the logits",

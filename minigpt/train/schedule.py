@@ -100,7 +100,7 @@ def warmup_linear(t: int, *, peak: float, final: float, warmup_steps: int, steps
     \eta_{\max} & \text{if } t \le S - C \\
     \eta_{\min} + (\eta_{\max} - \eta_{\min}) \frac{S - t}{C} & \text{if } t < S \\
     \eta_{\min} & \text{otherwise} \end{cases}""",
-    symbols={**SYMBOLS, "C": "() steps of the decay"},
+    symbols=SYMBOLS | {"C": "() steps of the decay"},
     source=f"Hu et al. 2024, arXiv:2404.06395; a linear decay as in Hägele et al. 2024, arXiv:2405.18392; {WARMUP}",
 )
 def warmup_stable_decay(

@@ -90,8 +90,8 @@ SYMBOLS = {
         r"\hat{m}_t = \frac{m_t}{1 - \beta_1^t}",
         r"\hat{v}_t = \frac{v_t}{1 - \beta_2^t}",
     ],
-    symbols={
-        **SYMBOLS,
+    symbols=SYMBOLS
+    | {
         r"\hat{g}_t": "(K) gradient of the loss with its L2 penalty",
         r"\lambda": "() weight decay, as L2 penalty",
     },

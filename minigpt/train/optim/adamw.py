@@ -31,7 +31,7 @@ def formula_update(group: Settings, parameters: list[Tensor], states: list[State
     \theta_t &= \theta_{t-1} - \eta \left(\frac{\hat{m}_t}{\sqrt{\hat{v}_t} + \epsilon} + \lambda \theta_{t-1}\right)
     \end{aligned}""",
     where=[r"\hat{m}_t = \frac{m_t}{1 - \beta_1^t}", r"\hat{v}_t = \frac{v_t}{1 - \beta_2^t}"],
-    symbols={**SYMBOLS, r"\lambda": "() weight decay, per unit of learning rate"},
+    symbols=SYMBOLS | {r"\lambda": "() weight decay, per unit of learning rate"},
     source="Kingma & Ba 2015, arXiv:1412.6980, Algorithm 1; Loshchilov & Hutter 2019, arXiv:1711.05101, Algorithm 2",
 )
 class AdamW(EquationOptimizer):
