@@ -17,13 +17,12 @@ from torch import Tensor
 from torch.autograd import forward_ad
 from torch.utils.flop_counter import register_flop_formula
 
-from .flash_backward import keys_values_kernel, normaliser_kernel, queries_kernel
 from .flash_forward import forward_kernel
+from .launches import block_e, launch_forward, launch_keys_values, launch_normaliser, launch_queries
 from .tile_sizes import FORWARD, KEYS_VALUES, QUERIES, Tiles, tiles_for
 
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 LARGEST_WIDTH = 256
-LOG2_E = math.log2(math.e)
 INTERPRETED = not isinstance(forward_kernel, triton.JITFunction)  # TRITON_INTERPRET=1: the kernels run on the CPU
 
 
@@ -61,12 +60,7 @@ def fused_attention(
 def flash_forward(q: Tensor, k: Tensor, v: Tensor, causal: bool, window: int, scale: float) -> tuple[Tensor, Tensor]:
     """The forward kernel: output and log-sum-exp; ``window`` 0 is none."""
     o, lse = _heads_like(q), _rows_like(q)
-    tiles, settings = _settings(FORWARD, q, k, causal, window)
-    sizes = (q.shape[1], q.shape[2], k.shape[2], window, scale * LOG2_E)
-    with torch.cuda.device_of(q):
-        forward_kernel[_grid(q, tiles.block_t)](
-            *(q, k, v, o, lse), *_strides(q, k, v, o), *sizes, **settings
-        )  # fmt: skip
+    launch_forward(_tiles(FORWARD, q), q, k, v, o, lse, causal, window, scale)
     return o, lse
 
 
@@ -77,21 +71,10 @@ def flash_backward(
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """The three kernels of the backward pass: the gradients of q, k and v."""
     dq, dk, dv, d = _heads_like(q), _heads_like(k), _heads_like(v), _rows_like(q)
-    (_, n_heads, n_queries, _), (_, n_groups, n_keys, _) = q.shape, k.shape
-    sizes = (n_queries, n_keys, window, scale, scale * LOG2_E)
-    with torch.cuda.device_of(q):
-        tiles, settings = _settings(QUERIES, q, k, causal, window)
-        rows = {name: settings[name] for name in ("E", "BLOCK_T", "BLOCK_E", "enable_fp_fusion")}
-        normaliser_kernel[_grid(q, tiles.block_t)](
-            *(o, do, lse, dlse, d), *_strides(o, do, dlse), n_heads, n_queries, **rows
-        )  # fmt: skip
-        queries_kernel[_grid(q, tiles.block_t)](
-            *(q, k, v, do, lse, d, dq), *_strides(q, k, v, do, dq), n_heads, *sizes, **settings
-        )  # fmt: skip
-        tiles, settings = _settings(KEYS_VALUES, q, k, causal, window)
-        keys_values_kernel[_grid(k, tiles.block_s)](
-            *(q, k, v, do, lse, d, dk, dv), *_strides(q, k, v, do, dk, dv), n_groups, *sizes, **settings
-        )  # fmt: skip
+    tiles = _tiles(QUERIES, q)
+    launch_normaliser(tiles, o, do, lse, dlse, d)
+    launch_queries(tiles, q, k, v, do, lse, d, dq, causal, window, scale)
+    launch_keys_values(_tiles(KEYS_VALUES, q), q, k, v, do, lse, d, dk, dv, causal, window, scale)
     return dq, dk, dv
 
 
@@ -141,33 +124,8 @@ def visible_pairs(n_queries: int, n_keys: int, causal: bool, window: int) -> int
     return sum(min(n, window or n) for n in seen)
 
 
-def _settings(direction: str, q: Tensor, k: Tensor, causal: bool, window: int) -> tuple[Tiles, dict[str, Any]]:
-    """The tiles of a kernel, and all that is known when it is compiled."""
-    width = q.shape[-1]
-    block_e = max(16, triton.next_power_of_2(width))
-    tiles = tiles_for(direction, q.device, q.dtype, block_e)
-    return tiles, {
-        "GROUP": q.shape[1] // k.shape[1],
-        "E": width,
-        "CAUSAL": causal,
-        "WINDOWED": 0 < window < k.shape[2],  # a wider one is the whole past
-        "BLOCK_T": tiles.block_t,
-        "BLOCK_S": tiles.block_s,
-        "BLOCK_E": block_e,
-        "num_warps": tiles.n_warps,
-        "num_stages": tiles.n_stages,
-        "enable_fp_fusion": True,  # z · scale - m is one instruction; from Triton 3.10 on not unless asked for
-    }
-
-
-def _grid(x: Tensor, block: int) -> tuple[int]:
-    """One program for each block of rows of each head."""
-    batch, heads, rows, _ = x.shape
-    return (batch * heads * triton.cdiv(rows, block),)
-
-
-def _strides(*tensors: Tensor) -> list[tuple[int, ...]]:
-    return [x.stride() for x in tensors]
+def _tiles(kernel: str, q: Tensor) -> Tiles:
+    return tiles_for(kernel, q.device, q.dtype, block_e(q))
 
 
 def _heads_like(x: Tensor) -> Tensor:

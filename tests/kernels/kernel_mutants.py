@@ -140,19 +140,23 @@ TABLE = {
         ("mask=t < T, other=0.0) * LOG2_E\n    d =", "mask=t < T, other=0.0)\n    d ="),
         ("dv_strides, E, dv)", "dv_strides, E, dk)"),
     ],
-    "fused_attention": [
-        ("1 / math.sqrt(q.shape[-1]) if", "1 / q.shape[-1] if"),
+    "launches": [
         ('"GROUP": q.shape[1] // k.shape[1]', '"GROUP": 1'),
         ('"CAUSAL": causal', '"CAUSAL": True'),
         ('"WINDOWED": 0 < window < k.shape[2]', '"WINDOWED": 1 < window < k.shape[2]'),
         ('"WINDOWED": 0 < window < k.shape[2]', '"WINDOWED": 0 <= window < k.shape[2]'),
-        ("max(16, triton.next_power_of_2(width))", "triton.next_power_of_2(width)"),
+        ("max(16, triton.next_power_of_2(x.shape[-1]))", "triton.next_power_of_2(x.shape[-1])"),
         ("triton.cdiv(rows, block)", "max(1, rows // block)"),
         ("keys_values_kernel[_grid(k, tiles.block_s)]", "keys_values_kernel[_grid(q, tiles.block_s)]"),
+        ("window, scale * LOG2_E)", "window, scale)"),
+        ("LOG2_E)\n    with torch.cuda.device_of(q):\n        q", "1)\n    with torch.cuda.device_of(q):\n        q"),
+        ("LOG2_E)\n    with torch.cuda.device_of(q):\n        k", "1)\n    with torch.cuda.device_of(q):\n        k"),
+    ],
+    "fused_attention": [
+        ("1 / math.sqrt(q.shape[-1]) if", "1 / q.shape[-1] if"),
         ("dtype=torch.promote_types(x.dtype, torch.float32)", "dtype=x.dtype"),
         ("return *flash_backward(do, dlse, *ctx", "return *flash_backward(do, 0 * dlse, *ctx"),
         ("return dq, dk, dv", "return dq, dv, dk"),
-        ("scale, scale * LOG2_E)\n    with", "scale, scale)\n    with"),
     ],
     "head_tiles": [
         ("weight_VD + v.to(tl.int64)[:, None] * D + d", "weight_VD + v.to(tl.int64)[:, None] * (D + 1) + d"),
