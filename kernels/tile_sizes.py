@@ -75,7 +75,7 @@ TABLE = {
         KEYS_VALUES: (Tiles(32, 32, 8, 1), Tiles(16, 16, 4, 1), Tiles(16, 16, 4, 1)),
     },
 }
-TABLE["sm_89", 2] = TABLE["sm_86", 2]
+TABLE.setdefault(("sm_89", 2), TABLE["sm_86", 2])
 for row in ("sm_86", "sm_89", "sm_90", "sm_100", "sm_120"):
     TABLE[row, 4] = TABLE["sm_80", 4]
 INTERPRETED = Tiles(64, 64, 1, 1)  # on the CPU: the fewer tiles the quicker
@@ -88,7 +88,37 @@ def tiles_for(kernel: str, device: torch.device, dtype: torch.dtype, block_e: in
         return INTERPRETED
     if dtype == torch.float64:
         return DOUBLE
-    return TABLE[row_of(device), dtype.itemsize][kernel][(block_e > 64) + (block_e > 128)]
+    return TABLE[row_of(device), dtype.itemsize][kernel][column_of(block_e)]
+
+
+def column_of(block_e: int) -> int:
+    """The place of heads of width ``block_e`` ≤ 256 in an entry of ``TABLE``."""
+    return (block_e > 64) + (block_e > 128)
+
+
+def candidates(kernel: str, row: str, itemsize: int, block_e: int) -> list[Tiles]:
+    """The table's tiles, then those one step from them: what is worth timing on the GPU of a row.
+
+    A program keeps one side of its tile, BLOCK_T or for keys and values BLOCK_S, and passes over the other. A step
+    halves or doubles the other side, takes 4 warps for 8 or 8 for 4, alone or with the side that is kept, or has one
+    load more or less in flight. A kept side by itself is no step: twice the rows of a warp spill, half of them are
+    too few. When a neighbour is better and stands in the table, its own neighbours are the next list.
+    """
+    tiles = TABLE[row, itemsize][kernel][column_of(block_e)]
+    kept, passed = ("block_s", "block_t") if kernel == KEYS_VALUES else ("block_t", "block_s")
+    sides = tiles._asdict()
+    warps, keeping = (8, 2 * sides[kept]) if tiles.n_warps == 4 else (4, sides[kept] // 2)
+    steps: list[dict[str, int]] = [
+        {},
+        {passed: sides[passed] // 2},
+        {passed: sides[passed] * 2},
+        {"n_warps": warps},
+        {"n_warps": warps, kept: keeping},
+        {"n_stages": tiles.n_stages - 1},
+        {"n_stages": tiles.n_stages + 1},
+    ]
+    found = [tiles._replace(**step) for step in steps]
+    return [near for near in found if min(near.block_t, near.block_s) >= 16 and near.n_stages >= 1]
 
 
 class HeadTiles(NamedTuple):

@@ -33,6 +33,7 @@ ALLOWED_IN_KERNELS = {"torch", "triton", "minigpt.kernels", *sys.stdlib_module_n
 KERNEL_SITES = {  # the modules that may import minigpt.kernels, and what for
     "minigpt/model/fused.py": "a model runs them",
     "minigpt/bench/attention.py": "they are timed",
+    "minigpt/bench/tiles.py": "their tiles are timed",
     "minigpt/cli/kernels.py": "they are compiled for GPUs that are not here",
 }
 NOT_AT_IMPORT = (

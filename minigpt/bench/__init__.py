@@ -8,6 +8,7 @@ from minigpt.bench.attention import (
     kernel_error,
     measure_attention,
 )
+from minigpt.bench.tiles import TileBench, Tried, tune_tiles
 from minigpt.bench.training import SHAPES, Shape, train_step
 
 __all__ = [
@@ -16,8 +17,11 @@ __all__ = [
     "Measured",
     "Setting",
     "Shape",
+    "TileBench",
+    "Tried",
     "interpreted_error",
     "kernel_error",
     "measure_attention",
     "train_step",
+    "tune_tiles",
 ]

@@ -1,12 +1,15 @@
-"""The command that compiles the kernels for GPUs that are not here: `minigpt kernels`."""
+"""The command that compiles the kernels for GPUs that are not here, or times their tiles on one: `minigpt kernels`."""
 
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import torch
 import tyro
 from tqdm import tqdm
+
+from minigpt.bench import tune_tiles
 
 if TYPE_CHECKING:
     from minigpt.kernels.inspection import Job, Report
@@ -23,21 +26,25 @@ both run side by side. Bounds from counted instructions, not measurements: waiti
 
 @dataclass(frozen=True, kw_only=True)
 class Kernels:
-    """Compile our Triton kernels for GPUs that are not here, and read what comes out; no GPU is needed.
+    """Compile our Triton kernels and read what comes out, without a GPU, or find the fastest tiles on one.
 
     Attributes:
-        what: "check": a register spill in a loop, shared memory that a GPU does not have, a bound below the bar or an
-            error of the compiler is an error.
-        all: every GPU, dtype, width and mask instead of a choice; some minutes.
-        processes: how many compile at once.
+        what: "check": compile for GPUs that are not here; a register spill in a loop, shared memory that a GPU does not
+            have, a bound below the bar or an error of the compiler is an error. "tune": on a GPU, time the attention
+            kernels with the tiles of our table and their neighbours, and print the table's lines for it.
+        all: check every GPU, dtype, width and mask instead of a choice; some minutes.
+        processes: how many compile at once in a check.
     """
 
-    what: tyro.conf.Positional[Literal["check"]] = "check"
+    what: tyro.conf.Positional[Literal["check", "tune"]] = "check"
     all: bool = False
     processes: int = 2
 
     def __call__(self) -> None:
         """Print the table."""
+        if self.what == "tune":
+            tune()
+            return
         from minigpt.kernels import inspection
 
         inspection.refuse_interpreter()
@@ -51,6 +58,26 @@ class Kernels:
         if unfit:
             raise ValueError(f"{len(unfit)} of {len(jobs)} kernels are not fit to run: {', '.join(unfit)}")
         print(f"\n{len(jobs)} kernels, all fit to run: no spill in a loop, no more shared memory than there is")
+
+
+def tune() -> None:
+    """Print what each choice of tiles takes on this GPU, and the lines of ``TABLE`` that follow."""
+    if not torch.cuda.is_available():
+        raise ValueError(
+            f"tiles are timed on a CUDA GPU, and torch {torch.__version__} finds none here; "
+            "`minigpt kernels check` compiles the kernels without one"
+        )
+    from minigpt.kernels import inspection
+    from minigpt.kernels.tile_sizes import row_of
+
+    inspection.refuse_interpreter()
+    device = torch.device("cuda")
+    measured = tune_tiles(device, row_of(device))
+    print(measured)
+    print(f"\nThe best, for TABLE in kernels/tile_sizes.py:\n\n{measured.entry()}")
+    wrong = [str(one) for one in measured.tried if one.wrong]
+    if wrong:
+        raise ValueError(f"{len(wrong)} choices of tiles compute other numbers than the formula: {'; '.join(wrong)}")
 
 
 def compile_all(jobs: "list[Job]", processes: int) -> "list[Report]":

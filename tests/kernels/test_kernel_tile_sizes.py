@@ -9,6 +9,8 @@ from minigpt.kernels.tile_sizes import (
     KEYS_VALUES,
     QUERIES,
     TABLE,
+    Tiles,
+    candidates,
     head_tiles_for,
     row_of,
     tiles_for,
@@ -59,3 +61,49 @@ def test_the_width_chooses_the_tiles(block_e, place, monkeypatch):
     monkeypatch.setattr("minigpt.kernels.tile_sizes.row_of", lambda device: "sm_90")
     expected = TABLE["sm_90", 2][QUERIES][place]
     assert tiles_for(QUERIES, CUDA, torch.bfloat16, block_e) == expected
+
+
+@pytest.mark.parametrize(("row", "size"), TABLE, ids=str)
+def test_the_list_to_time_begins_with_the_table_and_is_short_and_near(row, size):
+    for kernel, by_width in TABLE[row, size].items():
+        for entry, width in zip(by_width, (64, 128, 256), strict=True):
+            first, *others = listed = candidates(kernel, row, size, width)
+            assert first == entry and 4 <= len(listed) <= 8 and len(set(listed)) == len(listed)
+            for near in others:
+                assert near.n_warps in (4, 8) and near.n_stages >= 1 and min(near[:2]) >= 16
+                assert all(a in (b // 2, b, 2 * b) for a, b in zip(near[:3], entry[:3], strict=True))
+                assert abs(near.n_stages - entry.n_stages) <= 1
+
+
+def test_a_step_changes_the_side_that_is_passed_over_the_warps_or_the_loads():
+    assert candidates(FORWARD, "sm_90", 2, 128) == [
+        Tiles(128, 64, 8, 3),
+        Tiles(128, 32, 8, 3),
+        Tiles(128, 128, 8, 3),
+        Tiles(128, 64, 4, 3),
+        Tiles(64, 64, 4, 3),
+        Tiles(128, 64, 8, 2),
+        Tiles(128, 64, 8, 4),
+    ]
+
+
+def test_the_kernel_of_keys_and_values_keeps_keys_and_passes_over_queries():
+    assert candidates(KEYS_VALUES, "sm_80", 2, 128) == [
+        Tiles(32, 64, 4, 2),
+        Tiles(16, 64, 4, 2),
+        Tiles(64, 64, 4, 2),
+        Tiles(32, 64, 8, 2),
+        Tiles(32, 128, 8, 2),
+        Tiles(32, 64, 4, 1),
+        Tiles(32, 64, 4, 3),
+    ]
+
+
+def test_a_side_below_16_and_no_load_in_flight_are_no_candidates():
+    assert candidates(KEYS_VALUES, "sm_80", 4, 64) == [
+        Tiles(16, 32, 4, 1),
+        Tiles(32, 32, 4, 1),
+        Tiles(16, 32, 8, 1),
+        Tiles(16, 64, 8, 1),
+        Tiles(16, 32, 4, 2),
+    ]
