@@ -77,7 +77,9 @@ def tune() -> None:
     print(f"\nThe best, for TABLE in kernels/tile_sizes.py:\n\n{measured.entry()}")
     wrong = [str(one) for one in measured.tried if one.wrong]
     if wrong:
-        raise ValueError(f"{len(wrong)} choices of tiles compute other numbers than the formula: {'; '.join(wrong)}")
+        raise ValueError(
+            f"{len(wrong)} of {len(measured.tried)} computed other numbers than the formula: {'; '.join(wrong)}"
+        )
 
 
 def compile_all(jobs: "list[Job]", processes: int) -> "list[Report]":

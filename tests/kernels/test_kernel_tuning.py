@@ -207,6 +207,11 @@ def test_a_line_has_milliseconds_the_ratio_to_the_tables_tiles_and_the_rate():
     ]
 
 
+def test_where_the_tables_tiles_did_not_run_there_is_no_ratio_to_them():
+    lines = str(TileBench("a GPU", ROW, made(math.inf, 1e-3))).splitlines()
+    assert lines[-2].split()[:-1][-2:] == ["2", "1.000"]  # stages, ms
+
+
 def test_what_is_checked_is_compiled_as_what_is_timed_and_ends_within_a_tile():
     sides = {side for _, sides, _ in lists() for side in sides if side > 16}
     assert tiles.CHECKED_LENGTH % 16 == 0 and all(tiles.CHECKED_LENGTH % side for side in sides)
@@ -274,7 +279,7 @@ def test_the_command_fails_where_numbers_are_wrong(on_a_gpu, capsys):
     assert raised.value.code == 2
     printed, error = capsys.readouterr()
     assert printed.endswith(TileBench("", ROW, all_of(ROW, 1.0)).entry() + "\n")
-    assert error.startswith("minigpt: 1 choices of tiles compute other numbers than the formula: forward ")
+    assert error.startswith("minigpt: 1 of 8 computed other numbers than the formula: forward ")
 
 
 def test_while_triton_interprets_nothing_is_timed(monkeypatch, capsys):
