@@ -75,7 +75,7 @@ def tune() -> None:
     measured = tune_tiles(device, row_of(device))
     print(measured)
     print(f"\nThe best, for TABLE in kernels/tile_sizes.py:\n\n{measured.entry()}")
-    wrong = [str(one) for one in measured.tried if one.wrong]
+    wrong = [" ".join(str(one).split()) for one in measured.tried if one.wrong]
     if wrong:
         raise ValueError(
             f"{len(wrong)} of {len(measured.tried)} computed other numbers than the formula: {'; '.join(wrong)}"
