@@ -61,7 +61,7 @@ def _for_task(what: str, *, steps: int, reading: float = 0.6) -> Recipe:
         },
         training={
             "optimizer": "muon",
-            "learning_rate": 0.015,
+            "learning_rate": 0.01,
             "final_learning_rate": 0.0,
             "batch_size": 24,
             "steps": steps,

@@ -7,7 +7,7 @@
     User: Anna went to see Tom. She gave the red kite to him. Who has the red kite?
     Bot: Tom has it.
     User: Where is he?
-    Bot: He is on the hill.
+    Bot: On the hill.
 
 A question right after another, with nothing told between, is a follow-up: it says "it", "she" or "he" of what has just
 been spoken of. Whoever a new bit of the story begins with is called by name again.

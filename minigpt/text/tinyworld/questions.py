@@ -44,12 +44,12 @@ KINDS = {
     "where thing": Wording(
         ("Where is {full}?", "{full}在哪里？"),
         ("Where is it?", "它在哪里？"),
-        ("It is {answer}.", "它在{answer}。"),
+        ("{Answer}.", "在{answer}。"),
     ),
     "where person": Wording(
         ("Where is {name}?", "{name}在哪里？"),
         ("Where is {subject}?", "{subject}在哪里？"),
-        ("{Subject} is {answer}.", "{Subject}在{answer}。"),
+        ("{Answer}.", "在{answer}。"),
     ),
     "which": Wording(
         ("Which thing does {name} have?", "{name}拿着哪样东西？"),

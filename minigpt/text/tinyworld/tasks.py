@@ -38,16 +38,19 @@ def _words(language: int, *tables: Sequence[tuple[str, ...]]) -> str:
     return "|".join(sorted((row[language] for table in tables for row in table), key=len, reverse=True))
 
 
-# What a tokenizer may join: where something is, such as " in the park"; a word for a thing, a colour or a place, with
-# the blank before it; a capitalised word; a punctuation mark; and the phrases between them. So " was playing" may be
-# one token, while a thing is the same token wherever it is spoken of; and no token reaches across a question mark or a
-# line end into an answer.
-PREPOSITIONS = "|".join(sorted({place.preposition for place in PLACES}))
+# What a tokenizer may join: a question's end and who speaks next; where something is, such as " in the park"; a word
+# for a thing, a colour or a place, with the blank before it; a capitalised word; a punctuation mark; and the phrases
+# between them. So " was playing" may be one token, while a thing is the same token wherever it is spoken of; and no
+# token reaches across a question mark or a line end into an answer.
+WHERE = "|".join(f" {word}|{word.capitalize()}" for word in sorted({place.preposition for place in PLACES}))
 WORDS = (
-    rf" (?:{PREPOSITIONS}) the (?:{_words(0, PLACES)})\b| (?:{_words(0, COLOURS, THINGS, PLACES)})\b"
+    rf"(?:{WHERE}) the (?:{_words(0, PLACES)})\b| (?:{_words(0, COLOURS, THINGS, PLACES)})\b"
     rf"|{_words(1, PEOPLE, COLOURS, THINGS, PLACES)}"
 )
-PHRASES = rf"\p{{Lu}}\p{{Ll}}*(?:: )?|{WORDS}|(?:(?!{WORDS})[^\p{{Lu}}\n:：?？。，])+：?|[:：?？。，]|\n+"
+PHRASES = (
+    rf"[?？]\n\p{{L}}+(?:: |：)|{WORDS}|\p{{Lu}}\p{{Ll}}*(?:: )?|(?:(?!{WORDS})[^\p{{Lu}}\n:：?？。，])+：?"
+    r"|[:：?？。，]|\n+"
+)
 
 
 class Part(NamedTuple):
