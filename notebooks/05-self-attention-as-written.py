@@ -453,8 +453,8 @@ by_heads = sum(
 check_same(y, by_heads)
 
 # %% mystnb={"image": {"alt": "Four heat maps: each head attends to other positions."}}
-figure, four = plt.subplots(1, 4, figsize=(10, 2.8), layout="constrained")
-for number, (axes, head) in enumerate(zip(four, heads, strict=True), start=1):
+figure, four = plt.subplots(2, 2, figsize=(6, 6), layout="constrained")
+for number, (axes, head) in enumerate(zip(four.flat, heads, strict=True), start=1):
     weights = mg.causal_attention(x @ w_q[:, head], x @ w_k[:, head], torch.eye(6))
     heat_map(axes, weights, f"head {number}", numbers=False)
 

@@ -540,18 +540,18 @@ def losses_of(deep, steps):
 
 # %% mystnb={"image": {"alt": "Pre-norm: the stream grows, the loss falls fast. Post-norm: neither does."}}
 steps = 2 if QUICK else 80
-figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
+figure, (above, below) = plt.subplots(2, 1, figsize=(5.2, 5.8), layout="constrained")
 curves = {}
 for placement, colour in (("pre", "tab:blue"), ("post", "tab:red")):
-    left.plot(stream_sizes(twelve_blocks(placement, 0)), "o-", color=colour, label=f"{placement}-norm")
+    above.plot(stream_sizes(twelve_blocks(placement, 0)), "o-", color=colour, label=f"{placement}-norm")
     curves[placement] = [losses_of(twelve_blocks(placement, seed), steps) for seed in range(3)]
     for number, losses in enumerate(curves[placement]):
-        right.plot(losses, color=colour, alpha=0.8, label=f"{placement}-norm" if number == 0 else None)
-right.axhline(floor, color="black", ls=":", label="floor")
-left.set(xlabel="block", ylabel="size of the stream (rms)", ylim=(0, None))
-right.set(xlabel="step", ylabel="loss (nats per word)")
-left.legend(frameon=False)
-right.legend(frameon=False)
+        below.plot(losses, color=colour, alpha=0.8, label=f"{placement}-norm" if number == 0 else None)
+below.axhline(floor, color="black", ls=":", label="floor")
+above.set(xlabel="block", ylabel="size of the stream (rms)", ylim=(0, None))
+below.set(xlabel="step", ylabel="loss (nats per word)")
+above.legend(frameon=False)
+below.legend(frameon=False)
 plt.show()
 
 for placement, three in curves.items():

@@ -398,15 +398,16 @@ def smooth(values, over=20):
     return [sum(values[max(0, i - over) : i + 1]) / len(values[max(0, i - over) : i + 1]) for i in range(len(values))]
 
 
-figure, three = plt.subplots(1, 3, figsize=(9, 3.2), layout="constrained", sharey=True)
+figure, three = plt.subplots(3, 1, figsize=(5.2, 6.6), layout="constrained", sharex=True, sharey=True)
 for axes, (name, run) in zip(three, runs.items(), strict=True):
     steps, losses = run.column("loss")
     axes.plot(steps, smooth(losses), label="training")
     axes.plot(*run.column("validation_loss"), "o-", ms=4, label="validation")
     axes.axhline(validation.floor, color="black", ls=":", label="floor")
-    axes.set(title=name, xlabel="step", ylim=(0, 4))
-three[0].set(ylabel="loss (nats per token)")
-three[2].legend(frameon=False)
+    axes.set(title=name, ylim=(0, 4))
+three[1].set(ylabel="loss (nats per token)")
+three[2].set(xlabel="step")
+three[0].legend(frameon=False)
 plt.show()
 
 for name, run in runs.items():
@@ -472,7 +473,7 @@ ways = {
 }
 order = logits.argsort(descending=True)[:10]
 names = [tokenizer.decode([i]).strip() for i in order.tolist()]
-figure, six = plt.subplots(2, 3, figsize=(8.6, 5.4), layout="constrained", sharex=True, sharey=True)
+figure, six = plt.subplots(3, 2, figsize=(6, 7.2), layout="constrained", sharex=True, sharey=True)
 for axes, (name, how) in zip(six.flat, ways.items(), strict=True):
     chosen = next_token_probabilities(logits, **how)
     axes.barh(range(10), chosen[order], color="tab:blue")

@@ -131,11 +131,10 @@ plt.show()
 # ## Teach it
 #
 # The recipe `translate` names the parts and settings that suit the task. We train for a
-# part of its steps and on smaller batches, because a notebook should not take longer than
-# a cup of tea.
+# part of its steps, because a notebook should not take longer than a cup of tea.
 
 # %%
-STEPS, BATCH = (2, 2) if QUICK else (600, 8)
+STEPS, BATCH = (2, 2) if QUICK else (700, 24)
 
 recipe = mg.RECIPES["translate"]
 parts = {**recipe.model, "context_length": CONTEXT}
@@ -262,17 +261,17 @@ layer, head = divmod(focus.argmax().item(), focus.shape[1])
 print(f"the sharpest head: layer {layer + 1}, head {head + 1}")
 
 # %% [markdown]
-# One line for each token that was to be written; in it the given text, the darker the
-# more the head attended to it when that token was due.
+# One line for each token of the first sentence that was to be written (a rare character is
+# two tokens, shown as one); in it the given text, the darker the more the head attended to
+# it when that token was due.
 
 
 # %%
 class Lookup:
     """What was written, and what was looked at for it."""
 
-    def __init__(self, written, given, weights):
-        self.rows = list(zip(written, weights.tolist(), strict=True))
-        self.given = given
+    def __init__(self, rows, given):
+        self.rows, self.given = rows, given
 
     def _repr_html_(self):
         lines = ""
@@ -295,8 +294,17 @@ class Lookup:
         return "\n".join(f"{token!r} ← {given!r} ({w:.0%})" for token, (w, given) in best)
 
 
-tokens = [tokenizer.decode([i]).strip("\n") for i in ids]
-Lookup(tokens[start:stop], tokens[:start], weights[layer, head])
+rows, piece = [], []
+for token, row in zip(ids[start:stop], weights[layer, head].tolist(), strict=True):
+    piece.append(token)
+    written = tokenizer.decode(piece).strip("\n")
+    if "\ufffd" in written:  # a part of a character: the next token has the rest
+        continue
+    rows.append((written, row))
+    piece = []
+    if written.endswith("。"):
+        break
+Lookup(rows, [tokenizer.decode([i]) for i in ids[:start]])
 
 # %% [markdown]
 # **Try it yourself.** Give the translator a sentence of your own. What does it do with a

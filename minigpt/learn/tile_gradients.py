@@ -24,9 +24,9 @@ from minigpt.learn.tiles import tile_scores, visited, widened
         r"\mathrm{dS}_{ts} = P_{ts} (\mathrm{dP}_{ts} - D_t)",
         r"\mathrm{dP}_{ts} = \mathrm{dO}_t \cdot v_s",
         r"D_t = \mathrm{dO}_t \cdot o_t - c_t",
-        r"P_{ts} = \exp(\frac{q_t \cdot k_s}{\sqrt{E}} - L_t)",
+        r"P_{ts} = \exp\left(\frac{q_t \cdot k_s}{\sqrt{E}} - L_t\right)",
         r"o_t = \sum_{s=1}^{t} P_{ts} v_s",
-        r"L_t = \log(\sum_{s=1}^{t} \exp(\frac{q_t \cdot k_s}{\sqrt{E}}))",
+        r"L_t = \log\left(\sum_{s=1}^{t} \exp\left(\frac{q_t \cdot k_s}{\sqrt{E}}\right)\right)",
     ],
     symbols={
         "q": "(T, E) queries",
