@@ -55,11 +55,12 @@ class RowDataset:
         fingerprint: a text that tells this data from other data.
         keep: what stays of a row that is longer than T + 1 tokens: its "start", or its "end", where the answers are.
         floor: the least expected loss that a model can have, in nats per token; ``None`` where nobody knows it.
-        reading_steps: at the first so many steps everything counts, also what is given.
+        reading_steps: at the first so many steps what is given counts too.
+        reading_share: how much of it then, drawn row by row; 1 is all.
         cached: what is kept of the stream: the steps that are being dealt.
 
     Raises:
-        ValueError: if there is no row, the context is no positive number, or ``keep`` is unknown.
+        ValueError: if there is no row, the context is no positive number, the share is none, or ``keep`` is unknown.
     """
 
     row: Callable[[int], Row]
@@ -70,6 +71,7 @@ class RowDataset:
     keep: str = "start"
     floor: float | None = None
     reading_steps: int = 0
+    reading_share: float = 1.0
     cached: dict[tuple[int, int], list[Row]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -77,6 +79,8 @@ class RowDataset:
             raise ValueError(f"n_rows={self.n_rows} must be at least 1; give a text that is not empty")
         if self.context_length < 1:
             raise ValueError(f"context_length={self.context_length} must be at least 1 token")
+        if not 0 <= self.reading_share <= 1:
+            raise ValueError(f"reading_share={self.reading_share} must be between 0 and 1, a share of what is given")
         if self.keep not in CUTS:
             raise ValueError(f"keep={self.keep!r} is unknown; choose one of {', '.join(CUTS)}")
 
@@ -104,9 +108,9 @@ class RowDataset:
         """
         check_batch(step, batch_size, rank, world_size)
         share = batch_size // world_size
-        endless, everything = self.n_rows is None, step < self.reading_steps
+        endless, read = self.n_rows is None, self.reading_share if step < self.reading_steps else 0.0
         rows = self._dealt(step, batch_size) if endless else self._in_order(step, batch_size, seed)
-        return self._padded(rows[rank * share : (rank + 1) * share], everything, WIDTHS if endless else 1)
+        return self._padded(rows[rank * share : (rank + 1) * share], read, WIDTHS if endless else 1)
 
     def windows(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Every row once, in order.
@@ -148,7 +152,7 @@ class RowDataset:
         place = shuffled(turn, DEALT_TOGETHER, DEALING_SEED, hand) * batch_size
         return self.cached[hand, batch_size][place : place + batch_size]
 
-    def _padded(self, rows: Sequence[Row], everything: bool = False, multiple: int = 1) -> tuple[Tensor, Tensor]:
+    def _padded(self, rows: Sequence[Row], read: float = 0.0, multiple: int = 1) -> tuple[Tensor, Tensor]:
         longest = max(len(row.ids) for row in rows) - 1
         longest = min(longest + -longest % multiple, self.context_length)
         inputs = np.zeros((len(rows), longest), dtype=np.int64)
@@ -156,7 +160,9 @@ class RowDataset:
         for i, (ids, counts) in enumerate(rows):
             check_ids_below(ids, self.vocab_size)
             inputs[i, : len(ids) - 1] = ids[:-1]
-            learnt = np.array(counts[1:]) | everything
+            learnt = np.array(counts[1:])
+            if read:  # the same row, the same sample
+                learnt |= np.random.default_rng(ids).random(len(learnt)) < read
             targets[i, : len(ids) - 1] = np.where(learnt, ids[1:], IGNORED_TARGET)
         return torch.from_numpy(inputs), torch.from_numpy(targets)
 

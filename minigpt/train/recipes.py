@@ -22,8 +22,8 @@ class Recipe:
         tokenizer: where neither the caller nor a pretrained model brings one.
         documents: whether a text is read as documents, a row each, and not as one long row of tokens.
         epochs: how often each document is read, where no number of steps is set.
-        reading: the share of the steps, from the first on, in which what is given counts as well as what is to be
-            answered: a model that has learnt to read learns to answer sooner.
+        reading: the share of the steps, from the first on, in which a sample of what is given counts as well as what
+            is to be answered: a model that has learnt to read learns to answer sooner.
     """
 
     summary: str
@@ -104,7 +104,7 @@ RECIPES: dict[str, Recipe] = {
     "story": _for_task("to tell the stories of the tiny world", steps=3200, reading=0.0),
     "translate": _for_task("to translate the stories of the tiny world", steps=1600, reading=0.0),
     "qa": _for_task("to answer questions about the stories of the tiny world", steps=6000),
-    "dialogue": _for_task("to talk about the stories of the tiny world", steps=6000),
+    "dialogue": _for_task("to talk about the stories of the tiny world", steps=6500),
 }
 
 

@@ -48,6 +48,19 @@ def test_at_the_reading_steps_what_is_given_counts_too():
     assert data.batch(0, 1)[1].dtype == torch.int64
 
 
+def test_at_the_reading_steps_a_sample_of_what_is_given_counts():
+    generator = np.random.default_rng(0)
+    rows = [Row(generator.integers(VOCAB, size=40).tolist(), [False] * 30 + [True] * 10) for _ in range(200)]
+    data = RowDataset(lambda i: rows[i % 200], None, 39, VOCAB, "", reading_steps=25, reading_share=0.3)
+    counts = torch.cat([data.batch(step, 8)[1] for step in range(25)]) != IGNORED_TARGET
+    assert counts[:, 29:].all()
+    assert abs(counts[:, :29].double().mean() - 0.3) < 0.02  # 3 standard deviations
+    assert counts[:, :29].double().mean(0).min() > 0.15  # each position has its turn
+    halves = [data.batch(3, 8, rank=rank, world_size=2)[1] for rank in range(2)]
+    assert torch.equal(torch.cat(halves), data.batch(3, 8)[1])
+    assert (data.batch(25, 8)[1][:, :29] == IGNORED_TARGET).all()
+
+
 def test_what_is_filled_in_changes_neither_the_loss_nor_the_gradient():
     """The loss of padded rows is that of the rows one by one, weighted by their tokens."""
     model = GPT(
@@ -130,6 +143,7 @@ def test_ids_may_come_as_arrays():
         (lambda: rows(n_rows=0), "n_rows=0 must be at least 1"),
         (lambda: rows(context_length=0), "context_length=0 must be at least 1"),
         (lambda: rows(keep="middle"), "keep='middle' is unknown"),
+        (lambda: RowDataset(ragged, None, 16, VOCAB, "", reading_share=1.5), "reading_share=1.5 must be between"),
         (lambda: list(rows().windows(2)), "stream without end"),
         (lambda: list(rows(3).windows(0)), "batch_size=0"),
         (lambda: rows().batch(-1, 2), "step=-1"),

@@ -32,6 +32,8 @@ QUESTIONS = 8  # about one story, if there are so many
 
 READ = 2000  # examples that a tokenizer is trained on
 
+READING_SHARE = 0.15  # of what is given, at the reading steps: all of it would drown the few words of an answer
+
 
 def _words(language: int, *tables: Sequence[tuple[str, ...]]) -> str:
     """A pattern of all words of some tables, the longer of two that begin alike first."""
@@ -144,7 +146,7 @@ def task_rows(
         tokenizer: encodes each part by itself, as it will be when the model is asked.
         context_length: T, in tokens; what is longer loses its beginning.
         n_rows: the first so many examples, with the floor of their loss; ``None`` for a stream without end.
-        reading_steps: at the first so many steps what is given counts too.
+        reading_steps: at the first so many steps a sample of what is given counts too.
 
     Raises:
         ValueError: if there is no such task.
@@ -159,7 +161,9 @@ def task_rows(
         return Row(ids, counts)
 
     sample = [example(world, i) for i in range(20)]  # tells another edition of the language from this one
-    fingerprint = hashlib.sha256(f"{task}/{world}/{n_rows}/{reading_steps}/{sample}".encode()).hexdigest()[:16]
+    fingerprint = hashlib.sha256(
+        f"{task}/{world}/{n_rows}/{reading_steps}/{READING_SHARE}/{sample}".encode()
+    ).hexdigest()[:16]
     return RowDataset(
         row,
         n_rows,
@@ -169,6 +173,7 @@ def task_rows(
         keep="end",
         floor=None if n_rows is None else task_floor(task, world, tokenizer),
         reading_steps=reading_steps,
+        reading_share=READING_SHARE,
     )
 
 
