@@ -26,6 +26,7 @@ import minigpt as mg
 from minigpt.text.rows import Row, RowDataset
 from minigpt.text.tinyworld import TASKS, encode_parts, task_text
 from minigpt.text.tinyworld.tasks import PHRASES
+from minigpt.text.tinyworld.words import COLOURS, PEOPLE
 
 QUICK = bool(os.environ.get("MINIGPT_QUICK"))
 
@@ -230,7 +231,8 @@ if not QUICK:
 # comes from. Attention is how. The model's attention function returns outputs, not
 # weights, and the trick of [notebook 05](05-self-attention-as-written.ipynb) helps:
 # with the identity as values the output *is* the weights. We put a function into each
-# block that notes them.
+# block that notes them, and take the head that looks most at the English of each name
+# and colour when the Chinese is due.
 
 
 # %%
@@ -256,9 +258,15 @@ def weights_of(model, ids):
 
 ids, [(_, start, stop)] = encode_parts(pair(world, 0), tokenizer)
 weights = weights_of(model, ids)[:, :, start - 1 : stop - 1, :start]  # from what writes to what was given
-focus = weights.amax(-1).mean(-1)  # how sharply each head looks at the given text
-layer, head = divmod(focus.argmax().item(), focus.shape[1])
-print(f"the sharpest head: layer {layer + 1}, head {head + 1}")
+tokens = [tokenizer.decode([i]) for i in ids]
+english = {word.zh: word.en for word in PEOPLE + COLOURS}
+right = torch.zeros(weights.shape[:2])  # how much of each head's weight is on the English of a name or a colour
+named = [(row, english[token]) for row, token in enumerate(tokens[start:stop]) if token in english]
+for row, word in named:
+    places = [place for place, token in enumerate(tokens[:start]) if token.strip() == word]
+    right += weights[:, :, row, places].sum(-1) / len(named)
+layer, head = divmod(right.argmax().item(), right.shape[1])
+print(f"the head that looks words up: layer {layer + 1}, head {head + 1}, with {right.max():.0%} of its weight")
 
 # %% [markdown]
 # One line for each token of the first sentence that was to be written (a rare character is
@@ -304,7 +312,7 @@ for token, row in zip(ids[start:stop], weights[layer, head].tolist(), strict=Tru
     piece = []
     if written.endswith("。"):
         break
-Lookup(rows, [tokenizer.decode([i]) for i in ids[:start]])
+Lookup(rows, tokens[:start])
 
 # %% [markdown]
 # **Try it yourself.** Give the translator a sentence of your own. What does it do with a
@@ -327,7 +335,8 @@ Lookup(rows, [tokenizer.decode([i]) for i in ids[:start]])
 # </details>
 #
 # **Try it yourself.** What share of a batch counts? Questions and conversations are
-# trained with `reading_steps`, at which everything counts. What is the share then?
+# trained with `reading_steps`, at which a sample of what is given counts too. What is the
+# share if all of it does?
 #
 # <details>
 # <summary>Answer</summary>
