@@ -45,7 +45,7 @@ nitpicky = True
 # What others document: a look-up there would need the network.
 nitpick_ignore_regex = [
     ("py:class", r"(torch|numpy|pathlib|os|types|contextlib|collections\.abc|tiktoken|_regex)\..*"),
-    ("py:class", "Axes|Figure"),  # matplotlib's, imported for type checkers only
+    ("py:class", "Axes|Figure|Tiles"),  # matplotlib's and the kernels', imported for type checkers only
     ("py:class", r"minigpt\.evaluate\.checks\.draw\.[TM]"),  # type variables
 ]
 autodoc_member_order = "bysource"
