@@ -47,8 +47,8 @@ def fused_attention(
     Raises:
         ValueError: if shapes, dtypes, devices or the window do not fit, or a derivative in forward mode is asked for.
     """
-    _refuse_forward_mode("fused attention", "attention='formula'", q, k, v)
-    q, k, v = _autocast(q, k, v)
+    refuse_forward_mode("fused attention", "attention='formula'", q, k, v)
+    q, k, v = autocast(q, k, v)
     _check_tensors(q, k, v)
     if window is not None and (not causal or window < 1):
         raise ValueError(f"window={window} with causal={causal}; expected causal=True and a window of at least 1")
@@ -139,7 +139,7 @@ def _rows_like(x: Tensor) -> Tensor:
     return x.new_empty(x.shape[:3], dtype=torch.promote_types(x.dtype, torch.float32))
 
 
-def _autocast(*tensors: Tensor) -> list[Tensor]:
+def autocast(*tensors: Tensor) -> list[Tensor]:
     """The tensors as an enabled autocast wants them."""
     kind = tensors[0].device.type
     if not torch.is_autocast_enabled(kind):
@@ -147,8 +147,8 @@ def _autocast(*tensors: Tensor) -> list[Tensor]:
     return [x.to(torch.get_autocast_dtype(kind)) for x in tensors]
 
 
-def _refuse_forward_mode(name: str, instead: str, *tensors: Tensor) -> None:
-    # The operator would let the tangent drop, and the derivative would be 0.
+def refuse_forward_mode(name: str, instead: str, *tensors: Tensor) -> None:
+    """Raise an error where the operator would let a tangent drop, and the derivative would be 0."""
     if any(forward_ad.unpack_dual(x).tangent is not None for x in tensors):
         raise ValueError(
             f"{name} has no derivative in forward mode (torch.func.jvp): use {instead}, or reverse mode (backward)"

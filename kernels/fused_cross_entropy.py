@@ -19,7 +19,7 @@ import triton
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
-from .fused_attention import DTYPES, INTERPRETED, _autocast, _refuse_forward_mode
+from .fused_attention import DTYPES, INTERPRETED, autocast, refuse_forward_mode
 from .head_tiles import gradient_kernel, loss_kernel, product_kernel
 from .tile_sizes import HeadTiles, head_tiles_for
 
@@ -44,8 +44,8 @@ def fused_cross_entropy(
     Raises:
         ValueError: if shapes, dtypes or devices do not fit, or a derivative in forward mode is asked for.
     """
-    _refuse_forward_mode("the fused loss", "next_token_loss", x, weight)
-    x, weight = _autocast(x, weight)
+    refuse_forward_mode("the fused loss", "next_token_loss", x, weight)
+    x, weight = autocast(x, weight)
     _check_tensors(x, weight, targets)
     rows = x.flatten(0, -2) if x.dim() > 1 else x[None]
     targets = targets.masked_fill(targets == ignore_index, -1).flatten()

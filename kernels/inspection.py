@@ -33,7 +33,7 @@ from triton.compiler import ASTSource
 from . import head_tiles, machine_code, rms_norm
 from .flash_backward import keys_values_kernel, normaliser_kernel, queries_kernel
 from .flash_forward import forward_kernel
-from .tile_sizes import FORWARD, HEAD_TABLE, KEYS_VALUES, QUERIES, TABLE, HeadTiles, Tiles
+from .tile_sizes import FORWARD, HEAD_TABLE, KEYS_VALUES, PRODUCTS, QUERIES, TABLE, HeadTiles, Tiles, column_of
 
 
 class Target(NamedTuple):
@@ -104,7 +104,6 @@ HEAD = {
     "head_dx": head_tiles.product_kernel,
     "head_dweight": head_tiles.product_kernel,
 }
-PRODUCTS = {FORWARD: 2, QUERIES: 3, KEYS_VALUES: 4}  # of BLOCK_T × BLOCK_S × E in a pass
 BARS = {("sm_90", FORWARD, 128): 0.50, ("sm_80", FORWARD, 128): 0.35}  # the least bound without overlap, 16-bit
 
 
@@ -236,7 +235,7 @@ def _tiles(job: Job) -> Tiles | HeadTiles:
     if job.kernel in ROWS:
         return Tiles(1, 1, rms_norm.n_warps(triton.next_power_of_2(job.width)), 1)
     table = TABLE[job.target, 4 if job.dtype == "fp32" else 2]
-    return table.get(job.kernel, table[QUERIES])[(job.width > 64) + (job.width > 128)]
+    return table.get(job.kernel, table[QUERIES])[column_of(job.width)]
 
 
 def _compile(job: Job, tiles: Tiles | HeadTiles) -> Any:

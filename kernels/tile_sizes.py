@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 
 FORWARD, QUERIES, KEYS_VALUES = "forward", "queries", "keys_values"  # the kernels with tiles; two are of the backward
+PRODUCTS = {FORWARD: 2, QUERIES: 3, KEYS_VALUES: 4}  # of BLOCK_T × BLOCK_S × E, for each tile that is passed
 
 
 class Tiles(NamedTuple):

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 Timer = Callable[[Callable[[], object]], float]  # seconds of one run
 WRITTEN = {"forward": ("o", "lse"), "queries": ("dq",), "keys_values": ("dk", "dv")}  # by each kernel
 READ = {kernel: ("q", "k", "v", *(() if kernel == "forward" else ("do", "lse", "d"))) for kernel in WRITTEN}
-PRODUCTS = {"forward": 2, "queries": 3, "keys_values": 4}
 # The largest error against float64 that is rounding, relative to the largest number of an output.
 ROUNDING = {torch.float16: 3e-3, torch.bfloat16: 2.5e-2}
 # Not a multiple of any tile but of 16, as the timed length is, so that Triton compiles one kernel for both.
@@ -63,6 +62,8 @@ class Tried(NamedTuple):
     @property
     def rate(self) -> float:
         """Operations per second."""
+        from minigpt.kernels.tile_sizes import PRODUCTS
+
         return PRODUCTS[self.kernel] * self.setting.flops[0] / 2 / self.seconds
 
     def __str__(self) -> str:

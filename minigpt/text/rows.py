@@ -60,7 +60,7 @@ class RowDataset:
         cached: what is kept of the stream: the steps that are being dealt.
 
     Raises:
-        ValueError: if there is no row, the context is no positive number, the share is none, or ``keep`` is unknown.
+        ValueError: if there is no row, the context, the share or ``keep`` is not as above.
     """
 
     row: Callable[[int], Row]

@@ -195,6 +195,14 @@ def test_a_phrase_can_be_a_token():
     assert len(tokenizer.encode(TinyWorld().text(100))) < 50 * 100
 
 
+@pytest.mark.parametrize(
+    ("language", "ends"), [("en", {"?\nBot: ", " in the park", "In the park"}), ("zh", {"？\n助手："})]
+)
+def test_a_question_s_end_with_who_speaks_next_and_where_something_is_can_be_a_token(language, ends):
+    tokenizer = task_tokenizer("dialogue", TinyWorld(language), 1024)
+    assert ends <= {tokenizer.token_bytes(i).decode("utf-8", "replace") for i in range(tokenizer.vocab_size)}
+
+
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_a_thing_a_colour_a_place_and_a_name_is_one_token_wherever_it_is_spoken_of(language):
     which, tokenizer = ("en", "zh").index(language), task_tokenizer("qa", TinyWorld(language), 1500)
