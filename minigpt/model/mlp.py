@@ -101,8 +101,9 @@ def fused_gelu_tanh(x: Tensor) -> Tensor:
 
 
 def fused_relu_squared(x: Tensor) -> Tensor:
-    """:func:`relu_squared` with the fused rectifier."""
-    return F.relu(x).square()
+    """:func:`relu_squared` with the fused rectifier; a product has a cheaper gradient than a power."""
+    positive = F.relu(x)
+    return positive * positive
 
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {

@@ -8,6 +8,7 @@ Departure: eps sits inside the root; the papers have none.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -100,8 +101,40 @@ class LayerNorm(nn.Module):
         return F.layer_norm(x, self.gain.shape, self.gain, self.shift, self.eps)
 
 
+class FusedRMSNorm(torch.autograd.Function):
+    r"""The same on a processor, for which PyTorch has no kernel: few passes over memory, above all in the gradient.
+
+    $$
+    n = \frac{x}{r}, \qquad \frac{\partial L}{\partial g_i} = \sum n_i h_i, \qquad
+    \frac{\partial L}{\partial x_i} = \frac{1}{r} \Big(g_i h_i - \frac{n_i}{D} \sum_{j=1}^{D} g_j h_j n_j\Big),
+    \qquad h = \frac{\partial L}{\partial y}
+    $$
+
+    where r is the root of the mean square, and the first sum is over all vectors.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, gain: Tensor, eps: float) -> Tensor:
+        """``(..., D)`` and ``(D,)`` → ``(..., D)``."""
+        wide = _at_least_float32(x)
+        length = torch.linalg.vector_norm(wide, dim=-1, keepdim=True)
+        scale = torch.rsqrt(length.square() / x.shape[-1] + eps)
+        n = wide * scale
+        ctx.save_for_backward(n, scale, gain)
+        return (n * gain).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, h: Tensor) -> tuple[Tensor, Tensor, None]:
+        """The gradients with respect to x and the gain."""
+        n, scale, gain = ctx.saved_tensors
+        along = h * n
+        share = (along * gain).sum(-1, keepdim=True) / n.shape[-1]
+        to_x = torch.addcmul((h * gain).to(n.dtype), n, share, value=-1).mul_(scale)
+        return to_x.to(h.dtype), along.reshape(-1, n.shape[-1]).sum(0).to(gain.dtype), None
+
+
 class RMSNorm(nn.Module):
-    """:func:`rms_norm` with its gain, computed by PyTorch's fused kernel.
+    """:func:`rms_norm` with its gain, computed by PyTorch's fused kernel or, on a processor, :class:`FusedRMSNorm`.
 
     Args:
         width: D.
@@ -115,8 +148,11 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(..., D)`` → ``(..., D)``."""
-        # under autocast in the dtype of the gain, as PyTorch does it for LayerNorm
-        return F.rms_norm(x.to(self.gain.dtype), self.gain.shape, self.gain, self.eps)
+        x = x.to(self.gain.dtype)  # under autocast too, as PyTorch does it for LayerNorm
+        if x.device.type == "cpu":
+            y: Tensor = FusedRMSNorm.apply(x, self.gain, self.eps)
+            return y
+        return F.rms_norm(x, self.gain.shape, self.gain, self.eps)
 
 
 NORMS: dict[str, Callable[[int, bool, float], nn.Module]] = {

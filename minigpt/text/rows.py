@@ -56,7 +56,7 @@ class RowDataset:
         keep: what stays of a row that is longer than T + 1 tokens: its "start", or its "end", where the answers are.
         floor: the least expected loss that a model can have, in nats per token; ``None`` where nobody knows it.
         reading_steps: at the first so many steps what is given counts too.
-        reading_share: how much of it then, drawn row by row; 1 is all.
+        reading_share: how much of it then, drawn step by step; 1 is all.
         cached: what is kept of the stream: the steps that are being dealt.
 
     Raises:
@@ -108,9 +108,11 @@ class RowDataset:
         """
         check_batch(step, batch_size, rank, world_size)
         share = batch_size // world_size
-        endless, read = self.n_rows is None, self.reading_share if step < self.reading_steps else 0.0
+        mine = slice(rank * share, (rank + 1) * share)
+        endless = self.n_rows is None
         rows = self._dealt(step, batch_size) if endless else self._in_order(step, batch_size, seed)
-        return self._padded(rows[rank * share : (rank + 1) * share], read, WIDTHS if endless else 1)
+        read = self._read(step, batch_size)[mine] if step < self.reading_steps else None
+        return self._padded(rows[mine], read, WIDTHS if endless else 1)
 
     def windows(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Every row once, in order.
@@ -152,7 +154,11 @@ class RowDataset:
         place = shuffled(turn, DEALT_TOGETHER, DEALING_SEED, hand) * batch_size
         return self.cached[hand, batch_size][place : place + batch_size]
 
-    def _padded(self, rows: Sequence[Row], read: float = 0.0, multiple: int = 1) -> tuple[Tensor, Tensor]:
+    def _read(self, step: int, batch_size: int) -> np.ndarray:
+        """Which targets of a step count whether they are given or not, ``(B, T)``."""
+        return np.random.default_rng(step).random((batch_size, self.context_length)) < self.reading_share
+
+    def _padded(self, rows: Sequence[Row], read: np.ndarray | None = None, multiple: int = 1) -> tuple[Tensor, Tensor]:
         longest = max(len(row.ids) for row in rows) - 1
         longest = min(longest + -longest % multiple, self.context_length)
         inputs = np.zeros((len(rows), longest), dtype=np.int64)
@@ -161,8 +167,8 @@ class RowDataset:
             check_ids_below(ids, self.vocab_size)
             inputs[i, : len(ids) - 1] = ids[:-1]
             learnt = np.array(counts[1:])
-            if read:  # the same row, the same sample
-                learnt |= np.random.default_rng(ids).random(len(learnt)) < read
+            if read is not None:
+                learnt |= read[i, : len(learnt)]
             targets[i, : len(ids) - 1] = np.where(learnt, ids[1:], IGNORED_TARGET)
         return torch.from_numpy(inputs), torch.from_numpy(targets)
 

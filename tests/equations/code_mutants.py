@@ -212,9 +212,12 @@ TABLE = {
         ("a * x + (b * gram + c * gram @ gram) @ x", "a * x + (b * gram - c * gram @ gram) @ x"),
         ("a * x + (b * gram + c * gram @ gram) @ x", "a * x + b * gram @ x"),
         ("COEFFICIENTS = (3.4445,", "COEFFICIENTS = (3.4444,"),
-        ("x = x / torch.linalg.matrix_norm(x, keepdim=True)", "x = x / torch.linalg.matrix_norm(x, 2, keepdim=True)"),
+        (
+            "return x / torch.linalg.matrix_norm(x, keepdim=True)",
+            "return x / torch.linalg.matrix_norm(x, 2, keepdim=True)",
+        ),
         (".clamp(min=SMALLEST_NORM)", ""),
-        ("return x if wide else x.mT", "return x"),
+        ("x = g if wide else g.mT", "x = g"),
     ],
     "train.optim.muon": [
         ("m.copy_(mu * m + (1 - mu) * g)", "m.copy_(mu * m + g)"),

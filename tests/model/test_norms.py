@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from minigpt.model import LayerNorm, RMSNorm, layer_norm, rms_norm
+from minigpt.model.norms import FusedRMSNorm
 
 DTYPES = [torch.float64, torch.float32, torch.float16, torch.bfloat16]
 
@@ -73,3 +74,21 @@ def test_gradients_are_those_of_finite_differences():
     x, gain, shift = (torch.randn(s, dtype=torch.float64, requires_grad=True) for s in [(2, 5), (5,), (5,)])
     assert torch.autograd.gradcheck(layer_norm, (x, gain, shift))
     assert torch.autograd.gradcheck(rms_norm, (x, gain))
+
+
+@pytest.mark.parametrize("shape", [(1,), (5,), (3, 7), (2, 3, 4, 6)])
+def test_in_few_passes_the_rms_norm_is_the_same_and_so_are_its_gradients(shape):
+    x, gain = (torch.randn(s, dtype=torch.float64, requires_grad=True) for s in (shape, shape[-1:]))
+    written, fused = rms_norm(x, gain, 0.1), FusedRMSNorm.apply(x, gain, 0.1)
+    torch.testing.assert_close(fused, written)
+    h = torch.randn_like(written)
+    torch.testing.assert_close(torch.autograd.grad(fused, (x, gain), h), torch.autograd.grad(written, (x, gain), h))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_in_few_passes_16_bits_are_normalised_in_32(dtype):
+    x, gain = torch.randn(4, 64, dtype=dtype, requires_grad=True), torch.ones(64, dtype=dtype, requires_grad=True)
+    results = [torch.autograd.grad(norm(x, gain, 0.1).sum(), (x, gain)) for norm in (rms_norm, FusedRMSNorm.apply)]
+    for written, fused in zip(*results, strict=True):
+        assert written.dtype == fused.dtype == dtype
+        torch.testing.assert_close(fused, written)

@@ -5,10 +5,11 @@ follows from the last time that it changed hands; where it is, from that and fro
 """
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from minigpt.text.tinyworld.derivation import Derivation
-from minigpt.text.tinyworld.plot import State, place_of
+from minigpt.text.tinyworld.plot import KNOWN_STATES, State, place_of
 from minigpt.text.tinyworld.rendering import LANGUAGES, forms_of
 
 Pair = tuple[str, str]  # the same in English and in Chinese
@@ -71,7 +72,8 @@ NUMBERS: tuple[Pair, ...] = (("none", "没有"), ("one", "一个"), ("two", "两
 NOBODY: Pair = ("nobody", "没有人")
 
 
-def possible(state: State) -> dict[str, list[Question]]:
+@lru_cache(maxsize=KNOWN_STATES)
+def possible(state: State) -> dict[str, tuple[Question, ...]]:
     """For each kind, the questions that have one right answer."""
     people, things = range(len(state.where)), range(len(state.holders))
     about = {
@@ -82,7 +84,7 @@ def possible(state: State) -> dict[str, list[Question]]:
         "how many things": people,
         "how many people": range(state.n_places),
     }
-    return {kind: [Question(kind, role) for role in roles] for kind, roles in about.items() if roles}
+    return {kind: tuple(Question(kind, role) for role in roles) for kind, roles in about.items() if roles}
 
 
 def ask(state: State, below: Callable[[int], int]) -> Question:
@@ -103,7 +105,7 @@ def draw_questions(state: State, n_most: int, below: Callable[[int], int]) -> It
         n_most: how many; fewer if there are no more.
         below: called with a whole number n, gives one of 0 to n - 1, each equally likely.
     """
-    menus = list(possible(state).values())
+    menus = [list(questions) for questions in possible(state).values()]
     for _ in range(n_most):
         if not menus:
             return

@@ -17,6 +17,7 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from minigpt.text.bpe import BPETokenizer
@@ -32,6 +33,8 @@ QUESTIONS = 8  # about one story, if there are so many
 
 READ = 2000  # examples that a tokenizer is trained on
 
+KNOWN_PARTS = 2**14  # whose tokens are kept; questions and answers come again and again
+
 READING_SHARE = 0.15  # of what is given, at the reading steps: all of it would drown the few words of an answer
 
 
@@ -43,15 +46,16 @@ def _words(language: int, *tables: Sequence[tuple[str, ...]]) -> str:
 # What a tokenizer may join: a question's end and who speaks next; where something is, such as " in the park"; a word
 # for a thing, a colour or a place, with the blank before it; a capitalised word; a punctuation mark; and the phrases
 # between them. So " was playing" may be one token, while a thing is the same token wherever it is spoken of; and no
-# token reaches across a question mark or a line end into an answer.
+# token reaches across a question mark or a line end into an answer. Such a word begins with a capital, a blank or a
+# Chinese character, so that elsewhere nothing has to be looked for.
 WHERE = "|".join(f" {word}|{word.capitalize()}" for word in sorted({place.preposition for place in PLACES}))
 WORDS = (
     rf"(?:{WHERE}) the (?:{_words(0, PLACES)})\b| (?:{_words(0, COLOURS, THINGS, PLACES)})\b"
     rf"|{_words(1, PEOPLE, COLOURS, THINGS, PLACES)}"
 )
 PHRASES = (
-    rf"[?？]\n\p{{L}}+(?:: |：)|{WORDS}|\p{{Lu}}\p{{Ll}}*(?:: )?|(?:(?!{WORDS})[^\p{{Lu}}\n:：?？。，])+：?"
-    r"|[:：?？。，]|\n+"
+    rf"[?？]\n\p{{L}}+(?:: |：)|{WORDS}|\p{{Lu}}\p{{Ll}}*(?:: )?"
+    rf"|(?:[^ 一-龥\p{{Lu}}\n:：?？。，]+|(?!{WORDS})[ 一-龥])+：?|[:：?？。，]|\n+"
 )
 
 
@@ -152,9 +156,10 @@ def task_rows(
         ValueError: if there is no such task.
     """
     example = task_of(task).example
+    encode = lru_cache(maxsize=KNOWN_PARTS)(tokenizer.encode)
 
     def row(i: int) -> Row:
-        ids, answers = encode_parts(example(world, i), tokenizer)
+        ids, answers = _encode_each(example(world, i), encode)
         counts = [False] * len(ids)
         for _, start, stop in answers:
             counts[start:stop] = [True] * (stop - start)
@@ -232,11 +237,15 @@ def encode_parts(parts: Sequence[Part], tokenizer: Tokenizer) -> tuple[list[int]
         parts: of the example, in order.
         tokenizer: turns each into ids.
     """
+    return _encode_each(parts, tokenizer.encode)
+
+
+def _encode_each(parts: Sequence[Part], encode: Callable[[str], list[int]]) -> tuple[list[int], list[Answer]]:
     ids: list[int] = []
     answers = []
     for text, kind in parts:
         start = len(ids)
-        ids += tokenizer.encode(text)
+        ids += encode(text)
         if kind is not None:
             answers.append(Answer(kind, start, len(ids)))
     return ids, answers

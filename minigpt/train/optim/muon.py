@@ -16,7 +16,7 @@ from torch import Tensor
 from minigpt.equations import equation
 from minigpt.train.optim.adamw import AdamW
 from minigpt.train.optim.base import EquationOptimizer, Rule, Settings, State, gradient
-from minigpt.train.optim.newton_schulz import newton_schulz
+from minigpt.train.optim.newton_schulz import fused_newton_schulz, newton_schulz
 
 
 def formula_update(group: Settings, parameters: list[Tensor], states: list[State]) -> None:
@@ -41,7 +41,7 @@ def fused_update(group: Settings, parameters: list[Tensor], states: list[State])
     for same in _of_one_shape(parameters):
         thetas = [parameters[i] for i in same]
         stacked = torch.stack([steps[i] for i in same]).to(group["precision"] or thetas[0].dtype)
-        directions = newton_schulz(stacked).to(thetas[0].dtype).unbind()
+        directions = fused_newton_schulz(stacked).to(thetas[0].dtype).unbind()
         torch._foreach_add_(thetas, directions, alpha=-lr * step_size(thetas[0]))
 
 

@@ -48,10 +48,25 @@ def newton_schulz(g: Tensor, steps: int = 5) -> Tensor:
         ``(..., R, C)`` in the dtype of ``g``.
     """
     a, b, c = COEFFICIENTS
-    wide = g.shape[-2] <= g.shape[-1]
-    x = g if wide else g.mT  # the polynomial is odd, so it may work on the side with the smaller products
-    x = x / torch.linalg.matrix_norm(x, keepdim=True).clamp(min=SMALLEST_NORM)
+    x, wide = _start(g)
     for _ in range(steps):
         gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
     return x if wide else x.mT
+
+
+def fused_newton_schulz(g: Tensor, steps: int = 5) -> Tensor:
+    """:func:`newton_schulz` of matrices ``(N, R, C)``, each sum taken up by the product before it."""
+    a, b, c = COEFFICIENTS
+    x, wide = _start(g)
+    for _ in range(steps):
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x if wide else x.mT
+
+
+def _start(g: Tensor) -> tuple[Tensor, bool]:
+    """X₀, and whether it is no transpose: the polynomial is odd, so it may work on the side with smaller products."""
+    wide = g.shape[-2] <= g.shape[-1]
+    x = g if wide else g.mT
+    return x / torch.linalg.matrix_norm(x, keepdim=True).clamp(min=SMALLEST_NORM), wide

@@ -94,7 +94,7 @@ STORY = Derivation((Event("opening", 0, thing=0, place=0),), (0,), (0, 10), ((0,
 
 def test_which_thing_is_asked_only_of_somebody_who_has_exactly_one():
     assert "which" not in possible(STATE)
-    assert possible(STATE._replace(holders=(0, 1, 0)))["which"] == [Question("which", 1)]
+    assert possible(STATE._replace(holders=(0, 1, 0)))["which"] == (Question("which", 1),)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from minigpt.train import AdamW, Muon, decay_groups, newton_schulz
+from minigpt.train.optim.newton_schulz import fused_newton_schulz
 
 
 def test_singular_values_end_near_1_and_the_directions_stay():
@@ -25,6 +26,12 @@ def test_the_scale_of_the_matrix_does_not_matter_and_nothing_stays_nothing():
 def test_many_matrices_at_once_are_each_by_itself():
     g = torch.randn(4, 5, 3, dtype=torch.float64)
     torch.testing.assert_close(newton_schulz(g), torch.stack([newton_schulz(one) for one in g]))
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 4), (3, 2, 5), (2, 6, 3)])
+def test_with_each_sum_taken_up_by_the_product_before_it_is_the_same(shape):
+    g = torch.randn(shape, dtype=torch.float64)
+    torch.testing.assert_close(fused_newton_schulz(g), newton_schulz(g))
 
 
 def test_matrices_go_through_muon_and_the_rest_through_adamw(make_model):
