@@ -4,12 +4,14 @@ import shlex
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
 import minigpt as mg
 from minigpt.cli import COMMANDS, main
 from minigpt.cli.compare import parse_switch
+from minigpt.cli.train import Train
 from minigpt.evaluate.checks import CHECKS
 
 TEXT = "the cat sat on the mat, and the dog sat on the log. " * 40
@@ -227,7 +229,20 @@ def test_every_command_explains_itself(command, capsys):
     with pytest.raises(SystemExit) as caught:
         main([command, "--help"])
     assert caught.value.code == 0
-    assert f"usage: minigpt {command}" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert f"usage: minigpt {command}" in printed
+    assert "None" not in printed
+
+
+def test_what_is_left_to_the_recipe_can_be_set_and_left_to_it_again(monkeypatch, capsys):
+    seen = []
+    monkeypatch.setattr(Train, "__call__", lambda run: seen.append(run))
+    main(["train", "--steps", "7", "--text", "a.txt", "--learning-rate", "None"])
+    [run] = seen
+    assert (run.steps, run.text, run.learning_rate) == (7, Path("a.txt"), None)
+    with pytest.raises(SystemExit):
+        main(["train", "--steps", "few"])
+    assert "invalid literal for int() with base 10: 'few'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

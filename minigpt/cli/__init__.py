@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Union
+from typing import Annotated, Any, Union, get_args
 
 import tyro
 
@@ -42,7 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; a mistake in the input is one line on stderr and exit status 2."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        command = tyro.cli(_union(words), prog="minigpt", args=words, description=mg.__doc__.splitlines()[0])
+        command = tyro.cli(
+            _union(words), prog="minigpt", args=words, description=mg.__doc__.splitlines()[0], registry=REGISTRY
+        )
         with _plain_warnings():
             command()
     except BrokenPipeError:  # whoever read the output, such as `head`, has seen enough
@@ -68,6 +70,28 @@ def _plain_warnings() -> Iterator[None]:
         yield
     finally:
         warnings.formatwarning = before
+
+
+REGISTRY = tyro.constructors.ConstructorRegistry()
+
+
+@REGISTRY.primitive_rule
+def _optional(info: tyro.constructors.PrimitiveTypeInfo) -> Any:
+    """``int | None`` is shown as an INT that is unset, and not as ``{None}|INT``; "None" can still be written."""
+    kinds = get_args(info.type)
+    if len(kinds) != 2 or kinds[1] is not type(None):
+        return None
+    given = tyro.constructors.ConstructorRegistry.get_primitive_spec(
+        tyro.constructors.PrimitiveTypeInfo.make(kinds[0], info.markers)
+    )
+    if not isinstance(given, tyro.constructors.PrimitiveConstructorSpec):
+        return None
+    return dataclasses.replace(
+        given,
+        instance_from_str=lambda words: None if words == ["None"] else given.instance_from_str(words),
+        is_instance=lambda value: value is None or given.is_instance(value),
+        str_from_instance=lambda value: ["unset"] if value is None else given.str_from_instance(value),
+    )
 
 
 def _union(words: list[str]) -> Any:
