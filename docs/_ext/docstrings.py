@@ -3,6 +3,7 @@ r"""Sphinx extension: docstrings as this project writes them, fit for autodoc.
 - ``$...$`` and ``$$...$$`` become formulas.
 - Lines such as ``Source: Vaswani et al. 2017`` become fields.
 - What implements an equation shows it, below the first paragraph.
+- The fields of a named tuple are described in its docstring, and not once more as "alias for field number 0".
 - The entry of a table does not repeat the table: its value is its code.
 
 reStructuredText would read a formula's backslashes, stars and underscores as markup. So the formulas are hidden before
@@ -10,6 +11,7 @@ it looks – every character is moved into a private area of Unicode – and bro
 keeps each line as long as it was, and with it the columns of tables.
 """
 
+import inspect
 import re
 from collections.abc import Iterator
 from itertools import groupby
@@ -36,7 +38,8 @@ def show_equation(app: Sphinx, what: str, name: str, obj: Any, options: object, 
     equation = getattr(thing, "__dict__", {}).get("equation")
     if isinstance(equation, Equation):
         end = lines.index("") if "" in lines else len(lines)
-        lines[end:end] = ["", equation._repr_latex_(), "", f"Source: {equation.source}.", ""]
+        latex = " ".join(equation._repr_latex_().split())  # an indented line would begin a list of definitions
+        lines[end:end] = ["", latex, "", f"Source: {equation.source}.", ""]
 
 
 def hide(text: str) -> str:
@@ -83,9 +86,16 @@ def label_fields(app: Sphinx, what: str, name: str, obj: object, options: object
 def readable_defaults(
     app: Sphinx, what: str, name: str, obj: object, options: object, signature: str | None, returns: str | None
 ) -> tuple[str | None, str | None]:
-    """``<factory>`` is no Python, and ``PosixPath`` is this machine's word for ``Path``."""
+    """``<factory>`` is no Python, ``PosixPath`` is this machine's word for ``Path``, and nobody calls a protocol."""
+    if getattr(obj, "_is_protocol", False):
+        return None, returns
     shown = re.sub(r"\b(Posix|Windows)Path\(", "Path(", signature or "").replace("<factory>", "...")
     return shown or None, returns
+
+
+def skip_field(app: Sphinx, what: str, name: str, obj: object, skipped: bool, options: object) -> bool | None:
+    """Whether a member is the field of a named tuple, which has no text of its own; ``None``: as autodoc would."""
+    return True if (inspect.getdoc(obj) or "").startswith("Alias for field number") else None
 
 
 class ShowFormulas(SphinxTransform):
@@ -144,6 +154,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("autodoc-process-docstring", hide_formulas, priority=100)
     app.connect("autodoc-process-docstring", label_fields, priority=900)
     app.connect("autodoc-process-signature", readable_defaults)
+    app.connect("autodoc-skip-member", skip_field)
     app.add_transform(ShowFormulas)
     app.add_transform(HideTables)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,7 +1,9 @@
 """docs/_ext/docstrings.py: formulas and labelled lines in docstrings."""
 
 import importlib
+from collections import namedtuple
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -84,6 +86,30 @@ def test_what_implements_an_equation_shows_it_below_its_first_paragraph(docstrin
     docstrings.show_equation(None, "function", "m.double", double, None, lines)
     assert lines[:5] == ["Twice as much.", "", double.equation._repr_latex_(), "", "Source: a book."]
     assert lines[-3:] == ["Args:", "    x: a number.", ""]
+
+
+def test_an_equation_of_several_lines_is_shown_on_one(docstrings):
+    def split(x):
+        return x, 2 * x
+
+    split.equation = Equation("split", "\\begin{aligned}\n    y &= x \\\\\n    z &= 2 x\n    \\end{aligned}")
+    lines = ["Once and twice."]
+    docstrings.show_equation(None, "function", "m.split", split, None, lines)
+    assert r" y &= x \\ z &= 2 x " in lines[2]
+
+
+def test_a_field_of_a_named_tuple_has_no_entry_of_its_own_and_a_method_has(docstrings):
+    pair = namedtuple("pair", ["left"])
+    assert docstrings.skip_field(None, "class", "left", pair.left, False, None) is True
+    assert docstrings.skip_field(None, "class", "count", pair.count, False, None) is None
+
+
+def test_a_protocol_is_shown_without_a_call(docstrings):
+    protocol = type("Reader", (Protocol,), {})
+    assert docstrings.readable_defaults(None, "class", "m.Reader", protocol, None, "(*args, **kwargs)", None) == (
+        None,
+        None,
+    )
 
 
 def test_a_class_does_not_show_the_equation_of_the_one_above_it(docstrings):
