@@ -397,8 +397,8 @@ check_same(torch.from_numpy(literal), logits[0])
 # another word, is an attention weight. Find the heads that take the straight one.
 
 # %% mystnb={"image": {"alt": "Six maps of attention weights, three blocks by two heads, each a lower triangle."}}
-figure, grid = plt.subplots(2, 3, figsize=(7, 4.8), layout="constrained", sharex=True, sharey=True)
-for number, (axes, weights) in enumerate(zip(grid.T.flat, all_weights, strict=True)):
+figure, grid = plt.subplots(3, 2, figsize=(4.8, 6.6), layout="constrained", sharex=True, sharey=True)
+for number, (axes, weights) in enumerate(zip(grid.flat, all_weights, strict=True)):
     word_map(axes, weights, seen, seen)
     axes.set_title(f"block {number // 2 + 1}, head {number % 2 + 1}", fontsize=10)
 figure.supxlabel("attended word", fontsize=10)
@@ -718,7 +718,7 @@ mg.equations.get("rotary-half")
 # at eight positions, fast and slow.
 
 # %% mystnb={"image": {"alt": "Arrows that turn: the fast pair goes once around, the slow one a little way."}}
-figure, both = plt.subplots(1, 2, figsize=(6.4, 3.2), layout="constrained")
+figure, both = plt.subplots(1, 2, figsize=(5.2, 2.8), layout="constrained")
 angles = rotary_angles(8, 8)  # 8 positions, 4 pairs
 for axes, pair in zip(both, (0, 1), strict=True):
     for t, angle in enumerate(angles[:, pair].tolist()):
@@ -761,7 +761,7 @@ maps = {
     "RoPE": turned @ turned.T,
     "ALiBi, head 1 of 8": -alibi_slopes(8)[0] * distance.double(),
 }
-figure, grid = plt.subplots(2, 2, figsize=(6.4, 6), layout="constrained")
+figure, grid = plt.subplots(2, 2, figsize=(5.2, 5), layout="constrained")
 for axes, (name, scores) in zip(grid.flat, maps.items(), strict=True):
     past = torch.ones(len(scores), len(scores), dtype=torch.bool).tril()
     image = axes.imshow(torch.where(past, scores, math.nan), cmap="viridis")
