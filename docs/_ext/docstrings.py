@@ -86,10 +86,14 @@ def label_fields(app: Sphinx, what: str, name: str, obj: object, options: object
 def readable_defaults(
     app: Sphinx, what: str, name: str, obj: object, options: object, signature: str | None, returns: str | None
 ) -> tuple[str | None, str | None]:
-    """``<factory>`` is no Python, ``PosixPath`` is this machine's word for ``Path``, and nobody calls a protocol."""
-    if getattr(obj, "_is_protocol", False):
+    """What Python shows and cannot read: ``<factory>``, a function as a default, this machine's word for ``Path``.
+
+    A class that takes ``(*args, **kwargs)`` is a protocol or a rule for autograd, and nobody calls it.
+    """
+    if what == "class" and signature == "(*args, **kwargs)":
         return None, returns
     shown = re.sub(r"\b(Posix|Windows)Path\(", "Path(", signature or "").replace("<factory>", "...")
+    shown = re.sub(r"<function ([\w.]+)(?: at \w+)?>", r"\1", shown)
     return shown or None, returns
 
 

@@ -3,7 +3,6 @@
 import importlib
 from collections import namedtuple
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 
@@ -104,12 +103,8 @@ def test_a_field_of_a_named_tuple_has_no_entry_of_its_own_and_a_method_has(docst
     assert docstrings.skip_field(None, "class", "count", pair.count, False, None) is None
 
 
-def test_a_protocol_is_shown_without_a_call(docstrings):
-    protocol = type("Reader", (Protocol,), {})
-    assert docstrings.readable_defaults(None, "class", "m.Reader", protocol, None, "(*args, **kwargs)", None) == (
-        None,
-        None,
-    )
+def test_a_class_that_nobody_calls_is_shown_without_a_call(docstrings):
+    assert docstrings.readable_defaults(None, "class", "m.C", None, None, "(*args, **kwargs)", None) == (None, None)
 
 
 def test_a_class_does_not_show_the_equation_of_the_one_above_it(docstrings):
@@ -122,3 +117,5 @@ def test_a_class_does_not_show_the_equation_of_the_one_above_it(docstrings):
 def test_a_default_that_is_no_python_is_shown_as_dots(docstrings):
     shown, _ = docstrings.readable_defaults(None, "class", "C", None, None, "(model=<factory>)", None)
     assert shown == "(model=...)"
+    shown, _ = docstrings.readable_defaults(None, "function", "f", None, None, "(loss=<function m.f at 0x7f>)", None)
+    assert shown == "(loss=m.f)"
