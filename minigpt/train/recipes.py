@@ -103,8 +103,8 @@ RECIPES: dict[str, Recipe] = {
     ),
     "story": _for_task("to tell the stories of the tiny world", steps=3200, reading=0.0),
     "translate": _for_task("to translate the stories of the tiny world", steps=1600, reading=0.0),
-    "qa": _for_task("to answer questions about the stories of the tiny world", steps=6500),
-    "dialogue": _for_task("to talk about the stories of the tiny world", steps=7500),
+    "qa": _for_task("to answer questions about the stories of the tiny world", steps=6000),
+    "dialogue": _for_task("to talk about the stories of the tiny world", steps=6800),
 }
 
 

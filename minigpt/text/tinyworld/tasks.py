@@ -35,7 +35,7 @@ READ = 2000  # examples that a tokenizer is trained on
 
 KNOWN_PARTS = 2**14  # whose tokens are kept; questions and answers come again and again
 
-READING_SHARE = 0.15  # of what is given, at the reading steps: all of it would drown the few words of an answer
+READING_SHARE = 0.05  # of what is given, at the reading steps: more of it would drown the few words of an answer
 
 
 def _words(language: int, *tables: Sequence[tuple[str, ...]]) -> str:
