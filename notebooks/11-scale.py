@@ -239,7 +239,7 @@ print(f"{'':8}{'first loss':>12}{'last loss':>12}")
 for name, each in losses.items():
     print(f"{name:8}{each[0]:12.4f}{each[-1]:12.4f}")
 
-assert all(abs(each[-1] / losses_32[-1] - 1) < 0.01 for each in losses.values())
+assert all(abs(each[-1] / losses_32[-1] - 1) < 0.03 for each in losses.values())
 
 # %% [markdown]
 # ## A large batch in small pieces
