@@ -102,7 +102,7 @@ class LayerNorm(nn.Module):
 
 
 class FusedRMSNorm(torch.autograd.Function):
-    r"""The same on a processor, for which PyTorch has no kernel: few passes over memory, above all in the gradient.
+    r""":func:`rms_norm` on a processor, where PyTorch has no kernel: few passes over memory, above all in the gradient.
 
     $$
     n = \frac{x}{r}, \qquad \frac{\partial L}{\partial g_i} = \sum n_i h_i, \qquad
@@ -110,7 +110,7 @@ class FusedRMSNorm(torch.autograd.Function):
     \qquad h = \frac{\partial L}{\partial y}
     $$
 
-    where r is the root of the mean square, and the first sum is over all vectors.
+    where r is the root that :func:`rms_norm` divides by, and the first sum is over all vectors.
     """
 
     @staticmethod

@@ -18,7 +18,7 @@ const FAULTS = [
   ["a formula that is not rendered", into('<span class="math">x^2</span>'), "formula: not rendered: x\\^2"],
   ["dollars in the text", into("<p>where $x_i$ is</p>"), "formula: LaTeX in the text: \\$x_i\\$"],
   ["LaTeX in the text", into("<p>one \\frac{1}{2}</p>"), "formula: LaTeX in the text: \\\\frac"],
-  ["a formula that stayed hidden", into("<p>one \u{F0078}</p>"), "formula: characters of nobody: <p>one"],
+  ["a formula that stayed hidden", into("<p>one \u{F0078}</p>"), "formula: still hidden: <p>one"],
   ["no style sheet of KaTeX", (html) => html.replace(/<link[^>]*katex.min.css[^>]*>/, ""), "formula: none of KaTeX's fonts"],
   ["a picture without alternative text", into('<img src="_static/file.png">'), "picture: no text instead"],
   ["a picture that is broken", into('<img alt="planted" src="data:image/png;base64,AAAA">'), "picture: not loaded"],
