@@ -490,7 +490,7 @@ STORY = (
     "Jack was in the park too. Anna drank some tea. "
     "Then she gave the red kite to {}. She ran to the beach. "
 )
-ENDING = "In the end, the red kite was in the park, and {} had it."
+ENDING = "In the end, the red kite was with {} in the park."
 told = {name: STORY.format(name) for name in ("Tom", "Jack")}
 for name, beginning in told.items():
     assert mg.TinyWorld(split="all").holds(beginning + ENDING.format(name))

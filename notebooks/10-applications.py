@@ -328,7 +328,7 @@ Lookup(rows, tokens[:start])
 # for name in ("Anna", "Napoleon"):
 #     print(translated(
 #         f"One rainy morning, {name} was in the park with a red kite. Jack was by the river. "
-#         f"In the end, the red kite was in the park, and {name} had it."
+#         f"In the end, the red kite was with {name} in the park."
 #     ))
 # ```
 #

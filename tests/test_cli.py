@@ -89,7 +89,21 @@ def test_the_demo_shows_a_sample_before_and_after_and_can_be_run_again(tmp_path,
         assert printed.index("Before training it writes:") < printed.index("After training it writes:")
         assert "step 2 of 2: loss" in printed and "minigpt sample runs/demo --prompt" in printed
         assert "floor: the entropy" in printed and "grammatical and consistent" in printed
+        before, after = printed.split("After training it writes:")
+        assert "hold together" not in before and after.count("  = does not hold together: character 0") == 3
     assert (tmp_path / "runs" / "demo" / "loss.png").is_file()
+
+
+def test_the_demo_says_where_a_story_stops_to_hold_together():
+    verdict = import_module("minigpt.cli.train")._verdict
+    story = mg.TinyWorld(split="test").story(0)
+    assert verdict(story) == "holds together: every sentence fits those before it"
+    last = story.rindex(". ") + 2
+    nobody = story.replace("was with Rosa in the forest", "was in the forest, and nobody had it")
+    assert verdict(nobody).startswith(
+        f"does not hold together: character {last} of the story: got 'At the end of the day"
+    )
+    assert "the white book in the forest (Rosa)" in verdict(nobody)
 
 
 def train_task(task, folder):

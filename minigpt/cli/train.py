@@ -61,7 +61,7 @@ class Demo:
         print(_describe(run))
         print(f"\nBefore training it writes:\n{_stories(run)}\n")
         run.train()
-        print(f"\nAfter training it writes:\n{_stories(run)}\n")
+        print(f"\nAfter training it writes:\n{_stories(run, judged=True)}\n")
         _finish(run)
         held_out = mg.TinyWorld(split="test")
         print(f"\n{mg.evaluate_stories(run.model, held_out, run.tokenizer, TOLD)}")
@@ -82,9 +82,22 @@ def _describe(run: Run) -> str:
     )
 
 
-def _stories(run: Run) -> str:
-    told = tell_stories(run.model, run.tokenizer, 3, max_tokens=80, temperature=0.5)
-    return "\n".join(textwrap.fill(story, 116, initial_indent="  | ", subsequent_indent="  |   ") for story in told)
+def _stories(run: Run, judged: bool = False) -> str:
+    lines = []
+    for story in tell_stories(run.model, run.tokenizer, 3, max_tokens=80, temperature=0.5):
+        lines.append(textwrap.fill(story, 116, initial_indent="  | ", subsequent_indent="  |   "))
+        if judged:
+            lines.append(textwrap.fill(_verdict(story), 116, initial_indent="  = ", subsequent_indent="    "))
+    return "\n".join(lines)
+
+
+def _verdict(story: str) -> str:
+    """Whether a story holds together, and if not where it stops to."""
+    try:
+        mg.TinyWorld(split="all").parse(story)
+    except ValueError as error:
+        return f"does not hold together: {error}"
+    return "holds together: every sentence fits those before it"
 
 
 def _finish(run: Run) -> None:

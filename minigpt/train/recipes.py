@@ -47,7 +47,9 @@ class Recipe:
 TODAY = {"norm": "rms", "position": "rope-half", "qk_norm": True, "mlp": "relu2", "bias": False}
 
 
-def _for_task(what: str, *, steps: int, reading: float = 0.6) -> Recipe:
+def _for_task(
+    what: str, *, training: dict[str, Any], model: dict[str, Any] | None = None, reading: float = 0.6
+) -> Recipe:
     """A small model with a short convolution, and Muon: a task of the tiny world in minutes on a processor."""
     return Recipe(
         summary=f"learns {what} within minutes: today's parts, a short convolution, Muon, phrases as tokens",
@@ -58,14 +60,15 @@ def _for_task(what: str, *, steps: int, reading: float = 0.6) -> Recipe:
             "context_length": 256,
             "convolution": 4,
             "initialisation": "zero",
+            **(model or {}),
         },
         training={
             "optimizer": "muon",
             "learning_rate": 0.01,
             "final_learning_rate": 0.0,
             "batch_size": 24,
-            "steps": steps,
             "precision": "auto",
+            **training,
         },
         tokenizer="bpe:1024",
         reading=reading,
@@ -101,10 +104,15 @@ RECIPES: dict[str, Recipe] = {
         documents=True,
         epochs=10,
     ),
-    "story": _for_task("to tell the stories of the tiny world", steps=3200, reading=0.0),
-    "translate": _for_task("to translate the stories of the tiny world", steps=1600, reading=0.0),
-    "qa": _for_task("to answer questions about the stories of the tiny world", steps=6000),
-    "dialogue": _for_task("to talk about the stories of the tiny world", steps=6800),
+    "story": _for_task(
+        "to tell the stories of the tiny world",
+        reading=0.0,
+        model={"n_layers": 2, "n_heads": 8, "d_hidden": 128},
+        training={"steps": 3400, "batch_size": 32, "learning_rate": 0.015},
+    ),
+    "translate": _for_task("to translate the stories of the tiny world", training={"steps": 2600}, reading=0.0),
+    "qa": _for_task("to answer questions about the stories of the tiny world", training={"steps": 5200}),
+    "dialogue": _for_task("to talk about the stories of the tiny world", training={"steps": 6800}),
 }
 
 

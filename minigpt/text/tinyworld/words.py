@@ -225,7 +225,7 @@ FRAMES: dict[str, tuple[Pair, ...]] = {
         ("{actor} drank some tea.", "{actor}喝了一点茶。"),
         ("{actor} laughed.", "{actor}笑了。"),
     ),
-    "held": (("{full} was {at}, and {name} had it.", "{full}在{at}，{name}拿着它。"),),
+    "held": (("{full} was with {name} {at}.", "{full}和{name}一起在{at}。"),),
     "lies": (("{full} was {at}, and nobody had it.", "{full}在{at}，没有人拿着它。"),),
 }
 

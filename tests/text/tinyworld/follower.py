@@ -21,7 +21,8 @@ SENTENCES = {
     "drop": rf"(\w+) (?:put|left|laid) {THING} (?:down|there|on the ground)",
     "find": r"(\w+) (?:found|discovered|came across) an? (\w+ \w+)",
     "rest": r"(\w+) (?:sang|told|took|looked|drank|laughed)\b[\w ]*",
-    "end": rf"{THING} was \w+ the (\w+), and (\w+) had it",
+    "end_held": rf"{THING} was with (\w+) \w+ the (\w+)",
+    "end_lies": rf"{THING} was \w+ the (\w+), and nobody had it",
 }
 
 
@@ -125,7 +126,11 @@ class Follower:
     def rest(self, who):
         self.actor(who)
 
-    def end(self, thing, place, who):
+    def end_held(self, thing, who, place):
+        assert self.holder[thing.removeprefix("the ")] == who
+        assert self.where[who] == place
+
+    def end_lies(self, thing, place):
         thing = thing.removeprefix("the ")
-        assert self.holder[thing] == (None if who == "nobody" else who)
-        assert place == (self.lies[thing] if who == "nobody" else self.where[who])
+        assert self.holder[thing] is None
+        assert self.lies[thing] == place

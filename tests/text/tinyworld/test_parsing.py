@@ -8,8 +8,8 @@ from minigpt.text.tinyworld.world import TinyWorld
 
 STORY = (
     "One sunny morning, Anna was in the garden with a red kite. Tom was in the park. A blue ball lay in the park. "
-    "Tom took it. Then he went to see Anna. Later Anna gave the red kite to him. In the end, the red kite was in the "
-    "garden, and Tom had it."
+    "Tom took it. Then he went to see Anna. Later Anna gave the red kite to him. In the end, the red kite was with "
+    "Tom in the garden."
 )
 
 
@@ -66,7 +66,7 @@ def test_a_corrupted_chinese_sentence_is_refused_too():
         (changed("Tom took it", "Anna took it"), "Anna took it."),  # is elsewhere
         (changed("Anna gave the red kite", "Anna gave the blue ball"), "Later Anna gave"),  # does not have it
         (changed("went to see Anna", "went to see Lily"), "Then he went"),  # nobody of that name
-        (changed("and Tom had it", "and Anna had it"), "In the end"),
+        (changed("with Tom in", "with Anna in"), "In the end"),
         (changed("A blue ball", "A red kite"), "A red kite lay"),  # there is one already
         (changed("Tom was", "Anna was"), "Anna was"),
     ],
@@ -89,7 +89,10 @@ def test_the_refusal_says_how_things_stand():
         (changed("Then he went", "Then Tom went"), "Then he went to see Anna."),  # a pronoun is due
         (changed("Then he went", "Then she went"), "Then he went to see Anna."),  # of the right gender
         (changed("Tom took it", "Tom took the blue ball"), "Tom took it."),
-        (changed("kite was in the garden", "kite was in the park"), "In the end, the red kite was in the garden, and"),
+        (
+            changed("with Tom in the garden", "with Tom in the park"),
+            "In the end, the red kite was with Tom in the garden.",
+        ),
         (changed("Tom was in the park", "Tom was in the park too"), "Tom was in the park."),
         (changed("One sunny", "one sunny"), "One sunny morning"),
     ],

@@ -65,7 +65,7 @@ def test_what_somebody_owns_is_theirs_by_name_or_pronoun():
 
 def test_a_story_ends_with_where_a_thing_is_and_who_has_it():
     events = (OPENING, FRIEND, Event("give", 0, 1, 0), Event("go", 1, place=1))
-    end = "In the end, the orange umbrella was in the park, and Tom had it."
+    end = "In the end, the orange umbrella was with Tom in the park."
     assert told(*events, Event("held", 1, thing=0)).endswith(end)
     end = "In the end, the orange umbrella was in the garden, and nobody had it."
     assert told(OPENING, FRIEND, Event("drop", 0, thing=0), Event("lies", thing=0)).endswith(end)

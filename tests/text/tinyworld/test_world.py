@@ -46,7 +46,7 @@ def test_a_story_is_the_same_in_every_process_and_version():
     assert TinyWorld(split="test", seed=1).story(0) == (
         "One rainy afternoon, Clara was at the market with a white blanket. Tom was playing at the market too. "
         "A little later, he came across a purple bag. Soon he handed it to Clara. Then Clara took a nap. "
-        "Later she passed the white blanket to Tom. In the end, the white blanket was at the market, and Tom had it."
+        "Later she passed the white blanket to Tom. In the end, the white blanket was with Tom at the market."
     )
 
 
