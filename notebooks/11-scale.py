@@ -239,7 +239,8 @@ print(f"{'':8}{'first loss':>12}{'last loss':>12}")
 for name, each in losses.items():
     print(f"{name:8}{each[0]:12.4f}{each[-1]:12.4f}")
 
-assert all(abs(each[-1] / losses_32[-1] - 1) < 0.03 for each in losses.values())
+apart = {name: abs(each[-1] / losses_32[-1] - 1) for name, each in losses.items()}
+assert apart["fp16"] < 0.01 and apart["bf16"] < 0.03  # bf16 has three binary digits fewer
 
 # %% [markdown]
 # ## A large batch in small pieces

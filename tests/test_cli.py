@@ -94,7 +94,7 @@ def test_the_demo_shows_a_sample_before_and_after_and_can_be_run_again(tmp_path,
     assert (tmp_path / "runs" / "demo" / "loss.png").is_file()
 
 
-def test_the_demo_says_where_a_story_stops_to_hold_together():
+def test_the_demo_says_which_sentence_breaks_a_story():
     verdict = import_module("minigpt.cli.train")._verdict
     story = mg.TinyWorld(split="test").story(0)
     assert verdict(story) == "holds together: every sentence fits those before it"

@@ -92,7 +92,7 @@ def _stories(run: Run, judged: bool = False) -> str:
 
 
 def _verdict(story: str) -> str:
-    """Whether a story holds together, and if not where it stops to."""
+    """Whether a story holds together, and if not, which sentence breaks it."""
     try:
         mg.TinyWorld(split="all").parse(story)
     except ValueError as error:

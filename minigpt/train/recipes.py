@@ -104,7 +104,7 @@ RECIPES: dict[str, Recipe] = {
         documents=True,
         epochs=10,
     ),
-    "story": _for_task(
+    "story": _for_task(  # a story has only one ending to learn from, so a small model that reads many of them
         "to tell the stories of the tiny world",
         reading=0.0,
         model={"n_layers": 2, "n_heads": 8, "d_hidden": 128},

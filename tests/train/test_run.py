@@ -74,6 +74,13 @@ def test_what_is_set_wins_over_the_recipe_and_the_preset(name):
     assert all(getattr(model, part) == choice for part, choice in parts.items())
 
 
+def test_the_storyteller_is_smaller_than_the_models_of_the_other_tasks_and_reads_more_at_once():
+    story, *others = (RunConfig(task=task) for task in ("story", "translate", "qa", "dialogue"))
+    sizes = [mg.GPT(config.model_config(vocab_size=1024)).n_parameters for config in others]
+    assert mg.GPT(story.model_config(vocab_size=1024)).n_parameters < min(sizes)
+    assert story.train_config().batch_size > max(config.train_config().batch_size for config in others)
+
+
 def test_every_setting_of_the_training_and_the_model_is_handed_on():
     settings = {"optimizer": "muon", "schedule": "wsd", "decay_steps": 7, "momentum": 0.5, "ema": 0.5, "clip_norm": 2.0}
     config = RunConfig(**settings, initialisation="zero", init_std=0.1)
