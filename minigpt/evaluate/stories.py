@@ -10,6 +10,7 @@ Dimensions: n stories.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,7 @@ from minigpt.text.dataset import IGNORED_TARGET
 from minigpt.text.tinyworld import TinyWorld, held_out_nats, task_rows
 
 SAMPLED = 100
+TEMPERATURES = (1.0, 0.5)  # the model's own probabilities, and sharper, as stories are told to people
 
 
 @dataclass(frozen=True)
@@ -33,15 +35,15 @@ class StoryReport:
         own_nats: ``(n,)`` -log p of each story in its world.
         entropy: of the world, in nats a story.
         held_out: what it costs not to know the held-out combinations, in nats a story.
-        consistent: the share of the model's own stories that are stories of the language: grammatical, and nobody gives
-            away what they do not have.
+        consistent: for each temperature that they were drawn at, the share of the model's own stories that are stories
+            of the language: grammatical, and nobody gives away what they do not have.
     """
 
     nats: np.ndarray
     own_nats: np.ndarray
     entropy: float
     held_out: float
-    consistent: float
+    consistent: Mapping[float, float]
 
     @property
     def loss(self) -> float:
@@ -72,7 +74,8 @@ class StoryReport:
             f"  the stories' own -log p {own:8.2f} ± {own_error:.2f}, the model {more:.2f} ± {more_error:.2f} more\n"
             f"  floor: the entropy      {self.entropy:8.2f}          so the model is {above:.1%} above it\n"
             f"  floor, held-out unknown {learnable:8.2f}          and {above_learnable:.1%} above this\n"
-            f"of the model's own stories {self.consistent:.0%} are grammatical and consistent"
+            f"grammatical and consistent in every detail, of the model's own stories\n"
+            + "\n".join(f"  {share:4.0%} drawn at temperature {t:g}" for t, share in self.consistent.items())
         )
 
 
@@ -88,13 +91,17 @@ def evaluate_stories(model: GPT, world: TinyWorld, tokenizer: Tokenizer, n_stori
     rows = task_rows("story", world, tokenizer, model.config.context_length, n_stories)
     stories = [world.story(i) for i in range(n_stories)]
     longest = max(len(rows.row(i).ids) for i in range(n_stories))
-    told = tell_stories(model.eval(), tokenizer, SAMPLED, max_tokens=longest)
+    holds = TinyWorld(world.language, "all").holds
+    consistent = {}
+    for temperature in TEMPERATURES:
+        told = tell_stories(model.eval(), tokenizer, SAMPLED, max_tokens=longest, temperature=temperature)
+        consistent[temperature] = sum(map(holds, told)) / len(told)
     return StoryReport(
         nats=row_losses(model, rows),
         own_nats=np.array([-world.log_prob(story) for story in stories]),
         entropy=world.floor().nats,
         held_out=held_out_nats(world.split),
-        consistent=sum(map(TinyWorld(world.language, "all").holds, told)) / len(told),
+        consistent=consistent,
     )
 
 

@@ -221,7 +221,7 @@ TABLE = {
     ],
     "train.optim.muon": [
         ("m.copy_(mu * m + (1 - mu) * g)", "m.copy_(mu * m + g)"),
-        ("newton_schulz(mu * m + (1 - mu) * g)", "newton_schulz(m)"),
+        ("u = mu * m + (1 - mu) * g", "u = m"),
         ("return 0.2 * math.sqrt(max(theta.shape))", "return 0.2 * math.sqrt(min(theta.shape))"),
         ("return 0.2 * math.sqrt(max(theta.shape))", "return 0.2"),
         ('+ group["weight_decay"] * theta))', "))"),

@@ -68,17 +68,28 @@ def test_whoever_does_not_know_what_was_held_out_pays_for_it(monkeypatch):
 
 
 def test_half_of_the_told_stories_make_sense(report):
-    assert report.consistent == 0.5
+    assert report.consistent == {1.0: 0.5, 0.5: 0.5}
+
+
+def test_stories_are_drawn_at_each_temperature(monkeypatch):
+    def told(*_, temperature, **__):
+        return [WORLD.story(0)] if temperature == 0.5 else ["No story."]
+
+    monkeypatch.setattr(sys.modules[evaluate_stories.__module__], "tell_stories", told)
+    report = evaluate_stories(Grammar(WORLD, make_model().config), WORLD, TOKENIZER, 2)
+    assert report.consistent == {1.0: 0.0, 0.5: 1.0}
+    assert "   0% drawn at temperature 1\n  100% drawn at temperature 0.5" in str(report)
 
 
 def test_the_distance_to_the_floor_is_taken_from_the_same_stories_so_that_lucky_ones_do_not_flatter():
-    lucky = StoryReport(np.array([42.0, 46.0]), np.array([41.0, 43.0]), entropy=50.0, held_out=1.0, consistent=0.9)
+    nats, own_nats = np.array([42.0, 46.0]), np.array([41.0, 43.0])
+    lucky = StoryReport(nats, own_nats, entropy=50.0, held_out=1.0, consistent={0.7: 0.9})
     assert lucky.excess == pytest.approx((2.0, 1.0))
     assert lucky.above_floors == pytest.approx((2 / 50, 1 / 51))
     shown = str(lucky)
     assert "44.00 ± 2.00" in shown and "2.00 ± 1.00 more" in shown
     assert "4.0% above it" in shown and "2.0% above this" in shown
-    assert "90% are grammatical" in shown
+    assert shown.endswith("own stories\n   90% drawn at temperature 0.7")
 
 
 def test_a_story_that_finds_no_end_is_cut():

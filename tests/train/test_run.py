@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import minigpt as mg
+from minigpt.text.tinyworld import TASKS
 from minigpt.train import RECIPES, Lion, RunConfig, build_tokenizer
 
 TEXT = "the cat sat on the mat, and the dog sat on the log. " * 40
@@ -79,6 +80,11 @@ def test_the_storyteller_is_smaller_than_the_models_of_the_other_tasks_and_reads
     sizes = [mg.GPT(config.model_config(vocab_size=1024)).n_parameters for config in others]
     assert mg.GPT(story.model_config(vocab_size=1024)).n_parameters < min(sizes)
     assert story.train_config().batch_size > max(config.train_config().batch_size for config in others)
+
+
+def test_whoever_looks_for_the_last_of_several_places_has_scores_that_fall_with_the_distance():
+    positions = {task: RunConfig(task=task).model_config(vocab_size=1024).position for task in TASKS}
+    assert positions == {"story": "alibi", "translate": "rope-half", "qa": "alibi", "dialogue": "alibi"}
 
 
 def test_every_setting_of_the_training_and_the_model_is_handed_on():

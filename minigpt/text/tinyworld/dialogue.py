@@ -4,7 +4,8 @@
 
     User: One cold morning, Anna was in the park with a red kite. Tom was on the hill. Who has the red kite?
     Bot: Anna has it.
-    User: Anna went to see Tom. She gave the red kite to him. Who has the red kite?
+    User: Anna was in the park and went to see Tom on the hill. She was on the hill and gave the red kite to him.
+          Who has the red kite?
     Bot: Tom has it.
     User: Where is he?
     Bot: On the hill.

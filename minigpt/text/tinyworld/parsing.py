@@ -89,7 +89,7 @@ class _Reader:
         for slot, row in rows.items():
             role = ROLES.get(slot)
             if role is None or (role == "place" and kind in ("held", "lies")):
-                continue  # what the state decides: who is there "too", and where a thing is in the end
+                continue  # what the state decides: who is there "too", where they are, where a thing is in the end
             known = cast.get(role, self.items)
             if row is None:
                 roles[role] = self.state.topic if role == "thing" else self.state.subject

@@ -56,7 +56,7 @@ Menu = list[tuple[int, "Event | Callable[[], Menu]"]]  # weights, and what they 
 
 MOST_PEOPLE = 3
 MOST_THINGS = 3
-ENDING = {1: 1, 2: 2, 3: 3, 4: 10}  # in tenths, how likely a story ends after so many actions
+ENDING = {1: 2, 2: 5, 3: 10}  # in tenths, how likely a story ends after so many actions
 # What moves a thing, or brings somebody near, is likely where it is possible: without it there is nothing to remember.
 ACTIONS = {"go": 2, "visit": 5, "call": 3, "give": 12, "swap": 8, "take": 12, "drop": 2, "find": 2, "rest": 1}
 

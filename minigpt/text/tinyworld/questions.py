@@ -1,7 +1,8 @@
 """Questions about a story, each with one right answer, in both languages.
 
-A question is asked of the world as the story has left it, so the answer stands nowhere in the text: who has a thing
-follows from the last time that it changed hands; where it is, from that and from where its holder went since.
+A question is asked of the world as the story has left it, and a sentence that names what is asked about may be out of
+date: who has a thing follows from the last time that it changed hands; where it is, from that and from where its holder
+went since.
 """
 
 from collections.abc import Callable, Iterator
@@ -115,7 +116,7 @@ def draw_questions(state: State, n_most: int, below: Callable[[int], int]) -> It
 
 
 def needs_two_facts(question: Question, state: State) -> bool:
-    """Whether no single sentence tells the answer: where a thing is that somebody has, and how many there are."""
+    """Whether two facts make the answer: where a thing is that somebody has, and how many there are."""
     if question.kind == "where thing":
         return state.holders[question.about] >= 0
     return question.kind.startswith("how many")

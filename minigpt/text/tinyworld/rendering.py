@@ -113,6 +113,8 @@ SLOTS: dict[str, Fill] = {
     "second": lambda forms, d, state, event: forms.second[d.items[event.second]],
     "to": lambda forms, d, state, event: forms.to[d.places[event.place]],
     "at": _at,
+    "here": lambda forms, d, state, event: forms.at[d.places[state.where[event.actor]]],
+    "there": lambda forms, d, state, event: forms.at[d.places[state.where[event.other]]],
     "too": lambda forms, d, state, event: forms.too if event.place in state.where else forms.nothing,
 }
 

@@ -16,8 +16,13 @@ slot           English                                Chinese
 ``{second}``   red kite                               红色的风筝
 ``{to}``       the garden                             花园
 ``{at}``       in the garden                          花园里
+``{here}``     in the garden, where the actor is      花园里
+``{there}``    in the garden, where the other is      花园里
 ``{too}``      too, where somebody is there already   也
 =============  =====================================  ==========================================
+
+Whoever acts is first said to be where they are. That follows from the sentences before, so it adds nothing to what a
+story tells; it is one more exercise in looking it up, of which there would else be one in a story, at its end.
 
 The two languages of a row say the same thing, and no two rows of a table say the same thing in either language: that
 is what makes the map from derivations to texts one to one.
@@ -181,49 +186,55 @@ FRAMES: dict[str, tuple[Pair, ...]] = {
         ("somebody had left {new} {at}.", "有人在{at}留下了{new}。"),
     ),
     "go": (
-        ("{actor} went to {to}.", "{actor}去了{to}。"),
-        ("{actor} walked to {to}.", "{actor}走到了{to}。"),
-        ("{actor} ran to {to}.", "{actor}跑到了{to}。"),
+        ("{actor} was {here} and went to {to}.", "{actor}从{here}去了{to}。"),
+        ("{actor} was {here} and walked to {to}.", "{actor}从{here}走到了{to}。"),
+        ("{actor} was {here} and ran to {to}.", "{actor}从{here}跑到了{to}。"),
     ),
     "visit": (
-        ("{actor} went to see {other}.", "{actor}去看了{other}。"),
-        ("{actor} joined {other}.", "{actor}去找了{other}。"),
+        ("{actor} was {here} and went to see {other} {there}.", "{actor}从{here}去{there}看了{other}。"),
+        ("{actor} was {here} and joined {other} {there}.", "{actor}从{here}去{there}找了{other}。"),
     ),
     "call": (
-        ("{actor} called {other} over.", "{actor}把{other}叫了过来。"),
-        ("{actor} asked {other} to come over.", "{actor}请{other}过来了。"),
+        ("{actor} was {here} and called {other} over.", "{actor}在{here}把{other}叫了过来。"),
+        ("{actor} was {here} and asked {other} to come over.", "{actor}在{here}请{other}过来了。"),
     ),
     "give": (
-        ("{actor} gave {thing} to {other}.", "{actor}把{thing}给了{other}。"),
-        ("{actor} handed {thing} to {other}.", "{actor}把{thing}递给了{other}。"),
-        ("{actor} passed {thing} to {other}.", "{actor}把{thing}传给了{other}。"),
+        ("{actor} was {here} and gave {thing} to {other}.", "{actor}在{here}把{thing}给了{other}。"),
+        ("{actor} was {here} and handed {thing} to {other}.", "{actor}在{here}把{thing}递给了{other}。"),
+        ("{actor} was {here} and passed {thing} to {other}.", "{actor}在{here}把{thing}传给了{other}。"),
     ),
     "swap": (
-        ("{actor} swapped {thing} for {owner} {second}.", "{actor}用{thing}换了{owner}{second}。"),
-        ("{actor} traded {thing} for {owner} {second}.", "{actor}拿{thing}换来了{owner}{second}。"),
+        (
+            "{actor} was {here} and swapped {thing} for {owner} {second}.",
+            "{actor}在{here}用{thing}换了{owner}{second}。",
+        ),
+        (
+            "{actor} was {here} and traded {thing} for {owner} {second}.",
+            "{actor}在{here}拿{thing}换来了{owner}{second}。",
+        ),
     ),
     "take": (
-        ("{actor} took {thing}.", "{actor}拿起了{thing}。"),
-        ("{actor} picked {thing} up.", "{actor}捡起了{thing}。"),
-        ("{actor} grabbed {thing}.", "{actor}抓起了{thing}。"),
+        ("{actor} was {here} and took {thing}.", "{actor}在{here}拿起了{thing}。"),
+        ("{actor} was {here} and picked {thing} up.", "{actor}在{here}捡起了{thing}。"),
+        ("{actor} was {here} and grabbed {thing}.", "{actor}在{here}抓起了{thing}。"),
     ),
     "drop": (
-        ("{actor} put {thing} down.", "{actor}把{thing}放下了。"),
-        ("{actor} left {thing} there.", "{actor}把{thing}留在了那里。"),
-        ("{actor} laid {thing} on the ground.", "{actor}把{thing}放在了地上。"),
+        ("{actor} was {here} and put {thing} down.", "{actor}在{here}把{thing}放下了。"),
+        ("{actor} was {here} and left {thing} there.", "{actor}在{here}把{thing}留下了。"),
+        ("{actor} was {here} and laid {thing} on the ground.", "{actor}在{here}把{thing}放在了地上。"),
     ),
     "find": (
-        ("{actor} found {new}.", "{actor}找到了{new}。"),
-        ("{actor} discovered {new}.", "{actor}发现了{new}。"),
-        ("{actor} came across {new}.", "{actor}捡到了{new}。"),
+        ("{actor} was {here} and found {new}.", "{actor}在{here}找到了{new}。"),
+        ("{actor} was {here} and discovered {new}.", "{actor}在{here}发现了{new}。"),
+        ("{actor} was {here} and came across {new}.", "{actor}在{here}捡到了{new}。"),
     ),
     "rest": (
-        ("{actor} sang a song.", "{actor}唱了一首歌。"),
-        ("{actor} told a story.", "{actor}讲了一个故事。"),
-        ("{actor} took a nap.", "{actor}睡了一会儿。"),
-        ("{actor} looked at the sky.", "{actor}看了看天空。"),
-        ("{actor} drank some tea.", "{actor}喝了一点茶。"),
-        ("{actor} laughed.", "{actor}笑了。"),
+        ("{actor} was {here} and sang a song.", "{actor}在{here}唱了一首歌。"),
+        ("{actor} was {here} and told a story.", "{actor}在{here}讲了一个故事。"),
+        ("{actor} was {here} and took a nap.", "{actor}在{here}睡了一会儿。"),
+        ("{actor} was {here} and looked at the sky.", "{actor}在{here}看了看天空。"),
+        ("{actor} was {here} and drank some tea.", "{actor}在{here}喝了一点茶。"),
+        ("{actor} was {here} and laughed.", "{actor}在{here}笑了。"),
     ),
     "held": (("{full} was with {name} {at}.", "{full}和{name}一起在{at}。"),),
     "lies": (("{full} was {at}, and nobody had it.", "{full}在{at}，没有人拿着它。"),),

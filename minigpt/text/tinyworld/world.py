@@ -12,7 +12,7 @@ from minigpt.text.tinyworld.rendering import LANGUAGES, render
 from minigpt.text.tinyworld.splits import combinations
 from minigpt.text.tokenizer import Tokenizer
 
-DRAWS = 64  # random numbers for one story; none takes more than 44
+DRAWS = 64  # random numbers for one story; none takes more than 38
 
 
 @dataclass(frozen=True)

@@ -6,18 +6,19 @@ from torch import Tensor, nn
 
 
 def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Three parameter groups, by ``"role"``.
+    """Four parameter groups, by ``"role"``.
 
     Args:
         model: whose parameters are sorted.
         weight_decay: of those that decay.
 
     Returns:
-        "matrix": the weights inside the blocks, which decay; "embedding": the tables of tokens and positions and the
-        head, which decay; "vector": biases, gains of norms and taps of convolutions, which do not.
+        "matrix": the weights inside the blocks, which decay; "qkv": those of them that are three matrices side by side,
+        for queries, keys and values; "embedding": the tables of tokens and positions and the head, which decay;
+        "vector": biases, gains of norms and taps of convolutions, which do not.
     """
     parameters = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-    roles = {"matrix": weight_decay, "embedding": weight_decay, "vector": 0.0}
+    roles = {"matrix": weight_decay, "qkv": weight_decay, "embedding": weight_decay, "vector": 0.0}
     return [
         {"params": [p for name, p in parameters if role_of(name, p) == role], "weight_decay": decay, "role": role}
         for role, decay in roles.items()
@@ -25,7 +26,20 @@ def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
 
 
 def role_of(name: str, parameter: Tensor) -> str:
-    """The role of a parameter of a GPT: "matrix", "embedding" or "vector"."""
+    """The role of a parameter of a GPT: "matrix", "qkv", "embedding" or "vector"."""
     if parameter.dim() < 2 or name.endswith("taps"):  # a convolution's: a vector for each position
         return "vector"
+    if name.endswith("project_qkv.weight"):
+        return "qkv"
     return "embedding" if name.endswith(("embedding.weight", "head.weight")) else "matrix"
+
+
+def split_qkv(weight: Tensor) -> tuple[Tensor, ...]:
+    """What lies side by side in one matrix, as views: W^Q ``(D, D)``, W^K and W^V ``(G·E, D)`` each.
+
+    Args:
+        weight: ``(D + 2·G·E, D)``, as the attention of a GPT keeps it.
+    """
+    n_rows, d_model = weight.shape
+    n_kv = (n_rows - d_model) // 2
+    return weight.split([d_model, n_kv, n_kv])

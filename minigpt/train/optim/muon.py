@@ -1,7 +1,9 @@
 r"""Muon: momentum whose step is made orthogonal, so that it is equally long in all directions of a matrix.
 
 Gradients of weight matrices are dominated by a few directions; the others, small but as useful, are lifted to the same
-length. It is meant for the matrices inside the blocks. Embeddings, the head and vectors go through AdamW.
+length. It is meant for the matrices inside the blocks. Embeddings, the head and vectors go through AdamW. The matrices
+of queries, keys and values lie side by side in one; each is made orthogonal by itself, or else those of queries and
+keys, whose gradients are smaller, would learn more slowly than that of values.
 
 Dimensions: R rows, C columns of a matrix.
 """
@@ -16,7 +18,10 @@ from torch import Tensor
 from minigpt.equations import equation
 from minigpt.train.optim.adamw import AdamW
 from minigpt.train.optim.base import EquationOptimizer, Rule, Settings, State, gradient
+from minigpt.train.optim.groups import split_qkv
 from minigpt.train.optim.newton_schulz import fused_newton_schulz, newton_schulz
+
+MATRICES = ("matrix", "qkv")
 
 
 def formula_update(group: Settings, parameters: list[Tensor], states: list[State]) -> None:
@@ -25,8 +30,9 @@ def formula_update(group: Settings, parameters: list[Tensor], states: list[State
     for theta, state in zip(parameters, states, strict=True):
         g, m = gradient(theta), state["m"]
         m.copy_(mu * m + (1 - mu) * g)
-        direction = newton_schulz(mu * m + (1 - mu) * g)
-        theta.sub_(group["lr"] * (step_size(theta) * direction + group["weight_decay"] * theta))
+        u = mu * m + (1 - mu) * g
+        direction = torch.cat([step_size(part) * newton_schulz(part) for part in _parts(group, u)])
+        theta.sub_(group["lr"] * (direction + group["weight_decay"] * theta))
 
 
 def fused_update(group: Settings, parameters: list[Tensor], states: list[State]) -> None:
@@ -37,17 +43,25 @@ def fused_update(group: Settings, parameters: list[Tensor], states: list[State])
     torch._foreach_add_(m, gradients, alpha=1 - mu)
     steps = torch._foreach_mul(m, mu)
     torch._foreach_add_(steps, gradients, alpha=1 - mu)
+    parts = [part for step in steps for part in _parts(group, step)]
+    for same in _of_one_shape(parts):
+        stacked = torch.stack([parts[i] for i in same]).to(group["precision"] or parts[0].dtype)
+        directions = fused_newton_schulz(stacked).to(parts[0].dtype) * step_size(stacked[0])
+        for i, direction in zip(same, directions.unbind(), strict=True):
+            parts[i] = direction
+    a_matrix = len(parts) // len(parameters)
+    wholes = [torch.cat(parts[i : i + a_matrix]) for i in range(0, len(parts), a_matrix)]
     torch._foreach_mul_(parameters, 1 - lr * group["weight_decay"])
-    for same in _of_one_shape(parameters):
-        thetas = [parameters[i] for i in same]
-        stacked = torch.stack([steps[i] for i in same]).to(group["precision"] or thetas[0].dtype)
-        directions = fused_newton_schulz(stacked).to(thetas[0].dtype).unbind()
-        torch._foreach_add_(thetas, directions, alpha=-lr * step_size(thetas[0]))
+    torch._foreach_add_(parameters, wholes, alpha=-lr)
 
 
 def step_size(theta: Tensor) -> float:
     """What makes the steps of an orthogonal matrix as long as AdamW's usual ones: 0.2 in root mean square."""
     return 0.2 * math.sqrt(max(theta.shape))
+
+
+def _parts(group: Settings, matrix: Tensor) -> tuple[Tensor, ...]:
+    return split_qkv(matrix) if group["role"] == "qkv" else (matrix,)
 
 
 def _of_one_shape(parameters: list[Tensor]) -> Iterator[list[int]]:
@@ -85,7 +99,7 @@ class Muon(EquationOptimizer):
 
     Args:
         params: groups as :func:`~minigpt.train.optim.groups.decay_groups` makes them: those whose ``"role"`` is
-            "matrix" go through Muon, the others through AdamW. Parameters without groups are matrices.
+            "matrix" or "qkv" go through Muon, the others through AdamW. Parameters without groups are matrices.
         lr: η, the learning rate.
         momentum: μ, how slowly the mean of gradients forgets.
         betas: β₁ and β₂ of AdamW.
@@ -118,7 +132,7 @@ class Muon(EquationOptimizer):
         settings = {"lr": lr, "momentum": momentum, "betas": betas, "eps": eps, "weight_decay": weight_decay}
         super().__init__(params, {**settings, "precision": precision, "role": "matrix"}, implementation)
         for group in self.param_groups:
-            wrong = next((p for p in group["params"] if group["role"] == "matrix" and p.dim() != 2), None)
+            wrong = next((p for p in group["params"] if group["role"] in MATRICES and p.dim() != 2), None)
             if wrong is not None:
                 raise ValueError(
                     f"Muon is for matrices, got a parameter of shape {tuple(wrong.shape)}; give it in a group with "
@@ -127,4 +141,4 @@ class Muon(EquationOptimizer):
 
     def rule_of(self, group: Settings) -> Rule:
         """Muon's rule for matrices, AdamW's for the rest."""
-        return self.rule if group["role"] == "matrix" else AdamW.rule
+        return self.rule if group["role"] in MATRICES else AdamW.rule

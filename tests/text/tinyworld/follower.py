@@ -8,19 +8,20 @@ GENDER = {person.en: person.pronoun for person in words.PEOPLE}
 PRONOUNS = {"he": "he", "him": "he", "his": "he", "she": "she", "her": "she"}
 LEAD = re.compile(r"(One \w+ \w+,|Then|Later|Soon|After that,|A little later,|In the end,|At the end .*?,|When .*?,) ")
 THING = r"(it|the \w+ \w+)"
+ACTOR = r"(\w+) was \w+ the (\w+) and"
 SENTENCES = {
     "opening": r"(\w+) was \w+ the (\w+) with an? (\w+ \w+)",
     "friend": r"(\w+) was (?:waiting |playing )?(?:in|on|at|by) the (\w+)( too)?",
     "loose": r"an? (\w+ \w+) lay \w+ the (\w+)|somebody had left an? (\w+ \w+) \w+ the (\w+)",
-    "go": r"(\w+) (?:went|walked|ran) to the (\w+)",
-    "visit": r"(\w+) (?:went to see|joined) (\w+)",
-    "call": r"(\w+) (?:called|asked) (\w+) (?:over|to come over)",
-    "give": rf"(\w+) (?:gave|handed|passed) {THING} to (\w+)",
-    "swap": rf"(\w+) (?:swapped|traded) {THING} for (\w+?)(?:'s)? (\w+ \w+)",
-    "take": rf"(\w+) (?:picked|took|grabbed) {THING}(?: up)?",
-    "drop": rf"(\w+) (?:put|left|laid) {THING} (?:down|there|on the ground)",
-    "find": r"(\w+) (?:found|discovered|came across) an? (\w+ \w+)",
-    "rest": r"(\w+) (?:sang|told|took|looked|drank|laughed)\b[\w ]*",
+    "go": rf"{ACTOR} (?:went|walked|ran) to the (\w+)",
+    "visit": rf"{ACTOR} (?:went to see|joined) (\w+) \w+ the (\w+)",
+    "call": rf"{ACTOR} (?:called|asked) (\w+) (?:over|to come over)",
+    "give": rf"{ACTOR} (?:gave|handed|passed) {THING} to (\w+)",
+    "swap": rf"{ACTOR} (?:swapped|traded) {THING} for (\w+?)(?:'s)? (\w+ \w+)",
+    "take": rf"{ACTOR} (?:picked|took|grabbed) {THING}(?: up)?",
+    "drop": rf"{ACTOR} (?:put|left|laid) {THING} (?:down|there|on the ground)",
+    "find": rf"{ACTOR} (?:found|discovered|came across) an? (\w+ \w+)",
+    "rest": rf"{ACTOR} (?:sang|told|took|looked|drank|laughed)\b[\w ]*",
     "end_held": rf"{THING} was with (\w+) \w+ the (\w+)",
     "end_lies": rf"{THING} was \w+ the (\w+), and nobody had it",
 }
@@ -56,8 +57,9 @@ class Follower:
         assert word != self.subject or not self.strict
         return word
 
-    def actor(self, word):
+    def actor(self, word, here):
         self.subject_of_this = self.person(word)
+        assert self.where[self.subject_of_this] == here
         return self.subject_of_this
 
     def thing(self, words):
@@ -84,47 +86,47 @@ class Follower:
         self.new(thing)
         self.lies[thing] = place
 
-    def go(self, who, place):
-        assert self.where[self.actor(who)] != place
+    def go(self, who, here, place):
+        assert self.actor(who, here) in self.where and place != here
         self.where[self.subject_of_this] = place
 
-    def visit(self, who, other):
-        other, actor = self.person(other), self.actor(who)
-        assert self.where[actor] != self.where[other]
-        self.where[actor] = self.where[other]
+    def visit(self, who, here, other, there):
+        other, actor = self.person(other), self.actor(who, here)
+        assert here != there == self.where[other]
+        self.where[actor] = there
 
-    def call(self, who, other):
-        other, actor = self.person(other), self.actor(who)
+    def call(self, who, here, other):
+        other, actor = self.person(other), self.actor(who, here)
         assert self.where[actor] != self.where[other]
-        self.where[other] = self.where[actor]
+        self.where[other] = here
 
-    def give(self, who, thing, other):
-        other, actor, thing = self.person(other), self.actor(who), self.thing(thing)
+    def give(self, who, here, thing, other):
+        other, actor, thing = self.person(other), self.actor(who, here), self.thing(thing)
         assert self.holder[thing] == actor != other and self.where[actor] == self.where[other]
         self.holder[thing] = other
 
-    def swap(self, who, mine, other, theirs):
-        other, actor, mine = self.person(other), self.actor(who), self.thing(mine)
+    def swap(self, who, here, mine, other, theirs):
+        other, actor, mine = self.person(other), self.actor(who, here), self.thing(mine)
         assert self.where[actor] == self.where[other]
         assert (self.holder[mine], self.holder[theirs]) == (actor, other)
         self.holder[mine], self.holder[theirs] = other, actor
         self.topic_of_this = None
 
-    def take(self, who, thing):
-        actor, thing = self.actor(who), self.thing(thing)
-        assert self.holder[thing] is None and self.lies[thing] == self.where[actor]
+    def take(self, who, here, thing):
+        actor, thing = self.actor(who, here), self.thing(thing)
+        assert self.holder[thing] is None and self.lies[thing] == here
         self.holder[thing] = actor
 
-    def drop(self, who, thing):
-        actor, thing = self.actor(who), self.thing(thing)
+    def drop(self, who, here, thing):
+        actor, thing = self.actor(who, here), self.thing(thing)
         assert self.holder[thing] == actor
-        self.holder[thing], self.lies[thing] = None, self.where[actor]
+        self.holder[thing], self.lies[thing] = None, here
 
-    def find(self, who, thing):
-        self.new(thing, self.actor(who))
+    def find(self, who, here, thing):
+        self.new(thing, self.actor(who, here))
 
-    def rest(self, who):
-        self.actor(who)
+    def rest(self, who, here):
+        self.actor(who, here)
 
     def end_held(self, thing, who, place):
         assert self.holder[thing.removeprefix("the ")] == who

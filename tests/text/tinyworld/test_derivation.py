@@ -45,9 +45,9 @@ def test_the_probability_of_a_story_is_the_product_of_its_choices_by_hand():
     friend = 1 / 2 * 1 / 19 * 1 / 3
     loose = 2 / 5 * 1 / 2 * 1 / 199 * 1 / 9 * 1 / 2
     give = 1 * 1 / 2 * 12 / 19 * 1 / 18  # give 12, go 2, drop 2, find 2, rest 1
-    go = 9 / 10 * 1 / 3 * 2 / 19 * 1 / 2 * 1 / 18  # to one of two places
-    take = 8 / 10 * 2 / 3 * 12 / 27 * 1 / 18  # take 12, visit 5, call 3, go 2, drop 2, find 2, rest 1
-    held = 3 / 10 * 1 / 2 * 1 / 3
+    go = 8 / 10 * 1 / 3 * 2 / 19 * 1 / 2 * 1 / 18  # to one of two places
+    take = 5 / 10 * 2 / 3 * 12 / 27 * 1 / 18  # take 12, visit 5, call 3, go 2, drop 2, find 2, rest 1
+    held = 1 / 2 * 1 / 3
     assert log_prob(STORY) == pytest.approx(math.log(opening * friend * loose * give * go * take * held), abs=1e-12)
 
 

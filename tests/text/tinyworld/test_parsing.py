@@ -8,8 +8,8 @@ from minigpt.text.tinyworld.world import TinyWorld
 
 STORY = (
     "One sunny morning, Anna was in the garden with a red kite. Tom was in the park. A blue ball lay in the park. "
-    "Tom took it. Then he went to see Anna. Later Anna gave the red kite to him. In the end, the red kite was with "
-    "Tom in the garden."
+    "Tom was in the park and took it. Then he was in the park and went to see Anna in the garden. Later Anna was in "
+    "the garden and gave the red kite to him. In the end, the red kite was with Tom in the garden."
 )
 
 
@@ -40,7 +40,7 @@ def test_every_kind_of_story_of_a_small_world_is_parsed(language, small_world):
 @pytest.mark.parametrize(
     ("text", "wrong", "got", "expected"),
     [
-        (changed("Tom took it.", "Tom tok it."), "k it.", "'k it. Then", "'l' or 'o'"),
+        (changed("took it.", "tok it."), "k it.", "'k it. Then", "'l' or 'o'"),
         (changed("took it.", "took it,"), ", Then", "', Then", "'.'"),
         (changed("blue ball", "blue bell"), "ell lay", "'ell lay", "'a' or 'l' or 'o'"),
         (changed("it. Then", "it.Then"), "Then", "'Then", "' '"),
@@ -63,12 +63,12 @@ def test_a_corrupted_chinese_sentence_is_refused_too():
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        (changed("Tom took it", "Anna took it"), "Anna took it."),  # is elsewhere
-        (changed("Anna gave the red kite", "Anna gave the blue ball"), "Later Anna gave"),  # does not have it
-        (changed("went to see Anna", "went to see Lily"), "Then he went"),  # nobody of that name
+        (changed("Tom was in the park and", "Anna was in the garden and"), "Anna was in"),  # the ball is elsewhere
+        (changed("gave the red kite", "gave the blue ball"), "Later Anna was"),  # does not have it
+        (changed("went to see Anna", "went to see Lily"), "Then he was"),  # nobody of that name
         (changed("with Tom in", "with Anna in"), "In the end"),
         (changed("A blue ball", "A red kite"), "A red kite lay"),  # there is one already
-        (changed("Tom was", "Anna was"), "Anna was"),
+        (changed("Tom was in the park.", "Anna was in the park."), "Anna was"),
     ],
 )
 def test_what_the_state_of_the_world_forbids_is_refused(text, sentence):
@@ -77,7 +77,7 @@ def test_what_the_state_of_the_world_forbids_is_refused(text, sentence):
 
 def test_the_refusal_says_how_things_stand():
     refused(
-        changed("Anna gave the red kite", "Anna gave the blue ball"),
+        changed("gave the red kite", "gave the blue ball"),
         r"given Anna in the garden, Tom in the garden, the red kite in the garden \(Anna\), "
         r"the blue ball in the garden \(Tom\)$",
     )
@@ -86,14 +86,16 @@ def test_the_refusal_says_how_things_stand():
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (changed("Then he went", "Then Tom went"), "Then he went to see Anna."),  # a pronoun is due
-        (changed("Then he went", "Then she went"), "Then he went to see Anna."),  # of the right gender
-        (changed("Tom took it", "Tom took the blue ball"), "Tom took it."),
+        (changed("Then he was", "Then Tom was"), "Then he was in the park and went to see Anna in the garden."),
+        (changed("Then he was", "Then she was"), "Then he was in the park and went to see Anna in the garden."),
+        (changed("Then he was in the park", "Then he was on the hill"), "Then he was in the park and went to see"),
+        (changed("see Anna in the garden", "see Anna on the hill"), "Then he was in the park and went to see Anna in "),
+        (changed("took it", "took the blue ball"), "Tom was in the park and took it."),
         (
             changed("with Tom in the garden", "with Tom in the park"),
             "In the end, the red kite was with Tom in the garden.",
         ),
-        (changed("Tom was in the park", "Tom was in the park too"), "Tom was in the park."),
+        (changed("Tom was in the park.", "Tom was in the park too."), "Tom was in the park."),
         (changed("One sunny", "one sunny"), "One sunny morning"),
     ],
 )

@@ -31,7 +31,10 @@ def test_whoever_comes_to_where_somebody_is_is_there_too():
 
 @pytest.mark.parametrize(
     ("people", "english", "chinese"),
-    [((ANNA, TOM), "He laughed.", "他笑了。"), ((TOM, ANNA), "She laughed.", "她笑了。")],
+    [
+        ((ANNA, TOM), "He was in the garden and laughed.", "他在花园里笑了。"),
+        ((TOM, ANNA), "She was in the garden and laughed.", "她在花园里笑了。"),
+    ],
 )
 def test_a_pronoun_agrees_with_whom_the_last_sentence_was_about(people, english, chinese):
     rest = Event("rest", 1)
@@ -41,26 +44,40 @@ def test_a_pronoun_agrees_with_whom_the_last_sentence_was_about(people, english,
 
 
 def test_whom_the_last_sentence_was_about_is_an_object_as_a_pronoun():
-    assert told(OPENING, FRIEND, Event("give", 0, 1, 0)).endswith(". Anna gave the orange umbrella to him.")
-    assert told(OPENING, FRIEND, Event("give", 0, 1, 0), language="zh").endswith("。安娜把橙色的雨伞给了他。")
+    english = ". Anna was in the garden and gave the orange umbrella to him."
+    assert told(OPENING, FRIEND, Event("give", 0, 1, 0)).endswith(english)
+    assert told(OPENING, FRIEND, Event("give", 0, 1, 0), language="zh").endswith("。安娜在花园里把橙色的雨伞给了他。")
 
 
 def test_whom_it_was_not_about_is_named():
     events = (OPENING, FRIEND, LOOSE, Event("give", 0, 1, 0))
-    assert told(*events).endswith(" Anna gave the orange umbrella to Tom.")
+    assert told(*events).endswith(" Anna was in the garden and gave the orange umbrella to Tom.")
 
 
 def test_the_one_thing_of_the_last_sentence_is_it():
     events = (OPENING, FRIEND, LOOSE, Event("take", 1, thing=1))
-    assert told(*events).endswith("A red book lay in the garden. Tom took it.")
-    assert told(*events, language="zh").endswith("花园里有一本红色的书。汤姆拿起了它。")
+    assert told(*events).endswith("A red book lay in the garden. Tom was in the garden and took it.")
+    assert told(*events, language="zh").endswith("花园里有一本红色的书。汤姆在花园里拿起了它。")
 
 
 def test_what_somebody_owns_is_theirs_by_name_or_pronoun():
     events = (OPENING, FRIEND, LOOSE, Event("take", 1, thing=1))
-    assert told(*events, Event("swap", 0, 1, 0, 1)).endswith("Anna swapped the orange umbrella for his red book.")
+    assert told(*events, Event("swap", 0, 1, 0, 1)).endswith("swapped the orange umbrella for his red book.")
     assert told(*events, Event("rest", 0), Event("swap", 0, 1, 0, 1)).endswith("for Tom's red book.")
-    assert told(*events, Event("swap", 0, 1, 0, 1), language="zh").endswith("安娜用橙色的雨伞换了他的红色的书。")
+    assert told(*events, Event("swap", 0, 1, 0, 1), language="zh").endswith(
+        "安娜在花园里用橙色的雨伞换了他的红色的书。"
+    )
+
+
+def test_it_is_told_where_somebody_is_before_what_they_do_and_where_they_go():
+    apart = (OPENING, Event("friend", actor=1, place=1))
+    told_so = "Anna was in the garden and went to see him in the park."
+    assert told(*apart, Event("visit", 0, 1)).endswith(told_so)
+    assert told(*apart, Event("visit", 0, 1), language="zh").endswith("安娜从花园里去公园里看了他。")
+    assert told(*apart, Event("go", 0, place=1)).endswith("Anna was in the garden and went to the park.")
+    assert told(*apart, Event("go", 0, place=1), language="zh").endswith("安娜从花园里去了公园。")
+    after = (*apart, Event("call", 0, 1), Event("rest", 1))
+    assert told(*after).endswith("called him over. Tom was in the garden and sang a song.")
 
 
 def test_a_story_ends_with_where_a_thing_is_and_who_has_it():
@@ -73,7 +90,7 @@ def test_a_story_ends_with_where_a_thing_is_and_who_has_it():
 
 def test_a_lead_comes_before_a_small_letter():
     story = Derivation((OPENING, FRIEND, Event("rest", 1)), (0, 0, 6), (ANNA, TOM), (RED_BOOK,), (0,))
-    assert render(story, "en").endswith(" Then he sang a song.")
+    assert render(story, "en").endswith(" Then he was in the garden and sang a song.")
 
 
 def test_every_thing_has_its_measure_word_and_every_colour_its_article():

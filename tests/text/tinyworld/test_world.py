@@ -23,9 +23,9 @@ def test_the_last_scene_is_what_a_reader_of_the_words_knows():
         }
 
 
-def test_a_story_has_four_to_nine_sentences():
+def test_a_story_has_four_to_eight_sentences():
     lengths = {story.count(".") for story in TinyWorld().text(1000).splitlines()}
-    assert lengths == set(range(4, 10))
+    assert lengths == set(range(4, 9))
 
 
 def test_train_validation_and_test_share_no_combination():
@@ -45,8 +45,9 @@ def test_a_story_depends_on_its_number_alone():
 def test_a_story_is_the_same_in_every_process_and_version():
     assert TinyWorld(split="test", seed=1).story(0) == (
         "One rainy afternoon, Clara was at the market with a white blanket. Tom was playing at the market too. "
-        "A little later, he came across a purple bag. Soon he handed it to Clara. Then Clara took a nap. "
-        "Later she passed the white blanket to Tom. In the end, the white blanket was with Tom at the market."
+        "A little later, he was at the market and came across a purple bag. Soon he was at the market and handed it to "
+        "Clara. Then Clara was at the market and took a nap. In the end, the white blanket was with Clara at the "
+        "market."
     )
 
 

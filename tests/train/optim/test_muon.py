@@ -86,3 +86,17 @@ def test_what_is_no_matrix_is_refused_with_the_mend():
         ValueError, match=r'Muon is for matrices, got .*\(3,\); give it in a group with "role": "vector"'
     ):
         Muon([torch.nn.Parameter(torch.zeros(3))])
+
+
+@pytest.mark.parametrize("implementation", ["formula", "fused"])
+def test_queries_keys_and_values_side_by_side_take_the_steps_of_three_matrices(implementation):
+    start, gradient = torch.randn(14, 6, dtype=torch.float64), torch.randn(14, 6, dtype=torch.float64)
+    gradient[:10] *= 1e-3  # smaller for queries and keys, as in a young model
+    whole = torch.nn.Parameter(start.clone())
+    whole.grad = gradient
+    Muon([{"params": [whole], "role": "qkv"}], lr=0.1, implementation=implementation).step()
+    parts = [torch.nn.Parameter(part.clone()) for part in start.split([6, 4, 4])]
+    for part, its_gradient in zip(parts, gradient.split([6, 4, 4]), strict=True):
+        part.grad = its_gradient.clone()
+    Muon(parts, lr=0.1, implementation="formula").step()
+    torch.testing.assert_close(whole, torch.cat(parts))
