@@ -87,7 +87,7 @@ def baselines(run: Run) -> dict[str, mg.Evaluation]:
 
 def attention(run: Run) -> Figure:
     """Where a model looks that has to say who has the thing: the mean of its heads, as colour behind the words."""
-    story = mg.TinyWorld(split="test").story(3)
+    story = mg.TinyWorld(split="test").story(5)
     told = "\n" + story[: story.rindex(" was with ") + len(" was with ")]
     ids = run.tokenizer.encode(told)
     model, inputs = run.model, torch.tensor([ids])[:, -run.model.config.context_length :]

@@ -305,8 +305,8 @@ history = mg.train(model, stories, settings, validation=validation, progress=Fal
 # %% [markdown]
 # First any tokens at all; then sentences of the right pattern, with slips; then
 # sentences, each right by itself, that do not yet fit together. Grammar comes soon. Who
-# is where and holds what comes late: it is asked for rarely, and it takes the whole story
-# to know. The loss curve is the same tale in numbers:
+# is where and holds what comes late: it takes the whole story to know. The loss curve is
+# the same tale in numbers:
 
 # %% mystnb={"image": {"alt": "The loss falls from guessing towards the floor."}}
 history.plot(uniform=math.log(tokenizer.vocab_size), title="telling stories")

@@ -171,6 +171,7 @@ measure({"warmup_steps": [0]}, fast, note=", rate × 5")
 cold = losses["warmup_steps=0, rate × 5"]
 del differences["warmup_steps=0, rate × 5"]  # against the baseline, which has another rate
 measure({"warmup_steps": [2 if QUICK else 20]}, fast, against=cold, note=", rate × 5")
+assert QUICK or differences["warmup_steps=20, rate × 5"][0] < 0
 
 # %% [markdown]
 # Surprised? The baseline is the cosine, and it does *not* win. A falling rate pays when
@@ -178,10 +179,10 @@ measure({"warmup_steps": [2 if QUICK else 20]}, fast, against=cold, note=", rate
 # this model still has far to go, and whoever keeps the rate high goes further. In a run
 # of thousands of steps the order usually turns round. A schedule belongs to a budget.
 #
-# And warm-up can't be told from luck here. It is for the first steps, in which Adam's
-# means rest on a handful of batches; deep models and post-norm need it ([The Transformer
-# block and GPT](06-transformer-block-and-gpt.ipynb) has a picture of one that fails
-# without), a model for the pocket does not.
+# And warm-up wins back most of what a rate five times too high costs. It is for the first
+# steps, in which Adam's means rest on a handful of batches, and a step too far takes long
+# to mend. Deep models and post-norm need it most ([The Transformer block and
+# GPT](06-transformer-block-and-gpt.ipynb) has a picture of one that fails without).
 #
 # ## Batch size
 #

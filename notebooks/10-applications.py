@@ -207,10 +207,10 @@ if not QUICK:
 
 # %% [markdown]
 # The last column counts tokens in place of texts, each given the right ones before it.
-# A text is right only if all of its tokens are, so the two are far apart, and more
-# steps bring them together. The 5-gram gets nowhere: it sees the last four tokens of
-# what it has written, and what it should translate lies behind its horizon. No amount
-# of training helps it.
+# A text is right only if all of its tokens are, about fifty of them, so one slip in
+# fifty tokens would spoil most texts. The 5-gram has half of the tokens, and gets
+# nowhere: it sees the last four tokens of what it has written, and what it should
+# translate lies behind its horizon. No amount of training helps it.
 #
 # For questions there is a second baseline, a **bag of words**. It sees every word that
 # was given, but not their order. Here is what the two reach there; the GPT in this
