@@ -115,7 +115,7 @@ RECIPES: dict[str, Recipe] = {
     ),
     "translate": _for_task("to translate the stories of the tiny world", training={"steps": 1600}, reading=0.0),
     "qa": _for_task("to answer questions about the stories of the tiny world", training={"steps": 3000}, model=RECENT),
-    "dialogue": _for_task("to talk about the stories of the tiny world", training={"steps": 4000}, model=RECENT),
+    "dialogue": _for_task("to talk about the stories of the tiny world", training={"steps": 4800}, model=RECENT),
 }
 
 
