@@ -113,7 +113,7 @@ RECIPES: dict[str, Recipe] = {
         model={"n_layers": 2, "n_heads": 8, "d_hidden": 128, **RECENT},
         training={"steps": 3400, "batch_size": 32, "learning_rate": 0.015},
     ),
-    "translate": _for_task("to translate the stories of the tiny world", training={"steps": 1600}, reading=0.0),
+    "translate": _for_task("to translate the stories of the tiny world", training={"steps": 2000}, reading=0.0),
     "qa": _for_task("to answer questions about the stories of the tiny world", training={"steps": 3000}, model=RECENT),
     "dialogue": _for_task("to talk about the stories of the tiny world", training={"steps": 4800}, model=RECENT),
 }
