@@ -111,7 +111,7 @@ RECIPES: dict[str, Recipe] = {
         "to tell the stories of the tiny world",
         reading=0.0,
         model={"n_layers": 2, "n_heads": 8, "d_hidden": 128, **RECENT},
-        training={"steps": 3400, "batch_size": 32, "learning_rate": 0.015},
+        training={"steps": 3700, "batch_size": 32, "learning_rate": 0.015},
     ),
     "translate": _for_task("to translate the stories of the tiny world", training={"steps": 2000}, reading=0.0),
     "qa": _for_task("to answer questions about the stories of the tiny world", training={"steps": 3000}, model=RECENT),
