@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import minigpt as mg
-from minigpt.evaluate.stories import tell_stories
+from minigpt.evaluate.stories import TELLING, tell_stories
 from minigpt.train import Run, RunConfig, recipe
 from minigpt.train.distributed import is_main_process
 
@@ -84,7 +84,7 @@ def _describe(run: Run) -> str:
 
 def _stories(run: Run, judged: bool = False) -> str:
     lines = []
-    for story in tell_stories(run.model, run.tokenizer, 3, max_tokens=80, temperature=0.5):
+    for story in tell_stories(run.model, run.tokenizer, 3, max_tokens=80, temperature=TELLING):
         lines.append(textwrap.fill(story, 116, initial_indent="  | ", subsequent_indent="  |   "))
         if judged:
             lines.append(textwrap.fill(_verdict(story), 116, initial_indent="  = ", subsequent_indent="    "))

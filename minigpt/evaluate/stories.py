@@ -23,7 +23,8 @@ from minigpt.text.dataset import IGNORED_TARGET
 from minigpt.text.tinyworld import TinyWorld, held_out_nats, task_rows
 
 SAMPLED = 100
-TEMPERATURES = (1.0, 0.5)  # the model's own probabilities, and sharper, as stories are told to people
+TELLING = 0.5  # the temperature at which stories are told to people: sharper than the model's own probabilities
+TEMPERATURES = (1.0, TELLING)
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class StoryReport:
             f"  the stories' own -log p {own:8.2f} ± {own_error:.2f}, the model {more:.2f} ± {more_error:.2f} more\n"
             f"  floor: the entropy      {self.entropy:8.2f}          so the model is {above:.1%} above it\n"
             f"  floor, held-out unknown {learnable:8.2f}          and {above_learnable:.1%} above this\n"
-            f"grammatical and consistent in every detail, of the model's own stories\n"
+            "grammatical and consistent in every detail, of the model's own stories\n"
             + "\n".join(f"  {share:4.0%} drawn at temperature {t:g}" for t, share in self.consistent.items())
         )
 

@@ -2,8 +2,8 @@ r"""Muon: momentum whose step is made orthogonal, so that it is equally long in 
 
 Gradients of weight matrices are dominated by a few directions; the others, small but as useful, are lifted to the same
 length. It is meant for the matrices inside the blocks. Embeddings, the head and vectors go through AdamW. The matrices
-of queries, keys and values lie side by side in one; each is made orthogonal by itself, or else those of queries and
-keys, whose gradients are smaller, would learn more slowly than that of values.
+of queries, keys and values lie side by side in one; each is made orthogonal by itself, so the step of each is as long
+as that of any matrix, however small its gradient is beside those of the other two.
 
 Dimensions: R rows, C columns of a matrix.
 """
@@ -49,8 +49,8 @@ def fused_update(group: Settings, parameters: list[Tensor], states: list[State])
         directions = fused_newton_schulz(stacked).to(parts[0].dtype) * step_size(stacked[0])
         for i, direction in zip(same, directions.unbind(), strict=True):
             parts[i] = direction
-    a_matrix = len(parts) // len(parameters)
-    wholes = [torch.cat(parts[i : i + a_matrix]) for i in range(0, len(parts), a_matrix)]
+    n_parts = len(parts) // len(parameters)  # of each parameter
+    wholes = [torch.cat(parts[i : i + n_parts]) for i in range(0, len(parts), n_parts)]
     torch._foreach_mul_(parameters, 1 - lr * group["weight_decay"])
     torch._foreach_add_(parameters, wholes, alpha=-lr)
 

@@ -1,4 +1,6 @@
 import pytest
+import torch
+from einops import rearrange
 
 from minigpt.train import decay_groups
 from minigpt.train.optim.groups import split_qkv
@@ -40,7 +42,10 @@ def test_queries_keys_and_values_are_told_apart_as_attention_does(make_model, n_
     width = attention.project_qkv.in_features // attention.n_heads
     assert q.shape[0] == attention.n_heads * width
     assert k.shape[0] == v.shape[0] == attention.n_kv_heads * width
-    x = q.new_ones(1, q.shape[1])
-    heads = attention.project_qkv(x).sub(attention.project_qkv.bias).split([len(q), len(k), len(v)], dim=-1)
-    for part, head in zip((q, k, v), heads, strict=True):
-        assert head.allclose(x @ part.mT, atol=1e-6)
+    attended = []
+    attention.attend = lambda q, k, v, pattern: attended.extend((q, k, v)) or q
+    torch.nn.init.zeros_(attention.project_qkv.bias)
+    x = torch.randn(1, 5, q.shape[1])
+    attention(x)
+    for part, heads in zip((q, k, v), attended, strict=True):
+        torch.testing.assert_close(rearrange(heads, "b h t e -> b t (h e)"), x @ part.mT)

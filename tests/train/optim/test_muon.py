@@ -91,7 +91,7 @@ def test_what_is_no_matrix_is_refused_with_the_mend():
 @pytest.mark.parametrize("implementation", ["formula", "fused"])
 def test_queries_keys_and_values_side_by_side_take_the_steps_of_three_matrices(implementation):
     start, gradient = torch.randn(14, 6, dtype=torch.float64), torch.randn(14, 6, dtype=torch.float64)
-    gradient[:10] *= 1e-3  # smaller for queries and keys, as in a young model
+    gradient[:10] *= 1e-3  # made orthogonal as one, these rows would hardly move
     whole = torch.nn.Parameter(start.clone())
     whole.grad = gradient
     Muon([{"params": [whole], "role": "qkv"}], lr=0.1, implementation=implementation).step()
