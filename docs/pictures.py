@@ -20,8 +20,8 @@ from torch import Tensor, nn
 import minigpt as mg
 from minigpt.model import Pattern
 from minigpt.plots import BLUE, GREY, ORANGE
+from minigpt.runs import Run
 from minigpt.text.tinyworld import task_rows
-from minigpt.train import Run
 
 QUICK = bool(os.environ.get("MINIGPT_QUICK"))
 STEPS = 2 if QUICK else 1200

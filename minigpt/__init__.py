@@ -6,20 +6,18 @@
 """
 
 from minigpt import equations, learn
-from minigpt.cost import training_flops_per_token
-from minigpt.evaluate import (
-    Comparison,
+from minigpt.cost.flops import training_flops_per_token
+from minigpt.evaluation import (
     Evaluation,
     Ladder,
     StoryReport,
     TaskReport,
-    compare,
     evaluate,
     evaluate_stories,
     evaluate_task,
     ladder,
 )
-from minigpt.generate import generate, generate_ids, stream, stream_ids
+from minigpt.generation import generate, generate_ids, stream, stream_ids
 from minigpt.model import (
     GPT,
     PRESETS,
@@ -48,6 +46,7 @@ from minigpt.model import (
     softmax,
 )
 from minigpt.pretrained import load_pretrained, save_pretrained
+from minigpt.runs import RECIPES, Comparison, RunConfig, compare, load_model, prepare_run, start_run
 from minigpt.text import (
     BPETokenizer,
     CharTokenizer,
@@ -62,9 +61,8 @@ from minigpt.text import (
     split_text,
     tiktoken_tokenizer,
 )
-from minigpt.train import (
+from minigpt.training import (
     OPTIMIZERS,
-    RECIPES,
     SCHEDULES,
     SGD,
     Adam,
@@ -73,13 +71,9 @@ from minigpt.train import (
     Lion,
     Momentum,
     Muon,
-    RunConfig,
     TrainConfig,
     clip_by_norm,
     find_learning_rate,
-    load_model,
-    prepare_run,
-    start_run,
     train,
     warmup_cosine,
 )

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from minigpt.bench import AttentionBench
-    from minigpt.evaluate import Comparison, Ladder
+    from minigpt.evaluation import Ladder
     from minigpt.learn import TiledAttention
-    from minigpt.train import History
-    from minigpt.train.rate_finder import RateSearch
+    from minigpt.runs import Comparison
+    from minigpt.training import History
+    from minigpt.training.rate_finder import RateSearch
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#999999"
 PALETTE = (BLUE, ORANGE, "#009E73", "#CC79A7", "#56B4E9", "#E69F00")

@@ -28,7 +28,7 @@ import numpy as np
 import torch
 
 import minigpt as mg
-from minigpt.evaluate import Evaluation
+from minigpt.evaluation import Evaluation
 from minigpt.model import Additive, KneserNey, NGramCounts
 from minigpt.text.tinyworld import TASKS
 
@@ -624,4 +624,4 @@ assert QUICK or max(right) < guess
 # model that looks for things. [Loss and optimizers](03-loss-and-optimizers.ipynb) shows
 # how such a model learns from the loss that you can now read, and
 # [Tokenization](04-tokenization.ipynb) where the tokens come from.
-# `minigpt/model/ngram_smoothing.py` and `minigpt/evaluate/ladder.py` hold the code.
+# `minigpt/model/ngram_smoothing.py` and `minigpt/evaluation/baselines.py` hold the code.

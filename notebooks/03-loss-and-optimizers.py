@@ -24,7 +24,7 @@ import torch
 
 import minigpt as mg
 from minigpt.model import log_sum_exp
-from minigpt.train import newton_schulz
+from minigpt.training import newton_schulz
 
 torch.set_default_dtype(torch.float64)
 torch.set_printoptions(precision=4, sci_mode=False)
@@ -733,7 +733,7 @@ plt.show()
 # ## Read on
 #
 # [What a language model is](01-language-models.ipynb) says what a loss of 1.9 means,
-# and when it means nothing. The optimizers stand in `minigpt/train/optim`, one a file,
-# each under its equation; the schedules in `minigpt/train/schedule.py`; gradient
+# and when it means nothing. The optimizers stand in `minigpt/training/optim`, one a file,
+# each under its equation; the schedules in `minigpt/training/schedule.py`; gradient
 # clipping, which keeps a single bad batch from throwing the model off, in
-# `minigpt/train/optim/clipping.py`.
+# `minigpt/training/optim/clipping.py`.

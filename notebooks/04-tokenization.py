@@ -27,7 +27,7 @@ import regex
 from IPython.display import HTML
 
 import minigpt as mg
-from minigpt.generate.streaming import text_pieces
+from minigpt.generation.streaming import text_pieces
 from minigpt.text import GPT2_SPLIT
 
 QUICK = bool(os.environ.get("MINIGPT_QUICK"))
@@ -446,5 +446,5 @@ show(gpt2, typed)
 #
 # [What a language model is](01-language-models.ipynb) uses letters and byte pairs side
 # by side and shows which units may be compared. The rule of encoding is one function,
-# `merge_bytes` in `minigpt/text/byte_pairs.py`; the training with its fast counts is
-# `minigpt/text/bpe_training.py`; streaming is `minigpt/generate/streaming.py`.
+# `merge_bytes` in `minigpt/text/tokenizers/byte_pairs.py`; the training with its fast counts is
+# `minigpt/text/tokenizers/bpe_training.py`; streaming is `minigpt/generation/streaming.py`.

@@ -25,7 +25,7 @@ import matplotlib.pyplot as plt
 import torch
 
 import minigpt as mg
-from minigpt.cost import matrix_parameters
+from minigpt.cost.flops import matrix_parameters
 from minigpt.model import gelu, gelu_tanh, relu_squared, rotary_angles, silu
 from minigpt.model.positions import alibi_slopes, rotate_half
 

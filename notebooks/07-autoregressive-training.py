@@ -29,9 +29,9 @@ import matplotlib.pyplot as plt
 import torch
 
 import minigpt as mg
-from minigpt.generate import next_token_probabilities, temperature_probabilities, top_k_filter, top_p_filter
+from minigpt.generation import next_token_probabilities, temperature_probabilities, top_k_filter, top_p_filter
 from minigpt.text.tinyworld import task_rows
-from minigpt.train import split_loss
+from minigpt.training import split_loss
 
 QUICK = bool(os.environ.get("MINIGPT_QUICK"))
 plt.rcParams["figure.dpi"] = 40 if QUICK else 110
@@ -562,5 +562,5 @@ for name, cut in cuts.items():
 # Inputs and targets are one text, shifted. The loss is $-\log p$ of what came. A step
 # asks for the gradient and moves against it. That is all of training; the rest is how to
 # do it well, which is what [Training strategy](08-training-strategy.ipynb) measures. The
-# loop of the library is `minigpt/train/loop.py`. On the command line: `minigpt train
+# loop of the library is `minigpt/training/loop.py`. On the command line: `minigpt train
 # --task story --out runs/stories`, then `minigpt eval runs/stories`.

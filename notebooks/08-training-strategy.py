@@ -26,9 +26,9 @@ import matplotlib.pyplot as plt
 import torch
 
 import minigpt as mg
-from minigpt.train import OPTIMIZERS, RunState, accumulate_gradients
-from minigpt.train.memory import step_memory
-from minigpt.train.update import build_optimizer
+from minigpt.training import OPTIMIZERS, RunState, accumulate_gradients
+from minigpt.training.safety.memory import step_memory
+from minigpt.training.update import build_optimizer
 
 QUICK = bool(os.environ.get("MINIGPT_QUICK"))
 plt.rcParams["figure.dpi"] = 40 if QUICK else 110
@@ -589,5 +589,5 @@ print(f"... at a rate of {rates[1]}  {statistics.mean(losses[f'learning_rate={ra
 # | accumulation, checkpointing, 16 bits | memory and time | the same result |
 #
 # On the command line: `minigpt compare optimizer=adamw,muon --seeds 3`. The update rules
-# are one file each in `minigpt/train/optim/`; `minigpt/train/schedule.py` has the
+# are one file each in `minigpt/training/optim/`; `minigpt/training/schedule.py` has the
 # schedules.

@@ -23,7 +23,7 @@ import matplotlib.pyplot as plt
 import torch
 
 import minigpt as mg
-from minigpt.text.rows import Row, RowDataset
+from minigpt.text.datasets.rows import Row, RowDataset
 from minigpt.text.tinyworld import TASKS, encode_parts, task_text
 from minigpt.text.tinyworld.tasks import PHRASES
 from minigpt.text.tinyworld.words import COLOURS, PEOPLE
@@ -159,7 +159,7 @@ history.plot(uniform=math.log(tokenizer.vocab_size), floor=0.0, title="English t
 # step the likeliest token, until the line ends.
 
 # %%
-from minigpt.generate import Conversation
+from minigpt.generation import Conversation
 
 
 def translated(line):
@@ -186,7 +186,7 @@ for i in range(0 if QUICK else 4):
 # token follows which four.
 
 # %%
-from minigpt.evaluate.answers import greedy_gpt, greedy_ngram, score_answers
+from minigpt.evaluation.answers import greedy_gpt, greedy_ngram, score_answers
 
 ASKED, COUNTED = (3, 10) if QUICK else (100, 2000)
 asked = [pair(world, i) for i in range(ASKED)]
@@ -374,5 +374,5 @@ for name, task in TASKS.items():
 #
 # - [The tiny world and its floor](../docs/explanation/tiny-world.md): the language, and
 #   why its losses have a floor.
-# - `minigpt/text/rows.py` and `minigpt/text/tinyworld/tasks.py`: the mask and the
+# - `minigpt/text/datasets/rows.py` and `minigpt/text/tinyworld/tasks.py`: the mask and the
 #   tasks, a page each.

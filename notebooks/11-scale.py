@@ -26,7 +26,7 @@ import numpy as np
 import torch
 
 import minigpt as mg
-from minigpt.train import TrainConfig, accumulate_gradients, load_checkpoint
+from minigpt.training import TrainConfig, accumulate_gradients, load_checkpoint
 
 STEPS = 4 if os.environ.get("MINIGPT_QUICK") else 60
 
@@ -176,7 +176,7 @@ plt.show()
 # through: the true gradient of the loss below with respect to the weight is $2^{-30}$.
 
 # %%
-from minigpt.train.precision import Precision, next_loss_scale
+from minigpt.training.precision import Precision, next_loss_scale
 
 layer, x = torch.nn.Linear(1, 1, bias=False), torch.ones(1, 1)
 
@@ -264,8 +264,8 @@ assert apart["fp16"] < 0.01 and apart["bf16"] < 0.03  # bf16 has three binary di
 # is the memory of one gradient of 16 sequences, both ways:
 
 # %%
-from minigpt.train.blocks import run_blocks
-from minigpt.train.memory import PeakBytes
+from minigpt.training.blocks import run_blocks
+from minigpt.training.safety.memory import PeakBytes
 
 inputs, targets = data.batch(step=0, batch_size=16)
 
@@ -332,7 +332,7 @@ from pathlib import Path
 import torch
 
 import minigpt as mg
-from minigpt.train.distributed import is_main_process
+from minigpt.training.processes.distributed import is_main_process
 
 
 def losses(strategy):
@@ -428,7 +428,7 @@ for n_processes in (1, 2, 4, 8):
 # It is refused, with the nearest sizes that can be shared:
 #
 # ```python
-# from minigpt.train.distributed import World
+# from minigpt.training.processes.distributed import World
 #
 # try:
 #     World(size=3).micro_batch(batch=8, micro=None)
@@ -608,7 +608,7 @@ assert 0.5 < years["gpt2"] < 1 and hours["gpt2"] < 2
 # Where $6LHE(T+1) = 6P$:
 #
 # ```python
-# from minigpt.cost import matrix_parameters
+# from minigpt.cost.flops import matrix_parameters
 #
 # config = mg.GPTConfig.preset("gpt2")
 # print(f"from {matrix_parameters(config) / (config.n_layers * config.d_model) - 1:,.0f} positions on")
@@ -623,4 +623,4 @@ assert 0.5 < years["gpt2"] < 1 and hours["gpt2"] < 2
 # - Micikevicius and others 2018, arXiv:1710.03740 (mixed precision); Chen and others
 #   2016, arXiv:1604.06174 (activation checkpointing); Rajbhandari and others 2020,
 #   arXiv:1910.02054 (sharding, as in FSDP).
-# - `minigpt/train/loop.py`: the training loop, thirty lines in which all of this meets.
+# - `minigpt/training/loop.py`: the training loop, thirty lines in which all of this meets.

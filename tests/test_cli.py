@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 import minigpt as mg
+from minigpt.checks import CHECKS
 from minigpt.cli import COMMANDS, main
 from minigpt.cli.compare import parse_switch
 from minigpt.cli.train import Train
-from minigpt.evaluate.checks import CHECKS
 
 TEXT = "the cat sat on the mat, and the dog sat on the log. " * 40
 
@@ -73,9 +73,9 @@ def test_training_into_the_folder_of_another_run_is_refused_and_changes_nothing(
 def little(monkeypatch):
     """Less for tokenizers and baselines to read than in earnest."""
     monkeypatch.setattr(import_module("minigpt.text.tinyworld.tasks"), "READ", 100)
-    monkeypatch.setattr(import_module("minigpt.evaluate.tasks"), "LEARNT", 60)
-    monkeypatch.setattr(import_module("minigpt.train.splits"), "VALIDATED", 4)
-    monkeypatch.setattr(import_module("minigpt.evaluate.stories"), "SAMPLED", 3)
+    monkeypatch.setattr(import_module("minigpt.evaluation.tasks"), "LEARNT", 60)
+    monkeypatch.setattr(import_module("minigpt.runs.splits"), "VALIDATED", 4)
+    monkeypatch.setattr(import_module("minigpt.evaluation.stories"), "SAMPLED", 3)
     monkeypatch.setattr(import_module("minigpt.cli.ladder"), "STORIES", 20)
     monkeypatch.setattr(import_module("minigpt.cli.train"), "TOLD", 4)
 

@@ -16,8 +16,8 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 import minigpt
+from minigpt.checks import CHECKS, largest_error
 from minigpt.equations import Equation
-from minigpt.evaluate.checks import CHECKS, largest_error
 
 PACKAGE = Path(minigpt.__file__).parents[1]
 

@@ -18,10 +18,10 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 from tqdm import tqdm
 
-from minigpt.cost import training_flops_per_token
+from minigpt.cost.flops import training_flops_per_token
 from minigpt.model import GPT, GPTConfig
-from minigpt.train import AdamW, accumulate_gradients, decay_groups
-from minigpt.train.optim import fused_clip_by_norm
+from minigpt.training import AdamW, accumulate_gradients, decay_groups
+from minigpt.training.optim import fused_clip_by_norm
 
 Step = Callable[[Tensor, Tensor], None]
 

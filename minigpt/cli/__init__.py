@@ -19,8 +19,8 @@ from minigpt.cli.ladder import Ladder
 from minigpt.cli.text import Prepare, Tokenizer
 from minigpt.cli.train import Demo, Train
 from minigpt.cli.use import Chat, Eval, Sample
-from minigpt.train import RunConfig
-from minigpt.train.distributed import is_main_process
+from minigpt.runs import RunConfig
+from minigpt.training.processes.distributed import is_main_process
 
 COMMANDS: dict[str, type] = {
     "train": Train,

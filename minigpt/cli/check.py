@@ -10,9 +10,8 @@ import torch
 import tyro
 
 import minigpt as mg
-from minigpt import bench
-from minigpt.evaluate import checks
-from minigpt.train.device import choose_device
+from minigpt import bench, checks
+from minigpt.training.processes.device import choose_device
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import tyro
 
 import minigpt as mg
-from minigpt.train import RunConfig
+from minigpt.runs import RunConfig
 
 Switches = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="NAME=VALUE,VALUE,...")]
 

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from minigpt.bench import tune_tiles
 
 if TYPE_CHECKING:
-    from minigpt.kernels.inspection import Job, Report
+    from minigpt.bench.compiled.inspection import Job, Report
 
 KINDS = {"tensor": "tensor", "special": "exp", "float": "float", "alu": "alu", "load": "load", "wait": "wait"}
 EXPLANATION = """
@@ -45,7 +45,7 @@ class Kernels:
         if self.what == "tune":
             tune()
             return
-        from minigpt.kernels import inspection
+        from minigpt.bench.compiled import inspection
 
         inspection.refuse_interpreter()
         jobs = inspection.jobs(self.all)
@@ -67,7 +67,7 @@ def tune() -> None:
             f"tiles are timed on a CUDA GPU, and torch {torch.__version__} finds none here; "
             "`minigpt kernels check` compiles the kernels without one"
         )
-    from minigpt.kernels import inspection
+    from minigpt.bench.compiled import inspection
     from minigpt.kernels.tile_sizes import row_of
 
     inspection.refuse_interpreter()
@@ -84,7 +84,7 @@ def tune() -> None:
 
 def compile_all(jobs: "list[Job]", processes: int) -> "list[Report]":
     """A report for each job; several processes compile at once."""
-    from minigpt.kernels import inspection
+    from minigpt.bench.compiled import inspection
 
     with ProcessPoolExecutor(processes, multiprocessing.get_context("fork")) as pool:
         running = pool.map(inspection.inspect, jobs)

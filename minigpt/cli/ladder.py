@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 import minigpt as mg
+from minigpt.runs import RunConfig, open_splits
 from minigpt.text import Dataset, Tokenizer
 from minigpt.text.tinyworld import task_rows
-from minigpt.train import RunConfig, open_splits
 
 STORIES = 700  # that a storyteller is measured on; the baselines have counted nine times as many
 

@@ -9,8 +9,8 @@ from typing import Annotated
 import tyro
 
 import minigpt as mg
+from minigpt.runs import build_tokenizer
 from minigpt.text import PreparedCorpus, dataset_documents, first_text, prepare_documents
-from minigpt.train import build_tokenizer
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import minigpt as mg
-from minigpt.evaluate.stories import TELLING, tell_stories
-from minigpt.train import Run, RunConfig, recipe
-from minigpt.train.distributed import is_main_process
+from minigpt.evaluation.stories import TELLING, tell_stories
+from minigpt.runs import Run, RunConfig, recipe
+from minigpt.training.processes.distributed import is_main_process
 
 TOLD = 500  # stories that the demo is measured on
 

@@ -9,9 +9,9 @@ from typing import Annotated
 import tyro
 
 import minigpt as mg
-from minigpt.generate import Conversation
+from minigpt.generation import Conversation
+from minigpt.runs import RunConfig, open_splits
 from minigpt.text.tinyworld import TASKS, task_of
-from minigpt.train import RunConfig, open_splits
 
 RunFolder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
 

@@ -23,7 +23,7 @@ from minigpt.model.ngram_counts import NGramCounts
 from minigpt.model.ngram_smoothing import Additive, KneserNey, Smoothing
 from minigpt.model.norms import LayerNorm, RMSNorm, layer_norm, rms_norm
 from minigpt.model.positions import POSITIONS, Rotation, alibi_slopes, rotary, rotary_angles, sinusoidal_positions
-from minigpt.model.softmax import log_softmax, log_sum_exp, softmax
+from minigpt.model.probabilities import log_softmax, log_sum_exp, softmax
 
 __all__ = [
     "ATTENTION",

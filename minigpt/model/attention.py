@@ -29,7 +29,7 @@ from einops import einsum
 from torch import Tensor
 
 from minigpt.equations import equation
-from minigpt.model.softmax import softmax
+from minigpt.model.probabilities import softmax
 
 SEED_WEIGHTS = r"a_{ij} = \frac{\exp(v_i \cdot v_j)}{\sum_{k=1}^{n} \exp(v_i \cdot v_k)}"
 SCALED_SCORES = r"z_{ts} = \frac{q_t \cdot k_s}{\sqrt{E}}"

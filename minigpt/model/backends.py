@@ -28,7 +28,7 @@ from minigpt.equations import equation
 from minigpt.model.attention import causal_mask, key_distance
 from minigpt.model.fused import fused_kernels
 from minigpt.model.heads import share_heads
-from minigpt.model.softmax import softmax
+from minigpt.model.probabilities import softmax
 
 HALF = (torch.float16, torch.bfloat16)
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from minigpt.equations import equation
-from minigpt.model.softmax import log_softmax
+from minigpt.model.probabilities import log_softmax
 
 
 @equation(

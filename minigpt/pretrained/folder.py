@@ -12,14 +12,14 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from minigpt.files.atomic import write_atomically
 from minigpt.model import GPT, GPTConfig
 from minigpt.pretrained import gpt2
 from minigpt.pretrained.weights import WEIGHTS, StoredTensor, read_object, stored_tensors
 from minigpt.text import Tokenizer
-from minigpt.text.bpe import END_OF_TEXT
-from minigpt.text.byte_pairs import ByteLevelTokenizer
-from minigpt.text.files import write_atomically
-from minigpt.text.hugging_face import to_hugging_face
+from minigpt.text.tokenizers.bpe import END_OF_TEXT
+from minigpt.text.tokenizers.byte_pairs import ByteLevelTokenizer
+from minigpt.text.tokenizers.hugging_face import to_hugging_face
 
 
 def load_pretrained(

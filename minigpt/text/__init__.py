@@ -4,19 +4,20 @@ Data flows from :func:`read_text` or :func:`load_corpus` through a :class:`Token
 whose batches are a pure function of the step; :func:`prepare` does the same for texts larger than memory.
 """
 
-from minigpt.text.bpe import BPETokenizer
-from minigpt.text.byte_pairs import GPT2_SPLIT
-from minigpt.text.characters import CharTokenizer
 from minigpt.text.corpora import CORPORA, load_corpus
-from minigpt.text.dataset import Dataset, TokenDataset
-from minigpt.text.documents import DocumentDataset, read_documents
-from minigpt.text.files import read_text, split_text
-from minigpt.text.preparation import PreparedCorpus, open_prepared, prepare
-from minigpt.text.rows import Row, RowDataset
-from minigpt.text.streams import dataset_documents, first_text, prepare_documents
-from minigpt.text.tiktoken_bridge import tiktoken_tokenizer
+from minigpt.text.datasets.documents import DocumentDataset, read_documents
+from minigpt.text.datasets.rows import Row, RowDataset
+from minigpt.text.datasets.windows import Dataset, TokenDataset
+from minigpt.text.reading import read_text, split_text
+from minigpt.text.shards.preparation import PreparedCorpus, open_prepared, prepare
+from minigpt.text.shards.streams import dataset_documents, first_text, prepare_documents
 from minigpt.text.tinyworld import TinyWorld
-from minigpt.text.tokenizer import Tokenizer, load_tokenizer
+from minigpt.text.tokenizers.bpe import BPETokenizer
+from minigpt.text.tokenizers.byte_pairs import GPT2_SPLIT
+from minigpt.text.tokenizers.characters import CharTokenizer
+from minigpt.text.tokenizers.loading import load_tokenizer
+from minigpt.text.tokenizers.tiktoken_bridge import tiktoken_tokenizer
+from minigpt.text.tokenizers.tokenizer import Tokenizer
 
 __all__ = [
     "CORPORA",

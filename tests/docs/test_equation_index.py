@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from minigpt import equations
-from minigpt.evaluate.checks import CHECKS
+from minigpt.checks import CHECKS
 
 pytest.importorskip("sphinx", reason="the site needs Sphinx: install the docs extra")
 

@@ -24,7 +24,7 @@ def shown():
 @pytest.fixture
 def pictures(monkeypatch):
     monkeypatch.setenv("MINIGPT_QUICK", "1")
-    monkeypatch.setattr(importlib.import_module("minigpt.train.splits"), "VALIDATED", 8)
+    monkeypatch.setattr(importlib.import_module("minigpt.runs.splits"), "VALIDATED", 8)
     spec = importlib.util.spec_from_file_location("pictures", ROOT / "docs" / "pictures.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -12,8 +12,8 @@ import pytest
 import minigpt
 
 DOCS = Path(__file__).parents[2] / "docs"
-ROOMS = ["equations", "text", "text.tinyworld", "model", "pretrained", "train", "train.optim", "generate", "evaluate"]
-ROOMS += ["evaluate.checks", "learn"]
+ROOMS = ["equations", "text", "text.tinyworld", "model", "pretrained", "training", "training.optim", "generation"]
+ROOMS += ["evaluation", "checks", "runs", "learn"]
 # A page speaks of these in its text, and a list of names has no entry for them.
 SPOKEN_OF = {"__version__", "equations", "learn"}
 

@@ -19,8 +19,8 @@ from unittest.mock import patch
 import pytest
 
 import minigpt as mg
+from minigpt.checks import CHECKS
 from minigpt.equations.registry import _registry
-from minigpt.evaluate.checks import CHECKS
 from minigpt.model import ATTENTION
 
 ROOT = Path(__file__).parents[2]
@@ -113,7 +113,7 @@ def test_the_command_lines_of_a_page_run_one_after_another(path, tmp_path, monke
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(bench.training, "SHAPES", (bench.Shape(1, 2, 16, 8, 2),))
     monkeypatch.setattr(importlib.import_module("minigpt.text.tinyworld.tasks"), "READ", 100)
-    monkeypatch.setattr(importlib.import_module("minigpt.evaluate.tasks"), "LEARNT", 60)
+    monkeypatch.setattr(importlib.import_module("minigpt.evaluation.tasks"), "LEARNT", 60)
     monkeypatch.setattr("sys.stdin", io.StringIO())  # nobody types
     for words in command_lines(path.read_text(encoding="utf-8")):
         cli.main([*words, *([] if "--help" in words else SHORT.get(words[0], []))])

@@ -18,7 +18,7 @@ from formulas import FORMULAS, ORACLES
 from mutate import fate, mutants
 
 from minigpt import equations
-from minigpt.evaluate.checks import CHECKS, Draw
+from minigpt.checks import CHECKS, Draw
 
 # Survivors that are no mistakes: the changed formula has the same value for every input.
 EQUAL = {

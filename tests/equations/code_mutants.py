@@ -6,8 +6,8 @@ from typing import NamedTuple
 from unittest.mock import patch
 
 from minigpt import equations
+from minigpt.checks import TOLERANCE, largest_error
 from minigpt.equations.registry import _registry
-from minigpt.evaluate.checks import TOLERANCE, largest_error
 
 
 class CodeMutant(NamedTuple):
@@ -19,7 +19,7 @@ class CodeMutant(NamedTuple):
 
 
 TABLE = {
-    "model.softmax": [
+    "model.probabilities": [
         ("exp_z = torch.exp(z - _finite_max(z))", "exp_z = torch.exp2(z - _finite_max(z))"),
         ("exp_z.sum(-1, keepdim=True).clamp(min=1)", "exp_z.sum(-1, keepdim=True).clamp(min=1.5)"),
         ("exp_z.sum(-1, keepdim=True).clamp(min=1)", "exp_z.sum(0, keepdim=True) * 2"),
@@ -162,13 +162,13 @@ TABLE = {
         ("(largest + sums.log() - told)", "(sums.log() - told)"),
         (".masked_fill(~counts, 0).sum()", ".sum()"),
     ],
-    "train.optim.sgd": [
+    "training.optim.sgd": [
         ('(gradient(theta) + group["weight_decay"] * theta)', '(gradient(theta) - group["weight_decay"] * theta)'),
         ('theta.sub_(group["lr"] * (', 'theta.sub_(group["lr"] ** 2 * ('),
         ('parameters, alpha=group["weight_decay"])', "parameters, alpha=0.0)"),
         ('steps, alpha=-group["lr"])', "steps, alpha=-0.1)"),
     ],
-    "train.optim.momentum": [
+    "training.optim.momentum": [
         ("m.copy_(mu * m + g)", "m.copy_(mu * m + (1 - mu) * g)"),
         ('g = gradient(theta) + group["weight_decay"] * theta', "g = gradient(theta)"),
         ('(g + mu * m if group["nesterov"] else m)', "m"),
@@ -178,7 +178,7 @@ TABLE = {
         ('parameters, alpha=group["weight_decay"])', "parameters, alpha=0.0)"),
         ('steps, alpha=-group["lr"])', "steps, alpha=-0.1)"),
     ],
-    "train.optim.adam": [
+    "training.optim.adam": [
         ("m.copy_(beta_1 * m + (1 - beta_1) * g)", "m.copy_(beta_1 * m + g)"),
         ("m.copy_(beta_1 * m + (1 - beta_1) * g)", "m.copy_(beta_2 * m + (1 - beta_2) * g)"),
         ("v.copy_(beta_2 * v + (1 - beta_2) * g**2)", "v.copy_(beta_2 * v + (1 - beta_2) * g)"),
@@ -192,13 +192,13 @@ TABLE = {
         ('beta1=group["betas"][0]', 'beta1=group["betas"][1]'),
         ("partial(fused_update, decoupled=False)", "partial(fused_update, decoupled=True)"),
     ],
-    "train.optim.adamw": [
+    "training.optim.adamw": [
         ('(v_hat.sqrt() + group["eps"])', '(v_hat + group["eps"]).sqrt()'),
         ('+ group["weight_decay"] * theta))', '+ group["weight_decay"] * gradient(theta)))'),
         ('theta.sub_(group["lr"] * (m_hat', "theta.sub_((m_hat"),
         ("partial(fused_update, decoupled=True)", "partial(fused_update, decoupled=False)"),
     ],
-    "train.optim.lion": [
+    "training.optim.lion": [
         ("torch.sign(beta_1 * m + (1 - beta_1) * g)", "torch.sign(beta_2 * m + (1 - beta_2) * g)"),
         ("torch.sign(beta_1 * m + (1 - beta_1) * g)", "(beta_1 * m + (1 - beta_1) * g)"),
         ("m.copy_(beta_2 * m + (1 - beta_2) * g)", "m.copy_(beta_1 * m + (1 - beta_1) * g)"),
@@ -208,7 +208,7 @@ TABLE = {
         ("gradients, alpha=1 - beta_2)", "gradients, alpha=beta_2)"),
         ('1 - lr * group["weight_decay"]', '1 - group["weight_decay"]'),
     ],
-    "train.optim.newton_schulz": [
+    "training.optim.orthogonal": [
         ("a * x + (b * gram + c * gram @ gram) @ x", "a * x + (b * gram - c * gram @ gram) @ x"),
         ("a * x + (b * gram + c * gram @ gram) @ x", "a * x + b * gram @ x"),
         ("COEFFICIENTS = (3.4445,", "COEFFICIENTS = (3.4444,"),
@@ -219,7 +219,7 @@ TABLE = {
         (".clamp(min=SMALLEST_NORM)", ""),
         ("x = g if wide else g.mT", "x = g"),
     ],
-    "train.optim.muon": [
+    "training.optim.muon": [
         ("m.copy_(mu * m + (1 - mu) * g)", "m.copy_(mu * m + g)"),
         ("u = mu * m + (1 - mu) * g", "u = m"),
         ("return 0.2 * math.sqrt(max(theta.shape))", "return 0.2 * math.sqrt(min(theta.shape))"),
@@ -229,7 +229,7 @@ TABLE = {
         ("steps = torch._foreach_mul(m, mu)", "steps = torch._foreach_mul(m, 1.0)"),
         ('1 - lr * group["weight_decay"]', '1 + lr * group["weight_decay"]'),
     ],
-    "train.optim.clipping": [
+    "training.optim.clipping": [
         ("(max_norm / (norm + 1e-6)).clamp(max=1)", "(max_norm / (norm + 1e-6))"),
         ("(max_norm / (norm + 1e-6)).clamp(max=1)", "(max_norm / norm).clamp(max=1)"),
         (
@@ -237,14 +237,14 @@ TABLE = {
             "gradient.square().sum().sqrt() for gradient in gradients]).sum()",
         ),
     ],
-    "train.precision": [
+    "training.precision": [
         ("return max(1.0, scale / 2), 0", "return scale / 2, 0"),
         ("return max(1.0, scale / 2), 0", "return max(1.0, scale / 2), streak"),
         ("if streak + 1 >= patience:", "if streak >= patience:"),
         ("return 2 * scale, 0", "return 2 * scale, streak + 1"),
         ("return scale, streak + 1", "return scale, streak"),
     ],
-    "train.spikes": [
+    "training.safety.spikes": [
         ("self.weight = self.memory * self.weight + 1", "self.weight = self.weight + 1"),
         ("self.mean += before / self.weight", "self.mean += before / self.count"),
         ("before * (y - self.mean)", "before * before"),
@@ -252,7 +252,7 @@ TABLE = {
         ("math.sqrt(self.spread / self.weight)", "math.sqrt(self.spread / self.count)"),
         ("(x - self.mean) / deviation", "x / deviation"),
     ],
-    "train.schedule": [
+    "training.schedule": [
         (
             "peak * t / warmup_steps if t <= warmup_steps else peak",
             "peak * (t - 1) / warmup_steps if t <= warmup_steps else peak",
@@ -271,20 +271,20 @@ TABLE = {
         ("min(-(-steps // 5), steps - warmup_steps)", "min(steps // 5, steps - warmup_steps)"),
         ("min(-(-steps // 5), steps - warmup_steps)", "steps - warmup_steps"),
     ],
-    "train.rate_finder": [
+    "training.rate_finder": [
         ("return low * (high / low)", "return high * (high / low)"),
         ("((t - 1) / (steps - 1))", "(t / steps)"),
     ],
-    "train.averaging": [
+    "training.averaging": [
         ("return average + newest_share(t, beta)", "return average - newest_share(t, beta)"),
         ("return (1 - beta) / (1 - beta**t)", "return 1 - beta"),
         ("return (1 - beta) / (1 - beta**t)", "return 1 / t"),
     ],
-    "train.validation": [
+    "training.validation": [
         ("targets.to(device)).item()", "targets.to(device)).item() / 2"),
         ("nats += summed_loss(", "nats -= summed_loss("),
     ],
-    "generate.sampling": [
+    "generation.sampling": [
         ("max(temperature, torch.finfo(wide.dtype).tiny)", "max(1 / temperature, torch.finfo(wide.dtype).tiny)"),
         ("return softmax((wide - largest) /", "return softmax(wide - largest) ** (1 /"),
         ("argsort(dim=-1, descending=True, stable=True)", "argsort(dim=-1, descending=False, stable=True)"),
@@ -294,7 +294,7 @@ TABLE = {
         ("return masked / masked.sum(dim=-1, keepdim=True)", "return masked"),
         ("masked = probabilities * kept", "masked = probabilities * ~kept"),
     ],
-    "evaluate.perplexity": [
+    "evaluation.perplexity": [
         ("return self.nats / self.n_tokens", "return self.nats / self.n_bytes"),
         ("return math.exp(self.nats_per_token)", "return 2**self.nats_per_token"),
         ("return self.nats / math.log(2) / self.n_bytes", "return self.nats / self.n_bytes"),
@@ -323,7 +323,7 @@ TABLE = {
         ("dk[keys] += scale * ds.T", "dk[keys] = scale * ds.T"),
         ("dv[keys] += p.T", "dv[keys] = p.T"),
     ],
-    "cost": [
+    "cost.flops": [
         ("d * (config.n_heads + 2 * config.kv_heads) * e", "d * (config.n_heads + config.kv_heads) * e"),
         ("(3 if config.mlp", "(2 if config.mlp"),
         ("+ d * config.vocab_size", "+ 2 * d * config.vocab_size"),

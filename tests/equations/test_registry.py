@@ -7,9 +7,9 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from minigpt import cost, equations
+from minigpt import equations
+from minigpt.checks import CHECKS, Draw, compared, largest_error
 from minigpt.equations import equation
-from minigpt.evaluate.checks import CHECKS, Draw, compared, largest_error
 
 NAMES = [eq.name for eq in equations.all()]
 SEED = ["attention-weights", "attention-output", "cross-entropy"]
@@ -46,10 +46,11 @@ WITHOUT = {
 
 def public_mathematics():
     """The functions, layers and optimizers that the rooms of the library offer, by name."""
-    rooms = [import_module(f"minigpt.{room}") for room in ("model", "train", "generate", "evaluate", "learn")]
+    rooms = [
+        import_module(f"minigpt.{room}")
+        for room in ("model", "training", "generation", "evaluation", "runs", "learn", "cost")
+    ]
     things = {name: getattr(room, name) for room in rooms for name in room.__all__}
-    things |= {name: thing for name, thing in vars(cost).items() if inspect.isfunction(thing)}
-    things.pop("equation")
     kinds = (torch.nn.Module, torch.optim.Optimizer)
     return {n: t for n, t in things.items() if inspect.isfunction(t) or (inspect.isclass(t) and issubclass(t, kinds))}
 

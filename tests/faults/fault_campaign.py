@@ -19,7 +19,7 @@ from mutated_files import damaged, forged, new_run, planted
 from power_cut import power_cuts
 from test_power_cut import newest
 
-from minigpt.train import save_checkpoint
+from minigpt.training import save_checkpoint
 
 
 def cut_power(folder, **options):

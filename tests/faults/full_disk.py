@@ -17,7 +17,7 @@ from unittest.mock import patch
 from mutated_files import new_run
 
 from minigpt.cli import main
-from minigpt.train import load_checkpoint, save_checkpoint
+from minigpt.training import load_checkpoint, save_checkpoint
 
 PAGE = 4096
 SIZE = 2**20

@@ -19,8 +19,8 @@ from pathlib import Path
 
 from tiny_run import CONFIG, faults_in, hashes, new_model, parts, train
 
-from minigpt.train import AdamW, load_checkpoint
-from minigpt.train.checkpoint import checkpoint_folders
+from minigpt.training import AdamW, load_checkpoint
+from minigpt.training.storage.checkpoint import checkpoint_folders
 
 
 def warm_up():
@@ -243,7 +243,7 @@ def _train_until_line(base, out, line):
 
     def trace(frame, event, argument):
         nonlocal left
-        if not frame.f_code.co_filename.endswith(("train/checkpoint.py", "train/durable.py", "shutil.py")):
+        if not frame.f_code.co_filename.endswith(("storage/checkpoint.py", "files/durable.py", "shutil.py")):
             return None
         if event == "line":
             left -= 1

@@ -14,7 +14,8 @@ import torch
 from tiny_run import CONFIG, TEXT, new_model, parts
 
 import minigpt as mg
-from minigpt.train import AdamW, History, RunConfig, RunState, load_checkpoint, load_model, save_checkpoint
+from minigpt.runs import RunConfig, load_model
+from minigpt.training import AdamW, History, RunState, load_checkpoint, save_checkpoint
 
 FILES = ("MANIFEST.json", "state.json", "model.safetensors", "optimizer.safetensors")
 

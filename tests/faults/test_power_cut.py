@@ -5,8 +5,9 @@ import pytest
 from mutated_files import new_run
 from power_cut import power_cuts
 
-from minigpt.train import checkpoint as module
-from minigpt.train import durable, load_checkpoint, save_checkpoint
+from minigpt.files import durable
+from minigpt.training import load_checkpoint, save_checkpoint
+from minigpt.training.storage import checkpoint as module
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux's /proc to watch the flushes")
 

@@ -13,8 +13,8 @@ from functools import cache
 import torch
 
 import minigpt as mg
-from minigpt.train import TrainConfig
-from minigpt.train.checkpoint import checkpoint_folders
+from minigpt.training import TrainConfig
+from minigpt.training.storage.checkpoint import checkpoint_folders
 
 TEXT = "the cat sat on the mat. the dog sat on the log. " * 20
 CONFIG = TrainConfig(

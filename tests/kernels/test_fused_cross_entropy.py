@@ -12,7 +12,7 @@ from minigpt.kernels import fused_cross_entropy as kernels
 from minigpt.kernels.fused_cross_entropy import fused_cross_entropy, head_loss, head_loss_backward
 from minigpt.kernels.tile_sizes import HeadTiles
 from minigpt.model.fused import triton_next_token_loss
-from minigpt.train import TrainConfig
+from minigpt.training import TrainConfig
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*encountered:RuntimeWarning")
 

@@ -13,8 +13,9 @@ from attention_cases import DEVICE
 
 from minigpt import cli
 from minigpt.bench import Setting, TileBench, Tried, tiles, tune_tiles
+from minigpt.bench.compiled import inspection
 from minigpt.cli import kernels as command
-from minigpt.kernels import inspection, launches, tile_sizes
+from minigpt.kernels import launches, tile_sizes
 from minigpt.kernels.tile_sizes import FORWARD, KEYS_VALUES, QUERIES, TABLE, Tiles, candidates
 
 pytestmark = [

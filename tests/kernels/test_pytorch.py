@@ -11,11 +11,11 @@ from torch.distributed.fsdp import fully_shard
 from torch.utils.checkpoint import checkpoint
 from torch.utils.flop_counter import FlopCounterMode
 
-from minigpt.cost import training_flops_per_token
+from minigpt.cost.flops import training_flops_per_token
 from minigpt.kernels import fused_attention as kernels
 from minigpt.kernels.fused_attention import flash_backward, flash_forward, fused_attention
 from minigpt.model import GPT, GPTConfig, next_token_loss
-from minigpt.train import AdamW
+from minigpt.training import AdamW
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*encountered:RuntimeWarning")
 SMALL = {"context_length": 16, "d_model": 16, "n_layers": 1, "n_heads": 2, "n_kv_heads": 1}

@@ -5,7 +5,7 @@ from torch.testing import assert_close
 
 from minigpt.model import GPT, GPTConfig, ShortConvolution, short_convolution
 from minigpt.model.convolution import FusedShortConvolution
-from minigpt.train import decay_groups
+from minigpt.training import decay_groups
 
 
 @pytest.mark.parametrize(("n_positions", "n_taps"), [(1, 4), (3, 4), (7, 1), (7, 4), (129, 3)])

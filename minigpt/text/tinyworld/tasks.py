@@ -20,14 +20,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from minigpt.text.bpe import BPETokenizer
-from minigpt.text.rows import Row, RowDataset
+from minigpt.text.datasets.rows import Row, RowDataset
 from minigpt.text.tinyworld.dialogue import bot_says, converse, user_says
 from minigpt.text.tinyworld.questions import answer, draw_questions, needs_two_facts, put
 from minigpt.text.tinyworld.rendering import forms_of, render, sentences
 from minigpt.text.tinyworld.words import COLOURS, PEOPLE, PLACES, THINGS
 from minigpt.text.tinyworld.world import TinyWorld
-from minigpt.text.tokenizer import Tokenizer
+from minigpt.text.tokenizers.bpe import BPETokenizer
+from minigpt.text.tokenizers.tokenizer import Tokenizer
 
 QUESTIONS = 8  # about one story, if there are so many
 

@@ -10,7 +10,7 @@ from minigpt.text.tinyworld.entropy import Floor, expected_characters, expected_
 from minigpt.text.tinyworld.parsing import parse
 from minigpt.text.tinyworld.rendering import LANGUAGES, render
 from minigpt.text.tinyworld.splits import combinations
-from minigpt.text.tokenizer import Tokenizer
+from minigpt.text.tokenizers.tokenizer import Tokenizer
 
 DRAWS = 64  # random numbers for one story; none takes more than 38
 

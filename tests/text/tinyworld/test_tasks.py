@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from minigpt.text import BPETokenizer, CharTokenizer
-from minigpt.text.dataset import IGNORED_TARGET
+from minigpt.text.datasets.windows import IGNORED_TARGET
 from minigpt.text.tinyworld import (
     TASKS,
     Part,

@@ -1,0 +1,1 @@
+"""What the compiler made of our kernels, read without a GPU: registers, shared memory, instructions."""

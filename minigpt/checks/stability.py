@@ -1,0 +1,33 @@
+"""Checks of what keeps a run stable: the loss scale, and the score of a spike."""
+
+from typing import Any
+
+import torch
+
+from minigpt.checks.draw import Draw, check
+
+Case = tuple[dict[str, Any], Any]
+
+
+@check
+def loss_scale(function: Any, draw: Draw) -> Case:
+    """Long enough for the scale to rise, to fall, and to stay at its least."""
+    scale, streak, patience = 2.0 ** draw.integer(0, 2), 0, draw.integer(1, 4)
+    finite = (draw.normal(20) > -1).int()
+    given = {"s": scale, "f": finite, "N": patience}
+    scales, streaks = [], []
+    for is_finite in finite.tolist():
+        scale, streak = function(scale, streak, finite=bool(is_finite), patience=patience)
+        scales.append(scale)
+        streaks.append(streak)
+    return given, {"S": torch.tensor(scales).double(), "n": torch.tensor(streaks).double()}
+
+
+@check
+def spike_score(function: Any, draw: Draw) -> Case:
+    """Values that are forgotten at different speeds, one after another."""
+    before, x, memory = draw.normal(draw.size(2, 6)).double(), draw.normal().double(), draw.choice([0.5, 0.9, 1.0])
+    usual = function(memory=memory)
+    for y in before.tolist():
+        usual.add(y)
+    return {"x": x, "y": before, "beta": memory}, usual.score(x.item())

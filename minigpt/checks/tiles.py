@@ -1,0 +1,32 @@
+"""Checks of attention by tiles."""
+
+from typing import Any
+
+import torch
+
+from minigpt.checks.draw import Draw, check
+from minigpt.model import causal_mask, log_sum_exp, masked_attention
+
+Case = tuple[dict[str, Any], Any]
+
+
+@check
+def online_softmax(function: Any, draw: Draw) -> Case:
+    """A key or more."""
+    z, v = draw.normal(n := draw.size(1, 6)), draw.normal(n, draw.size())
+    return {"z": z, "v": v}, dict(zip(("m", "l", "o"), function(z, v), strict=True))
+
+
+@check
+def flash_backward(function: Any, draw: Draw) -> Case:
+    """Tiles of any size; with and without a gradient of the log-sum-exps. One key alone would have no gradient."""
+    n, width = draw.size(2, 5), draw.size()
+    q, k, v, d_output = (draw.normal(n, width) for _ in range(4))
+    c = draw.choice([None, draw.normal(n).to(draw.wide)])
+    mask, (wide_q, wide_k, wide_v) = causal_mask(n), (x.to(draw.wide) for x in (q, k, v))
+    output = masked_attention(wide_q, wide_k, wide_v, mask)
+    lse = log_sum_exp((wide_q @ wide_k.T / width**0.5).masked_fill(~mask, -torch.inf))
+    blocks = (draw.size(), draw.size())
+    gradients = function(q, k, v, (output, lse), (d_output, c), blocks=blocks)
+    given = {"q": q, "k": k, "v": v, "dO": d_output, "c": torch.zeros(n) if c is None else c}
+    return given, dict(zip(("dQ", "dK", "dV"), gradients, strict=True))

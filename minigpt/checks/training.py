@@ -1,0 +1,199 @@
+"""Checks of the loss, sampling, and the figures of evaluation and cost."""
+
+import copy
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from minigpt import equations
+from minigpt.checks.draw import Draw, check
+from minigpt.checks.layers import small_config
+from minigpt.evaluation.perplexity import Evaluation
+from minigpt.model import GPT, GPTConfig
+from minigpt.text import TokenDataset
+
+Case = tuple[dict[str, Any], Any]
+
+
+@check
+def cross_entropy(function: Any, draw: Draw) -> Case:
+    """A soft target, or one class."""
+    y, p = draw.probabilities(2, draw.size(1, 6))
+    y = draw.choice([y, nn.functional.one_hot(y.argmax(), len(y)).to(y.dtype)])
+    return {"y": y, "p": p}, function(y, p)
+
+
+@check
+def label_smoothing(function: Any, draw: Draw) -> Case:
+    """As cross-entropy, with a little and with much of it."""
+    given, _ = cross_entropy(lambda y, p: None, draw)
+    smoothing = draw.choice([0.1, 0.6])
+    return {**given, "epsilon": smoothing}, function(given["y"], given["p"], smoothing)
+
+
+@check
+def cross_entropy_from_logits(function: Any, draw: Draw) -> Case:
+    """Any class."""
+    z = draw.normal(draw.size(1, 6))
+    target = draw.ids(below=len(z))
+    return {"z": z, "c": target + 1}, function(z, target)
+
+
+@check
+def next_token_loss(function: Any, draw: Draw) -> Case:
+    """Some positions ignored, but not all."""
+    logits = draw.normal(draw.size(1, 3), draw.size(), draw.size())
+    targets = draw.ids(*logits.shape[:2], below=logits.shape[2])
+    counts = draw.normal(*targets.shape) > 0
+    counts[0, 0] = True
+    return {"z": logits, "x": targets + 1, "w": counts}, function(logits, targets.masked_fill(~counts, -100))
+
+
+@check
+def head_loss(function: Any, draw: Draw) -> Case:
+    """Some rows ignored, but not all; fewer rows at a time than there are."""
+    x, weight, targets, counts = _head(draw)
+    loss = function(x, weight, targets.masked_fill(~counts, -100), rows_at_once=draw.size())
+    return {"x": x, "W": weight, "c": targets + 1, "w": counts}, loss
+
+
+@check
+def head_loss_gradient(function: Any, draw: Draw) -> Case:
+    """The same, with label smoothing and without."""
+    (x, weight, targets, counts), smoothing = _head(draw), draw.choice([0.0, 0.3])
+    found = function(x, weight, targets.masked_fill(~counts, -100), counts, smoothing, rows_at_once=draw.size())
+    given = {"x": x, "W": weight, "c": targets + 1, "w": counts, "epsilon": smoothing}
+    return given, dict(zip(("L", "dx", "dW"), found, strict=True))
+
+
+def _head(draw: Draw) -> tuple[torch.Tensor, ...]:
+    """Rows, a head's matrix, targets, and which of them count."""
+    x, weight = draw.normal(draw.size(1, 5), width := draw.size()), draw.normal(draw.size(2, 5), width)
+    targets, counts = draw.ids(len(x), below=len(weight)), draw.normal(len(x)) > 0
+    counts[0] = True
+    return x, weight, targets, counts
+
+
+@check
+def chain_rule(function: Any, draw: Draw) -> Case:
+    """A small GPT that is asked for one token at a time by the equation, and for all at once by the function."""
+    ids = draw.ids(draw.size(2, 6), below=5)
+    model = draw.filled(GPT(small_config(draw, context_length=len(ids) - 1)))
+    exact = copy.deepcopy(model).double()
+
+    def probability(token: np.ndarray, before: np.ndarray) -> float:
+        logits = exact(torch.from_numpy(before).long()[None] - 1)[0, -1]
+        return torch.softmax(logits, -1)[int(token) - 1].item()
+
+    dataset = TokenDataset(ids, len(ids) - 1, vocab_size=5)
+    return {"x": ids + 1, "p": probability}, torch.tensor(function(model, dataset).nats, dtype=draw.dtype)
+
+
+@check
+def temperature(function: Any, draw: Draw) -> Case:
+    """Colder and hotter than 1."""
+    z, tau = draw.normal(draw.size(1, 6)), draw.choice([0.25, 0.8, 3.0])
+    return {"z": z, "tau": tau}, function(z, tau)
+
+
+@check
+def top_k(function: Any, draw: Draw) -> Case:
+    """Equal probabilities among them."""
+    p = draw.sixteenths(draw.size(1, 6))
+    k = draw.integer(1, len(p))
+    return {"p": p, "k": k}, function(p, k)
+
+
+@check
+def top_p(function: Any, draw: Draw) -> Case:
+    """A mass that is met exactly, and one between."""
+    p, mass = draw.sixteenths(draw.size(1, 6)), draw.integer(1, 32) / 32
+    return {"p": p, "rho": mass}, function(p, mass)
+
+
+def _counts(draw: Draw) -> np.ndarray:
+    """Counts of a few tokens, some 0 and not all of them; now and then a single occurrence."""
+    counts = draw.ids(draw.size(1, 5), below=draw.size(1, 4)).numpy()
+    counts[0] += 1
+    return counts
+
+
+@check
+def additive_smoothing(function: Any, draw: Draw) -> Case:
+    """Constants below and above 1."""
+    c, alpha = _counts(draw), draw.integer(1, 32) / 16
+    return {"c": c, "alpha": alpha}, function(c, c.sum(), alpha, len(c))
+
+
+@check
+def kneser_ney_smoothing(function: Any, draw: Draw) -> Case:
+    """Discounts up to 1."""
+    c, d = _counts(draw), draw.integer(1, 16) / 16
+    q = draw.probabilities(len(c)).double().numpy()
+    return {"c": c, "d": d, "q": q}, function(c, c.sum(), (c > 0).sum(), q, d)
+
+
+@check
+def bag_of_words(function: Any, draw: Draw) -> Case:
+    """Any number of words and answers."""
+    V, K = draw.size(), draw.size()
+    c, W = draw.ids(V, below=4), draw.normal(V, K)
+    return {"c": c, "W": W}, function(c.to(W.dtype), W)
+
+
+@check
+def nats_per_token(function: Any, draw: Draw) -> Case:
+    """Any number of tokens."""
+    p = draw.probabilities(draw.size(), draw.size(2, 5))[:, 0].double()
+    return {"p": p}, function(Evaluation(-p.log().sum().item(), len(p), 1))
+
+
+@check
+def perplexity(function: Any, draw: Draw) -> Case:
+    """As nats per token."""
+    return nats_per_token(function, draw)
+
+
+@check
+def bits_per_byte(function: Any, draw: Draw) -> Case:
+    """Tokens of any length."""
+    p, n_bytes = draw.probabilities(draw.size(), draw.size(2, 5))[:, 0].double(), draw.integer(1, 20)
+    return {"p": p, "b": n_bytes}, function(Evaluation(-p.log().sum().item(), len(p), n_bytes))
+
+
+def _shape(draw: Draw) -> tuple[dict[str, int], GPTConfig]:
+    """The sizes of a model, and its configuration."""
+    mlp, n_matrices = draw.choice([("gelu-tanh", 2), ("swiglu", 3)])
+    groups, width, layers, hidden, vocabulary = (draw.size() for _ in range(5))
+    heads = groups * draw.size()
+    config = GPTConfig(
+        vocab_size=vocabulary,
+        context_length=9,
+        d_model=heads * width,
+        n_heads=heads,
+        n_kv_heads=groups,
+        n_layers=layers,
+        d_hidden=hidden,
+        mlp=mlp,
+        position="none",
+    )
+    sizes = {"L": layers, "D": heads * width, "H": heads, "G": groups, "E": width, "m": n_matrices}
+    return {**sizes, "F": hidden, "V": vocabulary}, config
+
+
+@check
+def matrix_parameters(function: Any, draw: Draw) -> Case:
+    """Shared heads, with and without a gate."""
+    sizes, config = _shape(draw)
+    return sizes, function(config)
+
+
+@check
+def training_flops(function: Any, draw: Draw) -> Case:
+    """The numbers in the matrices are taken from their own equation."""
+    sizes, config = _shape(draw)
+    n_positions = draw.size(1, 9)
+    given = {"P": equations.get("matrix-parameters").evaluate(**sizes), "T": n_positions}
+    return given | {name: sizes[name] for name in "LHE"}, function(config, n_positions)

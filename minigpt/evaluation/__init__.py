@@ -1,0 +1,19 @@
+"""How good a trained model is: by itself, beside the baselines, at its task, and against the floor."""
+
+from minigpt.evaluation.answers import Score
+from minigpt.evaluation.baselines import Ladder, ladder
+from minigpt.evaluation.perplexity import Evaluation, evaluate
+from minigpt.evaluation.stories import StoryReport, evaluate_stories
+from minigpt.evaluation.tasks import TaskReport, evaluate_task
+
+__all__ = [
+    "Evaluation",
+    "Ladder",
+    "Score",
+    "StoryReport",
+    "TaskReport",
+    "evaluate",
+    "evaluate_stories",
+    "evaluate_task",
+    "ladder",
+]

@@ -1,0 +1,135 @@
+r"""The ladder of baselines: what a loss means beside models that anyone can build by counting.
+
+Each rung predicts the same tokens of the same text, so all figures compare: a uniform guess, n-gram models of rising
+order with Kneser–Ney smoothing, two compressors, a GPT, and, where the text comes from a known source, its entropy, the
+floor below which no model can go on average.
+
+A compressor predicts as well: a text that it packs into fewer bits was less of a surprise. With $C$ the length of a
+compressed file in bits, $x$ the training text and $y$ the text to be predicted,
+
+$$-\log_2 p(y \mid x) \approx C(xy) - C(x)$$
+
+Dimensions: N tokens to learn from, T tokens to predict and the one before them, V vocabulary.
+Source: compression as prediction, Shannon 1948, A Mathematical Theory of Communication, section 9.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from minigpt.evaluation.perplexity import Evaluation, evaluate
+from minigpt.model import GPT, NGram, NGramCounts
+from minigpt.model.ngram_counts import Ids, check_row
+from minigpt.text import Dataset, TokenDataset, Tokenizer
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+ORDERS = {"unigram": 1, "bigram": 2, "3-gram": 3, "5-gram": 5}
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """The figures of all rungs on one text.
+
+    Attributes:
+        rungs: from the name of each rung, such as ``"bigram"``, to its figures; all of the same tokens and bytes.
+    """
+
+    rungs: dict[str, Evaluation]
+
+    def plot(self) -> "Figure":
+        """The rungs as bars, in bits per byte.
+
+        Raises:
+            ImportError: if matplotlib is not installed.
+        """
+        from minigpt.plots import plot_ladder
+
+        return plot_ladder(self)
+
+    def __str__(self) -> str:
+        lines = [f"{'':8}  nats per token  perplexity  bits per byte"]
+        for name, rung in self.rungs.items():
+            figures = f"{rung.nats_per_token:14.4f}  {rung.perplexity:10,.2f}  {rung.bits_per_byte:13.4f}"
+            lines.append(f"{name:8}  {figures}")
+        text = self.rungs["uniform"]
+        return "\n".join([*lines, f"each on the same {text.n_tokens:,} tokens ({text.n_bytes:,} bytes)"])
+
+
+def ladder(
+    train_ids: Ids,
+    validation_ids: Ids,
+    tokenizer: Tokenizer,
+    *,
+    model: GPT | None = None,
+    rows: Dataset | None = None,
+    floor: float | None = None,
+) -> Ladder:
+    """Measure the baselines on every token of a text but the first.
+
+    The compressors are not given the tokens but the bytes that they stand for. gzip looks back 32 KiB, so it has
+    forgotten most of a long training text; xz looks back 8 MiB.
+
+    Args:
+        train_ids: ``(N,)`` what the n-grams count, and what the compressors have read before.
+        validation_ids: ``(T + 1,)`` the text to be predicted, and one token before it.
+        tokenizer: what made the ids.
+        model: a GPT trained on the same text with the same tokenizer.
+        rows: the text to be predicted as the model reads it, where that is not in windows of one long row: each story
+            by itself, say. The tokens that count must be those of ``validation_ids`` but the first.
+        floor: the entropy of the source of the text, in nats per token, where it is known.
+
+    Returns:
+        The rungs uniform, unigram, bigram, 3-gram, 5-gram, gzip and xz, then GPT and floor if given.
+
+    Raises:
+        ValueError: if an id is not one of the tokenizer's, the training text has fewer than 5 tokens, the other fewer
+            than 2 (with a model, than its context and one more), or the floor is not a finite number ≥ 0.
+    """
+    if floor is not None and not 0 <= floor < math.inf:
+        raise ValueError(f"floor={floor} must be a finite number of nats per token, at least 0; None if it is unknown")
+    V = tokenizer.vocab_size
+    counts = NGramCounts.of(train_ids, max(ORDERS.values()), V)
+    validation = check_row(validation_ids, V)
+    log_probs = {name: NGram(counts.up_to(order)).log_prob(validation) for name, order in ORDERS.items()}
+    known, text = _bytes(check_row(train_ids, V), tokenizer), _bytes(validation, tokenizer)
+    first = len(tokenizer.token_bytes(int(validation[0])))
+    known, text = known + text[:first], text[first:]
+    n_tokens = len(validation) - 1
+
+    def rung(nats: float) -> Evaluation:
+        return Evaluation(nats, n_tokens, len(text))
+
+    rungs = {"uniform": rung(n_tokens * math.log(V))}
+    rungs |= {name: rung(-float(log_prob.sum())) for name, log_prob in log_probs.items()}
+    rungs |= {name: rung(_added_bits(compress, known, text) * math.log(2)) for name, compress in _compressors().items()}
+    if model is not None:
+        data = rows or TokenDataset(validation, model.config.context_length, vocab_size=V)
+        rungs["GPT"] = evaluate(model, data, tokenizer)
+        if rungs["GPT"].n_tokens != n_tokens:
+            raise ValueError(f"the rows have {rungs['GPT'].n_tokens:,} tokens that count, the text {n_tokens:,}")
+    if floor is not None:
+        rungs["floor"] = rung(n_tokens * floor)
+    return Ladder(rungs)
+
+
+def _bytes(ids: np.ndarray, tokenizer: Tokenizer) -> bytes:
+    """The bytes that a text's tokens stand for."""
+    pieces = [tokenizer.token_bytes(token) for token in range(tokenizer.vocab_size)]
+    return b"".join([pieces[token] for token in ids])
+
+
+def _added_bits(compress: Callable[[bytes], bytes], known: bytes, text: bytes) -> int:
+    """C(xy) - C(x): what ``text`` adds to a compressed file that already holds ``known``."""
+    return 8 * (len(compress(known + text)) - len(compress(known)))
+
+
+def _compressors() -> dict[str, Callable[[bytes], bytes]]:
+    import gzip  # here, since some builds of Python lack one of the two
+    import lzma
+
+    return {"gzip": gzip.compress, "xz": lzma.compress}

@@ -1,0 +1,50 @@
+"""A conversation with a model: each line becomes a prompt, and what was said before stays in the model's context."""
+
+from collections.abc import Callable, Iterator
+
+from minigpt.generation.text import stream
+from minigpt.model import GPT
+from minigpt.text import Tokenizer
+
+Prompt = Callable[[str, str], str]  # from what was said before and a new line to the text that is gone on with
+
+
+class Conversation:
+    """Lines in, answers out, until the context is full.
+
+    Args:
+        model: trained to answer prompts of this kind with one line.
+        tokenizer: the one that it was trained with.
+        prompt: turns what was said before and a new line into what the model is to go on with;
+            ``TASKS[name].prompt`` of the tiny world is one.
+    """
+
+    def __init__(self, model: GPT, tokenizer: Tokenizer, prompt: Prompt) -> None:
+        self.model, self.tokenizer, self.prompt = model, tokenizer, prompt
+        self.said = ""
+
+    def reply(self, line: str) -> Iterator[str]:
+        """The answer to a line, piece by piece; what was said is kept once the last piece was read.
+
+        Raises:
+            ValueError: if the line is no prompt, or the conversation has become longer than the model's context.
+        """
+        prompt, limit = self.prompt(self.said, line), self.model.config.context_length
+        room = limit - len(self.tokenizer.encode(prompt))
+        if room < 1:
+            raise ValueError(
+                f"the conversation is longer than the {limit} tokens that this model sees at once; start a new one"
+            )
+        pieces = stream(self.model, self.tokenizer, prompt, max_new_tokens=room, temperature=0, stop="\n")
+        return self._kept(prompt, pieces)
+
+    def start_anew(self) -> None:
+        """Forget what was said."""
+        self.said = ""
+
+    def _kept(self, prompt: str, pieces: Iterator[str]) -> Iterator[str]:
+        answer = ""
+        for piece in pieces:
+            answer += piece
+            yield piece
+        self.said = f"{prompt}{answer}\n"

@@ -1,0 +1,144 @@
+"""Generation on token ids: ask the model for the next token, append it, ask again.
+
+The model sees at most its last ``context_length`` tokens: a longer sequence slides through the window, and what slid
+out of it has no influence any more. Nothing is cut from what is returned.
+
+Dimensions: B batch, T prompt tokens, V vocabulary.
+"""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from itertools import chain
+
+import torch
+from torch import Tensor, nn
+
+from minigpt.generation.sampling import check_sampling, sample_next
+from minigpt.model import GPT
+
+
+def generate_ids(
+    model: GPT,
+    ids: Tensor,
+    *,
+    max_new_tokens: int,
+    generator: torch.Generator,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    stop_tokens: Collection[int] = (),
+) -> Tensor:
+    """Continue each row of ``ids`` by up to ``max_new_tokens`` tokens.
+
+    Args:
+        model: maps ``(B, T)`` ids to ``(B, T, V)`` logits.
+        ids: ``(B, T)`` int64 with T ≥ 1: prompts of equal length.
+        max_new_tokens: the most tokens to add to a row.
+        generator: the source of randomness; see :func:`~minigpt.generation.sampling.sample_next`.
+        temperature: 0 for greedy, else the divisor of the logits.
+        top_k: keep this many tokens at each draw; ``None`` keeps all.
+        top_p: keep the smallest set of this mass at each draw; ``None`` keeps all.
+        stop_tokens: ids that end a row. The stop token is part of the result; a row that has ended repeats it until the
+            last row ends.
+
+    Returns:
+        ``(B, T + n)`` int64 on the device of the model, n ≤ ``max_new_tokens``.
+
+    Raises:
+        ValueError: if ``ids`` are not what the model can take, a setting has no meaning, or the logits are not finite.
+    """
+    new_tokens = stream_ids(
+        model,
+        ids,
+        max_new_tokens=max_new_tokens,
+        generator=generator,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        stop_tokens=stop_tokens,
+    )
+    prompt = ids.to(model_device(model))
+    return torch.cat([prompt, *(tokens.unsqueeze(1) for tokens in new_tokens)], dim=1)
+
+
+def stream_ids(
+    model: GPT,
+    ids: Tensor,
+    *,
+    max_new_tokens: int,
+    generator: torch.Generator,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    stop_tokens: Collection[int] = (),
+) -> Iterator[Tensor]:
+    """Yield the new tokens of :func:`generate_ids` one step at a time, each ``(B,)`` int64; same arguments.
+
+    Between two tokens the model is in the mode (train or eval) that its owner left it in.
+
+    Raises:
+        ValueError: as :func:`generate_ids`, at the call, before the first token is asked for.
+    """
+    vocab_size = model.config.vocab_size
+    check_sampling(vocab_size, temperature=temperature, top_k=top_k, top_p=top_p)
+    _check_ids(ids, vocab_size)
+    if max_new_tokens < 0:
+        raise ValueError(f"max_new_tokens={max_new_tokens} must be 0 or more")
+    stops = torch.tensor(sorted(stop_tokens), dtype=torch.int64, device=model_device(model))
+
+    def steps() -> Iterator[Tensor]:
+        sequence = ids.to(stops.device)
+        ended = torch.zeros(len(sequence), dtype=torch.bool, device=stops.device)
+        for _ in range(max_new_tokens):
+            logits = _last_logits(model, sequence)
+            drawn = sample_next(logits, generator=generator, temperature=temperature, top_k=top_k, top_p=top_p)
+            token = torch.where(ended, sequence[:, -1], drawn)
+            yield token
+            ended = ended | torch.isin(token, stops)
+            if ended.all():
+                return
+            sequence = torch.cat([sequence, token.unsqueeze(1)], dim=1)
+
+    return steps()
+
+
+@contextmanager
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """Put ``model`` in eval mode and, at the end, those of its modules that were training back in train mode."""
+    were_training = [module for module in model.modules() if module.training]
+    for module in were_training:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module in were_training:
+            module.training = True
+
+
+def model_device(model: nn.Module) -> torch.device:
+    """The device of the first parameter or buffer of ``model``."""
+    return next(chain(model.parameters(), model.buffers())).device
+
+
+def _last_logits(model: GPT, ids: Tensor) -> Tensor:
+    """``(B, V)``: the logits after the last token of ``ids``, of which the model sees one context."""
+    # Entered for one step only: around a yield, inference mode would leak into the code of whoever reads the stream.
+    with evaluation_mode(model), torch.inference_mode():
+        logits: Tensor = model(ids[:, -model.config.context_length :])
+    return logits[:, -1]
+
+
+def _check_ids(ids: Tensor, vocab_size: int) -> None:
+    if ids.ndim != 2 or ids.dtype != torch.int64:
+        raise ValueError(
+            f"ids have shape {tuple(ids.shape)} and dtype {ids.dtype}; expected (B, T) and torch.int64, "
+            "for one prompt torch.tensor([tokenizer.encode(prompt)])"
+        )
+    if ids.numel() == 0:
+        raise ValueError(f"ids of shape {tuple(ids.shape)} hold no token; the model needs at least one to start from")
+    lowest, highest = int(ids.min()), int(ids.max())
+    if lowest < 0 or highest >= vocab_size:
+        raise ValueError(
+            f"token id {lowest if lowest < 0 else highest} is outside the model's vocabulary of {vocab_size} tokens "
+            f"(0 … {vocab_size - 1}); encode the prompt with the tokenizer that the model was trained with"
+        )

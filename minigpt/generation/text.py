@@ -1,0 +1,136 @@
+"""Generation on text: a prompt in, the prompt and its continuation out, whole or as a stream.
+
+An empty prompt starts from the tokenizer's ``<|endoftext|>``. A prompt longer than the model's context is kept whole in
+the result, while the model sees its last ``context_length`` tokens.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+
+from minigpt.generation.ids import stream_ids
+from minigpt.generation.streaming import cut_at_stop, text_pieces
+from minigpt.model import GPT
+from minigpt.text import Tokenizer
+from minigpt.text.tokenizers.bpe import END_OF_TEXT
+
+
+def generate(
+    model: GPT,
+    tokenizer: Tokenizer,
+    prompt: str,
+    *,
+    max_new_tokens: int = 200,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    stop: str | Sequence[str] = (),
+    seed: int = 0,
+) -> str:
+    """Continue ``prompt`` with text drawn from ``model``.
+
+    The same arguments give the same text: the draws come from a generator of their own, on the CPU, made from ``seed``.
+
+    Args:
+        model: maps ``(B, T)`` ids to ``(B, T, V)`` logits.
+        tokenizer: the one that the model was trained with.
+        prompt: the text to continue; if empty, the start of a document.
+        max_new_tokens: the most tokens to add.
+        temperature: 0 for greedy, below 1 for safer text, above 1 for bolder text.
+        top_k: draw from this many most probable tokens; ``None`` for all.
+        top_p: draw from the smallest set of tokens of this mass; ``None`` for all.
+        stop: strings, or names of special tokens, before which the continuation ends; the prompt is not searched.
+        seed: chooses one of the possible texts.
+
+    Returns:
+        The prompt and its continuation, without the stop string.
+
+    Raises:
+        ValueError: if the tokenizer does not fit the model, the prompt is empty and there is nothing to start from, a
+            setting has no meaning, or the logits are not finite.
+    """
+    pieces = stream(
+        model,
+        tokenizer,
+        prompt,
+        max_new_tokens=max_new_tokens,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        stop=stop,
+        seed=seed,
+    )
+    return prompt + "".join(pieces)
+
+
+def stream(
+    model: GPT,
+    tokenizer: Tokenizer,
+    prompt: str,
+    *,
+    max_new_tokens: int = 200,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    stop: str | Sequence[str] = (),
+    seed: int = 0,
+) -> Iterator[str]:
+    """Yield the continuation of :func:`generate` piece by piece as it is drawn, without the prompt; same arguments.
+
+    A piece never ends inside a UTF-8 sequence or holds a part of a stop string.
+
+    Raises:
+        ValueError: as :func:`generate`, at the call and not at the first piece.
+    """
+    stop_tokens, stop_strings = _split_stops(tokenizer, stop)
+    vocab_size = model.config.vocab_size
+    if tokenizer.vocab_size > vocab_size:
+        raise ValueError(
+            f"the tokenizer has {tokenizer.vocab_size} tokens but the model has {vocab_size}; "
+            "use the tokenizer that the model was trained with"
+        )
+    new_tokens = stream_ids(
+        model,
+        torch.tensor([_prompt_ids(tokenizer, prompt)]),
+        max_new_tokens=max_new_tokens,
+        generator=torch.Generator().manual_seed(seed),
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        stop_tokens=stop_tokens,
+    )
+    continuation = _until_stop((int(token) for token in new_tokens), stop_tokens, tokenizer.vocab_size)
+    return cut_at_stop(text_pieces(continuation, tokenizer.token_bytes), stop_strings)
+
+
+def _prompt_ids(tokenizer: Tokenizer, prompt: str) -> list[int]:
+    if ids := tokenizer.encode(prompt):
+        return ids
+    if END_OF_TEXT not in tokenizer.special_tokens:
+        raise ValueError(
+            f"the prompt is empty and the tokenizer has no {END_OF_TEXT} to start from; "
+            'give at least one character, for instance prompt="\\n"'
+        )
+    return [tokenizer.special_tokens[END_OF_TEXT]]
+
+
+def _split_stops(tokenizer: Tokenizer, stop: str | Sequence[str]) -> tuple[list[int], list[str]]:
+    """Ids of the stops that name special tokens, and the stops that are plain strings."""
+    stops = [stop] if isinstance(stop, str) else list(stop)
+    if "" in stops:
+        raise ValueError(f"stop={stop!r} holds an empty string, which every text contains; use stop=() for no stop")
+    specials = tokenizer.special_tokens
+    return [specials[s] for s in stops if s in specials], [s for s in stops if s not in specials]
+
+
+def _until_stop(tokens: Iterator[int], stop_tokens: Sequence[int], vocab_size: int) -> Iterator[int]:
+    """The tokens before the first stop token, each known to a tokenizer of ``vocab_size`` tokens."""
+    for token in tokens:
+        if token in stop_tokens:
+            return
+        if token >= vocab_size:
+            raise ValueError(
+                f"the model chose token id {token} but the tokenizer has {vocab_size} tokens; "
+                f"use the tokenizer that the model was trained with, or build the model with vocab_size={vocab_size}"
+            )
+        yield token

@@ -1,0 +1,22 @@
+"""From a text to a trained model in one call: a source, a plan, a run folder; and several of them compared."""
+
+from minigpt.runs.comparison import Comparison, Trial, compare
+from minigpt.runs.recipes import RECIPES, Recipe, recipe
+from minigpt.runs.run import Run, RunConfig, load_model, prepare_run, start_run
+from minigpt.runs.splits import build_tokenizer, open_splits
+
+__all__ = [
+    "RECIPES",
+    "Comparison",
+    "Recipe",
+    "Run",
+    "RunConfig",
+    "Trial",
+    "build_tokenizer",
+    "compare",
+    "load_model",
+    "open_splits",
+    "prepare_run",
+    "recipe",
+    "start_run",
+]

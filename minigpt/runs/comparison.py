@@ -1,0 +1,205 @@
+"""Training strategies side by side: the same data, the same budget of tokens, several seeds.
+
+A difference between two runs means little: another seed would have moved both. So each strategy is run with several
+seeds, and its figure is a mean with the spread of the seeds. The seeds are the same for all strategies.
+"""
+
+import dataclasses
+import math
+import statistics
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from minigpt.runs.run import RunConfig, first_model
+from minigpt.runs.splits import open_splits
+from minigpt.text import Dataset
+from minigpt.training import History, train
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# What changes the text that is predicted, or only what is kept and watched.
+NO_STRATEGY = frozenset(
+    {
+        "text",
+        "corpus",
+        "data",
+        "task",
+        "language",
+        "tokenizer",
+        "validation_fraction",
+        "from_pretrained",
+        "seed",
+        "out",
+        "eval_every",
+    }
+    | {"checkpoint_every", "background_saves", "sharded_checkpoints", "strategy"}
+)
+EVALUATIONS = 5  # of each run, for its curve
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One run of a strategy with one seed.
+
+    Attributes:
+        loss: on the whole validation split at the end, in nats per token; ``inf`` if the run diverged.
+        tokens_per_second: of training, the median over the steps.
+        curve: how many tokens were trained on, and the validation loss there.
+    """
+
+    loss: float
+    tokens_per_second: float = math.nan
+    curve: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """The trials of all strategies.
+
+    Attributes:
+        trials: from the name of a strategy, such as ``"optimizer=muon"``, to its trials, one for each seed.
+        n_tokens: how many tokens each run was trained on, about.
+        floor: the least expected loss that a model can have, in nats per token; ``None`` where nobody knows it.
+    """
+
+    trials: dict[str, list[Trial]]
+    n_tokens: int
+    floor: float | None = None
+
+    def loss(self, name: str) -> tuple[float, float]:
+        """The mean of the final losses of a strategy, and their standard deviation (0 for one seed)."""
+        losses = [trial.loss for trial in self.trials[name]]
+        if not all(map(math.isfinite, losses)):
+            return math.inf, math.nan
+        return statistics.mean(losses), statistics.stdev(losses) if len(losses) > 1 else 0.0
+
+    @property
+    def best(self) -> str:
+        """The name of the strategy with the lowest mean loss."""
+        return min(self.trials, key=lambda name: self.loss(name)[0])
+
+    def plot(self) -> "Figure":
+        """The validation loss of each strategy against the tokens trained on, with the spread of the seeds.
+
+        Raises:
+            ImportError: if matplotlib is not installed.
+        """
+        from minigpt.plots import plot_comparison
+
+        return plot_comparison(self)
+
+    def __str__(self) -> str:
+        width = max(map(len, self.trials))
+        lines = [f"{'':{width}}  {'validation loss':>17}  {'tokens/s':>8}"]
+        for name, trials in self.trials.items():
+            mean, spread = self.loss(name)
+            diverged = sum(not math.isfinite(trial.loss) for trial in trials)
+            loss = f"{diverged} of {len(trials)} diverged" if diverged else f"{mean:.4f} ± {spread:.4f}"
+            speeds = [trial.tokens_per_second for trial in trials if math.isfinite(trial.loss)]
+            speed = f"{statistics.median(speeds):,.0f}" if speeds else "–"
+            lines.append(f"{name:{width}}  {loss:>17}  {speed:>8}{'  lowest' if name == self.best else ''}")
+        seeds = len(next(iter(self.trials.values())))
+        note = "one seed: its spread is unknown" if seeds == 1 else f"mean ± standard deviation of {seeds} seeds"
+        floor = "" if self.floor is None else f"; no model can expect less than {self.floor:.4f}"
+        lines.append(f"nats per token on the whole validation split; {note}; {self.n_tokens:,} tokens each{floor}")
+        return "\n".join(lines)
+
+
+def compare(
+    switches: Mapping[str, Sequence[Any]], config: RunConfig | None = None, *, seeds: int = 3, progress: bool = True
+) -> Comparison:
+    """Train with each combination of the switches, and measure.
+
+    Every run learns from the same number of tokens: where a switch changes how many an update has, the number of
+    updates follows. Nothing is written to disk.
+
+    Args:
+        switches: from fields of ``RunConfig`` to the values to compare: ``{"optimizer": ["adamw", "muon"]}``. Several
+            fields are combined in every way.
+        config: everything else; ``None`` means ``RunConfig()``.
+        seeds: how often each is run: with ``config.seed``, the next one, …
+        progress: print a line for each run, and show a bar where there is a terminal.
+
+    Raises:
+        ValueError: if a field or a value can't be compared or used.
+    """
+    config = RunConfig() if config is None else config
+    if seeds < 1:
+        raise ValueError(f"seeds={seeds} must be at least 1")
+    tokenizer, data, _ = open_splits(config, _context(config))
+    config = config.with_steps(data)
+    strategies = dict(_strategies(switches, config))
+
+    @cache
+    def splits(context: int) -> tuple[Dataset, Dataset]:
+        _, data, validation = open_splits(config, context, tokenizer)
+        return data, validation
+
+    trials: dict[str, list[Trial]] = {name: [] for name in strategies}
+    runs = [(seed, name) for seed in range(config.seed, config.seed + seeds) for name in strategies]
+    for seed, name in tqdm(runs, unit="run", disable=not (progress and sys.stderr.isatty()), dynamic_ncols=True):
+        strategy = dataclasses.replace(strategies[name], seed=seed)
+        trials[name].append(trial := _trial(strategy, tokenizer.vocab_size, *splits(_context(strategy))))
+        if progress:
+            tqdm.write(f"{name}, seed {seed}: validation {trial.loss:.4f}, {trial.tokens_per_second:,.0f} tokens/s")
+    n_tokens = config.train_config().steps * _tokens_per_step(config)
+    return Comparison(trials=trials, n_tokens=n_tokens, floor=splits(_context(config))[1].floor)
+
+
+def _strategies(switches: Mapping[str, Sequence[Any]], config: RunConfig) -> Iterator[tuple[str, RunConfig]]:
+    """The configuration of each combination, by its name; each is validated before anything is trained."""
+    known = [field.name for field in dataclasses.fields(RunConfig) if field.name not in NO_STRATEGY]
+    for name, values in switches.items():
+        if name not in known:
+            raise ValueError(f"{name!r} is nothing that can be compared; choose from {', '.join(known)}")
+        if not values:
+            raise ValueError(f"{name} has no values to compare")
+    if not switches:
+        raise ValueError("nothing to compare; name a field of the run and its values: optimizer=adamw,muon")
+    for values in product(*switches.values()):
+        changes = dict(zip(switches, values, strict=True))
+        strategy = dataclasses.replace(config, **changes)
+        if "steps" not in switches:
+            budget = config.train_config().steps * _tokens_per_step(config)
+            strategy = dataclasses.replace(strategy, steps=max(1, round(budget / _tokens_per_step(strategy))))
+        strategy.train_config()
+        if strategy.chosen.documents != config.chosen.documents:
+            raise ValueError(f"recipe={strategy.recipe!r} reads the text otherwise, so its loss is of other tokens")
+        yield ", ".join(f"{name}={value}" for name, value in changes.items()), strategy
+
+
+def _trial(config: RunConfig, vocab_size: int, data: Dataset, validation: Dataset) -> Trial:
+    """One run in memory."""
+    settings = dataclasses.replace(config.train_config(), checkpoint_every=0)
+    settings = dataclasses.replace(settings, eval_every=-(-settings.steps // EVALUATIONS))
+    model = first_model(config, config.model_config(vocab_size))
+    try:
+        history = train(model, data, settings, validation=validation, progress=False)
+    except FloatingPointError:
+        return Trial(loss=math.inf)
+    assert history.validation_loss is not None
+    return Trial(
+        loss=history.validation_loss,
+        tokens_per_second=statistics.median(history.column("tokens_per_second")[1]),
+        curve=_curve(history, _tokens_per_step(config)),
+    )
+
+
+def _curve(history: History, tokens_per_step: int) -> tuple[tuple[int, float], ...]:
+    steps, losses = history.column("validation_loss")
+    return tuple(((step + 1) * tokens_per_step, loss) for step, loss in zip(steps, losses, strict=True))
+
+
+def _context(config: RunConfig) -> int:
+    return config.context_length or config.model_config(vocab_size=1).context_length
+
+
+def _tokens_per_step(config: RunConfig) -> int:
+    return config.train_config().batch_size * _context(config)

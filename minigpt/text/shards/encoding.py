@@ -1,0 +1,88 @@
+"""Encoding pieces of text on all the cores of the machine, in order."""
+
+import multiprocessing
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, Protocol
+
+import numpy as np
+
+from minigpt.text.shards.shard import token_dtype
+from minigpt.text.tokenizers.bpe import END_OF_TEXT
+from minigpt.text.tokenizers.loading import load_tokenizer
+from minigpt.text.tokenizers.tokenizer import Tokenizer
+
+
+class Piece(Protocol):
+    """Some text that one process encodes at a time; it travels to that process."""
+
+    @property
+    def validation(self) -> bool:
+        """Whether it is kept for validation."""
+
+    @property
+    def n_bytes(self) -> int:
+        """Its size in bytes of UTF-8."""
+
+    def texts(self) -> Iterator[tuple[str, bool]]:
+        """Its texts, each with whether it is ended by ``<|endoftext|>``."""
+
+
+def encoded(pieces: Iterable[Piece], tokenizer: Tokenizer, workers: int) -> Iterator[tuple[Piece, np.ndarray]]:
+    """Each piece with its ids, in order; pieces are taken a few ahead of what is asked for.
+
+    Args:
+        pieces: may be endless.
+        tokenizer: one that :func:`load_tokenizer` can rebuild, since every process needs it.
+        workers: processes; 1 starts none.
+
+    Raises:
+        RuntimeError: if the worker processes cannot start.
+    """
+    if workers == 1:
+        yield from ((piece, _encode(piece, tokenizer)) for piece in pieces)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, _start_worker, (tokenizer.to_json(),)) as pool:
+        ahead: deque[tuple[Piece, Future[np.ndarray]]] = deque()
+        try:
+            for piece in pieces:
+                ahead.append((piece, pool.submit(_encode_in_worker, piece)))
+                # a few pieces ahead of the writer keep every worker busy; all of them would fill the memory
+                if len(ahead) > 2 * workers:
+                    yield _result(ahead.popleft())
+            while ahead:
+                yield _result(ahead.popleft())
+        except BrokenProcessPool as error:
+            raise RuntimeError(
+                "the worker processes stopped; put the code that calls prepare under "
+                'if __name__ == "__main__":, or pass workers=1'
+            ) from error
+
+
+def _result(waiting: tuple[Piece, Future[np.ndarray]]) -> tuple[Piece, np.ndarray]:
+    piece, future = waiting
+    return piece, future.result()
+
+
+_worker_tokenizer: Tokenizer
+
+
+def _start_worker(tokenizer: dict[str, Any]) -> None:
+    global _worker_tokenizer
+    _worker_tokenizer = load_tokenizer(tokenizer)
+
+
+def _encode_in_worker(piece: Piece) -> np.ndarray:
+    return _encode(piece, _worker_tokenizer)
+
+
+def _encode(piece: Piece, tokenizer: Tokenizer) -> np.ndarray:
+    ids: list[int] = []
+    for text, ends in piece.texts():
+        ids += tokenizer.encode(text)
+        if ends and END_OF_TEXT in tokenizer.special_tokens:
+            ids.append(tokenizer.special_tokens[END_OF_TEXT])
+    return np.array(ids, dtype=token_dtype(tokenizer.vocab_size))

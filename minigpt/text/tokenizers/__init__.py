@@ -1,0 +1,1 @@
+"""Between text and token ids: characters, byte pairs trained here, and vocabularies that others trained."""

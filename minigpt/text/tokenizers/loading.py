@@ -1,0 +1,63 @@
+"""Tokenizers, read from the files that they were saved to, ours or Hugging Face's: JSON, in which nothing can run."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from minigpt.text.tokenizers.bpe import BPETokenizer
+from minigpt.text.tokenizers.characters import CharTokenizer
+from minigpt.text.tokenizers.hugging_face import ImportedTokenizer, from_hugging_face, read_folder
+from minigpt.text.tokenizers.tiktoken_bridge import TiktokenTokenizer
+from minigpt.text.tokenizers.tokenizer import FORMAT, VERSION, Tokenizer
+
+
+def load_tokenizer(source: str | os.PathLike[str] | dict[str, Any]) -> Tokenizer:
+    """Read a tokenizer from the file that ``save`` wrote, or from what ``to_json`` returned.
+
+    Hugging Face's files of byte-level BPE, the kind of GPT-2, are read too: a ``tokenizer.json``, or the folder that
+    holds it, or a folder with ``vocab.json`` and ``merges.txt``.
+
+    Args:
+        source: a path, or the object that ``to_json`` returned.
+
+    Raises:
+        ValueError: if the file is missing, is not JSON, or does not describe a tokenizer; it says what is wrong.
+    """
+    where = "the given dict" if isinstance(source, dict) else str(source)
+    path = None if isinstance(source, dict) else Path(source)
+    try:
+        if path is not None and path.is_dir() and not (path := path / "tokenizer.json").is_file():
+            return read_folder(path.parent)
+        return _build(source if path is None else _read_json(path))
+    except ValueError as error:
+        raise ValueError(f"{where} is not a usable tokenizer: {error}") from error
+
+
+def _build(data: Any) -> Tokenizer:
+    if isinstance(data, dict) and "format" not in data and "model" in data:
+        return from_hugging_face(data)
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise ValueError(f'expected a JSON object with "format": "{FORMAT}"; make one with tokenizer.save(path)')
+    if data.get("version") != VERSION:
+        raise ValueError(f"its version is {data.get('version')!r}, this library reads {VERSION}; save it anew")
+    kinds: dict[str, Callable[[dict[str, Any]], Tokenizer]] = {
+        "char": CharTokenizer.from_json,
+        "bpe": BPETokenizer.from_json,
+        "tiktoken": TiktokenTokenizer.from_json,
+        "imported": ImportedTokenizer.from_json,
+    }
+    kind = data.get("type")
+    if not isinstance(kind, str) or kind not in kinds:
+        raise ValueError(f"its type is {kind!r}, expected one of {', '.join(kinds)}")
+    return kinds[kind](data)
+
+
+def _read_json(path: Path) -> Any:
+    if not path.is_file():
+        raise ValueError("it does not exist; give a file written by tokenizer.save(path)")
+    try:
+        return json.loads(path.read_bytes().decode())
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"it is not JSON ({error}); save it anew") from None

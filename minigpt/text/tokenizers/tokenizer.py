@@ -1,0 +1,92 @@
+"""What a tokenizer is: a reversible map from text to token ids below ``vocab_size``.
+
+A tokenizer is saved as one JSON file that says all about it. Reading such a file only ever parses JSON: nothing in it
+is executed, and whatever is wrong with it gives one :class:`ValueError`.
+"""
+
+import json
+import os
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from minigpt.files.atomic import write_atomically
+
+FORMAT = "minigpt.tokenizer"
+VERSION = 1
+
+
+class Tokenizer(Protocol):
+    """Text to ids and back; ids are in ``range(vocab_size)``."""
+
+    name: str
+
+    @property
+    def vocab_size(self) -> int:
+        """V: every id is below it."""
+
+    @property
+    def special_tokens(self) -> dict[str, int]:
+        """The tokens that stand for no text of their own, such as ``<|endoftext|>``, with their ids."""
+
+    def encode(self, text: str, *, allow_special: bool = False) -> list[int]:
+        """Turn a text into ids.
+
+        Args:
+            text: any text without lone surrogates.
+            allow_special: whether the text of a special token becomes that token; otherwise it is text like any other.
+        """
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Turn ids into text; bytes that are not UTF-8 become U+FFFD."""
+
+    def token_bytes(self, token_id: int) -> bytes:
+        """The bytes one id stands for: the unit of streaming output and of bits per byte."""
+
+    def to_json(self) -> dict[str, Any]:
+        """All that :func:`~minigpt.text.tokenizers.loading.load_tokenizer` needs."""
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write :meth:`to_json` to a file, whole or not at all."""
+
+
+class SavedAsJson:
+    """Gives a tokenizer with ``to_json`` its ``save``."""
+
+    to_json: Callable[[], dict[str, Any]]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the tokenizer to a JSON file; :func:`~minigpt.text.tokenizers.loading.load_tokenizer` reads it."""
+        write_atomically(path, json.dumps(self.to_json(), ensure_ascii=False).encode())
+
+
+def json_header(kind: str) -> dict[str, Any]:
+    """The fields every tokenizer file opens with."""
+    return {"format": FORMAT, "version": VERSION, "type": kind}
+
+
+def json_field(data: dict[str, Any], key: str, expected: type) -> Any:
+    """``data[key]``, refused unless it is of the expected JSON type."""
+    if not isinstance(data.get(key), expected):
+        found = type(data[key]).__name__ if key in data else "nothing"
+        raise ValueError(f'field "{key}" should be a {expected.__name__}, found {found}; save the tokenizer anew')
+    return data[key]
+
+
+def check_text(text: str) -> None:
+    """Refuse a text that has no UTF-8 form."""
+    if not text.isascii() and (found := re.search("[\ud800-\udfff]", text)):
+        raise ValueError(
+            f"text has a lone surrogate U+{ord(found[0]):04X} at character {found.start()}, which no UTF-8 file can "
+            'hold; mend it with text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")'
+        )
+
+
+def check_ids(ids: Sequence[int], vocab_size: int) -> None:
+    """Refuse ids outside ``range(vocab_size)``."""
+    for position, token_id in enumerate(ids):
+        if not 0 <= token_id < vocab_size:
+            raise ValueError(
+                f"id {int(token_id)} at position {position} is outside 0..{vocab_size - 1}; "
+                "decode with the tokenizer that made the ids"
+            )

@@ -1,0 +1,177 @@
+r"""The training loop: at each step, the gradient of the loss on one batch, and one update against it.
+
+$$g_t = \nabla_\theta \frac{1}{n} \sum_{i=1}^{n} -\log p_\theta(x_{i+1} \mid x_{\le i}), \qquad
+\theta_t = \operatorname{update}\big(\theta_{t-1}, \operatorname{clip}(g_t), \eta_t\big)$$
+
+where the update is AdamW's or another optimizer's.
+
+The only state besides weights and moments is the step: the batch, the learning rate and the dropout are functions of
+it, so a resumed run goes on exactly where it stopped.
+
+Dimensions: n predicted tokens in the batch, over all its micro-batches.
+Source: the seed document, section 3.2 (autoregressive training).
+"""
+
+import time
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+
+from minigpt.model import GPT
+from minigpt.text import Dataset, Tokenizer
+from minigpt.training.averaging import WeightAverage
+from minigpt.training.blocks import run_blocks
+from minigpt.training.config import TrainConfig
+from minigpt.training.gradients import batch_gradient
+from minigpt.training.optim import fused_clip_by_norm
+from minigpt.training.processes.allocator import keep_freed_memory
+from minigpt.training.processes.distributed import World, join_world
+from minigpt.training.processes.strategies import wrap
+from minigpt.training.report.history import History, Row
+from minigpt.training.report.loggers import Logger, Loggers
+from minigpt.training.report.progress import Progress
+from minigpt.training.run_state import RunState
+from minigpt.training.safety.guard import heed, judge
+from minigpt.training.safety.memory_advice import memory_advice
+from minigpt.training.safety.stop import StopFlag
+from minigpt.training.storage.checkpoint import open_run_folder, resume_checkpoint, resumes
+from minigpt.training.storage.saver import Saver
+from minigpt.training.update import build_optimizer, set_learning_rate
+from minigpt.training.validation import split_loss
+
+
+def train(
+    model: GPT,
+    data: Dataset,
+    config: TrainConfig | None = None,
+    *,
+    validation: Dataset | None = None,
+    tokenizer: Tokenizer | None = None,
+    out: Path | str | None = None,
+    resume: bool | str = False,
+    progress: bool = True,
+    loggers: Iterable[Logger] = (),
+) -> History:
+    """Train ``model`` in place; together with the other processes, if torchrun started several.
+
+    Args:
+        model: a GPT; it is moved to the device and left there, in evaluation mode. Strategy "fsdp" leaves it sharded.
+        data: what it learns from.
+        config: how; ``None`` means ``TrainConfig()``.
+        validation: what it is measured on, whole, every ``eval_every`` steps and at the end.
+        tokenizer: kept in the checkpoints, so that the model can be read later.
+        out: folder for ``log.jsonl`` and the checkpoints; ``None`` keeps nothing on disk.
+        resume: go on from the newest checkpoint in ``out``; "auto": if there is one.
+        progress: print a line at each evaluation, and show a bar where there is a terminal.
+        loggers: get each row of the history too, and are closed at the end.
+
+    Returns:
+        The history of the run, with :meth:`History.plot`.
+
+    Raises:
+        ValueError: if the data does not fit the model, the device does not exist, ``out`` holds a run that is not to be
+            resumed, or the checkpoint is another run's.
+        FloatingPointError: after three steps in a row without a finite loss and gradient.
+        MemoryError: if the device has too little memory, with what would fit.
+        OSError: if a checkpoint can't be written; where it is written in the background, at one of the next steps.
+    """
+    config = TrainConfig() if config is None else config
+    _check_fit(model, data, validation)
+    if resume and out is None:
+        raise ValueError("resume=True needs the folder of the run: pass out=…")
+    ways = {"recomputed": config.activation_checkpointing, "compiled": config.compile}
+    with join_world(config.device) as world, run_blocks(model, **ways):
+        run = _start(model, config, data, tokenizer, world)
+        folder, first = (None, 0) if out is None else _go_on(run, Path(out), resume)
+        history = _open_history(folder if world.is_main else None, first)
+        history.floor = None if validation is None else validation.floor
+        shows = progress and world.is_main
+        with (
+            closing(history),
+            closing(Loggers(loggers if world.is_main else ())) as others,
+            memory_advice(run),
+            StopFlag() as stop,
+            Saver(folder, config) as saver,
+            Progress(first, config.steps, enabled=shows) as shown,
+        ):
+            for step in range(first, config.steps):
+                row = train_step(run, step)
+                if validation is not None and config.is_due(step, config.eval_every):
+                    with run.precision.autocast(), run.averaged():
+                        row["validation_loss"] = split_loss(model, validation, world=world, summed_loss=run.loss).mean
+                history.append(row)
+                others.log(row)
+                shown.show(row)
+                saver.after_step(run, step)
+                if world.any(stop.requested):
+                    saver.save(run, step)
+                    break
+    run.finish()
+    return history
+
+
+def train_step(run: RunState, step: int) -> Row:
+    """One update of the model, and the figures it leaves in the history.
+
+    An update whose loss or gradient is not finite, or a spike, is skipped with a warning.
+
+    Args:
+        run: what is trained.
+        step: the number of the update, from 0.
+    """
+    started = time.perf_counter()
+    rate = set_learning_rate(run.optimizer, run.config, step)
+    loss, n_positions = batch_gradient(run, step)
+    run.precision.unscale(run.model.parameters())
+    norm = fused_clip_by_norm(run.model.parameters(), run.config.clip_norm).item()
+    # the same figures in every process, so that all of them decide alike
+    loss, norm, n_tokens = run.world.sum(loss, norm / run.world.size, n_positions)
+    row: Row = {"step": step, "loss": loss, "learning_rate": rate, "gradient_norm": norm}
+    if heed(run, judge(run, loss, norm), row):
+        run.update()
+    run.optimizer.zero_grad()
+    return row | {"tokens_per_second": n_tokens / (time.perf_counter() - started)}
+
+
+def _start(model: GPT, config: TrainConfig, data: Dataset, tokenizer: Tokenizer | None, world: World) -> RunState:
+    """The model on its device and wrapped, then its optimizer, which must see the parameters that wrapping leaves."""
+    world.micro_batch(config.batch_size, config.micro_batch_size)
+    if world.device.type == "cpu":
+        keep_freed_memory()
+    wrapper = wrap(model.to(world.device).train(), config.strategy, world)
+    average = WeightAverage(model, config.ema) if config.ema else None
+    optimizer = build_optimizer(model, config)
+    return RunState(model, optimizer, config, data, tokenizer, world=world, wrapper=wrapper, average=average)
+
+
+def _go_on(run: RunState, out: Path, resume: bool | str) -> tuple[Path, int]:
+    """The folder of the checkpoints, and the step to go on from."""
+    resume = resumes(out, resume)
+    folder = open_run_folder(out, resume=resume, writes=run.world.is_main)
+    first = run.restore(resume_checkpoint(folder, writes=run.world.is_main)) if resume else 0
+    run.world.check_equal("the step to go on from", first)
+    return folder, first
+
+
+def _check_fit(model: GPT, data: Dataset, validation: Dataset | None) -> None:
+    for name, split in (("training", data), ("validation", validation)):
+        if split is None:
+            continue
+        if split.vocab_size > model.config.vocab_size:
+            raise ValueError(
+                f"the {name} data has vocab_size={split.vocab_size}, the model only {model.config.vocab_size}; build "
+                "the model with GPTConfig(vocab_size=tokenizer.vocab_size, …)"
+            )
+        if split.context_length > model.config.context_length:
+            raise ValueError(
+                f"the {name} data is cut for context_length={split.context_length}, the model takes "
+                f"{model.config.context_length}; make them equal"
+            )
+
+
+def _open_history(folder: Path | None, first: int) -> History:
+    if folder is None:
+        return History()
+    log = folder.parent / "log.jsonl"
+    rows = History.read(log, before=first).rows if first and log.exists() else []
+    return History(rows, log)

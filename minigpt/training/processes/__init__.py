@@ -1,0 +1,1 @@
+"""Where a run computes: on which device, and in how many processes."""

@@ -1,0 +1,94 @@
+"""How processes share a model: a copy in each (DDP), or a shard of every weight in each (FSDP).
+
+Both compute the same update. DDP keeps weights, gradients and moments in every process and adds up the gradients; FSDP
+keeps a 1/size share of all three, fetches a block's weights just before they are needed and drops them after.
+
+Sources: Li et al. 2020, arXiv:2006.15704 (DDP); Rajbhandari et al. 2020, arXiv:1910.02054 (ZeRO, stage 3);
+Zhao et al. 2023, arXiv:2304.11277 (FSDP).
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+
+import torch
+from torch import Tensor, nn
+from torch import distributed as dist
+from torch.nn.parallel import DistributedDataParallel
+
+from minigpt.model import GPT
+from minigpt.training.processes.distributed import World
+
+
+def wrap(model: GPT, strategy: str, world: World) -> nn.Module:
+    """The module to call in training; every process gets the weights of rank 0.
+
+    One process needs no strategy and gets ``model`` itself. The optimizer is built after this: "fsdp" replaces the
+    parameters of ``model`` by shards.
+
+    Args:
+        model: on the world's device.
+        strategy: "ddp" or "fsdp".
+        world: the processes.
+    """
+    return model if world.size == 1 else STRATEGIES[strategy](model, world)
+
+
+def data_parallel(model: GPT, world: World) -> nn.Module:
+    """A copy of the model in each process; the mean of the gradients over the processes arrives in all."""
+    device_ids = [world.device.index] if world.device.type == "cuda" else None
+    return DistributedDataParallel(model, device_ids=device_ids)
+
+
+def fully_sharded(model: GPT, world: World) -> nn.Module:
+    """A shard of every parameter in each process, in place: block by block, then what is left."""
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    for parameter in model.parameters():  # fully_shard keeps each process's own numbers
+        dist.broadcast(parameter.data, 0)
+    mesh = init_device_mesh(world.device.type, (world.size,))
+    for block in model.blocks:
+        fully_shard(block, mesh=mesh)
+    # the default leaves the root whole after a forward without backward, where the optimizer does not know its weights
+    fully_shard(model, mesh=mesh, reshard_after_forward=True)
+    return model
+
+
+STRATEGIES: dict[str, Callable[[GPT, World], nn.Module]] = {"ddp": data_parallel, "fsdp": fully_sharded}
+
+
+@contextmanager
+def gradient_sync(wrapped: nn.Module, enabled: bool) -> Iterator[None]:
+    """Around forward and backward: whether the gradients travel between the processes, or wait for the last call."""
+    if (switch := getattr(wrapped, "set_requires_gradient_sync", None)) is not None:  # FSDP's modules have it
+        switch(enabled)
+    waits = isinstance(wrapped, DistributedDataParallel) and not enabled
+    with wrapped.no_sync() if waits else nullcontext():  # type: ignore[operator]
+        yield
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """The whole of a sharded tensor, on every process, which all must ask; any other tensor as it is."""
+    return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
+
+
+def gathered(tensors: dict[str, Tensor], world: World) -> dict[str, Tensor]:
+    """Tensors by name; a sharded one is whole and on the CPU of rank 0, which has memory for it, and nowhere else."""
+    found = {}
+    for name, tensor in tensors.items():
+        if (complete := whole(tensor)) is tensor:
+            found[name] = tensor
+        elif world.is_main:
+            found[name] = complete.cpu()
+    return found
+
+
+@torch.no_grad()
+def copy_whole(tensor: Tensor, source: Tensor) -> None:
+    """Copy the whole ``source``, which every process has, into a tensor that may be sharded."""
+    if hasattr(tensor, "full_tensor"):
+        from torch.distributed.tensor import distribute_tensor
+
+        mesh, placements = tensor.device_mesh, tensor.placements  # type: ignore[attr-defined]
+        source = distribute_tensor(source.to(tensor.device), mesh, placements, src_data_rank=None)
+    tensor.copy_(source)

@@ -1,0 +1,92 @@
+"""What happened in a run, step by step: kept in memory, in a log file, and shown as a curve."""
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from minigpt.files.atomic import explain_full_disk, write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Row = dict[str, float]
+
+
+def _line(row: Row) -> str:
+    return json.dumps(row) + "\n"
+
+
+class History:
+    """One row a step: ``step``, ``loss`` (nats per token), ``learning_rate``, ``gradient_norm``, ``tokens_per_second``.
+
+    A row has ``validation_loss`` too (nats per token, over the whole validation split) where the model was evaluated,
+    ``skipped`` where the step left the weights as they were, and in float16 ``loss_scale``, that of the next step.
+
+    Args:
+        rows: the rows so far.
+        path: a JSONL file that takes each new row as a line; ``None`` for none.
+        floor: the least expected validation loss, in nats per token; ``None`` where nobody knows it.
+    """
+
+    def __init__(self, rows: list[Row] | None = None, path: Path | None = None, *, floor: float | None = None) -> None:
+        self.rows, self.floor, self._path = [] if rows is None else rows, floor, path
+        self._file = None
+        if path is not None:
+            write_atomically(path, "".join(map(_line, self.rows)).encode())
+            self._file = path.open("ab", buffering=0)
+
+    @classmethod
+    def read(cls, path: Path | str, *, before: int | None = None) -> Self:
+        """The rows of a log file, those of steps ≥ ``before`` left out; a line cut off by a crash is passed over."""
+        rows = []
+        for line in Path(path).read_bytes().splitlines():
+            with suppress(ValueError, TypeError, KeyError):  # a crash or a full disk may have cut a line
+                row = json.loads(line)
+                if before is None or row["step"] < before:
+                    rows.append(row)
+        return cls(rows)
+
+    def append(self, row: Row) -> None:
+        """Add one step."""
+        self.rows.append(row)
+        if self._file is not None:
+            with explain_full_disk(f"step {row['step']} was not logged in {self._path}; free some space and resume"):
+                self._file.write(_line(row).encode())
+
+    def close(self) -> None:
+        """Close the log file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def column(self, name: str) -> tuple[list[int], list[float]]:
+        """The steps that have a value of this name, and the values."""
+        rows = [row for row in self.rows if name in row]
+        return [int(row["step"]) for row in rows], [row[name] for row in rows]
+
+    @property
+    def validation_loss(self) -> float | None:
+        """The last validation loss, in nats per token; ``None`` if there was none."""
+        values = self.column("validation_loss")[1]
+        return values[-1] if values else None
+
+    def plot(self, **options: Any) -> "Figure":
+        """The loss curve as a matplotlib figure, with the floor; options as of :func:`minigpt.plots.plot_history`.
+
+        Raises:
+            ImportError: if matplotlib is not installed.
+        """
+        from minigpt.plots import plot_history
+
+        return plot_history(self, **{"floor": self.floor, **options})
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __repr__(self) -> str:
+        if not self.rows:
+            return "History(no steps)"
+        last = self.rows[-1]
+        validation = "" if self.validation_loss is None else f", validation {self.validation_loss:.4f}"
+        return f"History({len(self)} steps, loss {self.rows[0]['loss']:.4f} → {last['loss']:.4f}{validation})"

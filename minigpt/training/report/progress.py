@@ -1,0 +1,49 @@
+"""What one sees while a model trains: a line at each evaluation, and between them, in a terminal, a bar."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+from tqdm import tqdm
+
+from minigpt.training.report.history import Row
+
+
+class Progress:
+    """A bar with loss, tokens per second and the time left; it shows nothing where it is not enabled.
+
+    Args:
+        first: the step that the run starts from.
+        steps: the steps in all.
+        enabled: whether anything is shown.
+    """
+
+    def __init__(self, first: int, steps: int, *, enabled: bool) -> None:
+        self.first, self.steps, self.enabled, self.started = first, steps, enabled, time.monotonic()
+        # A log file or a notebook can't redraw a line: there the lines of the evaluations are enough.
+        hidden = not (enabled and sys.stderr.isatty())
+        self.bar = tqdm(total=steps, initial=first, disable=hidden, unit="step", dynamic_ncols=True)
+
+    def show(self, row: Row) -> None:
+        """Take note of one step."""
+        self.bar.set_postfix_str(f"loss {row['loss']:.3f}, {row['tokens_per_second']:,.0f} tokens/s", refresh=False)
+        self.bar.update()
+        if self.enabled and "validation_loss" in row:
+            done = f"step {row['step'] + 1:>{len(str(self.steps))}} of {self.steps}"
+            tqdm.write(f"{done}: loss {row['loss']:.3f}, validation {row['validation_loss']:.3f}{self._time_left(row)}")
+
+    def _time_left(self, row: Row) -> str:
+        done, left = row["step"] + 1 - self.first, self.steps - row["step"] - 1
+        seconds = (time.monotonic() - self.started) / done * left
+        return f", {tqdm.format_interval(seconds)} left" if left else ""
+
+    def __enter__(self) -> Self:
+        if self.enabled and self.first:
+            tqdm.write(f"going on from step-{self.first:08d}: {self.first} of {self.steps} steps are done")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.bar.close()

@@ -1,0 +1,226 @@
+"""A run in memory, and its way to a checkpoint and back."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from minigpt.model import GPT, GPTConfig
+from minigpt.text import Dataset, Tokenizer
+from minigpt.training.averaging import WeightAverage
+from minigpt.training.config import TrainConfig, check_same_run
+from minigpt.training.losses import LOSSES, Loss
+from minigpt.training.optim import EquationOptimizer
+from minigpt.training.precision import Precision
+from minigpt.training.processes.distributed import ALONE, World
+from minigpt.training.processes.strategies import copy_whole, gathered
+from minigpt.training.safety.spikes import SpikeWatch, Usual
+from minigpt.training.storage.checkpoint import Checkpoint
+
+
+@dataclass
+class RunState:
+    """What the training loop works on; together with the step it decides everything that follows.
+
+    Attributes:
+        model: in training mode, on its device.
+        optimizer: of the model's parameters.
+        config: how it is trained.
+        data: what it learns from.
+        tokenizer: what turned text into the data's ids, if known.
+        bad_steps: steps in a row, up to now, without a finite gradient.
+        world: the processes that train together.
+        wrapper: what is called in place of the model, so that the processes add up their gradients, if anything is.
+        precision: how it computes, with the loss scale of the next step.
+        spikes: what the loss and the gradient norm usually are.
+        average: of the model's weights over its updates, if it is wanted.
+    """
+
+    model: GPT
+    optimizer: EquationOptimizer
+    config: TrainConfig
+    data: Dataset
+    tokenizer: Tokenizer | None = None
+    bad_steps: int = 0
+    world: World = ALONE
+    wrapper: nn.Module | None = None
+    average: WeightAverage | None = None
+    precision: Precision = field(init=False)
+    spikes: SpikeWatch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.precision = Precision(self.config.precision, next(self.model.parameters()).device)
+        self.spikes = SpikeWatch(self.config.spike_threshold)
+
+    @property
+    def wrapped(self) -> nn.Module:
+        """What is called to train."""
+        return self.model if self.wrapper is None else self.wrapper
+
+    @property
+    def loss(self) -> Loss:
+        """What gives the summed loss of a model, ids and targets."""
+        return LOSSES[self.config.loss]
+
+    @property
+    def saves_shards(self) -> bool:
+        """Whether each process writes its part of a checkpoint."""
+        return self.config.sharded_checkpoints and self.world.size > 1
+
+    def update(self) -> None:
+        """Let the optimizer change the weights, and take them into their average."""
+        self.optimizer.step()
+        if self.average is not None:
+            self.average.update(self.model)
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """Inside, the model has the averaged weights, if there are any."""
+        return nullcontext() if self.average is None else self.average.in_use(self.model)
+
+    def finish(self) -> None:
+        """Leave the model ready to use: with the averaged weights, if there are any, and without dropout."""
+        if self.average is not None:
+            self.average.copy_to(self.model)
+        self.model.eval()
+
+    def snapshot(self, step: int) -> Checkpoint:
+        """All that decides how the run goes on, after ``step`` updates; every process must ask for it.
+
+        Its tensors are the run's own where they are not sharded. Sharded ones are whole and on the CPU of rank 0; or
+        stay what they are, if each process is to save its part. Where there is an average, it stands as the model's
+        weights, since they are what one loads later, and the raw weights stand beside the moments.
+        """
+        weights, moments = self._weights(), self._moments()
+        if not self.saves_shards:
+            weights, moments = (gathered(tensors, self.world) for tensors in (weights, moments))
+        state = {**self._description(), "carried": self._carried()}
+        return Checkpoint(step=step, model=weights, optimizer=moments, state=state)
+
+    def restore(self, checkpoint: Checkpoint) -> int:
+        """Put a snapshot back, in place; nothing is changed if it doesn't fit.
+
+        Returns:
+            How many updates the snapshot has behind it.
+
+        Raises:
+            ValueError: naming each field in which the snapshot's run differs from this one, or a tensor that does not
+                fit.
+        """
+        own, weights, moments = self._description(), self._weights(), self._moments()
+        check_same_run({name: checkpoint.state[name] for name in own}, own)
+        carried = checkpoint.state.get("carried")
+        if not isinstance(carried, dict) or _types(carried) != _types(self._carried()):
+            raise ValueError(f"the checkpoint does not say {', '.join(self._carried())}")
+        check_fit(weights, checkpoint.model, "the weights do")
+        check_fit(moments, checkpoint.optimizer, "the optimizer's tensors do")
+        checkpoint.copy_to(weights, moments)
+        self._take_up(carried)
+        return checkpoint.step
+
+    def _weights(self) -> dict[str, Tensor]:
+        return weights_of(self.model) if self.average is None else self.average.weights
+
+    def _moments(self) -> dict[str, Tensor]:
+        moments = {
+            f"{name}.{key}": value
+            for name, parameter in self.model.named_parameters()
+            for key, value in self.optimizer.state_of(parameter).items()
+        }
+        if self.average is None:
+            return moments
+        raw = {f"{name}.raw": weights for name, weights in weights_of(self.model).items()}
+        return {**moments, **raw, "average.n_updates": self.average.n_updates}
+
+    def _carried(self) -> dict[str, Any]:
+        """What the loop remembers from step to step, apart from weights and moments."""
+        return {
+            "bad_steps": self.bad_steps,
+            "loss_scale": self.precision.scale,
+            "loss_scale_streak": self.precision.streak,
+            "spikes_in_a_row": self.spikes.in_a_row,
+            "usual_loss": dataclasses.asdict(self.spikes.loss),
+            "usual_norm": dataclasses.asdict(self.spikes.norm),
+        }
+
+    def _take_up(self, carried: dict[str, Any]) -> None:
+        self.bad_steps, self.spikes.in_a_row = carried["bad_steps"], carried["spikes_in_a_row"]
+        self.precision.scale, self.precision.streak = carried["loss_scale"], carried["loss_scale_streak"]
+        self.spikes.loss, self.spikes.norm = Usual(**carried["usual_loss"]), Usual(**carried["usual_norm"])
+
+    def _description(self) -> dict[str, object]:
+        return {
+            "model_config": dataclasses.asdict(self.model.config),
+            "train_config": dataclasses.asdict(self.config),
+            "tokenizer": None if self.tokenizer is None else self.tokenizer.to_json(),
+            "data": {"fingerprint": self.data.fingerprint},
+        }
+
+
+def weights_of(model: GPT) -> dict[str, Tensor]:
+    """The weights by name, sharing their memory."""
+    return {name: parameter.data for name, parameter in model.named_parameters()}
+
+
+def load_weights(model: GPT, weights: dict[str, Tensor]) -> None:
+    """Copy weights by name into ``model``, in place.
+
+    Raises:
+        ValueError: if a weight is missing, left over, or of another shape or type.
+    """
+    own = weights_of(model)
+    check_fit(own, weights, "the weights do")
+    for name, tensor in own.items():
+        copy_whole(tensor, weights[name])
+
+
+def check_fit(own: dict[str, Tensor], saved: dict[str, Tensor], what: str) -> None:
+    """Refuse saved tensors that are not exactly those that are wanted.
+
+    Raises:
+        ValueError: naming the first that is missing, left over, or of another shape or type.
+    """
+    has, wants = ({name: _kind(tensor) for name, tensor in named.items()} for named in (saved, own))
+    wrong = sorted(name for name in {**has, **wants} if has.get(name) != wants.get(name))
+    if wrong:
+        raise ValueError(
+            f"{what} not fit the model: of {wrong[0]} there is {has.get(wrong[0], 'nothing')}, the model wants "
+            f"{wants.get(wrong[0], 'nothing')} ({len(wrong)} such name(s) in all)"
+        )
+
+
+def _types(values: Mapping[str, object]) -> dict[str, object]:
+    return {name: _types(value) if isinstance(value, Mapping) else type(value) for name, value in values.items()}
+
+
+def _kind(tensor: Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
+
+
+def model_from(checkpoint: Checkpoint) -> GPT:
+    """The trained model of a checkpoint, on the CPU and in evaluation mode.
+
+    Raises:
+        ValueError: if the configuration or the weights can't be used.
+    """
+    config = GPTConfig.from_json(json.dumps(checkpoint.state["model_config"]))
+    _check_size(config, checkpoint.model)
+    model = GPT(config)
+    load_weights(model, checkpoint.model)
+    return model.eval()
+
+
+def _check_size(config: GPTConfig, weights: dict[str, Tensor]) -> None:
+    """Compare the shapes before memory is taken: a forged configuration may ask for more than any machine has."""
+    if config.n_layers > len(weights):
+        raise ValueError(f"the weights do not fit the model: {len(weights)} tensors for n_layers={config.n_layers}")
+    try:
+        with torch.device("meta"):
+            shapes = weights_of(GPT(config))
+    except (RuntimeError, OverflowError, TypeError) as error:
+        raise ValueError(f"no tensor can be as large as the model's configuration says: {error}") from None
+    check_fit(shapes, weights, "the weights do")

@@ -1,0 +1,98 @@
+r"""What a training step needs in memory.
+
+In bytes, with P weights and b sequences at once through the model: $4P$ for the weights, $4P$ for their gradients,
+$8P$ for AdamW's moments, and activations that grow with b: what the forward pass leaves for the backward pass. How
+fast they grow is not guessed but measured, on steps of one and of two sequences.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from minigpt.training.blocks import run_blocks
+from minigpt.training.gradients import accumulate_gradients, keyed_dropout
+from minigpt.training.run_state import RunState
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepMemory:
+    """What a training step needs at its peak, in bytes.
+
+    Attributes:
+        weights: the parameters.
+        gradients: one for each weight.
+        moments: what the optimizer keeps of each weight.
+        fixed: what a step needs besides, however few its sequences.
+        activations: what each sequence adds.
+    """
+
+    weights: int
+    gradients: int
+    moments: int
+    fixed: int
+    activations: int
+
+    def total(self, n_sequences: int) -> int:
+        """The peak of a step with ``n_sequences`` at once through the model."""
+        return self.weights + self.gradients + self.moments + self.working(n_sequences)
+
+    def working(self, n_sequences: int) -> int:
+        """What comes and goes within the step."""
+        return self.fixed + n_sequences * self.activations
+
+
+def step_memory(run: RunState) -> StepMemory:
+    """Measure what a step of a run in one process needs, with short steps whose gradients are thrown away."""
+    parameters = list(run.model.parameters())
+    weights = _bytes(parameters)
+    moments = _bytes([tensor for p in parameters for tensor in run.optimizer.state_of(p).values()])
+    one, two = (_peak(run, n) - weights for n in (1, 2))
+    return StepMemory(
+        weights=weights, gradients=weights, moments=moments, fixed=max(0, 2 * one - two), activations=two - one
+    )
+
+
+def _bytes(tensors: Sequence[Tensor]) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+def _peak(run: RunState, n_sequences: int) -> int:
+    """The most that is alive at once of what forward and backward pass make, gradients included."""
+    ids = torch.zeros(n_sequences, run.data.context_length, dtype=torch.int64)
+    run.optimizer.zero_grad()
+    with (
+        run_blocks(run.model, recomputed=run.config.activation_checkpointing),
+        keyed_dropout(run.model, 0, 0),
+        PeakBytes() as made,
+    ):
+        accumulate_gradients(run.model, ids, ids, n_sequences, run.precision, summed_loss=run.loss)
+    run.optimizer.zero_grad()
+    return made.peak
+
+
+class PeakBytes(TorchDispatchMode):
+    """Counts the bytes of the tensors that are made within it: the most that were alive at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.alive: dict[StorageWeakRef, int] = {}
+        self.peak = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run the operation; what is in its results but not in its arguments is new."""
+        result = func(*args, **(kwargs or {}))
+        given, got = (
+            {t.untyped_storage() for t in tree_leaves(tree) if isinstance(t, Tensor)}
+            for tree in ((args, kwargs), result)
+        )
+        known = {storage._cdata for storage in given}
+        self.alive |= {StorageWeakRef(each): each.nbytes() for each in got if each._cdata not in known}
+        self.alive = {each: size for each, size in self.alive.items() if not each.expired()}
+        self.peak = max(self.peak, sum(self.alive.values()))
+        return result

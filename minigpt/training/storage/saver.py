@@ -1,0 +1,86 @@
+"""When a run saves, and where the writing happens: in the loop, or in the background while training goes on.
+
+In the background the loop waits only for the copy of the weights and moments; the bytes written are the same. At most
+one save is under way: the next one waits for it. Leaving the saver waits for the last.
+"""
+
+import warnings
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from minigpt.training.config import TrainConfig
+from minigpt.training.run_state import RunState
+from minigpt.training.storage.checkpoint import save_checkpoint
+from minigpt.training.storage.sharded import save_sharded
+
+
+class Saver:
+    """Writes the checkpoints of a run.
+
+    Args:
+        folder: of the checkpoints; ``None`` saves nothing.
+        config: says when, how many to keep, and whether in the background.
+    """
+
+    def __init__(self, folder: Path | None, config: TrainConfig) -> None:
+        self.folder, self.config = folder, config
+        self._writer = ThreadPoolExecutor(1, "checkpoint")  # starts its thread at the first save in the background
+        self._under_way: Future[Path] | None = None
+        self._saved = -1
+
+    def after_step(self, run: RunState, step: int) -> None:
+        """Save if a checkpoint is due after this step (counted from 0).
+
+        Raises:
+            OSError: if that fails, or a save in the background has failed since.
+        """
+        if self._under_way is not None and self._under_way.done():
+            self.wait()
+        if self.config.is_due(step, self.config.checkpoint_every):
+            self.save(run, step)
+
+    def save(self, run: RunState, step: int) -> None:
+        """Save after this step, unless that was done; every process hands in its part, rank 0 writes.
+
+        Raises:
+            OSError: if it fails, or the save before it has failed in the background.
+        """
+        if self.folder is None or step == self._saved:
+            return
+        self.wait()
+        checkpoint, keep, self._saved = run.snapshot(step + 1), self.config.keep_checkpoints, step
+        if run.saves_shards:
+            save_sharded(self.folder, checkpoint, run.world, keep=keep)
+        if run.saves_shards or not run.world.is_main:
+            return
+        if self.config.background_saves:
+            self._under_way = self._writer.submit(save_checkpoint, self.folder, checkpoint.copy(), keep=keep)
+        else:
+            save_checkpoint(self.folder, checkpoint, keep=keep)
+
+    def wait(self) -> None:
+        """Wait for the save under way, if there is one.
+
+        Raises:
+            OSError: if it failed.
+        """
+        under_way, self._under_way = self._under_way, None
+        if under_way is not None:
+            under_way.result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.wait()
+        except OSError as failure:
+            if error is None:
+                raise
+            warnings.warn(str(failure), stacklevel=2)  # what ended the run is the error to be seen
+        finally:
+            self._writer.shutdown(wait=False)

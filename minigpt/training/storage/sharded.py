@@ -1,0 +1,145 @@
+"""Checkpoints that every process writes its part of, for models that no process holds whole.
+
+::
+
+    step-00000500/
+      shard-00001-model-00001-of-00001.safetensors   what the first process keeps of each weight and moment
+      shard-00002-model-00001-of-00001.safetensors   the second
+      state.json, MANIFEST.json                      as in every checkpoint
+
+The folder appears whole or not at all, like any other. Any number of processes can read it, each the rows that it
+needs; so can one that wants the plain weights. The format is that of PyTorch's distributed checkpoints in its
+safetensors variant, which has no pickle in it.
+"""
+
+import hashlib
+import json
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from minigpt.files.untrusted import read_verified
+from minigpt.training.processes.distributed import World
+from minigpt.training.storage.checkpoint import Checkpoint, new_folder, parse_state, partial_folder, write_manifest
+
+MODEL, OPTIMIZER = "model/", "optimizer/"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardedCheckpoint(Checkpoint):
+    """A checkpoint whose tensors stay on disk: those that it holds have a shape and a type, but no contents.
+
+    Attributes:
+        folder: where the shards are.
+    """
+
+    folder: Path
+
+    def copy_to(self, model: dict[str, Tensor], optimizer: dict[str, Tensor]) -> None:
+        """Read into tensors, in place; where they are sharded, all processes must call it, and each reads its rows."""
+        tensors = _named(model, optimizer)
+        _read_into(tensors, self.folder, alone=not any(hasattr(tensor, "full_tensor") for tensor in tensors.values()))
+
+    def whole(self) -> Checkpoint:
+        """The same as an ordinary checkpoint, in memory."""
+        model, optimizer = (
+            {name: torch.empty(tensor.shape, dtype=tensor.dtype) for name, tensor in tensors.items()}
+            for tensors in (self.model, self.optimizer)
+        )
+        self.copy_to(model, optimizer)
+        return Checkpoint(step=self.step, model=model, optimizer=optimizer, state=self.state)
+
+
+def save_sharded(folder: Path, checkpoint: Checkpoint, world: World, *, keep: int = 2) -> None:
+    """Write one checkpoint below ``folder``; every process must call it with the tensors as it holds them.
+
+    Raises:
+        OSError: on every process, if one of them can't write its part.
+    """
+    from torch.distributed.checkpoint import HuggingFaceStorageWriter, save
+
+    mine = nullcontext(partial_folder(folder, checkpoint.step))
+    with new_folder(folder, checkpoint.step, keep=keep) if world.is_main else mine as partial:
+        world.any(False)  # rank 0 has made the folder when this returns
+        with _translated():
+            writer = HuggingFaceStorageWriter(str(partial), save_distributed=True)
+            save(_named(checkpoint.model, checkpoint.optimizer), storage_writer=writer)
+        written = {path.name: _entry(path) for path in partial.glob(f"shard-{world.rank + 1:05d}-*.safetensors")}
+        entries = [json.loads(text) for text in world.gather(json.dumps(written))]
+        if world.is_main:
+            write_manifest(partial, checkpoint, {name: entry for part in entries for name, entry in part.items()})
+
+
+def open_sharded(folder: Path, manifest: dict[str, Any]) -> ShardedCheckpoint:
+    """The sharded checkpoint in ``folder``, its files compared with its manifest.
+
+    Raises:
+        ValueError: if a file is not the one that the manifest speaks of, or can't be read.
+    """
+    from torch.distributed.checkpoint import HuggingFaceStorageReader
+
+    for name in manifest:
+        if name != "state.json" and _entry(folder / name) != manifest[name]:
+            raise ValueError(f"{name} does not match the size and sha256 in its manifest")
+    try:
+        metadata: dict[str, Any] = HuggingFaceStorageReader(str(folder)).read_metadata().state_dict_metadata
+        kinds = {
+            name: torch.empty(kind.size, dtype=kind.properties.dtype, device="meta") for name, kind in metadata.items()
+        }
+    except Exception as error:  # to a forged header the parser answers with exceptions of many types
+        raise ValueError(f"its shards can't be read: {type(error).__name__} {error}") from None
+    step, state = parse_state(folder, read_verified(folder / "state.json", manifest.get("state.json")))
+    model, optimizer = (
+        {name.removeprefix(part): kind for name, kind in kinds.items() if name.startswith(part)}
+        for part in (MODEL, OPTIMIZER)
+    )
+    return ShardedCheckpoint(step=step, model=model, optimizer=optimizer, state=state, folder=folder)
+
+
+def is_sharded(manifest: dict[str, Any]) -> bool:
+    """Whether this is the manifest of a sharded checkpoint; it names no file outside its folder then."""
+    shards = [name for name in manifest if name != "state.json"]
+    return bool(shards) and all(name.startswith("shard-") and Path(name).name == name for name in shards)
+
+
+def _read_into(tensors: dict[str, Tensor], folder: Path, *, alone: bool) -> None:
+    from torch.distributed.checkpoint import HuggingFaceStorageReader, load
+
+    with _translated(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="torch.distributed is disabled", category=UserWarning)
+        load(tensors, storage_reader=HuggingFaceStorageReader(str(folder)), no_dist=alone)
+
+
+def _named(model: dict[str, Tensor], optimizer: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights and moments as one set of names."""
+    parts = ((MODEL, model), (OPTIMIZER, optimizer))
+    return {part + name: tensor for part, tensors in parts for name, tensor in tensors.items()}
+
+
+def _entry(path: Path) -> dict[str, Any]:
+    """A file's line of the manifest, from what is on the disk."""
+    try:
+        with path.open("rb") as file:
+            return {"size": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+    except OSError as error:
+        raise ValueError(f"{path.name} can't be read: {error.strerror}") from None
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """What PyTorch's engine raises, on every process, as the error that ordinary files would have raised."""
+    from torch.distributed.checkpoint.api import CheckpointException
+
+    try:
+        yield
+    except CheckpointException as error:
+        rank, (cause, _) = next(iter(error.failures.items()))
+        if isinstance(cause, OSError):
+            raise cause from None
+        raise OSError(f"rank {rank} could not read or write its part: {cause}") from None

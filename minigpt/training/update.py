@@ -1,0 +1,33 @@
+"""One update: which optimizer makes it, and at which learning rate."""
+
+import inspect
+from typing import Any
+
+import torch
+from torch import nn
+
+from minigpt.training.config import TrainConfig
+from minigpt.training.optim import OPTIMIZERS, EquationOptimizer, decay_groups
+from minigpt.training.precision import resolve_precision
+
+
+def build_optimizer(model: nn.Module, config: TrainConfig) -> EquationOptimizer:
+    """The optimizer that the configuration names, of the model's parameters in their roles."""
+    optimizer = OPTIMIZERS[config.optimizer]
+    precision = resolve_precision(config.precision, next(model.parameters()).device)
+    settings: dict[str, Any] = {
+        "betas": (config.beta_1, config.beta_2),
+        "momentum": config.momentum,
+        "precision": None if precision == "fp32" else torch.bfloat16,
+    }
+    takes = inspect.signature(optimizer).parameters
+    chosen = {name: value for name, value in settings.items() if name in takes and value is not None}
+    return optimizer(decay_groups(model, config.weight_decay), **chosen)
+
+
+def set_learning_rate(optimizer: EquationOptimizer, config: TrainConfig, step: int) -> float:
+    """Give every parameter group the learning rate of this step (counted from 0), and return it."""
+    rate = config.rate(step + 1)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    return rate

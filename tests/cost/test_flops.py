@@ -1,0 +1,23 @@
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+import minigpt as mg
+from minigpt.cost.flops import matrix_parameters, training_flops_per_token
+
+
+@pytest.mark.parametrize("changes", [{}, {"mlp": "swiglu", "n_kv_heads": 2}, {"tied_head": False}])
+def test_the_prediction_is_what_the_counter_counts(changes):
+    config = mg.GPTConfig(
+        vocab_size=50, context_length=32, d_model=48, n_heads=6, n_layers=2, attention="formula", **changes
+    )
+    model = mg.GPT(config)
+    ids = torch.randint(0, 50, (3, 32))
+    with FlopCounterMode(display=False) as counter:
+        mg.next_token_loss(model(ids), ids).backward()
+    # The counter sees the whole T × T square of attention, of which a causal model needs (T + 1) / 2T.
+    square = 12 * config.n_layers * config.d_model * 32
+    expected = 6 * matrix_parameters(config) + square
+    assert counter.get_total_flops() / ids.numel() == pytest.approx(expected, rel=1e-12)
+    causal = training_flops_per_token(config, 32)
+    assert expected - causal == pytest.approx(square * (1 - 33 / 64))

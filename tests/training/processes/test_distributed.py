@@ -1,0 +1,202 @@
+"""The same training on several processes. One torchrun starts two of them for all tests of this file."""
+
+import json
+import math
+import shutil
+from pathlib import Path
+
+import pytest
+import several
+import torch
+
+import minigpt as mg
+from minigpt.training import OPTIMIZERS, load_checkpoint
+from minigpt.training.processes import distributed
+from minigpt.training.processes.distributed import World, join_world
+from minigpt.training.storage.checkpoint import resumes
+
+STRATEGIES = ("ddp", "fsdp")
+LARGEST_DIFFERENCE = 1e-5  # nats per token: sums in another order
+
+
+@pytest.fixture(scope="module")
+def alone():
+    """What one process sees, by data."""
+    return {name: several.train(data()) for name, data in several.DATA.items()}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder that holds, for each strategy, a run of one process that was stopped after half its steps."""
+    folder = tmp_path_factory.mktemp("several")
+    for strategy in STRATEGIES:
+        several.train(several.Data(several.windows(), several.stop_before(6)), out=folder / f"one-for-{strategy}")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def together(folder, torchrun):
+    """What each of two processes saw in every scenario."""
+    torchrun(2, Path(several.__file__), folder, *several.SCENARIOS)
+    for out in ("sharded", "fsdp/windows"):
+        shutil.copytree(folder / out / "checkpoints" / "step-00000006", folder / out / "kept" / "step-00000006")
+    shutil.copy(folder / "ddp" / "windows" / "log.jsonl", folder / "ddp-log.jsonl")
+    return [json.loads((folder / f"rank-{rank}.json").read_text()) for rank in range(2)]
+
+
+def difference(these, those):
+    return max(abs(a - b) for a, b in zip(these, those, strict=True))
+
+
+@pytest.mark.parametrize("data", several.DATA)
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_two_processes_see_the_losses_of_one(alone, together, strategy, data):
+    for rank in range(2):
+        for figure, expected in alone[data].items():
+            found = together[rank][f"{strategy} {data}"][figure]
+            assert difference(found, expected) <= LARGEST_DIFFERENCE * max(1, *expected), figure
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_and_the_average_work_on_shards(together, name):
+    expected = several.with_optimizer(name)
+    for rank in range(2):
+        assert difference(together[rank]["optimizers"][name], expected) <= LARGEST_DIFFERENCE
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_the_loss_without_logits_is_the_same_on_several_processes(alone, together, strategy):
+    for figure, expected in alone["windows"].items():
+        found = together[0]["chunked"][strategy][figure]
+        assert difference(found, expected) <= LARGEST_DIFFERENCE * max(1, *expected), figure
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_two_processes_go_on_from_the_checkpoint_of_one(alone, together, strategy):
+    found, expected = (losses["loss"] for losses in (together[0][f"{strategy} resumed"], alone["windows"]))
+    assert difference(found, expected) <= LARGEST_DIFFERENCE
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_one_process_goes_on_from_the_checkpoint_of_two(alone, folder, together, strategy):
+    out = folder / strategy / "windows"
+    shutil.rmtree(out / "checkpoints" / "step-00000012")
+    found = several.train(several.windows(), out=out, resume=True)["loss"]
+    assert difference(found, alone["windows"]["loss"]) <= LARGEST_DIFFERENCE
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_signal_to_one_process_stops_all_at_the_same_step_with_one_checkpoint(folder, together, strategy):
+    assert [len(seen[f"{strategy} stopped"]["loss"]) for seen in together] == [3, 3]
+    assert [path.name for path in (folder / f"stopped-{strategy}" / "checkpoints").iterdir()] == ["step-00000003"]
+
+
+def test_two_processes_go_on_from_shards(alone, together):
+    found = together[0]["fsdp sharded, resumed"]["loss"]
+    assert difference(found, alone["windows"]["loss"]) <= LARGEST_DIFFERENCE
+
+
+def test_one_process_goes_on_from_the_shards_of_two(alone, folder, together):
+    out = folder / "sharded"
+    shutil.rmtree(out / "checkpoints" / "step-00000012")
+    found = several.train(several.windows(), out=out, resume=True)["loss"]
+    assert difference(found, alone["windows"]["loss"]) <= LARGEST_DIFFERENCE
+
+
+def test_shards_hold_the_same_bits_as_what_rank_0_gathers(folder, together):
+    shards, gathered = (load_checkpoint(folder / out / "kept") for out in ("sharded", "fsdp/windows"))
+    for found, expected in ((shards.model, gathered.model), (shards.optimizer, gathered.optimizer)):
+        assert found.keys() == expected.keys()
+        assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def test_each_process_writes_about_half_of_the_shards_and_no_pickle(folder, together):
+    files = {path.name: path.stat().st_size for path in (folder / "sharded" / "kept" / "step-00000006").iterdir()}
+    shards = [files.pop(f"shard-0000{i}-model-00001-of-00001.safetensors") for i in (1, 2)]
+    assert files.keys() == {"MANIFEST.json", "state.json"}
+    assert 0.8 < shards[0] / shards[1] < 1.25
+
+
+def test_a_damaged_shard_is_noticed(folder, together, tmp_path):
+    shutil.copytree(folder / "sharded" / "kept", tmp_path, dirs_exist_ok=True)
+    shard = tmp_path / "step-00000006" / "shard-00002-model-00001-of-00001.safetensors"
+    data = bytearray(shard.read_bytes())
+    data[-9] ^= 1
+    shard.write_bytes(data)
+    with (
+        pytest.warns(UserWarning, match=r"shard-00002.* does not match the size and sha256"),
+        pytest.raises(ValueError, match="no usable checkpoint"),
+    ):
+        load_checkpoint(tmp_path)
+
+
+def test_the_model_of_shards_is_a_plain_one(folder, together):
+    model, tokenizer = mg.load_model(folder / "sharded")
+    assert type(model) is mg.GPT and mg.generate(model, tokenizer, "the ", max_new_tokens=3).startswith("the ")
+
+
+def test_a_step_that_is_not_finite_in_one_process_is_skipped_by_all(together):
+    found = [seen["poisoned"] for seen in together]
+    assert all(run["finite"] and math.isnan(run["loss"][1]) for run in found)
+    assert found[0]["loss"][2:] == found[1]["loss"][2:]
+
+
+def test_the_log_has_each_step_once(folder, together):
+    lines = (folder / "ddp-log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == list(range(12))
+
+
+def test_dropout_differs_between_the_processes(together):
+    assert together[0]["first logits"] != together[1]["first logits"]
+
+
+def test_gradients_travel_once_an_update(together):
+    blocks_and_the_rest = 3
+    assert together[0]["gradient travels"] == {"ddp": 1, "fsdp": blocks_and_the_rest}
+
+
+def test_a_batch_that_cannot_be_shared_is_refused_by_every_process(together):
+    assert (
+        together[0]["refusals"]
+        == together[1]["refusals"]
+        == [
+            "batch_size=5 can't be shared evenly by 2 processes; try 4 or 6",
+            "batch_size=1 can't be shared evenly by 2 processes; try 2",
+            "batch_size=12 must be a multiple of micro_batch_size · processes = 4 · 2; try micro_batch_size=2",
+        ]
+    )
+
+
+def test_without_torchrun_the_world_is_one_process():
+    with join_world("cpu") as world:
+        assert world == World() and world.is_main
+        assert world.sum(1.5, 2) == [1.5, 2] and world.any(True) and not world.any(False)
+        assert (world.micro_batch(12, None), world.micro_batch(12, 4)) == (12, 4)
+
+
+@pytest.mark.parametrize("restarts", ["0", "1"])
+@pytest.mark.parametrize("has_checkpoint", [False, True])
+def test_a_run_goes_on_if_asked_or_if_torchrun_restarted_it(tmp_path, monkeypatch, has_checkpoint, restarts):
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", restarts)
+    if has_checkpoint:
+        (tmp_path / "checkpoints" / "step-00000005").mkdir(parents=True)
+    assert resumes(tmp_path, True)
+    assert resumes(tmp_path, "auto") == has_checkpoint
+    assert resumes(tmp_path, False) == (has_checkpoint and restarts == "1")
+    with pytest.raises(ValueError, match="resume='always' must be True, False or 'auto'"):
+        resumes(tmp_path, "always")
+
+
+def test_each_process_of_a_machine_takes_a_gpu_of_its_own(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda index: None)
+    monkeypatch.setattr(distributed, "choose_device", torch.device)
+    for local_rank in (0, 1):
+        monkeypatch.setenv("LOCAL_RANK", str(local_rank))
+        assert distributed.device_of_rank("auto") == torch.device("cuda", local_rank)
+    with pytest.raises(ValueError, match="device='cuda:0' is one GPU for all processes; with torchrun use"):
+        distributed.device_of_rank("cuda:0")
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(ValueError, match=r"process 2 of this machine finds no GPU of its own.*--nproc-per-node 2"):
+        distributed.device_of_rank("cuda")
