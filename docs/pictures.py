@@ -34,7 +34,7 @@ STATIC = Path(__file__).with_name("_static")
 def main(folder: Path) -> None:
     """Write the three pictures."""
     every, out = max(1, STEPS // 12), Path("runs/pictures")
-    config = mg.RunConfig(task="story", steps=STEPS, eval_every=every, precision="fp32", out=out, **SMALL)
+    config = mg.RunConfig.of(task="story", steps=STEPS, eval_every=every, precision="fp32", out=out, **SMALL)
     run = mg.prepare_run(config)
     run.train(resume="auto")
     if len(run.history) < STEPS:

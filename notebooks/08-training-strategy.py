@@ -46,7 +46,7 @@ SEEDS = 2 if QUICK else 3
 mg.PRESETS["pocket"] = {"context_length": 32, "d_model": 32, "n_layers": 2, "n_heads": 2}
 Path("stories.txt").write_text(mg.TinyWorld().text(40 if QUICK else 300), encoding="utf-8")
 
-base = mg.RunConfig(
+base = mg.RunConfig.of(
     text="stories.txt",
     validation_fraction=0.05,
     tokenizer="char",
@@ -56,7 +56,7 @@ base = mg.RunConfig(
     batch_size=16,
     device="cpu",
 )
-settings = base.train_config()
+settings = base.resolved().training
 print(f"{settings.steps} steps of {settings.batch_size} × 32 letters, {settings.optimizer} at {settings.learning_rate}")
 print(f"schedule {settings.schedule}, warm-up {settings.warmup} steps, clipping at {settings.clip_norm}")
 
@@ -127,7 +127,7 @@ mg.equations.get("exponential-ramp")
 # %% mystnb={"image": {"alt": "Loss against a growing rate: flat, falling, then rising; a line marks the rate to try."}}
 tokenizer = mg.CharTokenizer.train(mg.read_text("stories.txt"))
 data = mg.TokenDataset.from_text(mg.read_text("stories.txt"), tokenizer, context_length=32)
-shape = base.model_config(tokenizer.vocab_size)
+shape = base.resolved(vocab_size=tokenizer.vocab_size).model
 
 
 def new_model(seed=0):
@@ -166,7 +166,7 @@ plt.show()
 # %%
 measure({"schedule": ["constant", "linear", "wsd"]})
 print("\nat five times the rate, without warm-up and with:")
-fast = dataclasses.replace(base, learning_rate=5 * settings.learning_rate, warmup_steps=0)
+fast = base.changed(learning_rate=5 * settings.learning_rate, warmup_steps=0)
 measure({"warmup_steps": [0]}, fast, note=", rate × 5")
 cold = losses["warmup_steps=0, rate × 5"]
 del differences["warmup_steps=0, rate × 5"]  # against the baseline, which has another rate
@@ -336,7 +336,7 @@ mg.equations.get("weight-average")
 
 # %%
 measure({"ema": [0.9]}, note=", cosine")
-constant = dataclasses.replace(base, schedule="constant")
+constant = base.changed(schedule="constant")
 measure({"ema": [0.9]}, constant, against=losses["schedule=constant"], note=", constant rate")
 
 # %% [markdown]
@@ -530,7 +530,7 @@ except TypeError as error:
 # %%
 print(mg.RECIPES["as-written"].summary + "\n")
 Path("documents.txt").write_text("\n".join(documents), encoding="utf-8")
-script = mg.RunConfig(
+script = mg.RunConfig.of(
     recipe="as-written",
     text="documents.txt",
     tokenizer="bpe:300",

@@ -466,7 +466,7 @@ class Killer:
 def prepare(out):
     shape = {"preset": "nano", "context_length": 16, "tokenizer": "char"}
     training = {"steps": 40, "batch_size": 4, "checkpoint_every": 10, "device": "cpu"}
-    return mg.prepare_run(mg.RunConfig(**shape, **training, out=out))
+    return mg.prepare_run(mg.RunConfig.of(**shape, **training, out=out))
 
 
 if __name__ == "__main__":

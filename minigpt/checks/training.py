@@ -12,6 +12,7 @@ from minigpt.checks.draw import Draw, check
 from minigpt.checks.layers import small_config
 from minigpt.evaluation.perplexity import Evaluation
 from minigpt.model import GPT, GPTConfig
+from minigpt.model.config import MLPName
 from minigpt.text import TokenDataset
 
 Case = tuple[dict[str, Any], Any]
@@ -165,7 +166,8 @@ def bits_per_byte(function: Any, draw: Draw) -> Case:
 
 def _shape(draw: Draw) -> tuple[dict[str, int], GPTConfig]:
     """The sizes of a model, and its configuration."""
-    mlp, n_matrices = draw.choice([("gelu-tanh", 2), ("swiglu", 3)])
+    kinds: list[tuple[MLPName, int]] = [("gelu-tanh", 2), ("swiglu", 3)]
+    mlp, n_matrices = draw.choice(kinds)
     groups, width, layers, hidden, vocabulary = (draw.size() for _ in range(5))
     heads = groups * draw.size()
     config = GPTConfig(

@@ -1,13 +1,11 @@
 """The `minigpt` command: a thin layer over the functions that notebooks call."""
 
-import dataclasses
 import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Annotated, Any, Union, get_args
+from typing import Annotated, Any, Union
 
 import tyro
 
@@ -16,14 +14,17 @@ from minigpt.cli.check import Bench, Equations
 from minigpt.cli.compare import Compare
 from minigpt.cli.kernels import Kernels
 from minigpt.cli.ladder import Ladder
+from minigpt.cli.runs import Info, Runs
+from minigpt.cli.settings import RefusedError, registry
 from minigpt.cli.text import Prepare, Tokenizer
 from minigpt.cli.train import Demo, Train
 from minigpt.cli.use import Chat, Eval, Sample
-from minigpt.runs import RunConfig
 from minigpt.training.processes.distributed import is_main_process
 
 COMMANDS: dict[str, type] = {
     "train": Train,
+    "runs": Runs,
+    "info": Info,
     "sample": Sample,
     "chat": Chat,
     "eval": Eval,
@@ -38,13 +39,17 @@ COMMANDS: dict[str, type] = {
 }
 
 
+STARTED = ("train", "compare")  # whose defaults follow a recipe, a file or a run folder
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; a mistake in the input is one line on stderr and exit status 2."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        command = tyro.cli(
-            _union(words), prog="minigpt", args=words, description=mg.__doc__.splitlines()[0], registry=REGISTRY
-        )
+        if words == ["--version"]:
+            print(f"minigpt {mg.__version__}")
+            return
+        command = _parse(words or ["--help"])
         with _plain_warnings():
             command()
     except BrokenPipeError:  # whoever read the output, such as `head`, has seen enough
@@ -72,42 +77,45 @@ def _plain_warnings() -> Iterator[None]:
         warnings.formatwarning = before
 
 
-REGISTRY = tyro.constructors.ConstructorRegistry()
+def _parse(words: list[str]) -> Any:
+    """The command that the words ask for.
 
-
-@REGISTRY.primitive_rule
-def _optional(info: tyro.constructors.PrimitiveTypeInfo) -> Any:
-    """``int | None`` is shown as an INT that is unset, and not as ``{None}|INT``; "None" can still be written."""
-    kinds = get_args(info.type)
-    if len(kinds) != 2 or kinds[1] is not type(None):
-        return None
-    given = tyro.constructors.ConstructorRegistry.get_primitive_spec(
-        tyro.constructors.PrimitiveTypeInfo.make(kinds[0], info.markers)
-    )
-    if not isinstance(given, tyro.constructors.PrimitiveConstructorSpec):
-        return None
-    return dataclasses.replace(
-        given,
-        instance_from_str=lambda words: None if words == ["None"] else given.instance_from_str(words),
-        is_instance=lambda value: value is None or given.is_instance(value),
-        str_from_instance=lambda value: ["unset"] if value is None else given.str_from_instance(value),
-    )
-
-
-def _union(words: list[str]) -> Any:
-    """The commands as tyro wants them; a resumed run's saved settings stand in for the defaults of `train`."""
-    resumes = words[:1] == ["train"] and "--resume" in words
-    options: dict[str, dict[str, Any]] = {"train": {"default": _saved_settings(words)}} if resumes else {}
+    Raises:
+        ValueError: if a part of a configuration can't be used, with the part's own message.
+    """
+    name = words[0] if words else ""
+    default = COMMANDS[name].started(words) if name in STARTED else None  # type: ignore[attr-defined]
+    if default is not None and {"-h", "--help"} & set(words):
+        default = _typed_so_far(name, words, default)
+    shown = None if default is None else default.run
+    options = {} if default is None else {name: {"default": default}}
     commands = (
-        Annotated[command, tyro.conf.subcommand(name, **options.get(name, {}))] for name, command in COMMANDS.items()
+        Annotated[command, tyro.conf.subcommand(each, **options.get(each, {}))] for each, command in COMMANDS.items()
     )
-    return Union[tuple(commands)]  # noqa: UP007
+    union: Any = Union[tuple(commands)]  # noqa: UP007
+    try:
+        return tyro.cli(
+            union,
+            prog="minigpt",
+            args=words,
+            description=f"{mg.__doc__.splitlines()[0]} Version {mg.__version__}.",
+            registry=registry(shown),
+            config=(tyro.conf.OmitArgPrefixes,),
+        )
+    except RefusedError as error:
+        raise ValueError(str(error)) from None
 
 
-def _saved_settings(words: list[str]) -> Train:
-    joined = [word.partition("=") for word in words]
-    out = next((after for word, equals, after in joined if word == "--out" and equals), None)
-    if out is None and "--out" in words[:-1]:
-        out = words[words.index("--out") + 1]
-    saved = RunConfig.read(Path(out) if out is not None else RunConfig.out)
-    return Train(**{field.name: getattr(saved, field.name) for field in dataclasses.fields(saved)}, resume=True)
+def _typed_so_far(name: str, words: list[str], default: Any) -> Any:
+    """The defaults with what is typed beside ``--help``: rules are shown with the values that follow from it."""
+    try:
+        return tyro.cli(
+            COMMANDS[name],
+            default=default,
+            args=[word for word in words[1:] if word not in ("-h", "--help")],
+            registry=registry(default.run),
+            config=(tyro.conf.OmitArgPrefixes,),
+            console_outputs=False,
+        )
+    except (SystemExit, RefusedError):
+        return default

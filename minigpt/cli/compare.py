@@ -2,93 +2,105 @@
 
 import dataclasses
 import json
-import typing
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from types import NoneType
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 import tyro
 
 import minigpt as mg
+from minigpt.cli.settings import Start, start_from
 from minigpt.runs import RunConfig
+from minigpt.runs.comparison import check_comparable
+from minigpt.runs.config import PARTS, part_of
+from minigpt.settings import kinds
 
 Switches = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="NAME=VALUE,VALUE,...")]
+OUT = Path("runs/compare")
+STEPS = 300
 
 
 @dataclass(frozen=True, kw_only=True)
 class Compare:
-    """Train with different strategies, from the same data and tokens, with several seeds; a table and a plot.
+    """Train with different settings, from the same data and tokens, with several seeds; a table and a plot.
 
-    For example: `minigpt compare optimizer=adamw,muon,lion --seeds 3 --steps 300`. A switch is any setting of `minigpt
-    train` with values to compare; several switches are combined in every way.
+    For example: `minigpt compare optimizer=adamw,muon,lion --seeds 3 --steps 300`. A switch is any setting of the model
+    or the training, a preset or a recipe, with values to compare; several switches are combined in every way.
 
     Attributes:
-        switches: settings and their values: learning_rate=1e-3,2e-3 or compile=true,false.
-        seeds: how often each strategy is run.
-        also: settings that all runs share, as in --also recipe=fast batch_size=32.
-        text: a UTF-8 text file or a folder of them.
-        corpus: a corpus by name, used where no text is given.
-        tokenizer: "char", "bpe:1024" (trained here), "gpt2", or a saved tokenizer's file.
-        preset: the size: "nano", "micro", "gpt2", …
-        steps: how many updates; where a switch changes the tokens of an update, their number follows.
-        device: "auto", "cpu", "cuda", "cuda:1", "mps", …
-        out: a folder for compare.png and compare.json.
+        switches: settings and their values: learning_rate=1e-3,2e-3 or position=learned,rope-half,alibi.
+        start: where the settings come from.
+        run: what all runs share; where a switch changes the tokens of an update, the number of steps follows.
+        seeds: number of seeds that each setting is run with.
+        json: print the figures as JSON, and nothing else.
     """
 
     switches: Switches
+    start: Start = field(default_factory=Start)
+    run: Annotated[RunConfig, tyro.conf.arg(name="")] = field(
+        default_factory=lambda: RunConfig.of(steps=STEPS, out=OUT)
+    )
     seeds: int = 3
-    also: tuple[str, ...] = ()
-    text: Path | None = None
-    corpus: str = "python-docs"
-    tokenizer: str = "char"
-    preset: str = "nano"
-    steps: int = 300
-    device: str = "auto"
-    out: Path = Path("runs/compare")
+    json: bool = False
+
+    @classmethod
+    def started(cls, words: Sequence[str]) -> Self:
+        """The defaults that the words start from."""
+        start, run = start_from(words, steps=STEPS, out=OUT)
+        return cls(switches=tyro.MISSING, start=start, run=run)
 
     def __call__(self) -> None:
         """Print the table, draw the curves and keep the figures."""
-        names = ("text", "corpus", "tokenizer", "preset", "steps", "device")
-        shared = {name: values[0] for name, values in map(parse_switch, self.also)}
-        config = RunConfig(**{**{name: getattr(self, name) for name in names}, **shared})
-        comparison = mg.compare(dict(map(parse_switch, self.switches)), config, seeds=self.seeds)
+        comparison = mg.compare(
+            dict(map(parse_switch, self.switches)), self.run, seeds=self.seeds, progress=not self.json
+        )
+        figures = json.dumps({"switches": self.switches, **dataclasses.asdict(comparison)}, indent=1)
+        out = self.run.out
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "compare.json").write_text(figures, encoding="utf-8")
+        if self.json:
+            print(figures)
+            return
         print(comparison)
-        self.out.mkdir(parents=True, exist_ok=True)
-        figures = {"switches": self.switches, **dataclasses.asdict(comparison)}
-        (self.out / "compare.json").write_text(json.dumps(figures, indent=1), encoding="utf-8")
-        print(f"figures: {self.out / 'compare.json'}")
+        print(f"figures: {out / 'compare.json'}")
         try:
-            comparison.plot().savefig(self.out / "compare.png")
-            print(f"picture: {self.out / 'compare.png'}")
+            comparison.plot().savefig(out / "compare.png")
+            print(f"picture: {out / 'compare.png'}")
         except ImportError as error:
             print(f"picture: {error}")
 
 
 def parse_switch(text: str) -> tuple[str, list[Any]]:
-    """The name and the values of ``NAME=VALUE,VALUE,…``, in the types of ``RunConfig``.
+    """The name and the values of ``NAME=VALUE,VALUE,…``, in the type of the setting.
 
     Raises:
-        ValueError: if the text has another form, the name is no setting, or a value does not fit it.
+        ValueError: if the text has another form, the name can't be compared, or a value does not fit it.
     """
     name, equals, values = text.partition("=")
-    name = name.replace("-", "_")
-    types = typing.get_type_hints(RunConfig)
-    if not equals or name not in types:
-        raise ValueError(f"{text!r} is no setting with its values; write NAME=VALUE,VALUE as in optimizer=adamw,muon")
-    return name, [_parse(name, value, types[name]) for value in values.split(",")]
+    name = name.removeprefix("--").replace("-", "_")
+    if not equals:
+        raise ValueError(f"{text!r} is not a setting with values; write NAME=VALUE,VALUE as in optimizer=adamw,muon")
+    check_comparable(name)
+    kind = str if name in ("preset", "recipe") else kinds(PARTS[part_of(name)])[name]
+    return name, [_parse(name, value, kind) for value in values.split(",")]
 
 
 def _parse(name: str, value: str, kind: Any) -> Any:
-    kinds = typing.get_args(kind) or (kind,)
-    words: dict[str, Any] = {"none": None} if type(None) in kinds else {}
-    words |= {"true": True, "false": False} if bool in kinds else {}
+    bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    options = (bare,) if get_origin(bare) is Literal else get_args(bare) or (bare,)
+    words: dict[str, Any] = {"none": None} if NoneType in options else {}
+    words |= {"true": True, "false": False} if bool in options else {}
     if value.lower() in words:
         return words[value.lower()]
-    for parse in (int, float, str, Path):
+    if str in options or get_origin(options[0]) is Literal:
+        return value
+    for number in (int, float):
         try:
-            if parse in kinds:
-                return parse(value)
+            if number in options:
+                return number(value)
         except ValueError:
             continue
-    expected = " or ".join("none" if kind is type(None) else kind.__name__ for kind in kinds)
+    expected = " or ".join("none" if option is NoneType else option.__name__ for option in options)
     raise ValueError(f"{name}={value} does not fit; expected {expected}")

@@ -1,12 +1,13 @@
 """The command that puts a loss beside its baselines: `minigpt ladder`."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 import minigpt as mg
-from minigpt.runs import RunConfig, open_splits
+from minigpt.runs import RunConfig, Source, open_splits
 from minigpt.text import Dataset, Tokenizer
 from minigpt.text.tinyworld import task_rows
 
@@ -18,24 +19,23 @@ class Ladder:
     """Compare with baselines that anyone can build: a uniform guess, n-gram models, gzip and xz.
 
     Attributes:
-        text: a UTF-8 text file or a folder of them.
-        corpus: a corpus by name, used where no text is given.
-        tokenizer: "char", "bpe:1024" (trained here), "gpt2", or a saved tokenizer's file.
-        validation_fraction: the share of the text, at its end, that is predicted.
-        run: the run folder of a GPT to compare; its text, tokenizer and split are used.
-        out: the picture; without it, ladder.png, in the run folder if there is one.
+        source: what to read, and how it becomes tokens.
+        run: run folder of a GPT to compare; its text, tokenizer and split are used.
+        out: file of the picture (default: ladder.png, in the run folder if there is one).
+        json: print the figures as JSON, and nothing else.
     """
 
-    text: Path | None = None
-    corpus: str = "python-docs"
-    tokenizer: str = "char"
-    validation_fraction: float = 0.1
+    source: Source = field(default_factory=Source)
     run: Path | None = None
     out: Path | None = None
+    json: bool = False
 
     def __call__(self) -> None:
         """Print a table and draw it."""
         ladder = self._of_text() if self.run is None else self._of_run(self.run)
+        if self.json:
+            print(json.dumps(ladder.to_object(), indent=1))
+            return
         print(ladder)
         out = self.out or (self.run or Path()) / "ladder.png"
         try:
@@ -45,17 +45,20 @@ class Ladder:
             print(f"picture: {error}")
 
     def _of_text(self) -> mg.Ladder:
-        names = ("text", "corpus", "tokenizer", "validation_fraction")
-        config = RunConfig(**{name: getattr(self, name) for name in names})
-        tokenizer, data, validation = open_splits(config, 2)
+        tokenizer, data, validation = open_splits(_pairs(RunConfig(source=self.source)))
         return mg.ladder(_ids(data), _ids(validation), tokenizer, floor=validation.floor)
 
     def _of_run(self, run: Path) -> mg.Ladder:
         (model, tokenizer), config = mg.load_model(run), RunConfig.read(run)
-        if config.task == "story":
+        if config.source.task == "story":
             return _of_storyteller(model, tokenizer, config)
-        _, data, validation = open_splits(config, 2, tokenizer)
+        _, data, validation = open_splits(_pairs(config), tokenizer)
         return mg.ladder(_ids(data), _ids(validation), tokenizer, model=model, floor=validation.floor)
+
+
+def _pairs(config: RunConfig) -> RunConfig:
+    """The same in windows of two tokens, so that the shortest text will do: the ladder takes the ids as a whole."""
+    return config.changed(context_length=2)
 
 
 def _ids(data: Dataset) -> np.ndarray:
@@ -66,10 +69,10 @@ def _ids(data: Dataset) -> np.ndarray:
 
 def _of_storyteller(model: mg.GPT, tokenizer: Tokenizer, config: RunConfig) -> mg.Ladder:
     """The same stories for all: one after another for the baselines, each by itself for the model."""
-    held_out = mg.TinyWorld(config.language, split="validation")
+    held_out = mg.TinyWorld(config.source.language, split="validation")
     learnt, told = (
         np.array(tokenizer.encode("\n" + world.text(n)))
-        for world, n in ((mg.TinyWorld(config.language), 9 * STORIES), (held_out, STORIES))
+        for world, n in ((mg.TinyWorld(config.source.language), 9 * STORIES), (held_out, STORIES))
     )
     rows = task_rows("story", held_out, tokenizer, model.config.context_length, STORIES)
     return mg.ladder(learnt, told, tokenizer, model=model, rows=rows, floor=rows.floor)

@@ -1,40 +1,56 @@
 """Commands that train: `minigpt train` and `minigpt demo`, and what they print."""
 
-import dataclasses
 import math
 import shlex
 import shutil
 import textwrap
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, Self
+
+import tyro
 
 import minigpt as mg
+from minigpt.cli.settings import Start, said_in, start_from
 from minigpt.evaluation.stories import TELLING, tell_stories
 from minigpt.runs import Run, RunConfig, recipe
 from minigpt.training.processes.distributed import is_main_process
+from minigpt.training.storage.run_folder import Resume
 
 TOLD = 500  # stories that the demo is measured on
 
 
 @dataclass(frozen=True, kw_only=True)
-class Train(RunConfig):
+class Train:
     """Train a GPT on a text.
 
     Attributes:
-        resume: go on with the run in --out, from its newest checkpoint and with its saved settings.
-        auto_resume: go on with the run in --out if there is one, else start it; for jobs that a cluster may restart.
+        start: where the settings come from.
+        run: what to train, on what, and how.
+        resume: continue the run in --out from its newest checkpoint, with its saved settings.
+        auto_resume: continue the run in --out if there is one, else start it; for jobs that a cluster may restart.
     """
 
+    start: Start = field(default_factory=Start)
+    run: Annotated[RunConfig, tyro.conf.arg(name="")] = field(default_factory=RunConfig)
     resume: bool = False
     auto_resume: bool = False
 
+    @classmethod
+    def started(cls, words: Sequence[str]) -> Self:
+        """The defaults that the words start from: those of a recipe, a file, or the run that is resumed."""
+        if "--resume" in words:
+            return cls(run=RunConfig.read(Path(said_in(words, ("out",)).get("out", RunConfig.out))), resume=True)
+        start, run = start_from(words)
+        return cls(start=start, run=run)
+
     def __call__(self) -> None:
         """Train, then say where everything is."""
-        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(RunConfig)}
-        run = mg.prepare_run(RunConfig(**fields))
+        run = mg.prepare_run(self.run)
         if is_main_process():
             print(_describe(run))
-        run.train(resume=self.resume or ("auto" if self.auto_resume else False))
+        run.train(resume=Resume.YES if self.resume else Resume.AUTO if self.auto_resume else Resume.NO)
         if is_main_process():
             _finish(run)
 
@@ -46,8 +62,8 @@ class Demo:
     It fills runs/demo anew each time.
 
     Attributes:
-        steps: how many updates.
-        seed: of the weights and the stories.
+        steps: number of updates.
+        seed: random seed of the weights and the stories.
     """
 
     steps: int = recipe("story").training["steps"]
@@ -57,7 +73,7 @@ class Demo:
         """A sample before, the training, a sample after, the distance to the floor, and where to go from there."""
         out = Path("runs/demo")
         shutil.rmtree(out / "checkpoints", ignore_errors=True)
-        run = mg.prepare_run(RunConfig(task="story", steps=self.steps, out=out, seed=self.seed))
+        run = mg.prepare_run(RunConfig.of(task="story", steps=self.steps, out=out, seed=self.seed))
         print(_describe(run))
         print(f"\nBefore training it writes:\n{_stories(run)}\n")
         run.train()
@@ -68,17 +84,19 @@ class Demo:
 
 
 def _describe(run: Run) -> str:
-    config, training = run.config, run.config.train_config()
+    source, model, training = run.config.source, run.model.config, run.config.training
     guess = math.log(run.tokenizer.vocab_size)
     floor = run.validation.floor
     known = "" if floor is None else f", down to the floor, {floor:.3f}"
+    first = "" if source.from_pretrained is None else f", from {source.from_pretrained}"
     return (
         f"text:  {run.data} to learn from, {run.validation} to be tested on; "
         f"{run.tokenizer.name} tokenizer, {run.tokenizer.vocab_size} tokens\n"
-        f"model: {config.from_pretrained or config.preset} with recipe {config.recipe or config.task or 'gpt2'}, "
-        f"{run.model.n_parameters:,} parameters, context {run.model.config.context_length}\n"
-        f"goal:  a loss far below guessing, {guess:.3f} nats per token{known}; "
-        f"{training.steps:,} steps of {training.batch_size} sequences"
+        f"model: {model.n_layers} layers × {model.d_model} wide, {model.n_heads} heads, {model.position} positions, "
+        f"{run.model.n_parameters:,} parameters, context {model.context_length}{first}\n"
+        f"train: {training.steps:,} steps of {training.batch_size} sequences, {training.optimizer}, learning rate "
+        f"{training.peak:.3g}\n"
+        f"goal:  a loss far below guessing, {guess:.3f} nats per token{known}"
     )
 
 
@@ -103,10 +121,10 @@ def _verdict(story: str) -> str:
 def _finish(run: Run) -> None:
     """Draw the curve and print where everything is."""
     history, out = run.history, run.config.out
-    steps = run.config.train_config().steps
+    steps = run.config.training.steps
     if len(history) < steps:
         print(
-            f"stopped after step {len(history)} of {steps}; go on with: minigpt train --resume --out "
+            f"stopped after step {len(history)} of {steps}; continue with: minigpt train --resume --out "
             f"{shlex.quote(str(out))}"
         )
     if history.validation_loss is not None:
@@ -118,7 +136,7 @@ def _finish(run: Run) -> None:
         print(f"curve:      {error}")
     print(f"log:        {out / 'log.jsonl'}")
     print(f"checkpoint: {out / 'checkpoints'}")
-    if run.config.task in (None, "story"):
+    if run.config.source.task in (None, "story"):
         print(f"next:       minigpt sample {shlex.quote(str(out))} --prompt {shlex.quote(_prompt(run))}")
     else:
         print(f"next:       minigpt eval {shlex.quote(str(out))}, or minigpt chat {shlex.quote(str(out))}")

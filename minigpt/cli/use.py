@@ -1,6 +1,7 @@
 """Commands that use a trained model: `minigpt sample`, `minigpt chat` and `minigpt eval`."""
 
 import dataclasses
+import json
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import tyro
 import minigpt as mg
 from minigpt.generation import Conversation
 from minigpt.runs import RunConfig, open_splits
+from minigpt.text import Dataset
 from minigpt.text.tinyworld import TASKS, task_of
 
 RunFolder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
@@ -64,13 +66,13 @@ class Chat:
     def __call__(self) -> None:
         """Answer line after line; an empty line starts anew, and the end of the input ends."""
         config = RunConfig.read(self.out)
-        if config.task is None:
+        if config.source.task is None:
             raise ValueError(
                 f"the run in {self.out} has no task to talk about: use `minigpt sample {self.out}`, or train a model "
                 f"with --task {' or '.join(TASKS)}"
             )
         model, tokenizer = mg.load_model(self.out)
-        task = task_of(config.task)
+        task = task_of(config.source.task)
         conversation = Conversation(model, tokenizer, task.prompt)
         print(f"This model was trained to {task.summary}. For instance:\n")
         print(textwrap.indent("".join(part.text for part in task.example(_world(config), 0)), "  "))
@@ -95,33 +97,42 @@ class Eval:
         text: a UTF-8 text file or a folder of them; without it, what the run was trained for: its own validation split,
             or its task on a world that it has not seen.
         task: a task of the tiny world, where it is not the run's own: "story", "translate", "qa" or "dialogue".
-        examples: how many examples of a task are asked.
+        examples: number of examples of a task that are asked.
+        json: print the figures as JSON, and nothing else.
     """
 
     out: RunFolder
     text: Path | None = None
     task: str | None = None
     examples: int = 500
+    json: bool = False
 
     def __call__(self) -> None:
         """Print the figures."""
         model, tokenizer = mg.load_model(self.out)
         config = RunConfig.read(self.out)
-        task = self.task or config.task
+        task = self.task or config.source.task
         if self.text is not None:
             text = mg.read_text(self.text)
-            print(
-                mg.evaluate(model, mg.TokenDataset.from_text(text, tokenizer, model.config.context_length), tokenizer)
-            )
+            data: Dataset = mg.TokenDataset.from_text(text, tokenizer, model.config.context_length)
+            report: Report = mg.evaluate(model, data, tokenizer)
         elif task == "story":
-            print(mg.evaluate_stories(model, _world(config), tokenizer, self.examples))
+            report = mg.evaluate_stories(model, _world(config), tokenizer, self.examples)
         elif task is not None:
-            print(mg.evaluate_task(model, task, _world(config), tokenizer, self.examples))
+            report = mg.evaluate_task(model, task, _world(config), tokenizer, self.examples)
         else:
-            _, _, data = open_splits(config, config.context_length or model.config.context_length, tokenizer)
-            print(mg.evaluate(model, data, tokenizer))
-            if data.floor is not None:
-                print(f"floor: {data.floor:.4f} nats per token")
+            _, _, data = open_splits(config, tokenizer)
+            report = mg.evaluate(model, data, tokenizer)
+        floor = data.floor if task is None and self.text is None else None
+        if self.json:
+            print(json.dumps(report.to_object() | ({} if floor is None else {"floor": floor}), indent=1))
+            return
+        print(report)
+        if floor is not None:
+            print(f"floor: {floor:.4f} nats per token")
+
+
+Report = mg.Evaluation | mg.StoryReport | mg.TaskReport
 
 
 def _ask() -> str | None:
@@ -134,4 +145,4 @@ def _ask() -> str | None:
 
 def _world(config: RunConfig) -> mg.TinyWorld:
     """A world that the run has not seen."""
-    return mg.TinyWorld(config.language, split="test")
+    return mg.TinyWorld(config.source.language, split="test")

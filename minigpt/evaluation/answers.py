@@ -53,6 +53,11 @@ class Score:
         """The share of tokens that are right."""
         return self.right_tokens / self.tokens
 
+    def to_object(self) -> dict[str, float]:
+        """The counts and the shares by name, as what JSON can hold."""
+        names = ("answers", "exact", "tokens", "right_tokens", "exact_match", "token_accuracy")
+        return {name: getattr(self, name) for name in names}
+
     def __add__(self, other: "Score") -> "Score":
         return Score(*(a + b for a, b in zip(self._fields(), other._fields(), strict=True)))
 

@@ -41,6 +41,10 @@ class Ladder:
 
     rungs: dict[str, Evaluation]
 
+    def to_object(self) -> dict[str, dict[str, float]]:
+        """The figures of each rung, as what JSON can hold."""
+        return {name: rung.to_object() for name, rung in self.rungs.items()}
+
     def plot(self) -> "Figure":
         """The rungs as bars, in bits per byte.
 

@@ -66,6 +66,11 @@ class Evaluation:
         """Comparable between tokenizers: how far the model would compress the text, ×8."""
         return self.nats / math.log(2) / self.n_bytes
 
+    def to_object(self) -> dict[str, float]:
+        """The figures by name, as what JSON can hold."""
+        names = ("nats_per_token", "perplexity", "bits_per_byte", "nats", "n_tokens", "n_bytes")
+        return {name: getattr(self, name) for name in names}
+
     def __str__(self) -> str:
         return (
             f"{self.nats_per_token:.4f} nats per token · perplexity {self.perplexity:.2f} · "

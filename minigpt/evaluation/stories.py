@@ -12,6 +12,7 @@ Dimensions: n stories.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -64,6 +65,23 @@ class StoryReport:
         """
         excess, _ = self.excess
         return excess / self.entropy, (excess - self.held_out) / (self.entropy + self.held_out)
+
+    def to_object(self) -> dict[str, Any]:
+        """The figures by name, as what JSON can hold."""
+        excess, error = self.excess
+        above, above_learnable = self.above_floors
+        return {
+            "n_stories": len(self.nats),
+            "nats_per_story": self.loss,
+            "own_nats_per_story": float(self.own_nats.mean()),
+            "excess": excess,
+            "excess_error": error,
+            "entropy": self.entropy,
+            "held_out": self.held_out,
+            "above_entropy": above,
+            "above_learnable": above_learnable,
+            "consistent": {f"{temperature:g}": share for temperature, share in self.consistent.items()},
+        }
 
     def __str__(self) -> str:
         (loss, error), (own, own_error) = _mean_and_error(self.nats), _mean_and_error(self.own_nats)

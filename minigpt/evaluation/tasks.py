@@ -29,6 +29,13 @@ class TaskReport:
         """The score of all kinds together."""
         return reduce(add, self.scores[name].values())
 
+    def to_object(self) -> dict[str, dict[str, dict[str, float]]]:
+        """For each model and each kind of answer, the counts and the shares, as what JSON can hold."""
+        return {
+            name: {kind: score.to_object() for kind, score in {**scores, "all": self.overall(name)}.items()}
+            for name, scores in self.scores.items()
+        }
+
     def __str__(self) -> str:
         names = list(self.scores)
         kinds = list(self.scores["GPT"])

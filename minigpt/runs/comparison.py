@@ -16,31 +16,18 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from minigpt.runs.run import RunConfig, first_model
+from minigpt.model import PRESETS, GPTConfig
+from minigpt.runs.config import RunConfig
+from minigpt.runs.recipes import recipe
+from minigpt.runs.run import first_model, steps_of
 from minigpt.runs.splits import open_splits
+from minigpt.settings import Mark, kinds, marked, nearest
 from minigpt.text import Dataset
-from minigpt.training import History, train
+from minigpt.training import History, TrainConfig, train
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# What changes the text that is predicted, or only what is kept and watched.
-NO_STRATEGY = frozenset(
-    {
-        "text",
-        "corpus",
-        "data",
-        "task",
-        "language",
-        "tokenizer",
-        "validation_fraction",
-        "from_pretrained",
-        "seed",
-        "out",
-        "eval_every",
-    }
-    | {"checkpoint_every", "background_saves", "sharded_checkpoints", "strategy"}
-)
 EVALUATIONS = 5  # of each run, for its curve
 
 
@@ -121,74 +108,109 @@ def compare(
     updates follows. Nothing is written to disk.
 
     Args:
-        switches: from fields of ``RunConfig`` to the values to compare: ``{"optimizer": ["adamw", "muon"]}``. Several
-            fields are combined in every way.
+        switches: from settings to the values to compare: ``{"optimizer": ["adamw", "muon"]}``. A setting is any field
+            of the model or the training, "preset" or "recipe". Several are combined in every way.
         config: everything else; ``None`` means ``RunConfig()``.
-        seeds: how often each is run: with ``config.seed``, the next one, …
+        seeds: how often each is run: with the configuration's seed, the next one, …
         progress: print a line for each run, and show a bar where there is a terminal.
 
     Raises:
-        ValueError: if a field or a value can't be compared or used.
+        ValueError: if a setting or a value can't be compared or used.
     """
     config = RunConfig() if config is None else config
     if seeds < 1:
         raise ValueError(f"seeds={seeds} must be at least 1")
-    tokenizer, data, _ = open_splits(config, _context(config))
-    config = config.with_steps(data)
+    _check_switches(switches)
+    tokenizer, data, _ = open_splits(config)
+    if (steps := steps_of(config, data)) is not None:
+        config = config.changed(steps=steps, epochs=None)
     strategies = dict(_strategies(switches, config))
 
     @cache
     def splits(context: int) -> tuple[Dataset, Dataset]:
-        _, data, validation = open_splits(config, context, tokenizer)
+        _, data, validation = open_splits(config.changed(context_length=context), tokenizer)
         return data, validation
 
     trials: dict[str, list[Trial]] = {name: [] for name in strategies}
-    runs = [(seed, name) for seed in range(config.seed, config.seed + seeds) for name in strategies]
+    first = config.training.seed
+    runs = [(seed, name) for seed in range(first, first + seeds) for name in strategies]
     for seed, name in tqdm(runs, unit="run", disable=not (progress and sys.stderr.isatty()), dynamic_ncols=True):
-        strategy = dataclasses.replace(strategies[name], seed=seed)
-        trials[name].append(trial := _trial(strategy, tokenizer.vocab_size, *splits(_context(strategy))))
+        plan = strategies[name].changed(seed=seed).resolved(vocab_size=tokenizer.vocab_size)
+        trials[name].append(trial := _trial(plan, *splits(plan.model.context_length)))
         if progress:
             tqdm.write(f"{name}, seed {seed}: validation {trial.loss:.4f}, {trial.tokens_per_second:,.0f} tokens/s")
-    n_tokens = config.train_config().steps * _tokens_per_step(config)
-    return Comparison(trials=trials, n_tokens=n_tokens, floor=splits(_context(config))[1].floor)
+    n_tokens = config.training.steps * _tokens_per_step(config)
+    return Comparison(trials=trials, n_tokens=n_tokens, floor=splits(config.model.context_length)[1].floor)
+
+
+def comparable() -> list[str]:
+    """What can be compared: what decides the model and its training, but not what is read, watched or kept."""
+    model = [name for name in kinds(GPTConfig) if name != "vocab_size"]
+    kept = marked(TrainConfig, Mark.WATCHED) | {"seed", "strategy"}
+    return ["preset", "recipe", *model, *(name for name in kinds(TrainConfig) if name not in kept)]
+
+
+def check_comparable(name: str) -> None:
+    """Refuse what is not among :func:`comparable`.
+
+    Raises:
+        ValueError: naming the nearest that is, or all.
+    """
+    if name not in (known := comparable()):
+        near = nearest(name, known) or f"; choose from {', '.join(known)}"
+        raise ValueError(f"{name!r} can't be compared{near}")
+
+
+def _check_switches(switches: Mapping[str, Sequence[Any]]) -> None:
+    if not switches:
+        raise ValueError("nothing to compare; name a setting and its values: optimizer=adamw,muon")
+    for name, values in switches.items():
+        check_comparable(name)
+        if not values:
+            raise ValueError(f"{name} has no values to compare")
 
 
 def _strategies(switches: Mapping[str, Sequence[Any]], config: RunConfig) -> Iterator[tuple[str, RunConfig]]:
     """The configuration of each combination, by its name; each is validated before anything is trained."""
-    known = [field.name for field in dataclasses.fields(RunConfig) if field.name not in NO_STRATEGY]
-    for name, values in switches.items():
-        if name not in known:
-            raise ValueError(f"{name!r} is nothing that can be compared; choose from {', '.join(known)}")
-        if not values:
-            raise ValueError(f"{name} has no values to compare")
-    if not switches:
-        raise ValueError("nothing to compare; name a field of the run and its values: optimizer=adamw,muon")
+    budget = config.training.steps * _tokens_per_step(config)
     for values in product(*switches.values()):
         changes = dict(zip(switches, values, strict=True))
-        strategy = dataclasses.replace(config, **changes)
+        strategy = _changed(config, changes)
         if "steps" not in switches:
-            budget = config.train_config().steps * _tokens_per_step(config)
-            strategy = dataclasses.replace(strategy, steps=max(1, round(budget / _tokens_per_step(strategy))))
-        strategy.train_config()
-        if strategy.chosen.documents != config.chosen.documents:
-            raise ValueError(f"recipe={strategy.recipe!r} reads the text otherwise, so its loss is of other tokens")
+            strategy = strategy.changed(steps=max(1, round(budget / _tokens_per_step(strategy))))
+        strategy.resolved()
         yield ", ".join(f"{name}={value}" for name, value in changes.items()), strategy
 
 
-def _trial(config: RunConfig, vocab_size: int, data: Dataset, validation: Dataset) -> Trial:
+def _changed(config: RunConfig, changes: Mapping[str, Any]) -> RunConfig:
+    """A preset first, then a recipe, then fields by name."""
+    fields = dict(changes)
+    preset, name = fields.pop("preset", None), fields.pop("recipe", None)
+    if name is not None:
+        chosen = recipe(name)
+        if chosen.source.get("documents", False) != config.source.documents:
+            raise ValueError(f"recipe={name!r} reads the text in another way, so its loss is of other tokens")
+        fields = {**chosen.model, **chosen.training, **fields}
+    if preset is not None:
+        shape = GPTConfig.preset(preset)
+        fields = {key: getattr(shape, key) for key in PRESETS[preset] if key != "vocab_size"} | fields
+    return config.changed(**fields)
+
+
+def _trial(plan: RunConfig, data: Dataset, validation: Dataset) -> Trial:
     """One run in memory."""
-    settings = dataclasses.replace(config.train_config(), checkpoint_every=0)
-    settings = dataclasses.replace(settings, eval_every=-(-settings.steps // EVALUATIONS))
-    model = first_model(config, config.model_config(vocab_size))
+    settings = dataclasses.replace(
+        plan.training, checkpoint_every=0, eval_every=-(-plan.training.steps // EVALUATIONS), tensorboard=False
+    )
     try:
-        history = train(model, data, settings, validation=validation, progress=False)
+        history = train(first_model(plan), data, settings, validation=validation, progress=False)
     except FloatingPointError:
         return Trial(loss=math.inf)
     assert history.validation_loss is not None
     return Trial(
         loss=history.validation_loss,
         tokens_per_second=statistics.median(history.column("tokens_per_second")[1]),
-        curve=_curve(history, _tokens_per_step(config)),
+        curve=_curve(history, _tokens_per_step(plan)),
     )
 
 
@@ -197,9 +219,5 @@ def _curve(history: History, tokens_per_step: int) -> tuple[tuple[int, float], .
     return tuple(((step + 1) * tokens_per_step, loss) for step, loss in zip(steps, losses, strict=True))
 
 
-def _context(config: RunConfig) -> int:
-    return config.context_length or config.model_config(vocab_size=1).context_length
-
-
 def _tokens_per_step(config: RunConfig) -> int:
-    return config.train_config().batch_size * _context(config)
+    return config.training.batch_size * config.model.context_length

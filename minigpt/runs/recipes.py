@@ -1,12 +1,17 @@
 """Recipes: which parts and which training settings go together, by name.
 
-A recipe changes fields of a preset's :class:`~minigpt.GPTConfig` and of :class:`~minigpt.TrainConfig`; what the caller
-sets explicitly wins over it.
+A recipe fills fields of a :class:`~minigpt.RunConfig`; what the caller sets explicitly wins over it.
 """
 
 import math
 from dataclasses import dataclass, field
 from typing import Any
+
+GPT2_PARTS = {"norm": "layer", "position": "learned", "qk_norm": False, "mlp": "gelu-tanh", "bias": True}
+TODAY = {"norm": "rms", "position": "rope-half", "qk_norm": True, "mlp": "relu2", "bias": False}
+
+# To find where somebody is now is to find the last of several places: scores that fall with the distance.
+RECENT = {"position": "alibi"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,47 +20,24 @@ class Recipe:
 
     Attributes:
         summary: one line in plain words.
-        rate_at_128: the learning rate that does best at width 128; see :meth:`learning_rate`. ``None``: ``training``
-            names the rate, whatever the width.
+        source: fields of ``Source``.
         model: fields of ``GPTConfig``.
         training: fields of ``TrainConfig``.
-        tokenizer: where neither the caller nor a pretrained model brings one.
-        documents: whether a text is read as documents, a row each, and not as one long row of tokens.
-        epochs: how often each document is read, where no number of steps is set.
-        reading: the share of the steps, from the first on, in which a sample of what is given counts as well as what
-            is to be answered: a model that has learnt to read learns to answer sooner.
     """
 
     summary: str
-    rate_at_128: float | None = None
+    source: dict[str, Any] = field(default_factory=dict)
     model: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
-    tokenizer: str = "char"
-    documents: bool = False
-    epochs: int | None = None
-    reading: float = 0.0
-
-    def learning_rate(self, d_model: int) -> float:
-        """The rate for a model of width D, falling as 1/D.
-
-        Source: Yang et al. 2022, arXiv:2203.03466, table 3 (hidden weights under Adam).
-        """
-        assert self.rate_at_128 is not None
-        return self.rate_at_128 * 128 / d_model
-
-
-TODAY = {"norm": "rms", "position": "rope-half", "qk_norm": True, "mlp": "relu2", "bias": False}
-
-# Whoever looks for where somebody is now wants the last of several places: scores that fall with the distance.
-RECENT = {"position": "alibi"}
 
 
 def _for_task(
     what: str, *, training: dict[str, Any], model: dict[str, Any] | None = None, reading: float = 0.6
 ) -> Recipe:
-    """A small model with a short convolution, and Muon: a task of the tiny world in minutes on a processor."""
+    """A small model with a short convolution, and Muon: a task of the tiny world in minutes on a CPU."""
     return Recipe(
         summary=f"learns {what} within minutes: today's parts, a short convolution, Muon, phrases as tokens",
+        source={"tokenizer": "bpe:1024", "reading": reading},
         model={
             **TODAY,
             "n_layers": 3,
@@ -73,21 +55,22 @@ def _for_task(
             "precision": "auto",
             **training,
         },
-        tokenizer="bpe:1024",
-        reading=reading,
     )
 
+
+DEFAULT = "gpt2"
 
 #: The recipes by name.
 RECIPES: dict[str, Recipe] = {
     "gpt2": Recipe(
         summary="the parts of GPT-2: LayerNorm, learned positions, GELU; AdamW with warm-up and cosine decay",
-        rate_at_128=2e-3,
+        model=GPT2_PARTS,
+        training={"learning_rate": None, "rate_at_128": 2e-3},
     ),
     "fast": Recipe(
         summary="today's parts: RMSNorm, rotary positions, QK-norm, squared ReLU, no biases",
         model=TODAY,
-        rate_at_128=3e-3,
+        training={"learning_rate": None, "rate_at_128": 3e-3},
     ),
     "as-written": Recipe(
         summary="the fine-tuning script of the seed document, section 4: documents padded and cut to the context, Adam "
@@ -103,9 +86,7 @@ RECIPES: dict[str, Recipe] = {
             "clip_norm": math.inf,
             "batch_size": 32,
         },
-        tokenizer="gpt2",
-        documents=True,
-        epochs=10,
+        source={"tokenizer": "gpt2", "documents": True, "epochs": 10},
     ),
     "story": _for_task(  # a story has only one ending to learn from, so a small model that reads many of them
         "to tell the stories of the tiny world",

@@ -1,8 +1,9 @@
 """What a run reads: the text that its configuration names, tokenized and cut into training and validation."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from minigpt.runs.config import RunConfig
+from minigpt.runs.source import Source
 from minigpt.text import (
     BPETokenizer,
     CharTokenizer,
@@ -20,9 +21,6 @@ from minigpt.text import (
 )
 from minigpt.text.datasets.documents import split_documents, split_validation
 from minigpt.text.tinyworld import TinyWorld, task_rows, task_text, task_tokenizer
-
-if TYPE_CHECKING:
-    from minigpt.runs.run import RunConfig
 
 VALIDATED = 500  # examples of a task
 
@@ -63,74 +61,68 @@ def vocabulary_of(name: str) -> int:
     return int(size or 1024)
 
 
-def open_splits(
-    config: "RunConfig", context_length: int, tokenizer: Tokenizer | None = None
-) -> tuple[Tokenizer, Dataset, Dataset]:
+def open_splits(config: RunConfig, tokenizer: Tokenizer | None = None) -> tuple[Tokenizer, Dataset, Dataset]:
     """The tokenizer, the training split and the validation split that a configuration speaks of.
 
-    A task gives :class:`~minigpt.text.RowDataset`, a recipe for documents :class:`~minigpt.text.DocumentDataset`,
-    everything else :class:`~minigpt.TokenDataset`.
+    A task gives :class:`~minigpt.text.RowDataset`, documents give :class:`~minigpt.text.DocumentDataset`, everything
+    else :class:`~minigpt.TokenDataset`; each is cut for the model's context length.
 
     Args:
         config: names the text, or the prepared shards, and the tokenizer.
-        context_length: T, in tokens.
         tokenizer: a trained one, used instead of the one that ``config`` names.
 
     Raises:
         ValueError: if the text or the tokenizer can't be used, or a split is shorter than the context.
     """
-    if config.task is not None:
-        return _open_task(config, config.task, context_length, tokenizer)
-    if config.chosen.documents:
-        return _open_documents(config, context_length, tokenizer)
-    if config.data is not None:
-        prepared = open_prepared(config.data)
+    source, context_length = config.source, config.model.context_length
+    if source.task is not None:
+        return _open_task(config, source.task, tokenizer)
+    if source.documents:
+        return _open_documents(source, context_length, tokenizer)
+    if source.data is not None:
+        prepared = open_prepared(source.data)
         return prepared.tokenizer, prepared.train(context_length), prepared.validation(context_length)
-    text = load_corpus(config.corpus) if config.text is None else read_text(config.text)
-    parts = split_text(text, config.validation_fraction)
+    text = load_corpus(source.corpus) if source.text is None else read_text(source.text)
+    parts = split_text(text, source.validation_fraction)
     if tokenizer is None:
-        tokenizer = _tokenizer_of(config, parts[0], text)
+        tokenizer = _tokenizer_of(source, parts[0], text)
     data, validation = (TokenDataset.from_text(part, tokenizer, context_length) for part in parts)
-    if config.text is None and config.corpus == "tiny-world":
+    if source.text is None and source.corpus == "tiny-world":
         validation.floor = TinyWorld(split="validation").floor(tokenizer).nats_per_token
     return tokenizer, data, validation
 
 
-def _open_task(
-    config: "RunConfig", task: str, context_length: int, tokenizer: Tokenizer | None
-) -> tuple[Tokenizer, Dataset, Dataset]:
-    world = TinyWorld(config.language, seed=config.seed)
+def _open_task(config: RunConfig, task: str, tokenizer: Tokenizer | None) -> tuple[Tokenizer, Dataset, Dataset]:
+    source, context_length = config.source, config.model.context_length
+    world = TinyWorld(source.language, seed=config.training.seed)
     if tokenizer is None:
-        tokenizer = _tokenizer_of_task(config, task, world)
-    reading_steps = int(config.chosen.reading * config.train_config().steps)
+        tokenizer = _tokenizer_of_task(source, task, world)
+    reading_steps = int(source.reading * config.training.steps)
     data = task_rows(task, world, tokenizer, context_length, reading_steps=reading_steps)
-    held_out = TinyWorld(config.language, split="validation")
+    held_out = TinyWorld(source.language, split="validation")
     return tokenizer, data, task_rows(task, held_out, tokenizer, context_length, VALIDATED)
 
 
 def _open_documents(
-    config: "RunConfig", context_length: int, tokenizer: Tokenizer | None
+    source: Source, context_length: int, tokenizer: Tokenizer | None
 ) -> tuple[Tokenizer, Dataset, Dataset]:
-    if config.data is not None:
-        raise ValueError(
-            f"recipe={config.recipe!r} reads documents, and {config.data} holds one long text; give a text"
-        )
-    texts = split_documents(load_corpus(config.corpus)) if config.text is None else read_documents(config.text)
-    parts = split_validation(texts, config.validation_fraction)
+    texts = split_documents(load_corpus(source.corpus)) if source.text is None else read_documents(source.text)
+    parts = split_validation(texts, source.validation_fraction)
     if tokenizer is None:
-        tokenizer = _tokenizer_of(config, "\n\n".join(parts[0]), "\n\n".join(texts))
+        tokenizer = _tokenizer_of(source, "\n\n".join(parts[0]), "\n\n".join(texts))
     data, validation = (DocumentDataset.encode(part, tokenizer, context_length) for part in parts)
     return tokenizer, data, validation
 
 
-def _tokenizer_of_task(config: "RunConfig", task: str, world: TinyWorld) -> Tokenizer:
-    name = config.tokenizer or config.chosen.tokenizer
-    if name.partition(":")[0] == "bpe":
+def _tokenizer_of_task(source: Source, task: str, world: TinyWorld) -> Tokenizer:
+    name = source.tokenizer
+    if name is not None and name.partition(":")[0] == "bpe":
         return task_tokenizer(task, world, vocabulary_of(name))
-    return build_tokenizer(name, task_text(task, world))
+    return _tokenizer_of(source, task_text(task, world), None)
 
 
-def _tokenizer_of(config: "RunConfig", text: str, whole_text: str) -> Tokenizer:
-    if config.tokenizer is None and config.from_pretrained is not None:
-        return load_tokenizer(config.from_pretrained)
-    return build_tokenizer(config.tokenizer or config.chosen.tokenizer, text, whole_text)
+def _tokenizer_of(source: Source, text: str, whole_text: str | None) -> Tokenizer:
+    if source.tokenizer is not None:
+        return build_tokenizer(source.tokenizer, text, whole_text)
+    assert source.from_pretrained is not None
+    return load_tokenizer(source.from_pretrained)

@@ -6,70 +6,78 @@ Units: learning rates per step, batch sizes in sequences, times in steps.
 import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal, Self
 
+from minigpt.model import GPTConfig
+from minigpt.settings import Mark, Rule, check_types, marked, resolved, rule_of
 from minigpt.training.losses import LOSSES
 from minigpt.training.optim import OPTIMIZERS
 from minigpt.training.precision import PRECISION_NAMES
 from minigpt.training.processes.strategies import STRATEGIES
 from minigpt.training.schedule import SCHEDULES
 
+# The names of the tables, for the command line and for type checkers; a test holds them equal to the tables.
+OptimizerName = Literal["sgd", "momentum", "adam", "adamw", "lion", "muon"]
+ScheduleName = Literal["constant", "cosine", "linear", "wsd"]
+StrategyName = Literal["ddp", "fsdp"]
+PrecisionName = Literal["fp32", "bf16", "fp16", "auto"]
+LossName = Literal["logits", "chunked", "triton"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """Everything that decides the weights that come out of :func:`minigpt.train`, and how often it looks up.
+    """Training: the optimizer, its learning rate, the batches, and what is computed, watched and kept.
 
     Attributes:
-        steps: how many updates.
-        batch_size: sequences for each update, over all devices and micro-steps together.
-        micro_batch_size: sequences at once through the model; ``None`` means ``batch_size``. A divisor of it: the
-            gradients of several micro-steps add up to one update, in less memory.
-        optimizer: "adamw", "adam", "muon", "lion", "momentum" or "sgd".
-        learning_rate: the highest, reached after the warm-up.
-        schedule: how the learning rate goes on after the warm-up: "cosine", "linear", "constant", or "wsd", which stays
-            and falls at the end.
-        final_learning_rate: the lowest, reached at the last step; ``None`` means a tenth of ``learning_rate``.
-        warmup_steps: updates over which the learning rate rises from 0; ``None`` means a twentieth of ``steps``,
-            100 at the most.
-        decay_steps: updates over which "wsd" falls; ``None`` means a fifth of ``steps``.
-        beta_1: how slowly the mean of gradients forgets, in Adam, AdamW and Lion.
-        beta_2: how slowly the mean of squared gradients forgets, in Adam and AdamW; in Lion, its only mean.
-        momentum: how slowly the mean of gradients forgets in Momentum and Muon; ``None`` means 0.9 and 0.95.
-        weight_decay: how strongly matrices and embeddings are pulled to 0.
-        clip_norm: the largest norm of a gradient.
-        spike_threshold: skip a step whose loss or gradient norm lies more than this many standard deviations above its
-            running mean; ``None`` skips none. 6 is a cautious choice.
-        label_smoothing: the share of certainty that the training loss gives to all tokens alike; validation has none.
-        ema: how slowly an average of the weights forgets, such as 0.99; it is what is evaluated and loaded later.
-            0 means no average.
-        seed: of the initial weights, the order of the data and the dropout.
-        eval_every: steps between two passes over the whole validation split; 0 means only after the last step.
-        checkpoint_every: steps between two checkpoints; 0 means only after the last step.
-        keep_checkpoints: how many of the newest checkpoints stay on disk.
-        background_saves: whether checkpoints are written while training goes on; that needs memory for a copy of the
-            weights and moments.
-        device: "auto", "cpu", "cuda", "cuda:1", "mps", …
-        strategy: how several processes share the model, if torchrun starts them: "ddp" keeps a copy in each, "fsdp" a
-            shard of every weight in each.
+        steps: number of updates.
+        batch_size: sequences of each update, over all devices and micro-steps together.
+        micro_batch_size: sequences at once through the model, a divisor of the batch size; fewer need less memory
+            (default: all those of a process).
+        optimizer: optimizer.
+        learning_rate: peak learning rate, reached after the warm-up.
+        rate_at_128: learning rate that suits a model of width 128; where learning_rate is not set, it follows as 1/D.
+        schedule: shape of the learning rate after the warm-up; "wsd" stays constant and falls at the end.
+        final_learning_rate: learning rate of the last step.
+        warmup_steps: updates over which the learning rate rises from 0.
+        decay_steps: updates over which "wsd" falls at the end.
+        beta_1: decay of the mean of gradients (Adam, AdamW, Lion).
+        beta_2: decay of the mean of squared gradients (Adam, AdamW); in Lion, decay of its only mean.
+        momentum: decay of the mean of gradients in momentum and muon (default: 0.9 and 0.95).
+        weight_decay: strength with which matrices and embeddings are pulled to 0, per unit of learning rate.
+        clip_norm: largest norm of a gradient (inf = no clipping).
+        spike_threshold: standard deviations above its running mean at which a loss or gradient norm is a spike, whose
+            step is skipped (default: never); 6 is a cautious choice.
+        label_smoothing: probability spread over all tokens in the training loss; validation has none.
+        ema: EMA decay of the weights, such as 0.99; the average is evaluated and loaded later (0 = off).
+        seed: random seed of the initial weights, the data order and dropout.
+        eval_every: steps between two passes over the whole validation split (0 = only after the last step).
+        checkpoint_every: steps between two checkpoints (0 = only after the last step).
+        keep_checkpoints: number of the newest checkpoints that stay on disk.
+        background_saves: write checkpoints while training continues; needs memory for a copy of weights and moments.
+        tensorboard: write TensorBoard event files beside log.jsonl; needs the extra `log`.
+        device: device that computes: auto, cpu, cuda, cuda:1, mps, …
+        strategy: how several processes share the model under torchrun: "ddp" keeps a copy in each, "fsdp" a shard of
+            every weight.
         sharded_checkpoints: with "fsdp", each process writes its shards, for models that no process can hold whole.
-        precision: "fp32"; "bf16" or "fp16" for products in 16 bits, which is faster on most GPUs; "auto": bf16
-            where the device has instructions for it.
-        loss: "logits", "chunked" or "triton": how the loss is computed, never what it is. "chunked" takes some
-            positions at a time: as quick, and far less memory with a vocabulary as large as GPT-2's.
-        activation_checkpointing: keep only the input of each block for the backward pass, and compute the rest a second
-            time: far less memory, a third more time, the same numbers.
-        compile: run the blocks through ``torch.compile``: slow to start, then faster; it needs a C++ compiler.
+        precision: number format of the large products; "auto" is bf16 where the device has instructions for it.
+        loss: way to compute the loss, with the same value; "chunked" needs far less memory with a large vocabulary.
+        activation_checkpointing: recompute the inside of each block in the backward pass: far less memory, about a
+            third more time, the same numbers.
+        compile: run the blocks through torch.compile: slow to start, then faster; needs a C++ compiler.
     """
 
     steps: int = 2000
     batch_size: int = 12
-    micro_batch_size: int | None = None
-    optimizer: str = "adamw"
-    learning_rate: float = 1e-3
-    schedule: str = "cosine"
-    final_learning_rate: float | None = None
-    warmup_steps: int | None = None
-    decay_steps: int | None = None
+    micro_batch_size: Annotated[int | None, Mark.SAME_NUMBERS] = None
+    optimizer: OptimizerName = "adamw"
+    learning_rate: Annotated[float | None, Rule("rate_at_128 * 128 / d_model * relative_rate")] = 1e-3
+    rate_at_128: float = 2e-3
+    schedule: ScheduleName = "cosine"
+    final_learning_rate: Annotated[float | None, Rule("learning_rate / 10")] = None
+    warmup_steps: Annotated[int | None, Rule("min(100, steps // 20)")] = None
+    decay_steps: Annotated[
+        int | None, Rule("min((steps + 4) // 5, steps - warmup_steps)", when="schedule == 'wsd'")
+    ] = None
     beta_1: float = 0.9
     beta_2: float = 0.99
     momentum: float | None = None
@@ -79,24 +87,31 @@ class TrainConfig:
     label_smoothing: float = 0.0
     ema: float = 0.0
     seed: int = 0
-    eval_every: int = 250
-    checkpoint_every: int = 500
-    keep_checkpoints: int = 2
-    background_saves: bool = False
-    device: str = "auto"
-    strategy: str = "ddp"
-    sharded_checkpoints: bool = False
-    precision: str = "fp32"
-    loss: str = "logits"
-    activation_checkpointing: bool = False
-    compile: bool = False
+    eval_every: Annotated[int, Mark.WATCHED] = 250
+    checkpoint_every: Annotated[int, Mark.WATCHED] = 500
+    keep_checkpoints: Annotated[int, Mark.WATCHED] = 2
+    background_saves: Annotated[bool, Mark.WATCHED] = False
+    tensorboard: Annotated[bool, Mark.WATCHED] = False
+    device: Annotated[str, Mark.SAME_NUMBERS] = "auto"
+    strategy: Annotated[StrategyName, Mark.SAME_NUMBERS] = "ddp"
+    sharded_checkpoints: Annotated[bool, Mark.WATCHED] = False
+    precision: PrecisionName = "fp32"
+    loss: Annotated[LossName, Mark.SAME_NUMBERS] = "logits"
+    activation_checkpointing: Annotated[bool, Mark.SAME_NUMBERS] = False
+    compile: Annotated[bool, Mark.SAME_NUMBERS] = False
 
     def __post_init__(self) -> None:
+        check_types(self)
+        self._check_ranges()
+        self._check_choices()
+        self._check_fit()
+
+    def _check_ranges(self) -> None:
         for name, least in (("steps", 1), ("batch_size", 1), ("keep_checkpoints", 2), ("seed", 0)):
             self._check_at_least(name, least)
-        for name in ("learning_rate", "weight_decay", "eval_every", "checkpoint_every"):
+        for name in ("rate_at_128", "weight_decay", "eval_every", "checkpoint_every"):
             self._check_at_least(name, 0)
-        for name in ("final_learning_rate", "warmup_steps", "decay_steps"):
+        for name in ("learning_rate", "final_learning_rate", "warmup_steps", "decay_steps"):
             if getattr(self, name) is not None:
                 self._check_at_least(name, 0)
         if self.spike_threshold is not None and not self.spike_threshold > 0:
@@ -108,6 +123,8 @@ class TrainConfig:
         for name in ("beta_1", "beta_2", "momentum", "label_smoothing", "ema"):
             if not 0 <= (getattr(self, name) or 0) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} must lie in [0, 1)")
+
+    def _check_choices(self) -> None:
         choices: dict[str, Collection[str]] = {
             "optimizer": OPTIMIZERS,
             "schedule": SCHEDULES,
@@ -118,6 +135,9 @@ class TrainConfig:
         for name, table in choices.items():
             if getattr(self, name) not in table:
                 raise ValueError(f"{name}={getattr(self, name)!r} is unknown; choose one of {', '.join(table)}")
+
+    def _check_fit(self) -> None:
+        """Refuse settings that do not go together, or that nothing would read."""
         self._check_that_it_acts("momentum", "optimizer", ("momentum", "muon"))
         self._check_that_it_acts("decay_steps", "schedule", ("wsd",))
         if (self.decay_steps or 0) > (most := max(0, self.steps - self.warmup)):
@@ -136,7 +156,6 @@ class TrainConfig:
             )
 
     def _check_that_it_acts(self, name: str, chooser: str, choices: tuple[str, ...]) -> None:
-        """Refuse a setting that nothing would read."""
         if getattr(self, name) is not None and getattr(self, chooser) not in choices:
             raise ValueError(
                 f"{name}={getattr(self, name)} acts with {chooser}={' or '.join(map(repr, choices))} only, got "
@@ -147,6 +166,10 @@ class TrainConfig:
         value = getattr(self, name)
         if not value >= least or value == math.inf:
             raise ValueError(f"{name}={value} must be a finite number of at least {least}")
+
+    def resolved(self, d_model: int) -> Self:
+        """The same with each ``None`` that follows a rule replaced by its value, for a model of width D."""
+        return resolved(self, d_model=d_model, relative_rate=OPTIMIZERS[self.optimizer].relative_rate)
 
     def is_due(self, step: int, every: int) -> bool:
         """Whether what happens each ``every`` steps, and after the last, happens after ``step`` (counted from 0)."""
@@ -160,42 +183,43 @@ class TrainConfig:
     @property
     def warmup(self) -> int:
         """Warm-up steps, with ``None`` resolved."""
-        return min(100, self.steps // 20) if self.warmup_steps is None else self.warmup_steps
+        return _ruled(self, "warmup_steps", steps=self.steps)
 
     def rate(self, t: int) -> float:
-        """The learning rate of update t, counted from 1."""
+        """The learning rate of update t, counted from 1.
+
+        Raises:
+            ValueError: if the learning rate follows the model's width and is not resolved yet.
+        """
         decay = {} if self.decay_steps is None else {"decay_steps": self.decay_steps}
-        shape = {"peak": self.learning_rate, "final": self.final_rate, "warmup_steps": self.warmup, "steps": self.steps}
+        shape = {"peak": self.peak, "final": self.final_rate, "warmup_steps": self.warmup, "steps": self.steps}
         return SCHEDULES[self.schedule](t, **shape, **decay)
+
+    @property
+    def peak(self) -> float:
+        """The highest learning rate."""
+        if self.learning_rate is None:
+            raise ValueError("learning_rate=None follows the width of the model; call config.resolved(d_model) first")
+        return self.learning_rate
 
     @property
     def final_rate(self) -> float:
         """The last learning rate, with ``None`` resolved."""
-        return self.learning_rate / 10 if self.final_learning_rate is None else self.final_learning_rate
+        return _ruled(self, "final_learning_rate", learning_rate=self.peak)
 
 
-# What may differ when a run goes on: it changes what is watched and kept, or how a number is computed, but not which.
-FREE_ON_RESUME = frozenset(
-    {
-        "eval_every",
-        "checkpoint_every",
-        "keep_checkpoints",
-        "background_saves",
-        "device",
-        "strategy",
-        "sharded_checkpoints",
-        "micro_batch_size",
-        "attention",
-        "loss",
-        "activation_checkpointing",
-        "compile",
-        "tensorboard",
-    }
-)
+def _ruled(config: TrainConfig, name: str, **names: Any) -> Any:
+    """A field, or what its rule gives."""
+    value, rule = getattr(config, name), rule_of(TrainConfig, name)
+    return rule.value(names) if value is None and rule is not None else value
 
 
 def check_same_run(saved: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     """Refuse to continue a run under another description.
+
+    Args:
+        saved: nested descriptions by name, of the run as it was started.
+        wanted: the same of the run as it is now.
 
     Raises:
         ValueError: naming every field that differs, with both values.
@@ -213,9 +237,13 @@ def _differences(saved: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterato
         before, now = saved.get(name), wanted.get(name)
         if before == now or name in FREE_ON_RESUME:
             continue
-        if name == "tokenizer":
+        if name == "tokenizer" and not (isinstance(before, str) and isinstance(now, str)):
             yield "the tokenizer is another one"
         elif isinstance(before, Mapping) and isinstance(now, Mapping):
             yield from _differences(before, now)
         else:
             yield f"{name} was {before!r}, now {now!r}"
+
+
+#: What may differ when a run is resumed: it changes what is watched and kept, or how a number is computed.
+FREE_ON_RESUME = frozenset().union(*(marked(part, *Mark) for part in (TrainConfig, GPTConfig)))

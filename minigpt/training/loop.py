@@ -28,13 +28,13 @@ from minigpt.training.processes.allocator import keep_freed_memory
 from minigpt.training.processes.distributed import World, join_world
 from minigpt.training.processes.strategies import wrap
 from minigpt.training.report.history import History, Row
-from minigpt.training.report.loggers import Logger, Loggers
+from minigpt.training.report.loggers import Logger, Loggers, TensorBoardLogger
 from minigpt.training.report.progress import Progress
 from minigpt.training.run_state import RunState
 from minigpt.training.safety.guard import heed, judge
 from minigpt.training.safety.memory_advice import memory_advice
 from minigpt.training.safety.stop import StopFlag
-from minigpt.training.storage.checkpoint import open_run_folder, resume_checkpoint, resumes
+from minigpt.training.storage.run_folder import Resume, RunFolder
 from minigpt.training.storage.saver import Saver
 from minigpt.training.update import build_optimizer, set_learning_rate
 from minigpt.training.validation import split_loss
@@ -47,8 +47,8 @@ def train(
     *,
     validation: Dataset | None = None,
     tokenizer: Tokenizer | None = None,
-    out: Path | str | None = None,
-    resume: bool | str = False,
+    out: Path | str | RunFolder | None = None,
+    resume: Resume | str | bool = Resume.NO,
     progress: bool = True,
     loggers: Iterable[Logger] = (),
 ) -> History:
@@ -60,8 +60,9 @@ def train(
         config: how; ``None`` means ``TrainConfig()``.
         validation: what it is measured on, whole, every ``eval_every`` steps and at the end.
         tokenizer: kept in the checkpoints, so that the model can be read later.
-        out: folder for ``log.jsonl`` and the checkpoints; ``None`` keeps nothing on disk.
-        resume: go on from the newest checkpoint in ``out``; "auto": if there is one.
+        out: folder for ``log.jsonl`` and the checkpoints, or one that was opened already; ``None`` keeps nothing on
+            disk.
+        resume: continue from the newest checkpoint in ``out``; "auto": if there is one.
         progress: print a line at each evaluation, and show a bar where there is a terminal.
         loggers: get each row of the history too, and are closed at the end.
 
@@ -75,24 +76,25 @@ def train(
         MemoryError: if the device has too little memory, with what would fit.
         OSError: if a checkpoint can't be written; where it is written in the background, at one of the next steps.
     """
-    config = TrainConfig() if config is None else config
+    config = (TrainConfig() if config is None else config).resolved(model.config.d_model)
     _check_fit(model, data, validation)
-    if resume and out is None:
-        raise ValueError("resume=True needs the folder of the run: pass out=…")
+    if out is None and (Resume.of(resume) is not Resume.NO or config.tensorboard):
+        raise ValueError("resume=True and tensorboard=True need the folder of the run: pass out=…")
     ways = {"recomputed": config.activation_checkpointing, "compiled": config.compile}
     with join_world(config.device) as world, run_blocks(model, **ways):
         run = _start(model, config, data, tokenizer, world)
-        folder, first = (None, 0) if out is None else _go_on(run, Path(out), resume)
-        history = _open_history(folder if world.is_main else None, first)
+        folder = RunFolder.open(out, resume, writes=world.is_main) if isinstance(out, Path | str) else out
+        first = run.restore(folder.newest()) if folder is not None and folder.resumes else 0
+        world.check_equal("the step to go on from", first)
+        history = _open_history(folder, first)
         history.floor = None if validation is None else validation.floor
-        shows = progress and world.is_main
         with (
             closing(history),
-            closing(Loggers(loggers if world.is_main else ())) as others,
+            closing(_open_loggers(loggers, config, folder, world)) as others,
             memory_advice(run),
             StopFlag() as stop,
             Saver(folder, config) as saver,
-            Progress(first, config.steps, enabled=shows) as shown,
+            Progress(first, config.steps, enabled=progress and world.is_main) as shown,
         ):
             for step in range(first, config.steps):
                 row = train_step(run, step)
@@ -144,15 +146,6 @@ def _start(model: GPT, config: TrainConfig, data: Dataset, tokenizer: Tokenizer 
     return RunState(model, optimizer, config, data, tokenizer, world=world, wrapper=wrapper, average=average)
 
 
-def _go_on(run: RunState, out: Path, resume: bool | str) -> tuple[Path, int]:
-    """The folder of the checkpoints, and the step to go on from."""
-    resume = resumes(out, resume)
-    folder = open_run_folder(out, resume=resume, writes=run.world.is_main)
-    first = run.restore(resume_checkpoint(folder, writes=run.world.is_main)) if resume else 0
-    run.world.check_equal("the step to go on from", first)
-    return folder, first
-
-
 def _check_fit(model: GPT, data: Dataset, validation: Dataset | None) -> None:
     for name, split in (("training", data), ("validation", validation)):
         if split is None:
@@ -169,9 +162,14 @@ def _check_fit(model: GPT, data: Dataset, validation: Dataset | None) -> None:
             )
 
 
-def _open_history(folder: Path | None, first: int) -> History:
-    if folder is None:
+def _open_history(folder: RunFolder | None, first: int) -> History:
+    if folder is None or not folder.writes:
         return History()
-    log = folder.parent / "log.jsonl"
-    rows = History.read(log, before=first).rows if first and log.exists() else []
-    return History(rows, log)
+    rows = History.read(folder.log, before=first).rows if first and folder.log.exists() else []
+    return History(rows, folder.log)
+
+
+def _open_loggers(loggers: Iterable[Logger], config: TrainConfig, folder: RunFolder | None, world: World) -> Loggers:
+    if not world.is_main:
+        return Loggers(())
+    return Loggers([*loggers, *([TensorBoardLogger(folder.path)] if config.tensorboard and folder is not None else [])])

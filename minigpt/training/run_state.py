@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from minigpt.model import GPT, GPTConfig
+from minigpt.settings import to_object
 from minigpt.text import Dataset, Tokenizer
 from minigpt.training.averaging import WeightAverage
 from minigpt.training.config import TrainConfig, check_same_run
@@ -154,8 +155,8 @@ class RunState:
 
     def _description(self) -> dict[str, object]:
         return {
-            "model_config": dataclasses.asdict(self.model.config),
-            "train_config": dataclasses.asdict(self.config),
+            "model_config": to_object(self.model.config),
+            "train_config": to_object(self.config),
             "tokenizer": None if self.tokenizer is None else self.tokenizer.to_json(),
             "data": {"fingerprint": self.data.fingerprint},
         }

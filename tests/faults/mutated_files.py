@@ -230,7 +230,7 @@ def planted(folder, kinds=tuple(DUMPS)):
     """
     marker, out, counts, failures = folder / "executed", folder / "run", Counter(), []
     source = saved(folder / "whole")
-    config = RunConfig(corpus="tiny-world", out=out)
+    config = RunConfig.of(corpus="tiny-world", out=out)
     for kind in kinds:
         for place in [*FILES, "data.pkl", "model.pt", "../../run.json", "../../log.jsonl", *PREPARED, "tokenizer.json"]:
             shutil.rmtree(out, ignore_errors=True)

@@ -29,14 +29,15 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def config(folder, tmp_path):
+def make_config(folder, tmp_path):
     (tmp_path / "my.txt").write_text("\n\n".join(DOCUMENTS))
     places = {"text": tmp_path / "my.txt", "from_pretrained": folder, "out": tmp_path / "run"}
-    return RunConfig(recipe="as-written", **places, device="cpu")
+    return lambda **changes: RunConfig.of(**{"recipe": "as-written", **places, "device": "cpu", **changes})
 
 
-def changed(config, **changes):
-    return RunConfig(**{**vars(config), **changes})
+@pytest.fixture
+def config(make_config):
+    return make_config()
 
 
 def texts(data, step):
@@ -73,7 +74,7 @@ def test_the_losses_are_those_of_the_script_at_every_step(config, folder):
         """The whole text that a row begins, so that their tokenizer has to cut it."""
         return next(text for text in ended if text.startswith(start))
 
-    batches = [[uncut(text) for text in texts(run.data, step)] for step in range(run.config.steps)]
+    batches = [[uncut(text) for text in texts(run.data, step)] for step in range(run.config.training.steps)]
     assert [len(batch) for batch in batches] == [32, 4] * 10
     assert max(len(TOKENIZER.encode(text)) for text in DOCUMENTS) > CONTEXT_LENGTH
     theirs = torch.tensor(list(losses_of_the_script(folder, batches)))
@@ -85,13 +86,13 @@ def test_the_losses_are_those_of_the_script_at_every_step(config, folder):
 def test_ten_epochs_become_steps_that_the_run_file_keeps(config):
     run = mg.prepare_run(config)
     assert (run.data.n_rows, run.validation.n_rows) == (36, 4)
-    assert run.config.steps == 10 * math.ceil(36 / 32)
-    assert mg.prepare_run(changed(config, batch_size=5)).config.steps == 10 * math.ceil(36 / 5)
-    assert mg.prepare_run(changed(config, steps=3)).config.steps == 3
+    assert run.config.training.steps == 10 * math.ceil(36 / 32)
+    assert mg.prepare_run(config.changed(batch_size=5)).config.training.steps == 10 * math.ceil(36 / 5)
+    assert mg.prepare_run(config.changed(steps=3)).config.training.steps == 3
 
 
 def test_a_resumed_run_ends_where_the_uninterrupted_one_does(config, tmp_path):
-    whole = mg.start_run(changed(config, steps=4, checkpoint_every=2), progress=False)
+    whole = mg.start_run(config.changed(steps=4, checkpoint_every=2), progress=False)
     first = config.out / "checkpoints" / "step-00000002"
     assert first.is_dir()
     (config.out / "checkpoints" / "step-00000004").rename(tmp_path / "put-aside")
@@ -107,36 +108,40 @@ def test_the_first_step_starts_from_the_weights_and_the_tokenizer_of_the_folder(
     assert run.tokenizer.encode(DOCUMENTS[0]) == TOKENIZER.encode(DOCUMENTS[0])
 
 
-def test_the_other_recipe_trains_a_pretrained_model_on_one_long_text_with_its_dropout(config):
-    run = mg.prepare_run(changed(config, recipe="gpt2", context_length=10))
+def test_the_other_recipe_trains_a_pretrained_model_on_one_long_text_with_its_dropout(config, make_config):
+    run = mg.prepare_run(make_config(recipe="gpt2", context_length=10))
     assert run.data.n_tokens > 300 and run.data.context_length == 10
     assert (run.model.config.context_length, run.model.config.dropout) == (CONTEXT_LENGTH, 0.1)
     assert mg.prepare_run(config).model.config.dropout == 0
-    assert mg.prepare_run(changed(config, dropout=0.5)).model.config.dropout == 0.5
+    assert mg.prepare_run(config.changed(dropout=0.5)).model.config.dropout == 0.5
 
 
-def test_without_a_folder_it_starts_from_a_preset_with_the_tokenizer_of_gpt2(config):
-    run = mg.prepare_run(changed(config, from_pretrained=None))
+def test_without_a_folder_it_starts_from_a_preset_with_the_tokenizer_of_gpt2(make_config):
+    run = mg.prepare_run(make_config(from_pretrained=None))
     assert run.tokenizer.name == "tiktoken:gpt2"
-    assert run.model.config == mg.GPTConfig.preset("nano", vocab_size=50257)
+    assert run.model.config == mg.GPTConfig.preset("nano", vocab_size=50257).resolved()
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"recipe": "fast"}, r"the model in .*gpt2 has parts of its own, so norm='rms', position=.* can't be chosen"),
-        ({"data": "shards"}, "recipe='as-written' reads documents, and shards holds one long text"),
+        (
+            {"recipe": "fast"},
+            r"the model in .*gpt2 has parts of its own, so position='rope-half', norm='rms', .* can't be",
+        ),
+        ({"preset": "nano"}, r"the model in .*gpt2 has a size of its own, so preset='nano' can't be chosen"),
+        ({"data": "shards"}, "documents=True reads a text, and shards holds one long row of tokens; give a text"),
         ({"from_pretrained": "openai/gpt2"}, "openai/gpt2 is not a folder; nothing is downloaded here"),
     ],
 )
-def test_settings_that_contradict_each_other_are_refused(config, changes, message):
+def test_settings_that_contradict_each_other_are_refused(make_config, changes, message):
     with pytest.raises(ValueError, match=message):
-        mg.prepare_run(changed(config, **changes))
+        mg.prepare_run(make_config(**changes))
 
 
 def test_rows_longer_than_the_context_of_the_pretrained_model_are_refused(config):
     with pytest.raises(ValueError, match="context_length=64, the model takes 16"):
-        mg.start_run(changed(config, context_length=64), progress=False)
+        mg.start_run(config.changed(context_length=64), progress=False)
 
 
 def test_the_command_trains_on_a_folder_samples_and_evaluates(config, folder, tmp_path, capsys):
@@ -149,7 +154,7 @@ def test_the_command_trains_on_a_folder_samples_and_evaluates(config, folder, tm
     printed = capsys.readouterr().out
     assert "text:  10 documents to learn from, 2 documents" in printed and "10 steps of 32 sequences" in printed
     saved = json.loads((tmp_path / "run" / "run.json").read_text())
-    assert (saved["steps"], saved["from_pretrained"]) == (10, str(folder))
+    assert (saved["training"]["steps"], saved["source"]["from_pretrained"]) == (10, str(folder))
     main(["sample", out, "--prompt", "document", "--max-new-tokens", "3"])
     main(["eval", out])
     loss = float(printed.partition("validation split: ")[2].split()[0])

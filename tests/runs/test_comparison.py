@@ -5,7 +5,7 @@ import pytest
 
 import minigpt as mg
 from minigpt.runs import Comparison, RunConfig, Trial
-from minigpt.runs.comparison import NO_STRATEGY
+from minigpt.runs.comparison import comparable
 from minigpt.training import TrainConfig
 
 TEXT = "the cat sat on the mat, and the dog sat on the log. " * 40
@@ -14,7 +14,7 @@ TEXT = "the cat sat on the mat, and the dog sat on the log. " * 40
 @pytest.fixture
 def config(tmp_path):
     (tmp_path / "text.txt").write_text(TEXT)
-    return RunConfig(text=tmp_path / "text.txt", steps=8, batch_size=4, context_length=8, device="cpu")
+    return RunConfig.of(text=tmp_path / "text.txt", steps=8, batch_size=4, context_length=8, device="cpu")
 
 
 def compare(switches, config, **options):
@@ -25,13 +25,13 @@ def test_a_trial_is_the_run_that_its_configuration_describes(config, tmp_path):
     comparison = compare({"optimizer": ["lion"], "learning_rate": [0.002]}, config, seeds=2)
     trials = comparison.trials["optimizer=lion, learning_rate=0.002"]
     for seed, trial in enumerate(trials):
-        alone = dataclasses.replace(config, optimizer="lion", learning_rate=0.002, seed=seed, out=tmp_path / str(seed))
+        alone = config.changed(optimizer="lion", learning_rate=0.002, seed=seed, out=tmp_path / str(seed))
         assert mg.start_run(alone, progress=False).history.validation_loss == trial.loss
     assert trials[0].loss != trials[1].loss
 
 
 def test_several_switches_are_combined_in_every_way(config):
-    comparison = compare({"optimizer": ["adamw", "sgd"], "ema": [0.0, 0.5]}, dataclasses.replace(config, steps=1))
+    comparison = compare({"optimizer": ["adamw", "sgd"], "ema": [0.0, 0.5]}, config.changed(steps=1))
     assert list(comparison.trials) == [
         "optimizer=adamw, ema=0.0",
         "optimizer=adamw, ema=0.5",
@@ -96,12 +96,14 @@ def test_the_plot_has_the_mean_of_each_strategy_and_the_floor(known):
     [
         (
             {"corpus": ["a", "b"]},
-            "'corpus' is nothing that can be compared; choose from preset, recipe, context_length",
+            "'corpus' can't be compared; choose from preset, recipe, context_length, d_model",
         ),
-        ({"seed": [0, 1]}, "'seed' is nothing that can be compared"),
-        ({"colour": ["red"]}, "'colour' is nothing that can be compared"),
+        ({"seed": [0, 1]}, "'seed' can't be compared"),
+        ({"colour": ["red"]}, "'colour' can't be compared"),
+        ({"positon": ["alibi"]}, "'positon' can't be compared; did you mean position?"),
+        ({"eval_every": [1, 2]}, "'eval_every' can't be compared"),
         ({"optimizer": []}, "optimizer has no values"),
-        ({"recipe": ["gpt2", "as-written"]}, "recipe='as-written' reads the text otherwise"),
+        ({"recipe": ["gpt2", "as-written"]}, "recipe='as-written' reads the text in another way"),
         ({"optimizer": ["adamw", "best"]}, "optimizer='best' is unknown; choose one of sgd"),
         ({"init_std": [-1.0]}, "init_std=-1.0 must be"),
         ({}, "nothing to compare"),
@@ -118,11 +120,29 @@ def test_seeds_must_be_at_least_one(config):
         compare({"optimizer": ["adamw"]}, config, seeds=0)
 
 
-def test_every_setting_that_decides_the_training_can_be_compared():
-    run, training = ({field.name for field in dataclasses.fields(config)} for config in (RunConfig, TrainConfig))
+def test_every_setting_that_decides_the_weights_or_the_speed_can_be_compared():
+    model, training = ({field.name for field in dataclasses.fields(part)} for part in (mg.GPTConfig, TrainConfig))
     kept = {"seed", "eval_every", "checkpoint_every", "keep_checkpoints", "background_saves", "sharded_checkpoints"}
-    assert training - kept - {"strategy"} <= run - NO_STRATEGY
-    assert run >= NO_STRATEGY
+    expected = {"preset", "recipe", *model, *(training - kept - {"strategy", "tensorboard"})}
+    assert set(comparable()) == expected - {"vocab_size"}
+
+
+def test_a_field_of_the_model_a_preset_and_a_recipe_can_be_compared(config):
+    comparison = compare({"position": ["learned", "alibi"], "recipe": ["gpt2", "fast"]}, config.changed(steps=1))
+    losses = {name: trial.loss for name, (trial,) in comparison.trials.items()}
+    assert len(set(losses.values())) == 4
+    sizes = compare({"preset": ["nano", "llama-tiny"], "n_layers": [1], "context_length": [8]}, config.changed(steps=1))
+    assert len({trial.loss for (trial,) in sizes.trials.values()}) == 2
+
+
+def test_rates_that_follow_a_rule_follow_each_strategy(config, monkeypatch):
+    seen = []
+    monkeypatch.setitem(
+        mg.compare.__globals__, "_trial", lambda plan, *_: seen.append(plan.training) or Trial(loss=1.0)
+    )
+    compare({"d_model": [64, 128], "optimizer": ["adamw", "muon"]}, config)
+    assert [training.learning_rate for training in seen] == [0.004, 0.032, 0.002, 0.016]
+    assert [training.final_learning_rate for training in seen] == [0.0004, 0.0032, 0.0002, 0.0016]
 
 
 def test_a_spread_of_a_strategy_that_diverged_is_no_number():

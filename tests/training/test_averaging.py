@@ -91,7 +91,7 @@ def test_a_resumed_run_ends_bitwise_where_the_uninterrupted_one_does(make_model,
 def test_what_is_loaded_from_a_run_is_the_average(tmp_path):
     (tmp_path / "text.txt").write_text("the cat sat on the mat. " * 40)
     settings = {"text": tmp_path / "text.txt", "steps": 4, "batch_size": 2, "context_length": 8, "device": "cpu"}
-    run = mg.start_run(RunConfig(**settings, ema=0.7, out=tmp_path / "run"), progress=False)
-    plain = mg.start_run(RunConfig(**settings, out=tmp_path / "plain"), progress=False)
+    run = mg.start_run(RunConfig.of(**settings, ema=0.7, out=tmp_path / "run"), progress=False)
+    plain = mg.start_run(RunConfig.of(**settings, out=tmp_path / "plain"), progress=False)
     model, _ = mg.load_model(tmp_path / "run")
     assert weights(model).equal(weights(run.model)) and not weights(model).equal(weights(plain.model))

@@ -13,6 +13,7 @@ from typing import Self
 from minigpt.training.config import TrainConfig
 from minigpt.training.run_state import RunState
 from minigpt.training.storage.checkpoint import save_checkpoint
+from minigpt.training.storage.run_folder import RunFolder
 from minigpt.training.storage.sharded import save_sharded
 
 
@@ -20,12 +21,12 @@ class Saver:
     """Writes the checkpoints of a run.
 
     Args:
-        folder: of the checkpoints; ``None`` saves nothing.
+        folder: of the run; ``None`` saves nothing.
         config: says when, how many to keep, and whether in the background.
     """
 
-    def __init__(self, folder: Path | None, config: TrainConfig) -> None:
-        self.folder, self.config = folder, config
+    def __init__(self, folder: RunFolder | None, config: TrainConfig) -> None:
+        self.folder, self.config = None if folder is None else folder.checkpoints, config
         self._writer = ThreadPoolExecutor(1, "checkpoint")  # starts its thread at the first save in the background
         self._under_way: Future[Path] | None = None
         self._saved = -1

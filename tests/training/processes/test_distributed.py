@@ -13,7 +13,7 @@ import minigpt as mg
 from minigpt.training import OPTIMIZERS, load_checkpoint
 from minigpt.training.processes import distributed
 from minigpt.training.processes.distributed import World, join_world
-from minigpt.training.storage.checkpoint import resumes
+from minigpt.training.storage.run_folder import RunFolder
 
 STRATEGIES = ("ddp", "fsdp")
 LARGEST_DIFFERENCE = 1e-5  # nats per token: sums in another order
@@ -176,15 +176,17 @@ def test_without_torchrun_the_world_is_one_process():
 
 @pytest.mark.parametrize("restarts", ["0", "1"])
 @pytest.mark.parametrize("has_checkpoint", [False, True])
-def test_a_run_goes_on_if_asked_or_if_torchrun_restarted_it(tmp_path, monkeypatch, has_checkpoint, restarts):
+def test_a_run_is_resumed_if_asked_or_if_torchrun_restarted_it(tmp_path, monkeypatch, has_checkpoint, restarts):
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", restarts)
     if has_checkpoint:
         (tmp_path / "checkpoints" / "step-00000005").mkdir(parents=True)
-    assert resumes(tmp_path, True)
-    assert resumes(tmp_path, "auto") == has_checkpoint
-    assert resumes(tmp_path, False) == (has_checkpoint and restarts == "1")
-    with pytest.raises(ValueError, match="resume='always' must be True, False or 'auto'"):
-        resumes(tmp_path, "always")
+    assert RunFolder.open(tmp_path, True).resumes
+    assert RunFolder.open(tmp_path, "auto").resumes == has_checkpoint
+    if has_checkpoint and restarts == "0":
+        with pytest.raises(ValueError, match="already holds a run"):
+            RunFolder.open(tmp_path, False)
+    else:
+        assert RunFolder.open(tmp_path, False).resumes == has_checkpoint
 
 
 def test_each_process_of_a_machine_takes_a_gpu_of_its_own(monkeypatch):

@@ -62,8 +62,8 @@ def test_a_run_with_tensorboard_writes_beside_its_log(tmp_path):
     pytest.importorskip("tensorboard", reason='needs the extra "log"')
     (tmp_path / "text.txt").write_text("the cat sat on the mat. " * 50)
     out = tmp_path / "run"
-    config = RunConfig(text=tmp_path / "text.txt", steps=2, batch_size=2, context_length=8, device="cpu", out=out)
-    mg.start_run(RunConfig(**{**vars(config), "tensorboard": True}), progress=False)
+    config = RunConfig.of(text=tmp_path / "text.txt", steps=2, batch_size=2, context_length=8, device="cpu", out=out)
+    mg.start_run(config.changed(tensorboard=True), progress=False)
     assert {"loss", "validation_loss", "learning_rate"} <= set(scalars(out))
     assert (out / "log.jsonl").exists()
 

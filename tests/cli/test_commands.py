@@ -4,7 +4,6 @@ import shlex
 import subprocess
 import sys
 from importlib import import_module
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +11,6 @@ import minigpt as mg
 from minigpt.checks import CHECKS
 from minigpt.cli import COMMANDS, main
 from minigpt.cli.compare import parse_switch
-from minigpt.cli.train import Train
 
 TEXT = "the cat sat on the mat, and the dog sat on the log. " * 40
 
@@ -195,7 +193,8 @@ def test_prepare_then_train_on_the_shards(tmp_path, capsys):
     assert "next: minigpt train --data" in capsys.readouterr().out
     run = str(tmp_path / "run")
     main(["train", "--data", str(tmp_path / "data"), "--out", run, "--steps", "1", "--context-length", "8"])
-    assert json.loads((tmp_path / "run" / "run.json").read_text())["data"] == str(tmp_path / "data")
+    saved = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert saved["source"]["data"] == str(tmp_path / "data")
 
 
 def test_tokenizer_trains_saves_and_shows_the_pieces(tmp_path, capsys):
@@ -248,17 +247,6 @@ def test_every_command_explains_itself(command, capsys):
     assert "None" not in printed
 
 
-def test_what_is_left_to_the_recipe_can_be_set_and_left_to_it_again(monkeypatch, capsys):
-    seen = []
-    monkeypatch.setattr(Train, "__call__", lambda run: seen.append(run))
-    main(["train", "--steps", "7", "--text", "a.txt", "--learning-rate", "None"])
-    [run] = seen
-    assert (run.steps, run.text, run.learning_rate) == (7, Path("a.txt"), None)
-    with pytest.raises(SystemExit):
-        main(["train", "--steps", "few"])
-    assert "invalid literal for int() with base 10: 'few'" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -266,6 +254,11 @@ def test_what_is_left_to_the_recipe_can_be_set_and_left_to_it_again(monkeypatch,
         (["train", "--corpus", "bible"], "bible"),
         (["train", "--preset", "huge"], "preset='huge' is unknown; choose one of nano"),
         (["train", "--recipe", "best"], "recipe='best' is unknown"),
+        (["train", "--n-heads", "7"], "d_model=128 must be divisible by n_heads=7; try d_model=126"),
+        (["train", "--config", "nowhere.json"], "nowhere.json can't be read"),
+        (["train", "--resume"], "runs/default holds no run"),
+        (["info", "nowhere"], "nowhere holds no run"),
+        (["runs", "nowhere"], "nowhere is not a folder"),
         (["train", "--steps", "0"], "steps=0 must be a finite number of at least 1"),
         (["train", "--device", "cuda:97", "--steps", "1"], "device='cuda:97' is not on this machine"),
         (["equations", "sofmax"], "no equation 'sofmax'; did you mean softmax"),
@@ -310,7 +303,7 @@ def test_compare_prints_a_table_and_keeps_the_figures_and_the_plot(tmp_path, cap
     monkeypatch.chdir(tmp_path)
     (tmp_path / "text.txt").write_text(TEXT)
     words = ["compare", "optimizer=adamw,muon", "--seeds", "2", "--steps", "2", "--text", "text.txt", "--device", "cpu"]
-    main([*words, "--also", "context-length=8", "batch_size=2"])
+    main([*words, "--context-length", "8", "--batch-size=2"])
     printed = capsys.readouterr().out
     assert re.search(r"optimizer=adamw +\d\.\d{4} ± \d\.\d{4} +[\d,]+", printed)
     saved = json.loads((tmp_path / "runs" / "compare" / "compare.json").read_text())
@@ -325,6 +318,11 @@ def test_compare_prints_a_table_and_keeps_the_figures_and_the_plot(tmp_path, cap
         ("warmup-steps=0,none", [0, None]),
         ("compile=true,false", [True, False]),
         ("optimizer=adamw,muon", ["adamw", "muon"]),
+        ("position=learned,rope-half", ["learned", "rope-half"]),
+        ("n-layers=1,2", [1, 2]),
+        ("window=none,16", [None, 16]),
+        ("dropout=0,0.5", [0.0, 0.5]),
+        ("preset=nano,micro", ["nano", "micro"]),
     ],
 )
 def test_a_switch_has_the_types_of_its_setting(text, values):
@@ -334,9 +332,11 @@ def test_a_switch_has_the_types_of_its_setting(text, values):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("adamw,muon", "is no setting with its values; write NAME=VALUE,VALUE"),
-        ("colour=red", "is no setting with its values"),
-        ("steps=many", "steps=many does not fit; expected int or none"),
+        ("adamw,muon", "is not a setting with values; write NAME=VALUE,VALUE"),
+        ("colour=red", "'colour' can't be compared"),
+        ("corpus=a,b", "'corpus' can't be compared"),
+        ("steps=many", "steps=many does not fit; expected int"),
+        ("window=wide", "window=wide does not fit; expected int or none"),
         ("compile=maybe", "compile=maybe does not fit; expected bool"),
     ],
 )

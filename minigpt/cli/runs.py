@@ -1,0 +1,54 @@
+"""Commands that look at run folders: `minigpt runs` and `minigpt info`."""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from minigpt.runs.summary import RunSummary, list_runs, table_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runs:
+    """List the runs below a folder: text, shape, steps, loss and when.
+
+    Attributes:
+        folder: folder that holds run folders.
+        json: print the figures as JSON, and nothing else.
+    """
+
+    folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER")] = Path("runs")
+    json: bool = False
+
+    def __call__(self) -> None:
+        """Print a line for each; what can't be read is said on stderr."""
+        found, wrong = list_runs(self.folder)
+        if self.json:
+            print(json.dumps([run.to_object() for run in found], indent=1))
+        elif found:
+            print(table_of(found))
+        else:
+            print(f"no runs in {self.folder}; start one with: minigpt train --out {self.folder / 'first'}")
+        for message in wrong:
+            print(f"minigpt: {message}", file=sys.stderr)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Info:
+    """Show a run: its settings, how far it is, and its losses.
+
+    Attributes:
+        out: run folder.
+        json: print the figures as JSON, and nothing else.
+    """
+
+    out: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
+    json: bool = False
+
+    def __call__(self) -> None:
+        """Print it."""
+        summary = RunSummary.of(self.out)
+        print(json.dumps(summary.to_object(), indent=1) if self.json else summary)

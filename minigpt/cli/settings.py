@@ -1,0 +1,157 @@
+"""How the command line sets a configuration, in two stages.
+
+::
+
+    --preset --recipe --task --config --resume ──> filled RunConfig ──> tyro, with that as its default ──> RunConfig
+
+The first stage reads a few words and judges nothing; the second reads all of them again, so every mistake gets its
+message, and ``--help`` shows the values that are really used.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import tyro
+
+from minigpt.runs import RunConfig
+from minigpt.runs.config import PARTS
+from minigpt.runs.written import read_settings
+from minigpt.settings import kinds, rule_of
+
+FILLERS = ("preset", "recipe", "task", "from_pretrained", "config", "steps")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """Start: where the settings come from; what is typed wins over them.
+
+    Attributes:
+        preset: size of the model: nano, micro, gpt2, gpt2-medium, gpt2-large, gpt2-xl or llama-tiny (default: nano).
+        recipe: parts and settings that go together: gpt2, fast, as-written, or those of a task, which are named after
+            it (default: those of the task, or gpt2).
+        config: JSON or TOML file of settings, such as the run.json of a run folder.
+    """
+
+    preset: Annotated[str | None, tyro.conf.arg(help_behavior_hint="")] = None
+    recipe: Annotated[str | None, tyro.conf.arg(help_behavior_hint="")] = None
+    config: Path | None = None
+
+
+class RefusedError(Exception):
+    """A setting that does not fit; not a ValueError, which tyro would show in a box of its own."""
+
+
+def start_from(words: Sequence[str], **fixed: Any) -> tuple[Start, RunConfig]:
+    """The filled configuration that the words start from.
+
+    Args:
+        words: of the command line.
+        fixed: settings that this command has in place of the recipe's.
+
+    Raises:
+        ValueError: if the preset, the recipe or the file can't be used.
+    """
+    said = {name: value for name, value in said_in(words, FILLERS).items() if value.lower() != "none"}
+    start = Start(
+        preset=said.get("preset"),
+        recipe=said.get("recipe"),
+        config=Path(said["config"]) if "config" in said else None,
+    )
+    table = {} if start.config is None else read_settings(start.config)
+    names = {name: said.get(name) or table.pop(name, None) for name in ("preset", "recipe")}
+    source = table.get("source", {})
+    names |= {name: said.get(name) or source.get(name) for name in ("task", "from_pretrained")}
+    config = RunConfig.of(**{name: value for name, value in {**fixed, **names}.items() if value is not None})
+    if "steps" in said:  # epochs are another way to say how many
+        config = config.changed(epochs=None)
+    try:
+        return start, config.overlaid(table)
+    except ValueError as error:
+        raise ValueError(f"{start.config} can't be used: {error}") from None
+
+
+def said_in(words: Sequence[str], names: Sequence[str]) -> dict[str, str]:
+    """The values of some options among the words, as text; "" where a value is missing."""
+    found = {}
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        name, equals, value = word.removeprefix("--").partition("=")
+        if word.startswith("--") and (key := name.replace("-", "_")) in names:
+            found[key] = value if equals else "" if following.startswith("--") else following
+    return found
+
+
+def registry(shown: RunConfig | None = None) -> tyro.constructors.ConstructorRegistry:
+    """How tyro reads and shows our types.
+
+    Args:
+        shown: the configuration whose rules are shown with their values.
+    """
+    rules = tyro.constructors.ConstructorRegistry()
+    rules.primitive_rule(_optional)
+    rules.struct_rule(_Parts(RunConfig() if shown is None else shown))
+    return rules
+
+
+def _optional(info: tyro.constructors.PrimitiveTypeInfo) -> Any:
+    """``int | None`` is shown as an INT whose default may be "none", which can be written, too."""
+    kinds = get_args(info.type)
+    if len(kinds) != 2 or kinds[1] is not type(None):
+        return None
+    given = tyro.constructors.ConstructorRegistry.get_primitive_spec(
+        tyro.constructors.PrimitiveTypeInfo.make(kinds[0], info.markers)
+    )
+    if not isinstance(given, tyro.constructors.PrimitiveConstructorSpec):
+        return None
+    return dataclasses.replace(
+        given,
+        choices=None if given.choices is None else (*given.choices, "none"),
+        instance_from_str=lambda words: None if words in (["none"], ["None"]) else given.instance_from_str(words),
+        is_instance=lambda value: value is None or given.is_instance(value),
+        str_from_instance=lambda value: ["none"] if value is None else given.str_from_instance(value),
+    )
+
+
+class _Parts:
+    """The rule for the parts of a configuration: shows what a rule gives, and hides the vocabulary's size."""
+
+    def __init__(self, shown: RunConfig) -> None:
+        self.plan, self.busy = shown.resolved() if shown.source.from_pretrained is None else shown, False
+
+    def __call__(self, info: tyro.constructors.StructTypeInfo) -> tyro.constructors.StructConstructorSpec | None:
+        name = next((name for name, part in PARTS.items() if info.type is part), None)
+        if name is None or self.busy:
+            return None
+        self.busy = True  # the next call asks for tyro's own rule
+        try:
+            spec = tyro.constructors.ConstructorRegistry.get_struct_spec(info)
+        finally:
+            self.busy = False
+        assert isinstance(spec, tyro.constructors.StructConstructorSpec)
+        fields = tuple(self._shown(name, field) for field in spec.fields)
+        return dataclasses.replace(spec, instantiate=_refusing(spec.instantiate), fields=fields)
+
+    def _shown(self, part: str, field: tyro.constructors.StructFieldSpec) -> tyro.constructors.StructFieldSpec:
+        kind: Any = kinds(PARTS[part])[field.name]
+        if field.name == "vocab_size":  # it is the tokenizer's
+            kind = Annotated[kind, tyro.conf.Suppress]
+        rule = rule_of(PARTS[part], field.name)
+        value = getattr(getattr(self.plan, part), field.name)
+        if rule is not None and field.default is None and value is not None:
+            number = f"{value:.4g}" if isinstance(value, float) else str(value)
+            kind = Annotated[kind, tyro.conf.arg(help_behavior_hint=f"(default: {rule.formula} = {number})")]
+        elif field.default is None and "(default:" in str(field.helptext):  # the docstring says what none means
+            kind = Annotated[kind, tyro.conf.arg(help_behavior_hint="")]
+        return dataclasses.replace(field, type=kind)
+
+
+def _refusing(instantiate: Any) -> Any:
+    def checked(**fields: Any) -> Any:
+        try:
+            return instantiate(**fields)
+        except ValueError as error:
+            raise RefusedError(str(error)) from None
+
+    return checked

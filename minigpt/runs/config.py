@@ -1,0 +1,184 @@
+"""One configuration of a run: what to read, which model, how it is trained, and where the run is kept.
+
+::
+
+    preset, recipe ──> what is set ──> RunConfig ──> resolved: vocabulary, steps and rules ──> run.json
+
+No field is declared here twice: the parts are :class:`Source`, :class:`minigpt.GPTConfig` and
+:class:`minigpt.TrainConfig`. A preset and a recipe fill their fields; a field that follows a rule stays ``None`` until
+the configuration is resolved.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from minigpt.model import GPTConfig
+from minigpt.pretrained import pretrained_config
+from minigpt.pretrained.weights import read_object
+from minigpt.runs.recipes import DEFAULT, RECIPES
+from minigpt.runs.recipes import recipe as recipe_of
+from minigpt.runs.source import Source
+from minigpt.settings import check_types, kinds, nearest, overlaid, to_object
+from minigpt.text.tinyworld import task_of
+from minigpt.training import TrainConfig
+
+FORMAT = 2  # of run.json
+RUN_FILE = "run.json"
+PARTS = {"source": Source, "model": GPTConfig, "training": TrainConfig}
+# What may be chosen of a pretrained model: shorter rows leave it as it is.
+FREE_OF_PRETRAINED = ("context_length", "dropout", "attention", "vocab_size", "initialisation", "init_std")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """What to train, on what, and how.
+
+    :meth:`of` makes one from plain keywords, a preset and a recipe.
+
+    Attributes:
+        source: what to read, and how it becomes tokens.
+        model: the shape and the parts of the GPT; its vocabulary is that of the tokenizer when the run is prepared.
+        training: how it is trained.
+        out: run folder.
+    """
+
+    source: Source = field(default_factory=Source)
+    model: GPTConfig = field(default_factory=lambda: GPTConfig.preset("nano"))
+    training: TrainConfig = field(default_factory=lambda: TrainConfig(**RECIPES[DEFAULT].training))
+    out: Path = Path("runs/default")
+
+    def __post_init__(self) -> None:
+        check_types(self)
+
+    @classmethod
+    def of(cls, *, preset: str | None = None, recipe: str | None = None, **settings: Any) -> Self:
+        """The configuration of a preset and a recipe, with any field of any part changed.
+
+        For example ``RunConfig.of(recipe="fast", text="my.txt", n_layers=6, steps=500)``.
+
+        Args:
+            preset: size of the model: "nano", "micro", "gpt2", …; ``None`` means "nano".
+            recipe: the parts and settings that go together; ``None`` means those of the task, or of "gpt2".
+            settings: fields of the source, the model, the training, and ``out``; they win over preset and recipe.
+
+        Raises:
+            ValueError: if a name or a value is unknown, or the values do not fit each other.
+        """
+        given, task = _by_part(settings), settings.get("task")
+        if task is not None:
+            task_of(task)
+        chosen = recipe_of(recipe or task or DEFAULT)
+        parts = dict(chosen.model) if recipe or task else {}
+        pretrained = settings.get("from_pretrained")
+        if pretrained is not None and preset is not None:
+            raise ValueError(f"the model in {pretrained} has a size of its own, so preset={preset!r} can't be chosen")
+        shape = GPTConfig.preset(preset or "nano") if pretrained is None else pretrained_config(pretrained)
+        source = dict(chosen.source) | ({} if pretrained is None else {"tokenizer": None})
+        return cls(
+            source=Source(**source | given["source"]),
+            model=dataclasses.replace(shape, **parts | given["model"]),
+            training=TrainConfig(**dict(chosen.training) | given["training"]),
+            **given["out"],
+        )
+
+    def changed(self, **settings: Any) -> Self:
+        """A copy with fields of any part changed.
+
+        Raises:
+            ValueError: as :meth:`of`.
+        """
+        given = _by_part(settings)
+        parts = {name: dataclasses.replace(getattr(self, name), **given[name]) for name in PARTS if given[name]}
+        return dataclasses.replace(self, **parts, **given["out"])
+
+    def overlaid(self, table: Mapping[str, Any]) -> Self:
+        """A copy with the values of a JSON or TOML object, whose parts are "source", "model" and "training".
+
+        Raises:
+            ValueError: naming the field that is unknown or has a value of another type, or the format.
+        """
+        found = table.get("format", FORMAT)
+        if found != FORMAT:
+            age = "an older" if isinstance(found, int) and found < FORMAT else "a newer"
+            raise ValueError(
+                f"it has format {str(found)[:20]}, {age} one than the {FORMAT} that this minigpt reads; use the "
+                "version of minigpt that wrote it, or start a new run"
+            )
+        return overlaid(self, {name: value for name, value in table.items() if name != "format"})
+
+    def resolved(self, *, vocab_size: int | None = None, steps: int | None = None) -> Self:
+        """The plan: the tokenizer's vocabulary, the steps of the epochs, and a value for each rule.
+
+        Args:
+            vocab_size: V of the tokenizer; ``None`` keeps the model's, and so does a pretrained model.
+            steps: number of updates that the epochs come to; ``None`` keeps the training's.
+
+        Raises:
+            ValueError: if a part of a pretrained model is to be another.
+        """
+        if self.source.from_pretrained is not None:
+            _check_pretrained(self, self.source.from_pretrained)
+        model, training = self.model, self.training
+        if vocab_size is not None and self.source.from_pretrained is None:
+            model = dataclasses.replace(model, vocab_size=vocab_size)
+        if steps is not None:
+            training = dataclasses.replace(training, steps=steps)
+        return dataclasses.replace(self, model=model.resolved(), training=training.resolved(model.d_model))
+
+    def to_json(self) -> str:
+        """What ``run.json`` keeps: the parts and the format; the folder is where the file is."""
+        return json.dumps({"format": FORMAT, **{name: to_object(self)[name] for name in PARTS}}, indent=1)
+
+    @classmethod
+    def read(cls, out: Path | str) -> Self:
+        """The configuration that a run folder was started with.
+
+        Raises:
+            ValueError: if the folder holds no run, or its ``run.json`` can't be used.
+        """
+        path = Path(out) / RUN_FILE
+        if not path.is_file():
+            raise ValueError(f"{out} holds no run (there is no {path}); start one with `minigpt train --out {out}`")
+        table = read_object(path)
+        try:
+            if missing := [name for name in ("format", *PARTS) if name not in table]:
+                older = "; a run of an older minigpt can't be resumed by this one" if "format" in missing else ""
+                raise ValueError(f"it lacks {', '.join(missing)}{older}")
+            return cls(out=Path(out)).overlaid(table)
+        except ValueError as error:
+            raise ValueError(f"{path} can't be used: {error}") from None
+
+
+def part_of(name: str) -> str:
+    """The part of a :class:`RunConfig` that has a field of this name; "out" for the folder.
+
+    Raises:
+        ValueError: if there is none; it names the nearest.
+    """
+    if name == "out":
+        return name
+    for part, kind in PARTS.items():
+        if name in kinds(kind):
+            return part
+    known = [each for kind in PARTS.values() for each in kinds(kind)]
+    raise ValueError(f"{name} is not a setting{nearest(name, known)}")
+
+
+def _by_part(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    given: dict[str, dict[str, Any]] = {name: {} for name in (*PARTS, "out")}
+    for name, value in settings.items():
+        given[part_of(name)][name] = value
+    if "steps" in settings:  # epochs are another way to say how many
+        given["source"].setdefault("epochs", None)
+    return given
+
+
+def _check_pretrained(config: RunConfig, folder: Path) -> None:
+    own, wanted = (to_object(model.resolved()) for model in (pretrained_config(folder), config.model))
+    other = [f"{name}={wanted[name]!r}" for name in own if wanted[name] != own[name] and name not in FREE_OF_PRETRAINED]
+    if other:
+        raise ValueError(f"the model in {folder} has parts of its own, so {', '.join(other)} can't be chosen")

@@ -1,0 +1,138 @@
+"""What a run folder says of its run, without its weights: one run in full, or a line for each run of a folder."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from minigpt.model import GPT
+from minigpt.runs.config import PARTS, RUN_FILE, RunConfig
+from minigpt.settings import to_object
+from minigpt.training.report.history import History
+from minigpt.training.storage.checkpoint import checkpoint_folders
+
+DEPTH = 3  # folders below the one that is listed in which runs are looked for
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSummary:
+    """A run at a glance.
+
+    Attributes:
+        config: the plan that it was started with.
+        n_parameters: numbers that are trained.
+        steps_done: updates in its log.
+        loss: of the last update, in nats per token; ``None`` before the first.
+        validation_loss: the last one, in nats per token; ``None`` if there was none.
+        checkpoints: names of its checkpoints, oldest first.
+        changed: when its log last changed, in seconds since 1970.
+    """
+
+    config: RunConfig
+    n_parameters: int
+    steps_done: int
+    loss: float | None
+    validation_loss: float | None
+    checkpoints: tuple[str, ...]
+    changed: float
+
+    @classmethod
+    def of(cls, out: Path | str) -> "RunSummary":
+        """The summary of a run folder.
+
+        Raises:
+            ValueError: if the folder holds no run, or its ``run.json`` can't be used.
+        """
+        out = Path(out)
+        config, log = RunConfig.read(out), out / "log.jsonl"
+        history = History.read(log) if log.is_file() else History()
+        with torch.device("meta"):  # the shapes alone
+            n_parameters = GPT(config.model).n_parameters
+        return cls(
+            config=config,
+            n_parameters=n_parameters,
+            steps_done=0 if not history.rows else int(history.rows[-1]["step"]) + 1,
+            loss=history.rows[-1]["loss"] if history.rows else None,
+            validation_loss=history.validation_loss,
+            checkpoints=tuple(path.name for path in checkpoint_folders(out / "checkpoints")),
+            changed=(log if log.is_file() else out / RUN_FILE).stat().st_mtime,
+        )
+
+    @property
+    def text(self) -> str:
+        """What it reads, in a word."""
+        source = self.config.source
+        return str(source.task or source.data or source.text or source.corpus)
+
+    @property
+    def shape(self) -> str:
+        """Layers, width and heads, and the position scheme."""
+        model = self.config.model
+        return f"{model.n_layers} × {model.d_model}, {model.n_heads} heads, {model.position}"
+
+    def to_object(self) -> dict[str, Any]:
+        """As what JSON can hold."""
+        names = ("n_parameters", "steps_done", "loss", "validation_loss", "checkpoints", "changed")
+        return {"out": str(self.config.out), **{name: getattr(self, name) for name in names}, **_parts(self.config)}
+
+    def __str__(self) -> str:
+        training = self.config.training
+        lines = [
+            f"{self.config.out}: {self.steps_done:,} of {training.steps:,} steps, {self.n_parameters:,} parameters, "
+            f"changed {_when(self.changed)}",
+            f"loss {_number(self.loss)}, validation {_number(self.validation_loss)} nats per token; checkpoints: "
+            f"{', '.join(self.checkpoints) or 'none'}",
+        ]
+        for part, settings in _parts(self.config).items():
+            lines += ["", part, *(f"  {name:26}{_shown(value)}" for name, value in settings.items())]
+        return "\n".join(lines)
+
+
+def list_runs(folder: Path | str) -> tuple[list[RunSummary], list[str]]:
+    """The runs below a folder, the newest first, and what is wrong with those that can't be read.
+
+    Args:
+        folder: is searched three folders deep.
+
+    Raises:
+        ValueError: if there is no such folder.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is not a folder; give one that holds run folders, such as runs")
+    found, wrong = [], []
+    for path in sorted(file for depth in range(DEPTH + 1) for file in folder.glob("*/" * depth + RUN_FILE)):
+        try:
+            found.append(RunSummary.of(path.parent))
+        except ValueError as error:
+            wrong.append(str(error))
+    return sorted(found, key=lambda run: -run.changed), wrong
+
+
+def table_of(runs: list[RunSummary]) -> str:
+    """A line for each run: folder, text, shape, steps, losses and when."""
+    rows = [("run", "text", "shape", "steps", "loss", "validation", "changed")]
+    for run in runs:
+        steps = f"{run.steps_done:,} of {run.config.training.steps:,}"
+        losses = _number(run.loss), _number(run.validation_loss)
+        rows.append((str(run.config.out), run.text, run.shape, steps, *losses, _when(run.changed)))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+
+
+def _parts(config: RunConfig) -> dict[str, Any]:
+    return {name: to_object(config)[name] for name in PARTS}
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
+
+
+def _shown(value: Any) -> str:
+    return "–" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _when(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))

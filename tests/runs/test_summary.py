@@ -1,0 +1,63 @@
+import json
+import os
+
+import pytest
+
+import minigpt as mg
+from minigpt.runs import RunConfig
+from minigpt.runs.summary import RunSummary, list_runs, table_of
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    (folder / "my.txt").write_text("the cat sat on the mat. " * 40)
+    settings = {
+        "steps": 3,
+        "batch_size": 2,
+        "context_length": 8,
+        "n_layers": 1,
+        "device": "cpu",
+        "text": folder / "my.txt",
+    }
+    for place in ("a", "deeper/b"):
+        mg.start_run(RunConfig.of(**settings, out=folder / place), progress=False)
+    os.utime(folder / "a" / "log.jsonl", (0, 0))
+    return folder
+
+
+def test_a_summary_says_how_far_the_run_is_and_how_good(folder):
+    run = RunSummary.of(folder / "a")
+    model, _ = mg.load_model(folder / "a")
+    assert (run.steps_done, run.n_parameters, run.checkpoints) == (3, model.n_parameters, ("step-00000003",))
+    assert run.loss is not None and run.validation_loss is not None
+    assert run.text == str(folder / "my.txt") and run.shape == "1 × 128, 4 heads, learned"
+    assert "3 of 3 steps" in str(run) and "  learning_rate             0.002" in str(run)
+
+
+def test_a_summary_goes_to_json(folder):
+    saved = json.loads(json.dumps(RunSummary.of(folder / "a").to_object(), allow_nan=False))
+    assert saved["training"]["steps"] == saved["steps_done"] == 3 and saved["model"]["n_layers"] == 1
+
+
+def test_a_run_before_its_first_step_has_no_losses(tmp_path):
+    (tmp_path / "run.json").write_text(RunConfig.of(task="qa").to_json())
+    run = RunSummary.of(tmp_path)
+    assert (run.steps_done, run.loss, run.validation_loss, run.checkpoints, run.text) == (0, None, None, (), "qa")
+    assert "–" in str(run)
+
+
+def test_the_newest_run_comes_first_and_a_broken_one_is_named(folder, tmp_path):
+    (folder / "broken").mkdir(exist_ok=True)
+    (folder / "broken" / "run.json").write_text("{")
+    found, wrong = list_runs(folder)
+    assert [run.config.out.name for run in found] == ["b", "a"]
+    assert len(wrong) == 1 and "broken" in wrong[0]
+    head, *lines = table_of(found).splitlines()
+    assert head.split() == ["run", "text", "shape", "steps", "loss", "validation", "changed"]
+    assert "1970-01-01" in lines[1] and "3 of 3" in lines[0]
+
+
+def test_what_is_no_folder_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="nowhere is not a folder; give one that holds run folders"):
+        list_runs(tmp_path / "nowhere")
