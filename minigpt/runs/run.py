@@ -30,7 +30,8 @@ from minigpt.training.processes.distributed import is_main_process
 from minigpt.training.report.history import History
 from minigpt.training.report.loggers import Logger, TensorBoardLogger
 from minigpt.training.run_state import model_from
-from minigpt.training.storage.checkpoint import load_checkpoint, open_run_folder, resumes
+from minigpt.training.storage.loading import load_checkpoint
+from minigpt.training.storage.opening import open_run_folder, resumes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,7 +34,7 @@ from minigpt.training.run_state import RunState
 from minigpt.training.safety.guard import heed, judge
 from minigpt.training.safety.memory_advice import memory_advice
 from minigpt.training.safety.stop import StopFlag
-from minigpt.training.storage.checkpoint import open_run_folder, resume_checkpoint, resumes
+from minigpt.training.storage.opening import open_run_folder, resume_checkpoint, resumes
 from minigpt.training.storage.saver import Saver
 from minigpt.training.update import build_optimizer, set_learning_rate
 from minigpt.training.validation import split_loss

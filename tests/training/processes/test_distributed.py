@@ -13,7 +13,7 @@ import minigpt as mg
 from minigpt.training import OPTIMIZERS, load_checkpoint
 from minigpt.training.processes import distributed
 from minigpt.training.processes.distributed import World, join_world
-from minigpt.training.storage.checkpoint import resumes
+from minigpt.training.storage.opening import resumes
 
 STRATEGIES = ("ddp", "fsdp")
 LARGEST_DIFFERENCE = 1e-5  # nats per token: sums in another order
@@ -124,7 +124,7 @@ def test_a_damaged_shard_is_noticed(folder, together, tmp_path):
     data[-9] ^= 1
     shard.write_bytes(data)
     with (
-        pytest.warns(UserWarning, match=r"shard-00002.* does not match the size and sha256"),
+        pytest.warns(UserWarning, match=r"shard-00002.* does not match the sha256"),
         pytest.raises(ValueError, match="no usable checkpoint"),
     ):
         load_checkpoint(tmp_path)
