@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from minigpt.files.atomic import write_atomically
+from minigpt.files.json_object import read_object
 from minigpt.model import GPT, GPTConfig
 from minigpt.pretrained import gpt2
-from minigpt.pretrained.weights import WEIGHTS, StoredTensor, read_object, stored_tensors
+from minigpt.pretrained.weights import WEIGHTS, StoredTensor, stored_tensors
 from minigpt.text import Tokenizer
 from minigpt.text.tokenizers.bpe import END_OF_TEXT
 from minigpt.text.tokenizers.byte_pairs import ByteLevelTokenizer

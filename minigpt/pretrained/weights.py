@@ -1,12 +1,12 @@
 """The tensors of a folder: in ``model.safetensors``, or in several files with an index that says which holds what."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import safetensors
 from torch import Tensor
+
+from minigpt.files.json_object import read_object
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 
@@ -52,23 +52,6 @@ def stored_tensors(folder: Path) -> list[StoredTensor]:
         )
         raise ValueError(f"{folder / INDEX} {what} ({len(wrong)} such in all); get the folder again")
     return found
-
-
-def read_object(path: Path) -> dict[str, Any]:
-    """The JSON object in a file.
-
-    Raises:
-        ValueError: if the file is missing or holds no JSON object.
-    """
-    try:
-        value = json.loads(path.read_bytes())
-    except OSError as error:
-        raise ValueError(f"{path} can't be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise ValueError(f"{path} should hold a JSON object, found {type(value).__name__}")
-    return value
 
 
 def _tensors_in(file: Path) -> list[StoredTensor]:

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from minigpt.files.json_object import read_object
 from minigpt.model import GPTConfig
 from minigpt.pretrained import pretrained_config
-from minigpt.pretrained.weights import read_object
 from minigpt.runs.recipes import DEFAULT, RECIPES
 from minigpt.runs.recipes import recipe as recipe_of
 from minigpt.runs.source import Source

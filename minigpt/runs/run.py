@@ -26,7 +26,7 @@ from minigpt.training.processes.distributed import is_main_process
 from minigpt.training.report.history import History
 from minigpt.training.report.loggers import Logger
 from minigpt.training.run_state import model_from
-from minigpt.training.storage.checkpoint import load_checkpoint
+from minigpt.training.storage.loading import load_checkpoint
 from minigpt.training.storage.run_folder import Resume, RunFolder
 
 

@@ -11,7 +11,7 @@ from minigpt.model import GPT
 from minigpt.runs.config import PARTS, RUN_FILE, RunConfig
 from minigpt.settings import to_object
 from minigpt.training.report.history import History
-from minigpt.training.storage.checkpoint import checkpoint_folders
+from minigpt.training.storage.folders import checkpoint_folders
 
 DEPTH = 3  # folders below the one that is listed in which runs are looked for
 

@@ -4,7 +4,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from minigpt.pretrained.weights import read_object
+from minigpt.files.json_object import read_object
 
 
 def read_settings(path: Path) -> dict[str, Any]:

@@ -4,7 +4,6 @@
 checked and kept in a cache folder.
 """
 
-import hashlib
 import os
 import re
 import sys
@@ -15,6 +14,7 @@ from http.client import HTTPException
 from pathlib import Path
 
 from minigpt.files.atomic import write_atomically
+from minigpt.files.verified import sha256_of, sha256_of_file
 from minigpt.text.reading import decode_utf8
 
 SHAKESPEARE_URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
@@ -104,7 +104,7 @@ def cached_download(url: str, sha256: str, destination: Path) -> Path:
     Raises:
         ValueError: if the download fails, or gives other bytes than expected; ``destination`` is then not touched.
     """
-    if destination.is_file() and hashlib.sha256(destination.read_bytes()).hexdigest() == sha256:
+    if destination.is_file() and sha256_of_file(destination) == sha256:
         return destination
     try:
         data = _download(url, destination.name)
@@ -113,7 +113,7 @@ def cached_download(url: str, sha256: str, destination: Path) -> Path:
             f"could not download {url}: {error!r}; connect this machine to the network, "
             f"or put the file at {destination} yourself"
         ) from error
-    if (found := hashlib.sha256(data).hexdigest()) != sha256:
+    if (found := sha256_of(data)) != sha256:
         raise ValueError(
             f"{url} gave {len(data):,} bytes with SHA-256 {found}, expected {sha256}; "
             f"try again, or put the right file at {destination} yourself"

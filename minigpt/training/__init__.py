@@ -21,7 +21,9 @@ from minigpt.training.report.history import History
 from minigpt.training.report.loggers import LivePlot, Logger, TensorBoardLogger
 from minigpt.training.run_state import RunState
 from minigpt.training.schedule import SCHEDULES, warmup_constant, warmup_cosine, warmup_linear, warmup_stable_decay
-from minigpt.training.storage.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from minigpt.training.storage.checkpoint import Checkpoint
+from minigpt.training.storage.loading import load_checkpoint
+from minigpt.training.storage.whole import save_checkpoint
 from minigpt.training.validation import SplitLoss, split_loss
 
 __all__ = [

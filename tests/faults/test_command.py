@@ -11,7 +11,7 @@ import pytest
 from mutated_files import Bomb, forge_manifest
 
 from minigpt.cli import _plain_warnings, main
-from minigpt.training.storage.checkpoint import checkpoint_folders
+from minigpt.training.storage.folders import checkpoint_folders
 
 TEXT = "the cat sat on the mat, and the dog sat on the log.\n" * 40
 

@@ -4,10 +4,11 @@ import warnings
 import pytest
 from mutated_files import new_run
 from power_cut import power_cuts
+from tiny_run import TEXT, parts
 
-from minigpt.files import durable
+import minigpt as mg
+from minigpt.files import folder as module
 from minigpt.training import load_checkpoint, save_checkpoint
-from minigpt.training.storage import checkpoint as module
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux's /proc to watch the flushes")
 
@@ -35,10 +36,24 @@ def test_a_power_cut_at_any_call_leaves_the_newest_checkpoint_that_was_promised(
 
 @pytest.mark.parametrize("flush", ["file", "its folder", "the folder above"])
 def test_each_flush_is_needed(cuts, monkeypatch, flush):
-    flush_folder = durable.flush_folder
+    flush_folder = module.flush_folder
     if flush == "file":
-        monkeypatch.setattr(module, "write_through", lambda path, data: path.write_bytes(data))
+        monkeypatch.setattr(module, "flush_file", lambda path: None)
     else:
         skipped = ".tmp" if flush == "its folder" else ""
         monkeypatch.setattr(module, "flush_folder", lambda folder: folder.suffix != skipped and flush_folder(folder))
     assert cuts()[1] != []
+
+
+def test_a_power_cut_at_any_call_leaves_prepared_data_whole_or_absent(tmp_path):
+    (tmp_path / "text.txt").write_text(TEXT)
+
+    def prepare(root, step):
+        mg.prepare(tmp_path / "text.txt", parts()[0], root / f"data-{step}", workers=1, progress=False)
+
+    def prepared(root):
+        return len([mg.open_prepared(folder, verify=True) for folder in root.glob("data-*")])
+
+    counts, failures = power_cuts(tmp_path, prepare, prepared, saves=2)
+    assert counts["disks"] > 100
+    assert failures == []

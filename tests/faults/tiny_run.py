@@ -14,7 +14,7 @@ import torch
 
 import minigpt as mg
 from minigpt.training import TrainConfig
-from minigpt.training.storage.checkpoint import checkpoint_folders
+from minigpt.training.storage.folders import checkpoint_folders
 
 TEXT = "the cat sat on the mat. the dog sat on the log. " * 20
 CONFIG = TrainConfig(

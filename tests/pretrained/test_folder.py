@@ -237,7 +237,7 @@ def test_the_way_to_convert_a_pickle_works(make_gpt2, folder):
 @pytest.mark.parametrize(
     ("break_it", "message"),
     [
-        (lambda f: (f / "config.json").unlink(), r"config\.json can't be read: No such file"),
+        (lambda f: (f / "config.json").unlink(), r"config\.json is missing"),
         (lambda f: (f / "config.json").write_text("{"), r"config\.json is not JSON"),
         (lambda f: (f / "config.json").write_text("[" * 10**5), r"config\.json is not JSON"),
         (lambda f: (f / "config.json").write_text("[]"), r"config\.json should hold a JSON object, found list"),

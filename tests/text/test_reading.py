@@ -1,8 +1,5 @@
-import os
-
 import pytest
 
-from minigpt.files.atomic import write_atomically
 from minigpt.text.reading import read_text, split_text, text_files
 
 
@@ -69,12 +66,3 @@ def test_a_validation_fraction_outside_0_and_1_is_refused(fraction):
 def test_a_text_of_one_character_cannot_be_cut():
     with pytest.raises(ValueError, match="a text of 1 characters cannot be cut in two"):
         split_text("x")
-
-
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
-    write_atomically(tmp_path / "file", b"old")
-    monkeypatch.setattr(os, "fsync", lambda handle: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
-        write_atomically(tmp_path / "file", b"new")
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
-    assert (tmp_path / "file").read_bytes() == b"old"

@@ -10,14 +10,12 @@ It is the same whatever the number of processes.
 """
 
 import os
-import shutil
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from minigpt.files.folder import whole_folder
 from minigpt.text.datasets.windows import TokenDataset
 from minigpt.text.reading import check_fraction, text_files
 from minigpt.text.shards.chunks import Chunk, plan_chunks
@@ -158,9 +156,9 @@ def write_corpus(
     Raises:
         ValueError: if ``out`` is not empty, or nothing falls to training or to validation.
     """
-    with _new_folder(Path(out)) as unfinished:
+    with whole_folder(Path(out), f"{out} was not written; free some space and try again") as partial:
         writers = {
-            validation: ShardWriter(unfinished / name, tokenizer.vocab_size, shard_tokens)
+            validation: ShardWriter(partial / name, tokenizer.vocab_size, shard_tokens)
             for validation, name in ((False, "train"), (True, "validation"))
         }
         n_read = 0
@@ -173,26 +171,8 @@ def write_corpus(
             writer.close()
         if not all(writer.n_tokens for writer in writers.values()):
             raise ValueError(f"{n_read:,} bytes of text cannot be cut into training and validation; give a longer text")
-        tokenizer.save(unfinished / "tokenizer.json")
+        tokenizer.save(partial / "tokenizer.json")
     return open_prepared(out)
-
-
-@contextmanager
-def _new_folder(out: Path) -> Iterator[Path]:
-    """A folder to write in, which becomes ``out`` at the end."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ValueError(f"{out} is not empty; choose another folder, or remove it first")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
-    try:
-        yield unfinished
-        unfinished.chmod(0o755)  # mkdtemp makes private folders
-        if out.exists():
-            out.rmdir()  # Windows does not rename onto a folder, not even an empty one
-        unfinished.rename(out)
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
 
 
 def _bar(n_bytes: int | None, progress: bool | None) -> Any:

@@ -4,7 +4,6 @@ The header says what the numbers are (type, vocabulary size, count) and their SH
 without a header is one that was never finished. Shards are memory-mapped: opening costs nothing, whatever the size.
 """
 
-import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass
@@ -13,6 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from minigpt.files.atomic import write_atomically
+from minigpt.files.json_object import read_object
+from minigpt.files.verified import sha256_of, sha256_of_file
 
 FORMAT = "minigpt.shard"
 VERSION = 1
@@ -87,8 +88,8 @@ def as_shard(tokens: object, vocab_size: int) -> Shard:
             f"give the vocab_size of the tokenizer that made the ids"
         )
     array = np.ascontiguousarray(array, dtype=dtype)
-    sha256 = hashlib.sha256(array.data).hexdigest()
-    return Shard(array, ShardHeader(dtype=dtype.name, vocab_size=vocab_size, count=len(array), sha256=sha256))
+    header = ShardHeader(dtype=dtype.name, vocab_size=vocab_size, count=len(array), sha256=sha256_of(array.data))
+    return Shard(array, header)
 
 
 def write_shard(path: str | os.PathLike[str], tokens: object, vocab_size: int) -> ShardHeader:
@@ -122,7 +123,7 @@ def open_shard(path: str | os.PathLike[str], *, verify: bool = False) -> Shard:
         raise ValueError(f"{path} {size}, its header says {expected:,} bytes; {_PREPARE_AGAIN}")
     # an empty file cannot be mapped
     tokens = np.memmap(path, dtype=dtype, mode="r") if header.count else np.empty(0, dtype)
-    if verify and hashlib.sha256(tokens.data).hexdigest() != header.sha256:
+    if verify and sha256_of_file(path) != header.sha256:
         raise ValueError(f"{path} is damaged: its SHA-256 is not the one in its header; {_PREPARE_AGAIN}")
     return Shard(tokens, header)
 
@@ -193,6 +194,6 @@ def _header_path(path: Path) -> Path:
 def _read_header(path: Path) -> ShardHeader:
     header = _header_path(path)
     try:
-        return ShardHeader(**json.loads(header.read_bytes()))
-    except (OSError, TypeError, ValueError, RecursionError) as error:
+        return ShardHeader(**read_object(header, "it"))
+    except (TypeError, ValueError) as error:
         raise ValueError(f"{header} is not a usable shard header: {error}; {_PREPARE_AGAIN}") from None

@@ -10,11 +10,11 @@ its token. All of that is checked, so a vocabulary that would be read differentl
 What a post-processor adds to every text, such as a token at its start, is left out: it is not part of the text.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from minigpt.files.json_object import read_object
 from minigpt.text.tokenizers.byte_pairs import GPT2_SPLIT, ByteLevelTokenizer, printable_bytes, recover_merges
 from minigpt.text.tokenizers.tokenizer import json_field, json_header
 
@@ -183,23 +183,13 @@ def read_folder(folder: Path) -> ImportedTokenizer:
             continue
         lines = (folder / merges_file).read_text(encoding="utf-8").splitlines()
         merges = [line for line in lines if line and not line.startswith("#version:")]
-        vocabulary = _read_object(folder / vocabulary_file)
+        vocabulary = read_object(folder / vocabulary_file)
         ordinary = {*printable_bytes(), *(merge.replace(" ", "") for merge in merges)}
         added = {token: token_id for token, token_id in vocabulary.items() if token not in ordinary}
         if (folder / "added_tokens.json").is_file():
-            added |= _read_object(folder / "added_tokens.json")
+            added |= read_object(folder / "added_tokens.json")
         return from_vocabulary(vocabulary, merges, added)
     raise ValueError(f"{folder} has no tokenizer.json, and no vocab.json with merges.txt")
-
-
-def _read_object(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise ValueError(f"{path} should hold a JSON object, found {type(value).__name__}")
-    return value
 
 
 def _pair(merge: Any) -> tuple[str, str]:

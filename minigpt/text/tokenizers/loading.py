@@ -1,11 +1,11 @@
 """Tokenizers, read from the files that they were saved to, ours or Hugging Face's: JSON, in which nothing can run."""
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from minigpt.files.json_object import read_object
 from minigpt.text.tokenizers.bpe import BPETokenizer
 from minigpt.text.tokenizers.characters import CharTokenizer
 from minigpt.text.tokenizers.hugging_face import ImportedTokenizer, from_hugging_face, read_folder
@@ -30,7 +30,7 @@ def load_tokenizer(source: str | os.PathLike[str] | dict[str, Any]) -> Tokenizer
     try:
         if path is not None and path.is_dir() and not (path := path / "tokenizer.json").is_file():
             return read_folder(path.parent)
-        return _build(source if path is None else _read_json(path))
+        return _build(source if path is None else _read(path))
     except ValueError as error:
         raise ValueError(f"{where} is not a usable tokenizer: {error}") from error
 
@@ -54,10 +54,10 @@ def _build(data: Any) -> Tokenizer:
     return kinds[kind](data)
 
 
-def _read_json(path: Path) -> Any:
-    if not path.is_file():
+def _read(path: Path) -> dict[str, Any]:
+    if not path.exists():
         raise ValueError("it does not exist; give a file written by tokenizer.save(path)")
     try:
-        return json.loads(path.read_bytes().decode())
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"it is not JSON ({error}); save it anew") from None
+        return read_object(path, "it")
+    except ValueError as error:
+        raise ValueError(f"{error}; save it anew") from None

@@ -10,10 +10,12 @@ import importlib.util
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from minigpt.files.verified import read_verified
 from minigpt.text.tokenizers.byte_pairs import GPT2_SPLIT, ByteLevelTokenizer, printable_bytes
 from minigpt.text.tokenizers.tokenizer import json_field, json_header
 
@@ -78,10 +80,8 @@ def tiktoken_tokenizer(name: str = "gpt2") -> TiktokenTokenizer:
 
 def _find_vocab_bpe() -> str | None:
     for path in _vocab_bpe_places():
-        if path.is_file():
-            data = path.read_bytes()
-            if hashlib.sha256(data).hexdigest() == VOCAB_BPE_SHA256:
-                return data.decode()
+        with suppress(ValueError):
+            return read_verified(path, {"sha256": VOCAB_BPE_SHA256}).decode()
     return None
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from minigpt.files.atomic import explain_full_disk, write_atomically
+from minigpt.files.json_object import parse_object
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,7 +43,7 @@ class History:
         rows = []
         for line in Path(path).read_bytes().splitlines():
             with suppress(ValueError, TypeError, KeyError):  # a crash or a full disk may have cut a line
-                row = json.loads(line)
+                row = parse_object(line, str(path))
                 if before is None or row["step"] < before:
                     rows.append(row)
         return cls(rows)

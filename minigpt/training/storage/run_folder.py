@@ -8,15 +8,18 @@
       checkpoints/   step-00000500/, step-00001000/, …
 """
 
+import shutil
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
 from minigpt.files.atomic import explain_full_disk
-from minigpt.files.durable import flush_folder
+from minigpt.files.folder import flush_folder
 from minigpt.training.processes.distributed import restarted
-from minigpt.training.storage.checkpoint import Checkpoint, checkpoint_folders, resume_checkpoint, sweep_partial
+from minigpt.training.storage.checkpoint import Checkpoint
+from minigpt.training.storage.folders import checkpoint_folders, step_of, sweep_partial
+from minigpt.training.storage.loading import newest_checkpoint
 
 
 class Resume(StrEnum):
@@ -88,12 +91,20 @@ class RunFolder:
         return self.path / "log.jsonl"
 
     def newest(self) -> Checkpoint:
-        """The newest whole checkpoint.
+        """The newest whole checkpoint, to continue from; tensors that are sharded stay on the disk.
+
+        What is newer is damaged: it becomes ``step-….damaged``, so that it isn't counted among those to be kept.
 
         Raises:
             ValueError: if there is none.
         """
-        return resume_checkpoint(self.checkpoints, writes=self.writes)
+        checkpoint = newest_checkpoint(self.checkpoints)
+        for newer in checkpoint_folders(self.checkpoints):
+            if self.writes and step_of(newer) > checkpoint.step:
+                aside = newer.with_suffix(".damaged")
+                shutil.rmtree(aside, ignore_errors=True)
+                newer.rename(aside)
+        return checkpoint
 
     def _make(self) -> None:
         with explain_full_disk(f"{self.checkpoints} can't be made; free some space"):

@@ -12,9 +12,9 @@ from typing import Self
 
 from minigpt.training.config import TrainConfig
 from minigpt.training.run_state import RunState
-from minigpt.training.storage.checkpoint import save_checkpoint
 from minigpt.training.storage.run_folder import RunFolder
 from minigpt.training.storage.sharded import save_sharded
+from minigpt.training.storage.whole import save_checkpoint
 
 
 class Saver:

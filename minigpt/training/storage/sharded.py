@@ -12,7 +12,6 @@ needs; so can one that wants the plain weights. The format is that of PyTorch's 
 safetensors variant, which has no pickle in it.
 """
 
-import hashlib
 import json
 import warnings
 from collections.abc import Iterator
@@ -24,9 +23,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from minigpt.files.untrusted import read_verified
+from minigpt.files.verified import check_file, entry_of_file, read_verified
 from minigpt.training.processes.distributed import World
-from minigpt.training.storage.checkpoint import Checkpoint, new_folder, parse_state, partial_folder, write_manifest
+from minigpt.training.storage.checkpoint import STATE, Checkpoint, parse_state, write_manifest
+from minigpt.training.storage.folders import new_folder, partial_folder, step_of
 
 MODEL, OPTIMIZER = "model/", "optimizer/"
 
@@ -70,7 +70,7 @@ def save_sharded(folder: Path, checkpoint: Checkpoint, world: World, *, keep: in
         with _translated():
             writer = HuggingFaceStorageWriter(str(partial), save_distributed=True)
             save(_named(checkpoint.model, checkpoint.optimizer), storage_writer=writer)
-        written = {path.name: _entry(path) for path in partial.glob(f"shard-{world.rank + 1:05d}-*.safetensors")}
+        written = {path.name: entry_of_file(path) for path in partial.glob(f"shard-{world.rank + 1:05d}-*.safetensors")}
         entries = [json.loads(text) for text in world.gather(json.dumps(written))]
         if world.is_main:
             write_manifest(partial, checkpoint, {name: entry for part in entries for name, entry in part.items()})
@@ -85,8 +85,8 @@ def open_sharded(folder: Path, manifest: dict[str, Any]) -> ShardedCheckpoint:
     from torch.distributed.checkpoint import HuggingFaceStorageReader
 
     for name in manifest:
-        if name != "state.json" and _entry(folder / name) != manifest[name]:
-            raise ValueError(f"{name} does not match the size and sha256 in its manifest")
+        if name != STATE:
+            check_file(folder / name, manifest[name])
     try:
         metadata: dict[str, Any] = HuggingFaceStorageReader(str(folder)).read_metadata().state_dict_metadata
         kinds = {
@@ -94,7 +94,8 @@ def open_sharded(folder: Path, manifest: dict[str, Any]) -> ShardedCheckpoint:
         }
     except Exception as error:  # to a forged header the parser answers with exceptions of many types
         raise ValueError(f"its shards can't be read: {type(error).__name__} {error}") from None
-    step, state = parse_state(folder, read_verified(folder / "state.json", manifest.get("state.json")))
+    step = step_of(folder)
+    state = parse_state(read_verified(folder / STATE, manifest.get(STATE)), step)
     model, optimizer = (
         {name.removeprefix(part): kind for name, kind in kinds.items() if name.startswith(part)}
         for part in (MODEL, OPTIMIZER)
@@ -104,7 +105,7 @@ def open_sharded(folder: Path, manifest: dict[str, Any]) -> ShardedCheckpoint:
 
 def is_sharded(manifest: dict[str, Any]) -> bool:
     """Whether this is the manifest of a sharded checkpoint; it names no file outside its folder then."""
-    shards = [name for name in manifest if name != "state.json"]
+    shards = [name for name in manifest if name != STATE]
     return bool(shards) and all(name.startswith("shard-") and Path(name).name == name for name in shards)
 
 
@@ -120,15 +121,6 @@ def _named(model: dict[str, Tensor], optimizer: dict[str, Tensor]) -> dict[str, 
     """Weights and moments as one set of names."""
     parts = ((MODEL, model), (OPTIMIZER, optimizer))
     return {part + name: tensor for part, tensors in parts for name, tensor in tensors.items()}
-
-
-def _entry(path: Path) -> dict[str, Any]:
-    """A file's line of the manifest, from what is on the disk."""
-    try:
-        with path.open("rb") as file:
-            return {"size": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
-    except OSError as error:
-        raise ValueError(f"{path.name} can't be read: {error.strerror}") from None
 
 
 @contextmanager

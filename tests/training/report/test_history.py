@@ -20,6 +20,14 @@ def test_a_line_that_a_crash_cut_off_is_passed_over(tmp_path):
     assert History.read(tmp_path / "log.jsonl").rows == ROWS[:1]
 
 
+@pytest.mark.parametrize(
+    "line", [b"[" * 10**6, b"3", b"{}", b"\xff"], ids=["deep", "no object", "no step", "not UTF-8"]
+)
+def test_a_line_that_is_no_row_is_passed_over(tmp_path, line):
+    (tmp_path / "log.jsonl").write_bytes(b'{"step": 0, "loss": 1.0}\n' + line + b'\n{"step": 1, "loss": 0.5}\n')
+    assert History.read(tmp_path / "log.jsonl", before=9).column("step")[1] == [0, 1]
+
+
 def test_columns_hold_only_the_steps_that_have_them():
     history = History([*ROWS, {"step": 3, "loss": 0.5, "validation_loss": 0.7}])
     assert history.column("validation_loss") == ([3], [0.7])

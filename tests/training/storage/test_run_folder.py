@@ -1,5 +1,7 @@
 import pytest
 
+from minigpt.training import save_checkpoint
+from minigpt.training.storage.folders import checkpoint_folders
 from minigpt.training.storage.run_folder import Resume, RunFolder
 
 
@@ -32,3 +34,40 @@ def test_whether_to_resume_is_one_of_three(given, resume):
 def test_another_word_is_refused():
     with pytest.raises(ValueError, match="resume='always' must be True, False or 'auto'"):
         Resume.of("always")
+
+
+def test_a_damaged_newer_checkpoint_is_set_aside_and_takes_no_place_among_those_kept(tmp_path, checkpoint):
+    folder = RunFolder.open(tmp_path)
+    for step in (1, 2, 3, 4):
+        save_checkpoint(folder.checkpoints, checkpoint(step), keep=4)
+    for step in (3, 4):
+        (folder.checkpoints / f"step-0000000{step}" / "state.json").unlink()
+    with pytest.warns(UserWarning, match="damaged"):
+        assert folder.newest().step == 2
+    save_checkpoint(folder.checkpoints, checkpoint(3), keep=2)
+    assert [path.name for path in checkpoint_folders(folder.checkpoints)] == ["step-00000002", "step-00000003"]
+    assert sorted(path.name for path in folder.checkpoints.glob("*.damaged")) == [
+        "step-00000003.damaged",
+        "step-00000004.damaged",
+    ]
+
+
+def test_of_several_processes_only_one_sets_aside(tmp_path, checkpoint):
+    folder = RunFolder.open(tmp_path, writes=False)
+    for step in (1, 2):
+        save_checkpoint(folder.checkpoints, checkpoint(step))
+    (folder.checkpoints / "step-00000002" / "state.json").unlink()
+    with pytest.warns(UserWarning, match="step-00000002 is damaged"):
+        assert folder.newest().step == 1
+    assert [path.name for path in checkpoint_folders(folder.checkpoints)] == ["step-00000001", "step-00000002"]
+
+
+def test_a_folder_that_holds_a_run_is_opened_only_to_resume(tmp_path, checkpoint):
+    save_checkpoint(tmp_path / "checkpoints", checkpoint(3))
+    with pytest.raises(ValueError, match=r"already holds a run, up to step-00000003; continue it with resume=True"):
+        RunFolder.open(tmp_path)
+    assert RunFolder.open(tmp_path, "auto").resumes and RunFolder.open(tmp_path, True).resumes
+
+
+def test_auto_starts_a_run_where_there_is_none(tmp_path):
+    assert not RunFolder.open(tmp_path, "auto").resumes

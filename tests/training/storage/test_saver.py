@@ -7,7 +7,7 @@ import torch
 import minigpt as mg
 from minigpt.training import TrainConfig, load_checkpoint, save_checkpoint
 from minigpt.training.storage import saver
-from minigpt.training.storage.checkpoint import checkpoint_folders
+from minigpt.training.storage.folders import checkpoint_folders
 
 SETTINGS = {"steps": 8, "batch_size": 4, "learning_rate": 0.01, "checkpoint_every": 1, "device": "cpu"}
 

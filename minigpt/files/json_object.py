@@ -1,0 +1,47 @@
+"""One JSON object, from bytes or from a file that may be damaged or forged.
+
+JSON can't run anything when it is read, as a pickle could. Every failure is one ``ValueError`` that names the file.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from minigpt.files.verified import read_plain
+
+#: Larger files are refused, in bytes. The largest tokenizers have about a quarter of it.
+LIMIT = 2**27
+
+
+def read_object(path: Path, name: str | None = None, *, limit: int = LIMIT) -> dict[str, Any]:
+    """The JSON object in a file.
+
+    Args:
+        path: a plain file in UTF-8.
+        name: what an error calls it; ``None`` takes the path.
+        limit: how many bytes it may have.
+
+    Raises:
+        ValueError: if it is missing, no plain file, too large, not JSON or no JSON object, or can't be read.
+    """
+    name = str(path) if name is None else name
+    return parse_object(read_plain(path, name, limit=limit), name)
+
+
+def parse_object(data: bytes, name: str) -> dict[str, Any]:
+    """The JSON object in ``data``.
+
+    Args:
+        data: in UTF-8, with or without a byte-order mark.
+        name: what an error calls it.
+
+    Raises:
+        ValueError: if it is not JSON, or is no JSON object.
+    """
+    try:
+        value = json.loads(data.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:  # brackets nested by the thousand exceed Python's stack
+        raise ValueError(f"{name} is not JSON ({error})") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"{name} should hold a JSON object, found {type(value).__name__}")
+    return value

@@ -1,0 +1,66 @@
+import errno
+import os
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from minigpt.files.atomic import explain_full_disk, write_atomically
+
+
+class Crash(BaseException):
+    pass
+
+
+def failing(error):
+    def function(*arguments, **options):
+        raise error
+
+    return function
+
+
+def test_the_bytes_are_there_and_the_parents_are_made(tmp_path):
+    write_atomically(tmp_path / "a" / "b" / "file", b"new")
+    assert (tmp_path / "a" / "b" / "file").read_bytes() == b"new"
+
+
+def test_everyone_may_read_the_file(tmp_path):
+    write_atomically(tmp_path / "file", b"new")
+    assert sys.platform == "win32" or stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o644
+
+
+@pytest.mark.parametrize("error", [OSError("broken"), KeyboardInterrupt(), Crash()], ids=repr)
+@pytest.mark.parametrize(
+    ("owner", "call"), [(os, "fdopen"), (os, "fsync"), (Path, "chmod"), (Path, "replace")], ids=lambda it: str(it)[-10:]
+)
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, owner, call, error):
+    write_atomically(tmp_path / "file", b"old")
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, call, failing(error))
+        with pytest.raises(type(error)):
+            write_atomically(tmp_path / "file", b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert (tmp_path / "file").read_bytes() == b"old"
+
+
+def test_the_bytes_are_flushed_before_the_file_gets_its_name(tmp_path, monkeypatch):
+    calls, flush, replace = [], os.fsync, Path.replace
+    monkeypatch.setattr(os, "fsync", lambda handle: calls.append("flush") or flush(handle))
+    monkeypatch.setattr(Path, "replace", lambda path, target: calls.append("rename") or replace(path, target))
+    write_atomically(tmp_path / "file", b"new")
+    assert calls == ["flush", "rename"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_says_which_file_was_not_written(tmp_path, monkeypatch, number):
+    monkeypatch.setattr(os, "fsync", failing(OSError(number, os.strerror(number))))
+    with pytest.raises(OSError, match=r"the disk is full: .*file was not written; free some space and try") as caught:
+        write_atomically(tmp_path / "file", b"new")
+    assert caught.value.errno == number
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_error_of_the_system_is_left_as_it_is():
+    with pytest.raises(PermissionError, match="no entry"), explain_full_disk("nothing was written"):
+        raise PermissionError(errno.EACCES, "no entry")

@@ -1,0 +1,196 @@
+import errno
+import os
+import shutil
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from minigpt.files.folder import delete_folder, whole_folder
+
+CALLS = ((os, "mkdir"), (os, "fsync"), (os, "rename"), (os, "rmdir"))
+
+
+class Crash(BaseException):
+    pass
+
+
+@contextmanager
+def failing_at(monkeypatch, call, error):
+    """The call of this number to the system raises the error."""
+    left = iter(range(1000))
+
+    def watched(function):
+        def wrapper(*arguments, **options):
+            if next(left) == call:
+                raise error
+            return function(*arguments, **options)
+
+        return wrapper
+
+    with monkeypatch.context() as patch:
+        for owner, name in CALLS:
+            patch.setattr(owner, name, watched(getattr(owner, name)))
+        yield
+
+
+def write(folder, text="new", **options):
+    with whole_folder(folder, f"{folder} was not written; free some space", **options) as partial:
+        (partial / "inner").mkdir()
+        (partial / "inner" / "a.txt").write_text(text)
+        (partial / "b.txt").write_text(text)
+
+
+def content(folder):
+    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*.txt")}
+
+
+WHOLE = {str(Path("inner") / "a.txt"): "new", "b.txt": "new"}
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_what_was_written_is_there_under_the_final_name_alone(tmp_path, exists):
+    if exists:
+        (tmp_path / "out").mkdir()
+    write(tmp_path / "out")
+    assert content(tmp_path / "out") == WHOLE
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_the_final_name_is_free_while_the_folder_is_written(tmp_path):
+    with whole_folder(tmp_path / "a" / "out", "") as partial:
+        assert partial.parent == tmp_path / "a" and not (tmp_path / "a" / "out").exists()
+
+
+def test_the_folder_has_the_permissions_of_an_ordinary_one(tmp_path):
+    (tmp_path / "ordinary").mkdir()
+    write(tmp_path / "out")
+    assert (tmp_path / "out").stat().st_mode == (tmp_path / "ordinary").stat().st_mode
+
+
+@pytest.mark.parametrize("error", [OSError("broken"), KeyboardInterrupt(), Crash()], ids=repr)
+def test_a_failure_at_any_call_leaves_the_folder_whole_or_absent_and_nothing_else(tmp_path, monkeypatch, error):
+    failures = 0
+    for call in range(100):
+        out = tmp_path / str(call) / "out"
+        out.parent.mkdir()
+        try:
+            with failing_at(monkeypatch, call, error):
+                write(out)
+        except type(error):
+            failures += 1
+            found = [path.name for path in out.parent.iterdir()]
+            assert found == [] or (found == ["out"] and content(out) == WHOLE)
+            continue
+        assert failures == 8  # 2 folders are made; 2 files, 2 folders and the one above are flushed; 1 rename
+        return
+    raise AssertionError("writing has no end")
+
+
+def test_the_block_itself_may_fail(tmp_path):
+    def fail():
+        with whole_folder(tmp_path / "out", "") as partial:
+            (partial / "a.txt").write_text("new")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_what_is_there_already_is_not_written_over(tmp_path, kind):
+    if kind == "folder":
+        write(tmp_path / "out", "old")
+    else:
+        (tmp_path / "out").write_text("old")
+    with pytest.raises(ValueError, match="out is not empty; choose another folder, or remove it first"):
+        write(tmp_path / "out")
+    assert set(content(tmp_path).values()) <= {"old"}
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_files_that_came_into_the_folder_meanwhile_stay(tmp_path):
+    def write_late():
+        with whole_folder(tmp_path / "out", "") as partial:
+            (partial / "a.txt").write_text("new")
+            (tmp_path / "out").mkdir()
+            (tmp_path / "out" / "a.txt").write_text("another program's")
+
+    with pytest.raises(OSError, match="out"):
+        write_late()
+    assert content(tmp_path) == {str(Path("out") / "a.txt"): "another program's"}
+
+
+def test_a_folder_is_replaced_where_that_is_asked_for(tmp_path):
+    write(tmp_path / "out", "old")
+    write(tmp_path / "out", replace=True)
+    assert content(tmp_path / "out") == WHOLE
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_failed_block_leaves_the_folder_that_it_would_have_replaced(tmp_path):
+    write(tmp_path / "out")
+    with pytest.raises(Crash), whole_folder(tmp_path / "out", "", replace=True):
+        raise Crash
+    assert content(tmp_path / "out") == WHOLE
+
+
+def test_what_a_crash_left_at_an_agreed_place_is_deleted(tmp_path):
+    (tmp_path / "out.tmp").mkdir()
+    (tmp_path / "out.tmp" / "half.txt").write_text("old")
+    with whole_folder(tmp_path / "out", "", partial=tmp_path / "out.tmp") as partial:
+        assert partial == tmp_path / "out.tmp" and list(partial.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_of_two_programs_that_write_at_once_the_first_to_end_wins(tmp_path):
+    def write_twice():
+        with whole_folder(tmp_path / "out", "") as one, whole_folder(tmp_path / "out", "") as two:
+            (one / "late.txt").write_text("new")
+            (two / "first.txt").write_text("new")
+
+    with pytest.raises(OSError, match="out"):
+        write_twice()
+    assert content(tmp_path) == {str(Path("out") / "first.txt"): "new"}
+
+
+def test_a_full_disk_says_what_was_not_written(tmp_path, monkeypatch):
+    for call in range(8):
+        with (
+            pytest.raises(
+                OSError, match=r"the disk is full: .*out(.* was not written| is in .*did not confirm)"
+            ) as caught,
+            failing_at(monkeypatch, call, OSError(errno.ENOSPC, "No space left on device")),
+        ):
+            write(tmp_path / str(call) / "out")
+        assert caught.value.errno == errno.ENOSPC
+        assert ("was not written" in str(caught.value)) != (tmp_path / str(call) / "out").exists()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux's /proc to see what is flushed")
+def test_files_are_flushed_then_folders_then_comes_the_rename_then_the_folder_above(tmp_path, monkeypatch):
+    calls, flush, rename = [], os.fsync, os.rename
+
+    def flushed(handle):
+        calls.append(Path(f"/proc/self/fd/{handle}").readlink().name)
+        flush(handle)
+
+    def renamed(source, target, **options):
+        calls.append("rename")
+        rename(source, target, **options)
+
+    monkeypatch.setattr(os, "fsync", flushed)
+    monkeypatch.setattr(os, "rename", renamed)
+    write(tmp_path / "out", partial=tmp_path / "out.tmp")
+    assert calls[-3:] == ["out.tmp", "rename", tmp_path.name]
+    assert sorted(calls[:-3]) == ["a.txt", "b.txt", "inner"] and calls.index("a.txt") < calls.index("inner")
+
+
+def test_a_deleted_folder_is_never_there_in_part(tmp_path, monkeypatch):
+    write(tmp_path / "out")
+    delete, deleted = shutil.rmtree, []
+    monkeypatch.setattr(shutil, "rmtree", lambda path, **options: deleted.append(path.name) or delete(path, **options))
+    delete_folder(tmp_path / "out")
+    assert set(deleted) == {"out.old.tmp"} and list(tmp_path.iterdir()) == []

@@ -1,0 +1,99 @@
+import hashlib
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from minigpt.files.verified import check_file, entry_of, entry_of_file, read_plain, read_verified, sha256_of_file
+
+DATA = b"three little tensors" * 1000
+ENTRY = {"size": len(DATA), "sha256": hashlib.sha256(DATA).hexdigest()}
+READERS = pytest.mark.parametrize("read", [read_verified, check_file])
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(DATA)
+    return path
+
+
+def test_an_entry_is_the_same_from_memory_and_from_the_disk(file):
+    assert entry_of(DATA) == entry_of_file(file) == ENTRY
+    assert sha256_of_file(file) == ENTRY["sha256"]
+
+
+def test_a_file_that_matches_its_entry_is_read(file):
+    assert read_verified(file, ENTRY) == read_verified(file, {"sha256": ENTRY["sha256"]}) == DATA
+    check_file(file, ENTRY)
+
+
+def test_a_large_file_is_checked_without_reading_it_as_a_whole(file, monkeypatch):
+    monkeypatch.setattr(Path, "read_bytes", None)
+    check_file(file, ENTRY)
+    assert entry_of_file(file) == ENTRY
+
+
+@READERS
+@pytest.mark.parametrize("position", [0, 9999, len(DATA) - 1])
+def test_one_wrong_bit_is_noticed_and_the_file_named(file, read, position):
+    data = bytearray(DATA)
+    data[position] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(ValueError, match=r"^model\.safetensors does not match the sha256 in its manifest$"):
+        read(file, ENTRY)
+
+
+@READERS
+@pytest.mark.parametrize("size", [0, len(DATA) - 1, len(DATA) + 1, "20000", None, [1] * 99])
+def test_another_size_is_noticed_before_the_file_is_read(file, read, size, monkeypatch):
+    monkeypatch.setattr(Path, "open", None)
+    with pytest.raises(ValueError, match=r"^model\.safetensors has 20,000 bytes, its manifest says .{1,20}$"):
+        read(file, {**ENTRY, "size": size})
+
+
+@READERS
+@pytest.mark.parametrize("entry", [None, 3, [], "sha256", {}, {"size": len(DATA)}, {"sha256": None}])
+def test_an_entry_that_is_none_matches_no_file(file, read, entry):
+    with pytest.raises(ValueError, match="does not match the sha256 in its manifest"):
+        read(file, entry)
+
+
+@READERS
+def test_a_missing_file_and_a_folder_are_named(tmp_path, read):
+    with pytest.raises(ValueError, match=r"^gone is missing$"):
+        read(tmp_path / "gone", ENTRY)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ValueError, match=r"^folder is not a plain file$"):
+        read(tmp_path / "folder", ENTRY)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no named pipes")
+@pytest.mark.parametrize(
+    "read", [read_verified, check_file, lambda path, _: entry_of_file(path), lambda path, _: sha256_of_file(path)]
+)
+def test_a_pipe_is_refused_at_once(tmp_path, read):
+    os.mkfifo(tmp_path / "pipe")
+    errors = []
+
+    def attempt():
+        try:
+            read(tmp_path / "pipe", ENTRY)
+        except ValueError as error:
+            errors.append(str(error))
+
+    reader = threading.Thread(target=attempt, daemon=True)
+    reader.start()
+    reader.join(10)
+    assert errors == ["pipe is not a plain file"]
+
+
+def test_an_error_of_the_system_is_one_error_that_names_the_file(file, monkeypatch):
+    def broken(*arguments, **options):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Path, "open", broken)
+    for read in (lambda: read_plain(file, "it"), lambda: sha256_of_file(file)):
+        with pytest.raises(ValueError, match=r"^(it|model\.safetensors) can't be read: Input/output error$"):
+            read()

@@ -1,0 +1,91 @@
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+
+from minigpt.training import load_checkpoint, save_checkpoint
+
+NO_PIPES = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no named pipes")
+PIPE = pytest.param(lambda path: os.mkfifo(path), marks=NO_PIPES)
+
+
+class Bomb:
+    """Its pickle creates a file when it is read."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "optimizer.safetensors", "state.json"])
+@pytest.mark.parametrize("dump", [pickle.dump, torch.save], ids=["pickle", "torch"])
+def test_a_planted_pickle_is_refused_and_never_run(tmp_path, name, dump, checkpoint, forge_manifest):
+    folder = save_checkpoint(tmp_path / "checkpoints", checkpoint(1))
+    with (folder / name).open("wb") as file:
+        dump(Bomb(tmp_path / "executed"), file)
+    forge_manifest(folder, name)
+    with pytest.warns(UserWarning, match="damaged"), pytest.raises(ValueError, match="no usable checkpoint"):
+        load_checkpoint(tmp_path / "checkpoints")
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "optimizer.safetensors", "state.json", "MANIFEST.json"])
+@pytest.mark.parametrize("damage", ["flip", "cut", "remove"])
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path, name, damage, checkpoint):
+    save_checkpoint(tmp_path, checkpoint(1))
+    path = save_checkpoint(tmp_path, checkpoint(2)) / name
+    data = bytearray(path.read_bytes())
+    if damage == "flip":
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+    elif damage == "cut":
+        path.write_bytes(data[:-3])
+    else:
+        path.unlink()
+    with pytest.warns(UserWarning, match="step-00000002 is damaged and passed over: "):
+        assert load_checkpoint(tmp_path).step == 1
+
+
+def test_one_flipped_bit_anywhere_in_the_weights_is_noticed(tmp_path, checkpoint):
+    path = save_checkpoint(tmp_path, checkpoint(1)) / "model.safetensors"
+    original = path.read_bytes()
+    for position in range(len(original)):
+        path.write_bytes(original[:position] + bytes([original[position] ^ 4]) + original[position + 1 :])
+        with pytest.warns(UserWarning, match="damaged"), pytest.raises(ValueError, match="no usable checkpoint"):
+            load_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("file", ["MANIFEST.json", "state.json", "model.safetensors"])
+@pytest.mark.parametrize("make", [Path.mkdir, PIPE], ids=["folder", "pipe"])
+def test_what_is_no_plain_file_is_refused_before_it_is_read(tmp_path, file, make, checkpoint):
+    """A pipe would block its reader for ever; a device may have no end."""
+    folder = save_checkpoint(tmp_path, checkpoint(1))
+    (folder / file).unlink()
+    make(folder / file)
+    with (
+        pytest.warns(UserWarning, match=rf"{file} is not a plain file"),
+        pytest.raises(ValueError, match="no usable checkpoint"),
+    ):
+        load_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("file", ["MANIFEST.json", "model.safetensors"])
+def test_a_missing_file_is_named(tmp_path, file, checkpoint):
+    (save_checkpoint(tmp_path, checkpoint(1)) / file).unlink()
+    with pytest.warns(UserWarning, match=f"{file} is missing"), pytest.raises(ValueError, match="no usable checkpoint"):
+        load_checkpoint(tmp_path)
+
+
+def test_a_manifest_nested_too_deep_is_refused(tmp_path, checkpoint):
+    (save_checkpoint(tmp_path, checkpoint(1)) / "MANIFEST.json").write_bytes(b"[" * 10**6)
+    with pytest.warns(UserWarning, match="MANIFEST.json is not JSON"), pytest.raises(ValueError, match="no usable"):
+        load_checkpoint(tmp_path)
+
+
+def test_an_empty_folder_says_what_to_do(tmp_path):
+    with pytest.raises(ValueError, match=r"no usable checkpoint in .*: found none; train one with `minigpt train"):
+        load_checkpoint(tmp_path)
