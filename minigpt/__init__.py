@@ -17,7 +17,7 @@ from minigpt.evaluation import (
     evaluate_task,
     ladder,
 )
-from minigpt.generation import generate, generate_ids, stream, stream_ids
+from minigpt.generation import Sampler, generate, generate_ids, stream, stream_ids
 from minigpt.model import (
     GPT,
     PRESETS,
@@ -100,6 +100,7 @@ __all__ = [
     "Muon",
     "NGram",
     "RunConfig",
+    "Sampler",
     "StoryReport",
     "TaskReport",
     "TinyWorld",

@@ -29,7 +29,7 @@ import matplotlib.pyplot as plt
 import torch
 
 import minigpt as mg
-from minigpt.generation import next_token_probabilities, temperature_probabilities, top_k_filter, top_p_filter
+from minigpt.generation import temperature_probabilities, top_k_filter, top_p_filter
 from minigpt.text.tinyworld import task_rows
 from minigpt.training import split_loss
 
@@ -475,7 +475,7 @@ order = logits.argsort(descending=True)[:10]
 names = [tokenizer.decode([i]).strip() for i in order.tolist()]
 figure, six = plt.subplots(3, 2, figsize=(6, 7.2), layout="constrained", sharex=True, sharey=True)
 for axes, (name, how) in zip(six.flat, ways.items(), strict=True):
-    chosen = next_token_probabilities(logits, **how)
+    chosen = mg.Sampler(**how).probabilities(logits)
     axes.barh(range(10), chosen[order], color="tab:blue")
     axes.set_yticks(range(10), names)
     kept = (chosen > 0).sum().item()

@@ -1,6 +1,5 @@
 """Commands that use a trained model: `minigpt sample`, `minigpt chat` and `minigpt eval`."""
 
-import dataclasses
 import json
 import textwrap
 from dataclasses import dataclass
@@ -10,7 +9,8 @@ from typing import Annotated
 import tyro
 
 import minigpt as mg
-from minigpt.generation import Conversation
+from minigpt.generation import Conversation, Sampler
+from minigpt.generation.text import stream_text
 from minigpt.runs import RunConfig, open_splits
 from minigpt.text import Dataset
 from minigpt.text.tinyworld import TASKS, task_of
@@ -26,9 +26,7 @@ class Sample:
         out: the run folder that `minigpt train` filled.
         prompt: what the text begins with.
         max_new_tokens: the most tokens to add.
-        temperature: 0 for greedy, below 1 for safer text, above 1 for bolder text.
-        top_k: draw from this many most probable tokens.
-        top_p: draw from the smallest set of tokens of this probability.
+        sampler: how each token is chosen.
         stop: strings before which the text ends.
         seed: chooses one of the possible texts.
     """
@@ -36,17 +34,22 @@ class Sample:
     out: RunFolder
     prompt: str = "\n"
     max_new_tokens: int = 300
-    temperature: float = 0.8
-    top_k: int | None = None
-    top_p: float | None = None
+    sampler: Annotated[Sampler, tyro.conf.arg(name="")] = Sampler(temperature=0.8)  # --temperature, --top-k, --top-p
     stop: tuple[str, ...] = ()
     seed: int = 0
 
     def __call__(self) -> None:
         """Print the prompt and its continuation, piece by piece."""
         model, tokenizer = mg.load_model(self.out)
-        options = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)[2:]}
-        pieces = mg.stream(model, tokenizer, self.prompt, **options)
+        pieces = stream_text(
+            model,
+            tokenizer,
+            self.prompt,
+            self.sampler,
+            max_new_tokens=self.max_new_tokens,
+            stop=self.stop,
+            seed=self.seed,
+        )
         print(self.prompt, end="", flush=True)
         for piece in pieces:
             print(piece, end="", flush=True)

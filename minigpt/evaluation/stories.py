@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from minigpt.generation import generate_ids
+from minigpt.generation import Sampler, generate_ids
 from minigpt.model import GPT, cross_entropy_from_logits
 from minigpt.text import Dataset, Tokenizer
 from minigpt.text.datasets.windows import IGNORED_TARGET
@@ -137,16 +137,19 @@ def row_losses(model: GPT, rows: Dataset, batch_size: int = 64) -> np.ndarray:
 
 
 def tell_stories(
-    model: GPT, tokenizer: Tokenizer, n_stories: int, *, max_tokens: int, temperature: float = 1.0, seed: int = 0
+    model: GPT, tokenizer: Tokenizer, n_stories: int, *, max_tokens: int, seed: int = 0, **sampling: Any
 ) -> list[str]:
-    """Stories drawn from a model, one after a line end each; one that finds no end is cut."""
+    """Stories drawn from a model, one after a line end each; one that finds no end is cut.
+
+    ``sampling`` takes the fields of :class:`~minigpt.generation.sampler.Sampler`.
+    """
     (newline,) = tokenizer.encode("\n")
     ids = generate_ids(
         model,
         torch.full((n_stories, 1), newline),
         max_new_tokens=max_tokens,
         generator=torch.Generator().manual_seed(seed),
-        temperature=temperature,
+        sampler=Sampler(**sampling),
         stop_tokens=[newline],
     )
     return [tokenizer.decode(row).partition("\n")[0] for row in ids[:, 1:].tolist()]

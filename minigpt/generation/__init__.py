@@ -1,22 +1,17 @@
-"""From a trained model to new text: sampling rules, generation on ids, generation on text, conversations."""
+"""From a trained model to new text: the sampler and its rules, generation on ids, generation on text, conversations."""
 
 from minigpt.generation.conversation import Conversation
 from minigpt.generation.ids import generate_ids, stream_ids
-from minigpt.generation.sampling import (
-    next_token_probabilities,
-    sample_next,
-    temperature_probabilities,
-    top_k_filter,
-    top_p_filter,
-)
+from minigpt.generation.sampler import GREEDY, Sampler
+from minigpt.generation.sampling import temperature_probabilities, top_k_filter, top_p_filter
 from minigpt.generation.text import generate, stream
 
 __all__ = [
+    "GREEDY",
     "Conversation",
+    "Sampler",
     "generate",
     "generate_ids",
-    "next_token_probabilities",
-    "sample_next",
     "stream",
     "stream_ids",
     "temperature_probabilities",

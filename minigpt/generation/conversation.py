@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator
 
-from minigpt.generation.text import stream
+from minigpt.generation.sampler import GREEDY
+from minigpt.generation.text import stream_text
 from minigpt.model import GPT
 from minigpt.text import Tokenizer
 
@@ -35,7 +36,7 @@ class Conversation:
             raise ValueError(
                 f"the conversation is longer than the {limit} tokens that this model sees at once; start a new one"
             )
-        pieces = stream(self.model, self.tokenizer, prompt, max_new_tokens=room, temperature=0, stop="\n")
+        pieces = stream_text(self.model, self.tokenizer, prompt, GREEDY, max_new_tokens=room, stop="\n")
         return self._kept(prompt, pieces)
 
     def start_anew(self) -> None:

@@ -13,7 +13,7 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
-from minigpt.generation.sampling import check_sampling, sample_next
+from minigpt.generation.sampler import Sampler
 from minigpt.model import GPT
 
 
@@ -23,9 +23,7 @@ def generate_ids(
     *,
     max_new_tokens: int,
     generator: torch.Generator,
-    temperature: float = 1.0,
-    top_k: int | None = None,
-    top_p: float | None = None,
+    sampler: Sampler = Sampler(),
     stop_tokens: Collection[int] = (),
 ) -> Tensor:
     """Continue each row of ``ids`` by up to ``max_new_tokens`` tokens.
@@ -34,10 +32,9 @@ def generate_ids(
         model: maps ``(B, T)`` ids to ``(B, T, V)`` logits.
         ids: ``(B, T)`` int64 with T ≥ 1: prompts of equal length.
         max_new_tokens: the most tokens to add to a row.
-        generator: the source of randomness; see :func:`~minigpt.generation.sampling.sample_next`.
-        temperature: 0 for greedy, else the divisor of the logits.
-        top_k: keep this many tokens at each draw; ``None`` keeps all.
-        top_p: keep the smallest set of this mass at each draw; ``None`` keeps all.
+        generator: the source of randomness. The draw happens on its device, so a CPU generator gives the same tokens
+            for the same probabilities wherever the model runs.
+        sampler: chooses each token; the default draws from the model's own distribution.
         stop_tokens: ids that end a row. The stop token is part of the result; a row that has ended repeats it until the
             last row ends.
 
@@ -45,16 +42,15 @@ def generate_ids(
         ``(B, T + n)`` int64 on the device of the model, n ≤ ``max_new_tokens``.
 
     Raises:
-        ValueError: if ``ids`` are not what the model can take, a setting has no meaning, or the logits are not finite.
+        ValueError: if ``ids`` are not what the model can take, ``max_new_tokens`` is negative, ``top_k`` is above V, or
+            the logits are not finite.
     """
     new_tokens = stream_ids(
         model,
         ids,
         max_new_tokens=max_new_tokens,
         generator=generator,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
+        sampler=sampler,
         stop_tokens=stop_tokens,
     )
     prompt = ids.to(model_device(model))
@@ -67,9 +63,7 @@ def stream_ids(
     *,
     max_new_tokens: int,
     generator: torch.Generator,
-    temperature: float = 1.0,
-    top_k: int | None = None,
-    top_p: float | None = None,
+    sampler: Sampler = Sampler(),
     stop_tokens: Collection[int] = (),
 ) -> Iterator[Tensor]:
     """Yield the new tokens of :func:`generate_ids` one step at a time, each ``(B,)`` int64; same arguments.
@@ -80,7 +74,7 @@ def stream_ids(
         ValueError: as :func:`generate_ids`, at the call, before the first token is asked for.
     """
     vocab_size = model.config.vocab_size
-    check_sampling(vocab_size, temperature=temperature, top_k=top_k, top_p=top_p)
+    sampler.check(vocab_size)
     _check_ids(ids, vocab_size)
     if max_new_tokens < 0:
         raise ValueError(f"max_new_tokens={max_new_tokens} must be 0 or more")
@@ -90,8 +84,7 @@ def stream_ids(
         sequence = ids.to(stops.device)
         ended = torch.zeros(len(sequence), dtype=torch.bool, device=stops.device)
         for _ in range(max_new_tokens):
-            logits = _last_logits(model, sequence)
-            drawn = sample_next(logits, generator=generator, temperature=temperature, top_k=top_k, top_p=top_p)
+            drawn = sampler(_last_logits(model, sequence), generator)
             token = torch.where(ended, sequence[:, -1], drawn)
             yield token
             ended = ended | torch.isin(token, stops)

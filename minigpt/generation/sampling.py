@@ -1,10 +1,11 @@
-r"""From the logits of one position to the next token: temperature, top-k, top-p, then one draw.
+r"""The rules of sampling, each with its equation: temperature, top-k, top-p.
 
-Top-k keeps the k most probable tokens, top-p the smallest set of most probable tokens whose mass reaches $\rho$. Both
-take probabilities and give probabilities, so they chain in the order written here. Equal probabilities rank by token
+Temperature turns logits into probabilities. Top-k keeps the k most probable tokens, top-p the smallest set of most
+probable tokens whose mass reaches $\rho$. Both take probabilities and return probabilities; a
+:class:`~minigpt.generation.sampler.Sampler` applies them in the order written here. Equal probabilities rank by token
 id, the lower first, as argmax does.
 
-Dimensions: B batch, V vocabulary; leading axes of the pure functions are arbitrary.
+Dimensions: V vocabulary; leading axes are arbitrary.
 """
 
 import math
@@ -44,7 +45,7 @@ def temperature_probabilities(logits: Tensor, temperature: float = 1.0) -> Tenso
     Raises:
         ValueError: if the temperature is negative or not finite, or a row of logits has no finite maximum.
     """
-    check_sampling(logits.shape[-1], temperature=temperature)
+    check_temperature(temperature)
     wide = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
     largest, greedy = wide.max(dim=-1, keepdim=True)
     # The maximum of a row is finite unless the row holds NaN or inf, or nothing but -inf: one test finds all three.
@@ -79,7 +80,7 @@ def top_k_filter(probabilities: Tensor, top_k: int) -> Tensor:
     Raises:
         ValueError: if ``top_k`` is below 1 or above V.
     """
-    check_sampling(probabilities.shape[-1], top_k=top_k)
+    check_top_k(top_k, probabilities.shape[-1])
     order = probabilities.argsort(dim=-1, descending=True, stable=True)
     kept = torch.zeros_like(probabilities, dtype=torch.bool).scatter(-1, order[..., :top_k], True)
     return _renormalize(probabilities, kept)
@@ -108,7 +109,7 @@ def top_p_filter(probabilities: Tensor, top_p: float) -> Tensor:
     Raises:
         ValueError: if ``top_p`` is outside (0, 1].
     """
-    check_sampling(probabilities.shape[-1], top_p=top_p)
+    check_top_p(top_p)
     if top_p == 1:  # rounding may bring the running sum to 1 before the last token
         return probabilities
     ordered, order = probabilities.sort(dim=-1, descending=True, stable=True)
@@ -118,84 +119,51 @@ def top_p_filter(probabilities: Tensor, top_p: float) -> Tensor:
     return _renormalize(probabilities, torch.zeros_like(within).scatter(-1, order, within))
 
 
-def next_token_probabilities(
-    logits: Tensor, *, temperature: float = 1.0, top_k: int | None = None, top_p: float | None = None
-) -> Tensor:
-    """The distribution that :func:`sample_next` draws from: temperature, then top-k, then top-p.
+def check_temperature(tau: float) -> None:
+    """Check a temperature.
 
     Args:
-        logits: ``(..., V)`` floating point.
-        temperature: see :func:`temperature_probabilities`.
-        top_k: see :func:`top_k_filter`; ``None`` keeps all.
-        top_p: see :func:`top_p_filter`, applied to what top-k left; ``None`` keeps all.
-
-    Returns:
-        ``(..., V)``, at least float32; each row sums to 1.
+        tau: must be finite and ≥ 0.
 
     Raises:
-        ValueError: as the three functions named above.
+        ValueError: if it is not; the message says what to use instead.
     """
-    probabilities = temperature_probabilities(logits, temperature)
-    if top_k is not None:
-        probabilities = top_k_filter(probabilities, top_k)
-    if top_p is not None:
-        probabilities = top_p_filter(probabilities, top_p)
-    return probabilities
-
-
-def sample_next(
-    logits: Tensor,
-    *,
-    generator: torch.Generator,
-    temperature: float = 1.0,
-    top_k: int | None = None,
-    top_p: float | None = None,
-) -> Tensor:
-    """Draw one token a row from :func:`next_token_probabilities`.
-
-    Args:
-        logits: ``(B, V)`` floating point.
-        generator: the source of randomness. The draw happens on its device, so a CPU generator gives the same tokens
-            for the same probabilities wherever the model runs.
-        temperature: 0 for greedy, else the divisor of the logits.
-        top_k: keep this many tokens; ``None`` keeps all.
-        top_p: keep the smallest set of this mass; ``None`` keeps all.
-
-    Returns:
-        ``(B,)`` int64 token ids on the device of ``logits``.
-
-    Raises:
-        ValueError: as :func:`next_token_probabilities`.
-    """
-    probabilities = next_token_probabilities(logits, temperature=temperature, top_k=top_k, top_p=top_p)
-    drawn = torch.multinomial(probabilities.to(generator.device), num_samples=1, generator=generator)
-    return drawn.squeeze(-1).to(logits.device)
-
-
-def check_sampling(
-    vocab_size: int, *, temperature: float = 1.0, top_k: int | None = None, top_p: float | None = None
-) -> None:
-    """Refuse sampling settings that have no meaning, each with one ``ValueError`` that says how to mend it.
-
-    Args:
-        vocab_size: V, tokens.
-        temperature: must be finite and ≥ 0.
-        top_k: must be ``None`` or 1 … V.
-        top_p: must be ``None`` or in (0, 1].
-    """
-    if not 0 <= temperature < math.inf:
+    if not 0 <= tau < math.inf:
         raise ValueError(
-            f"temperature={temperature} must be finite and at least 0; 0 is greedy, 1 the model's own distribution"
+            f"temperature={tau} must be finite and at least 0; 0 is greedy, 1 the model's own distribution"
         )
-    if top_k is not None and top_k < 1:
-        raise ValueError(f"top_k={top_k} must be at least 1; use top_k=None to keep every token")
-    if top_k is not None and top_k > vocab_size:
+
+
+def check_top_k(k: int, vocab_size: int | None = None) -> None:
+    """Check the number of tokens that top-k keeps.
+
+    Args:
+        k: must be 1 … V.
+        vocab_size: V, tokens; ``None`` where it is not known yet.
+
+    Raises:
+        ValueError: if it is not; the message says what to use instead.
+    """
+    if k < 1:
+        raise ValueError(f"top_k={k} must be at least 1; use top_k=None to keep every token")
+    if vocab_size is not None and k > vocab_size:
         raise ValueError(
-            f"top_k={top_k} is more than the vocabulary of {vocab_size} tokens; "
+            f"top_k={k} is more than the vocabulary of {vocab_size} tokens; "
             f"use top_k={vocab_size} or less, or top_k=None to keep every token"
         )
-    if top_p is not None and not 0 < top_p <= 1:
-        raise ValueError(f"top_p={top_p} must be above 0 and at most 1; use top_p=None to keep every token")
+
+
+def check_top_p(rho: float) -> None:
+    """Check the mass that top-p keeps.
+
+    Args:
+        rho: must be in (0, 1].
+
+    Raises:
+        ValueError: if it is not; the message says what to use instead.
+    """
+    if not 0 < rho <= 1:
+        raise ValueError(f"top_p={rho} must be above 0 and at most 1; use top_p=None to keep every token")
 
 
 def _renormalize(probabilities: Tensor, kept: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from minigpt.generation.ids import stream_ids
+from minigpt.generation.sampler import Sampler
 from minigpt.generation.streaming import cut_at_stop, text_pieces
 from minigpt.model import GPT
 from minigpt.text import Tokenizer
@@ -47,19 +48,10 @@ def generate(
 
     Raises:
         ValueError: if the tokenizer does not fit the model, the prompt is empty and there is nothing to start from, a
-            setting has no meaning, or the logits are not finite.
+            setting is outside its range, or the logits are not finite.
     """
-    pieces = stream(
-        model,
-        tokenizer,
-        prompt,
-        max_new_tokens=max_new_tokens,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        stop=stop,
-        seed=seed,
-    )
+    sampler = Sampler(temperature=temperature, top_k=top_k, top_p=top_p)
+    pieces = stream_text(model, tokenizer, prompt, sampler, max_new_tokens=max_new_tokens, stop=stop, seed=seed)
     return prompt + "".join(pieces)
 
 
@@ -82,6 +74,25 @@ def stream(
     Raises:
         ValueError: as :func:`generate`, at the call and not at the first piece.
     """
+    sampler = Sampler(temperature=temperature, top_k=top_k, top_p=top_p)
+    return stream_text(model, tokenizer, prompt, sampler, max_new_tokens=max_new_tokens, stop=stop, seed=seed)
+
+
+def stream_text(
+    model: GPT,
+    tokenizer: Tokenizer,
+    prompt: str,
+    sampler: Sampler,
+    *,
+    max_new_tokens: int,
+    stop: str | Sequence[str] = (),
+    seed: int = 0,
+) -> Iterator[str]:
+    """:func:`stream` for callers that have a :class:`Sampler`; the other arguments are those of :func:`generate`.
+
+    Raises:
+        ValueError: as :func:`generate`, at the call and not at the first piece.
+    """
     stop_tokens, stop_strings = _split_stops(tokenizer, stop)
     vocab_size = model.config.vocab_size
     if tokenizer.vocab_size > vocab_size:
@@ -94,9 +105,7 @@ def stream(
         torch.tensor([_prompt_ids(tokenizer, prompt)]),
         max_new_tokens=max_new_tokens,
         generator=torch.Generator().manual_seed(seed),
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
+        sampler=sampler,
         stop_tokens=stop_tokens,
     )
     continuation = _until_stop((int(token) for token in new_tokens), stop_tokens, tokenizer.vocab_size)

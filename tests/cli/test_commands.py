@@ -43,6 +43,17 @@ def test_sample_continues_the_prompt_the_same_way_each_time(trained, capsys):
     assert texts[0] == texts[1] and texts[0].startswith("the ") and len(texts[0]) == 17
 
 
+@pytest.mark.parametrize("greedy", ["--temperature 0", "--top-k 1", "--top-p 1e-9"])
+def test_sample_has_an_option_for_each_setting_of_the_sampler(trained, capsys, greedy):
+    texts = {}
+    for options in ("", greedy, "--temperature=0 --top-k=None", f"{greedy} --seed 3", f"{greedy} --stop t zz"):
+        main(["sample", trained, "--prompt", "the ", "--max-new-tokens", "40", *options.split()])
+        texts[options] = capsys.readouterr().out.removesuffix("\n")
+    plain, chosen, at_zero, other_seed, stopped = texts.values()
+    assert chosen == at_zero == other_seed != plain
+    assert stopped == "the " + chosen.removeprefix("the ").partition("t")[0]
+
+
 def test_eval_prints_the_three_units(trained, capsys, tmp_path):
     main(["eval", trained])
     own = capsys.readouterr().out
@@ -262,6 +273,7 @@ def test_every_command_explains_itself(command, capsys):
         (["train", "--steps", "0"], "steps=0 must be a finite number of at least 1"),
         (["train", "--device", "cuda:97", "--steps", "1"], "device='cuda:97' is not on this machine"),
         (["equations", "sofmax"], "no equation 'sofmax'; did you mean softmax"),
+        (["sample", "nowhere", "--temperature", "-1"], "temperature=-1.0 must be finite and at least 0"),
         (["sample", "nowhere"], "no usable checkpoint in nowhere"),
         (["eval", "nowhere"], "no usable checkpoint in nowhere"),
         (["ladder", "--run", "nowhere"], "no usable checkpoint in nowhere"),

@@ -34,7 +34,9 @@ def always(text, tokenizer=TOKENIZER):
 def test_an_answer_is_right_exactly_if_greedy_generation_writes_it(model, prompt):
     """One pass over the example with its answer agrees with generating token by token from the prompt."""
     ids = torch.tensor([TOKENIZER.encode(prompt)])
-    written = mg.generate_ids(model, ids, max_new_tokens=6, temperature=0, generator=torch.Generator())[0, -6:].tolist()
+    written = mg.generate_ids(
+        model, ids, max_new_tokens=6, sampler=mg.Sampler(temperature=0), generator=torch.Generator()
+    )[0, -6:].tolist()
     for wrong in (None, 0, 3, 5):
         answer = list(written)
         if wrong is not None:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from minigpt.generation import generate_ids, stream_ids
+from minigpt.generation import GREEDY, Sampler, generate_ids, stream_ids
 from minigpt.model import GPT, GPTConfig
 
 
@@ -14,15 +14,15 @@ def test_greedy_generation_follows_the_largest_logit_of_the_table(table_model):
     expected = [2]
     for _ in range(8):
         expected.append(int(model.table[expected[-1]].argmax()))
-    ids = generate_ids(model, torch.tensor([[2]]), max_new_tokens=8, generator=generator(), temperature=0)
+    ids = generate_ids(model, torch.tensor([[2]]), max_new_tokens=8, generator=generator(), sampler=GREEDY)
     assert ids.tolist() == [expected]
 
 
 @pytest.mark.parametrize("knobs", [{"top_k": 1}, {"top_p": 1e-9}, {"temperature": 1e-4}])
 def test_each_knob_at_its_end_generates_as_greedy_does(table_model, knobs):
     model, prompt = table_model(), torch.tensor([[3, 1]])
-    greedy = generate_ids(model, prompt, max_new_tokens=20, generator=generator(), temperature=0)
-    assert generate_ids(model, prompt, max_new_tokens=20, generator=generator(), **knobs).equal(greedy)
+    greedy = generate_ids(model, prompt, max_new_tokens=20, generator=generator(), sampler=GREEDY)
+    assert generate_ids(model, prompt, max_new_tokens=20, generator=generator(), sampler=Sampler(**knobs)).equal(greedy)
 
 
 def test_sampled_pairs_follow_the_rows_of_the_table(table_model):
@@ -35,8 +35,8 @@ def test_sampled_pairs_follow_the_rows_of_the_table(table_model):
 
 def test_a_batch_of_prompts_is_continued_row_by_row(table_model):
     model, prompts = table_model(), torch.tensor([[0, 1], [2, 3], [4, 5]])
-    together = generate_ids(model, prompts, max_new_tokens=6, generator=generator(), temperature=0)
-    alone = [generate_ids(model, p[None], max_new_tokens=6, generator=generator(), temperature=0) for p in prompts]
+    together = generate_ids(model, prompts, max_new_tokens=6, generator=generator(), sampler=GREEDY)
+    alone = [generate_ids(model, p[None], max_new_tokens=6, generator=generator(), sampler=GREEDY) for p in prompts]
     assert together.equal(torch.cat(alone))
 
 
@@ -65,7 +65,7 @@ def test_a_row_that_has_stopped_repeats_its_stop_token_until_all_have(table_mode
     with torch.no_grad():  # 0 → 1 → 3, 2 → 3
         model.table.copy_(100 * torch.eye(4)[[1, 3, 3, 0]])
     ids = generate_ids(
-        model, torch.tensor([[0], [2]]), max_new_tokens=9, generator=generator(), temperature=0, stop_tokens={3}
+        model, torch.tensor([[0], [2]]), max_new_tokens=9, generator=generator(), sampler=GREEDY, stop_tokens={3}
     )
     assert ids.tolist() == [[0, 1, 3], [2, 3, 3]]
 
@@ -160,9 +160,7 @@ def test_ids_that_the_model_cannot_take_are_refused(table_model, ids, named):
 @pytest.mark.parametrize(
     ("knob", "named"),
     [
-        ({"temperature": -1}, "temperature=-1"),
-        ({"top_k": 8}, "top_k=8 is more than the vocabulary of 7 tokens"),
-        ({"top_p": 0}, "top_p=0"),
+        ({"sampler": Sampler(top_k=8)}, "top_k=8 is more than the vocabulary of 7 tokens"),
         ({"max_new_tokens": -1}, "max_new_tokens=-1 must be 0 or more"),
     ],
 )

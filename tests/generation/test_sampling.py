@@ -5,21 +5,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minigpt.generation import (
-    next_token_probabilities,
-    sample_next,
-    temperature_probabilities,
-    top_k_filter,
-    top_p_filter,
-)
+from minigpt.generation import temperature_probabilities, top_k_filter, top_p_filter
 
 
 def random_logits(*shape, seed=0, dtype=torch.float64):
     return 3 * torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
-
-
-def generator(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def literal_probabilities(z, tau):
@@ -67,17 +57,6 @@ def test_top_p_is_the_formula_term_by_term(z, top_p):
         return  # at the boundary the rounding of the sum decides; test_top_p_boundary uses exact numbers
     expected = torch.tensor(literal_top_p(p.tolist(), top_p), dtype=torch.float64)
     torch.testing.assert_close(top_p_filter(p, top_p), expected, rtol=1e-9, atol=1e-12)
-
-
-def test_the_chain_agrees_with_transformers():
-    from transformers.generation.logits_process import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
-
-    logits = random_logits(50, 200, dtype=torch.float32)
-    expected = logits
-    for warp in (TemperatureLogitsWarper(0.7), TopKLogitsWarper(40), TopPLogitsWarper(0.8)):
-        expected = warp(None, expected)
-    ours = next_token_probabilities(logits, temperature=0.7, top_k=40, top_p=0.8)
-    torch.testing.assert_close(ours, expected.softmax(-1), rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize(
@@ -135,66 +114,6 @@ def test_half_precision_logits_give_float32_probabilities():
 
 def test_a_logit_of_minus_infinity_is_never_drawn():
     assert temperature_probabilities(torch.tensor([0.0, -math.inf, 0.0])).tolist() == [0.5, 0, 0.5]
-
-
-@pytest.mark.parametrize("knobs", [{"top_k": 1}, {"top_p": 1e-6}, {"temperature": 0}, {"temperature": 1e-4}])
-def test_each_knob_at_its_end_is_greedy(knobs):
-    logits = random_logits(40, 9)
-    torch.testing.assert_close(sample_next(logits, generator=generator(), **knobs), logits.argmax(-1))
-
-
-@pytest.mark.parametrize("knobs", [{"top_k": 3}, {"top_p": 0.6}, {"temperature": 0.5}, {"temperature": 2.0}])
-def test_each_knob_acts_on_the_distribution(knobs):
-    logits = random_logits(9)
-    changed = next_token_probabilities(logits, **knobs)
-    assert float((changed - logits.softmax(-1)).abs().max()) > 0.01
-
-
-def test_top_p_is_taken_of_what_top_k_left():
-    logits = torch.tensor([0.4, 0.3, 0.2, 0.1]).log()
-    kept = next_token_probabilities(logits, top_k=2, top_p=0.5)  # 0.4 of the kept 0.7 is more than half of it
-    assert kept.nonzero().flatten().tolist() == [0]
-
-
-def test_drawn_frequencies_match_the_probabilities():
-    logits, draws = random_logits(6) / 3, 20_000
-    knobs = {"temperature": 1.3, "top_k": 5}
-    drawn = sample_next(logits.expand(draws, -1), generator=generator(3), **knobs)
-    expected = draws * next_token_probabilities(logits, **knobs)
-    observed = torch.bincount(drawn, minlength=6).double()
-    possible = expected > 0
-    chi_square = ((observed - expected)[possible] ** 2 / expected[possible]).sum()
-    assert float(chi_square) < 13.28  # the 99 % point at 4 degrees of freedom
-    assert int(observed[~possible].sum()) == 0
-
-
-def test_the_same_seed_draws_the_same_tokens_and_another_seed_others():
-    logits = random_logits(200, 9)
-    first, again, other = (sample_next(logits, generator=generator(seed)) for seed in (5, 5, 6))
-    torch.testing.assert_close(first, again)
-    assert not first.equal(other)
-
-
-def test_drawing_leaves_the_global_generator_alone():
-    before = torch.get_rng_state()
-    sample_next(random_logits(3, 9), generator=generator())
-    assert before.equal(torch.get_rng_state())
-
-
-def test_non_contiguous_logits_are_read_as_they_lie():
-    logits = random_logits(9, 4).T
-    torch.testing.assert_close(
-        next_token_probabilities(logits, top_k=4, top_p=0.9),
-        next_token_probabilities(logits.contiguous(), top_k=4, top_p=0.9),
-    )
-
-
-@pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_a_non_finite_logit_is_named(bad):
-    logits = torch.zeros(2, 5)
-    logits[1, 3] = bad
-    with pytest.raises(ValueError, match="non-finite logits: 1 of 10 values"):
-        sample_next(logits, generator=generator())
 
 
 def test_a_row_of_minus_infinity_has_no_distribution():

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from minigpt.generation import generate, stream
+from minigpt.generation import Sampler, generate, stream
+from minigpt.generation.text import stream_text
 from minigpt.model import GPT, GPTConfig
 from minigpt.text import BPETokenizer, CharTokenizer
 
@@ -91,9 +92,28 @@ def test_a_token_that_the_tokenizer_does_not_know_is_named(reciter, tokenizer):
         generate(model, tokenizer, "a", max_new_tokens=1)
 
 
-def test_settings_are_checked_at_the_call_and_not_at_the_first_piece(table_model, tokenizer):
-    with pytest.raises(ValueError, match="top_p=2"):
-        stream(table_model(vocab_size=257), tokenizer, "a", top_p=2)
+@pytest.mark.parametrize("write", [generate, stream])
+@pytest.mark.parametrize(
+    ("knob", "named"),
+    [
+        ({"temperature": -1}, "temperature=-1 must be finite"),
+        ({"top_k": 0}, "top_k=0 must be at least 1"),
+        ({"top_k": 258}, "top_k=258 is more than the vocabulary of 257 tokens"),
+        ({"top_p": 2}, "top_p=2 must be above 0"),
+        ({"max_new_tokens": -1}, "max_new_tokens=-1 must be 0 or more"),
+    ],
+)
+def test_settings_are_checked_at_the_call_and_not_at_the_first_piece(table_model, tokenizer, write, knob, named):
+    model = table_model(vocab_size=257)
+    with pytest.raises(ValueError, match=named):
+        write(model, tokenizer, "a", **knob)
+    assert model.calls == []
+
+
+def test_a_sampler_writes_what_its_keywords_write(table_model, tokenizer):
+    model, settings = table_model(vocab_size=257), {"temperature": 1.5, "top_k": 9, "top_p": 0.8}
+    pieces = stream_text(model, tokenizer, "a", Sampler(**settings), max_new_tokens=30, seed=3)
+    assert "a" + "".join(pieces) == generate(model, tokenizer, "a", **settings, max_new_tokens=30, seed=3)
 
 
 @pytest.mark.parametrize("kind", [CharTokenizer, BPETokenizer])

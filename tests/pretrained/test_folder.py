@@ -47,7 +47,7 @@ def test_a_hundred_greedy_tokens_are_those_of_transformers(make_gpt2, tmp_path, 
     prompt = ids(2, 5)
     expected = theirs.generate(prompt, do_sample=False, max_new_tokens=100, pad_token_id=0)
     model, generator = mg.load_pretrained(tmp_path), torch.Generator()
-    ours = mg.generate_ids(model, prompt, max_new_tokens=100, temperature=0, generator=generator)
+    ours = mg.generate_ids(model, prompt, max_new_tokens=100, sampler=mg.Sampler(temperature=0), generator=generator)
     assert ours.tolist() == expected.tolist()
     assert len(set(ours[0].tolist())) > 10  # no loop over a token or two
 

@@ -1,0 +1,195 @@
+import ast
+import dataclasses
+import inspect
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+import minigpt as mg
+from minigpt.generation import GREEDY, Sampler, generate, stream, temperature_probabilities, top_k_filter, top_p_filter
+
+KNOBS = ("temperature", "top_k", "top_p")
+
+
+def random_logits(*shape, seed=0, dtype=torch.float64):
+    return 3 * torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_the_chain_agrees_with_transformers():
+    from transformers.generation.logits_process import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+
+    logits = random_logits(50, 200, dtype=torch.float32)
+    expected = logits
+    for warp in (TemperatureLogitsWarper(0.7), TopKLogitsWarper(40), TopPLogitsWarper(0.8)):
+        expected = warp(None, expected)
+    ours = Sampler(temperature=0.7, top_k=40, top_p=0.8).probabilities(logits)
+    torch.testing.assert_close(ours, expected.softmax(-1), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("knobs", [{"top_k": 1}, {"top_p": 1e-6}, {"temperature": 0}, {"temperature": 1e-4}])
+def test_each_knob_at_its_end_is_greedy(knobs):
+    logits = random_logits(40, 9)
+    torch.testing.assert_close(Sampler(**knobs)(logits, generator()), logits.argmax(-1))
+
+
+@pytest.mark.parametrize("knobs", [{"top_k": 3}, {"top_p": 0.6}, {"temperature": 0.5}, {"temperature": 2.0}])
+def test_each_knob_acts_on_the_distribution(knobs):
+    logits = random_logits(9)
+    changed = Sampler(**knobs).probabilities(logits)
+    assert float((changed - logits.softmax(-1)).abs().max()) > 0.01
+
+
+def test_top_p_is_taken_of_what_top_k_left():
+    logits = torch.tensor([0.4, 0.3, 0.2, 0.1]).log()
+    kept = Sampler(top_k=2, top_p=0.5).probabilities(logits)  # 0.4 of the kept 0.7 is more than half of it
+    assert kept.nonzero().flatten().tolist() == [0]
+
+
+def test_drawn_frequencies_match_the_probabilities():
+    logits, draws = random_logits(6) / 3, 20_000
+    knobs = {"temperature": 1.3, "top_k": 5}
+    drawn = Sampler(**knobs)(logits.expand(draws, -1), generator(3))
+    expected = draws * Sampler(**knobs).probabilities(logits)
+    observed = torch.bincount(drawn, minlength=6).double()
+    possible = expected > 0
+    chi_square = ((observed - expected)[possible] ** 2 / expected[possible]).sum()
+    assert float(chi_square) < 13.28  # the 99 % point at 4 degrees of freedom
+    assert int(observed[~possible].sum()) == 0
+
+
+def test_the_same_seed_draws_the_same_tokens_and_another_seed_others():
+    logits = random_logits(200, 9)
+    first, again, other = (Sampler()(logits, generator(seed)) for seed in (5, 5, 6))
+    torch.testing.assert_close(first, again)
+    assert not first.equal(other)
+
+
+def test_drawing_leaves_the_global_generator_alone():
+    before = torch.get_rng_state()
+    Sampler()(random_logits(3, 9), generator())
+    assert before.equal(torch.get_rng_state())
+
+
+def test_non_contiguous_logits_are_read_as_they_lie():
+    logits = random_logits(9, 4).T
+    torch.testing.assert_close(
+        Sampler(top_k=4, top_p=0.9).probabilities(logits),
+        Sampler(top_k=4, top_p=0.9).probabilities(logits.contiguous()),
+    )
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_non_finite_logit_is_named(bad):
+    logits = torch.zeros(2, 5)
+    logits[1, 3] = bad
+    with pytest.raises(ValueError, match="non-finite logits: 1 of 10 values"):
+        Sampler()(logits, generator())
+
+
+def test_the_rules_are_applied_in_the_order_written():
+    logits = random_logits(4, 9)
+    expected = top_p_filter(top_k_filter(temperature_probabilities(logits, 1.3), 5), 0.8)
+    assert Sampler(temperature=1.3, top_k=5, top_p=0.8).probabilities(logits).equal(expected)
+
+
+def test_without_settings_the_distribution_is_the_models_own():
+    logits = random_logits(4, 9)
+    assert list(Sampler().rules()) == []
+    torch.testing.assert_close(Sampler().probabilities(logits), logits.softmax(-1))
+
+
+def test_greedy_takes_the_lowest_id_among_equal_maxima():
+    assert GREEDY(torch.tensor([[1.0, 2.0, 2.0]]), generator()).tolist() == [1]
+
+
+def test_a_draw_is_one_int64_token_for_each_row():
+    drawn = Sampler()(random_logits(5, 9), generator())
+    assert drawn.shape == (5,)
+    assert drawn.dtype == torch.int64
+
+
+# Drawn before there was a sampler, by functions that took the keywords one by one.
+DRAWN = [
+    ({}, [3, 3, 3, 2, 3, 1, 9, 1, 6, 7, 3, 9, 10, 5, 1, 5]),
+    ({"temperature": 0}, [3] * 16),
+    ({"temperature": 0.7}, [3, 3, 3, 3, 3, 1, 9, 1, 6, 7, 3, 9, 10, 3, 3, 9]),
+    ({"top_k": 3}, [3, 3, 3, 3, 3, 9, 9, 9, 6, 9, 3, 9, 9, 3, 3, 9]),
+    ({"top_p": 0.6}, [3, 3, 3, 3, 3, 1, 9, 1, 6, 9, 3, 9, 1, 3, 1, 9]),
+    ({"temperature": 1.5, "top_k": 4, "top_p": 0.8}, [3, 3, 3, 3, 3, 9, 9, 9, 6, 9, 3, 9, 9, 3, 3, 9]),
+]
+
+
+@pytest.mark.parametrize(("knobs", "expected"), DRAWN)
+def test_a_seed_draws_the_tokens_that_it_has_always_drawn(knobs, expected):
+    logits = (torch.arange(11) * 7 % 11 / 4).expand(16, -1)
+    assert Sampler(**knobs)(logits, generator(5)).tolist() == expected
+
+
+@pytest.mark.parametrize("temperature", [-1, math.nan, math.inf])
+def test_a_temperature_below_zero_or_not_finite_is_refused(temperature):
+    with pytest.raises(ValueError, match=f"temperature={temperature} must be finite and at least 0; 0 is greedy"):
+        Sampler(temperature=temperature)
+
+
+@pytest.mark.parametrize("top_k", [0, -3])
+def test_a_top_k_below_one_is_refused(top_k):
+    with pytest.raises(ValueError, match=f"top_k={top_k} must be at least 1; use top_k=None"):
+        Sampler(top_k=top_k)
+
+
+@pytest.mark.parametrize("top_p", [0, -0.5, 1.5, math.nan])
+def test_a_top_p_outside_zero_to_one_is_refused(top_p):
+    with pytest.raises(ValueError, match=f"top_p={top_p} must be above 0 and at most 1; use top_p=None"):
+        Sampler(top_p=top_p)
+
+
+@pytest.mark.parametrize("use", [lambda s: s.check(5), lambda s: s.probabilities(torch.zeros(2, 5))])
+def test_a_top_k_above_the_vocabulary_names_both(use):
+    Sampler(top_k=5).check(5)
+    with pytest.raises(ValueError, match="top_k=6 is more than the vocabulary of 5 tokens; use top_k=5"):
+        use(Sampler(top_k=6))
+
+
+def test_a_sampler_is_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        GREEDY.temperature = 1
+    assert hash(Sampler(temperature=0)) == hash(GREEDY)
+
+
+@pytest.mark.parametrize("function", [generate, stream])
+def test_the_keywords_are_the_fields_with_their_types_and_defaults(function):
+    keywords = inspect.signature(function).parameters
+    for field in dataclasses.fields(Sampler):
+        assert (keywords[field.name].annotation, keywords[field.name].default) == (field.type, field.default)
+
+
+def declared(root, names):
+    """Who in the files below ``root`` has a parameter or a field of one of these names, and how often."""
+    for file in sorted(root.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef):
+                own = [arg.arg for arg in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+            elif isinstance(node, ast.ClassDef):
+                own = [field.target.id for field in node.body if isinstance(field, ast.AnnAssign)]
+            else:
+                continue
+            yield from ((f"{file.relative_to(root).as_posix()}: {node.name}", name) for name in own if name in names)
+
+
+def test_the_settings_are_declared_by_the_sampler_its_rules_and_the_two_functions_that_spell_them():
+    everything = {("generation/text.py: generate", name) for name in KNOBS}
+    everything |= {("generation/text.py: stream", name) for name in KNOBS}
+    everything |= {("generation/sampler.py: Sampler", name) for name in KNOBS}
+    everything |= {
+        ("generation/sampling.py: temperature_probabilities", "temperature"),
+        ("generation/sampling.py: top_k_filter", "top_k"),
+        ("generation/sampling.py: top_p_filter", "top_p"),
+    }
+    assert [field.name for field in dataclasses.fields(Sampler)] == list(KNOBS)
+    assert sorted(declared(Path(mg.__file__).parent, KNOBS)) == sorted(everything)
