@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from minigpt.equations import equation
+from minigpt.learn.tile_map import Field, draw_map
 from minigpt.model import causal_mask
 
 if TYPE_CHECKING:
@@ -87,10 +88,15 @@ class TiledAttention:
         return len(self.output), self.n_keys
 
     def plot(self) -> "Figure":
-        """The tiles as a map: seen whole, seen in part, skipped."""
-        from minigpt.plots import plot_tiles
+        """The tiles as a map: seen whole, seen in part, skipped.
 
-        return plot_tiles(self)
+        Raises:
+            ImportError: if matplotlib is not installed.
+        """
+        (rows, columns), moved = self.blocks, self.bytes_read + self.bytes_written
+        title = f"tiles of {rows} × {columns}: {moved:,} bytes moved, {sum(self.formula_bytes):,} by the formula"
+        fields = [Field(tile.queries, tile.keys, tile.whole) for tile in self.tiles]
+        return draw_map(self.shape, fields, skipped=self.skipped, title=title)
 
 
 @equation(

@@ -76,7 +76,7 @@ class LivePlot:
 
     Args:
         seconds: between two drawings.
-        options: those of :func:`minigpt.plots.plot_history`, such as ``floor`` and ``uniform``.
+        options: those of :meth:`minigpt.History.plot`, such as ``floor`` and ``uniform``.
     """
 
     def __init__(self, *, seconds: float = 3.0, **options: Any) -> None:
