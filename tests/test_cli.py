@@ -72,7 +72,7 @@ def test_training_into_the_folder_of_another_run_is_refused_and_changes_nothing(
 @pytest.fixture
 def little(monkeypatch):
     """Less for tokenizers and baselines to read than in earnest."""
-    monkeypatch.setattr(import_module("minigpt.text.tinyworld.tasks"), "READ", 100)
+    monkeypatch.setattr(import_module("minigpt.text.tinyworld.phrases"), "READ", 100)
     monkeypatch.setattr(import_module("minigpt.evaluation.tasks"), "LEARNT", 60)
     monkeypatch.setattr(import_module("minigpt.runs.splits"), "VALIDATED", 4)
     monkeypatch.setattr(import_module("minigpt.evaluation.stories"), "SAMPLED", 3)

@@ -38,7 +38,10 @@ KERNEL_SITES = {  # the modules that may import minigpt.kernels, and what for
     "minigpt/bench/contenders.py": "they are timed",
     "minigpt/bench/correctness.py": "their error is measured",
     "minigpt/bench/tiles.py": "their tiles are timed",
-    "minigpt/bench/compiled/inspection.py": "they are compiled for GPUs that are not here",
+    "minigpt/bench/compiled/jobs.py": "they are compiled for GPUs that are not here",
+    "minigpt/bench/compiled/compilation.py": "their tiles are compiled",
+    "minigpt/bench/compiled/bounds.py": "their products are counted",
+    "minigpt/bench/compiled/inspection.py": "their names have bars",
     "minigpt/cli/kernels.py": "names the row of their table that is tuned",
 }
 NOT_AT_IMPORT = (

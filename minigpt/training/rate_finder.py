@@ -28,7 +28,7 @@ from minigpt.training.update import build_optimizer
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MEMORY = 0.9  # how slowly the smoothed loss forgets
+LOSS_MEMORY = 0.9  # how slowly the smoothed loss forgets
 TOO_HIGH = 1.3  # the search ends when the smoothed loss is this many times its lowest
 
 
@@ -162,6 +162,6 @@ def _update(run: RunState, step: int, rate: float) -> float:
 def _smoothed(losses: list[float]) -> list[float]:
     smoothed, mean = [], 0.0
     for t, loss in enumerate(losses, start=1):
-        mean += newest_share(t, MEMORY) * (loss - mean)
+        mean += newest_share(t, LOSS_MEMORY) * (loss - mean)
         smoothed.append(mean)
     return smoothed

@@ -11,10 +11,10 @@ from minigpt.plots import BLUE, GREY, ORANGE, new_figure, smooth
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Row = dict[str, float]
+StepRow = dict[str, float]  # the figures of one step by name
 
 
-def _line(row: Row) -> str:
+def _line(row: StepRow) -> str:
     return json.dumps(row) + "\n"
 
 
@@ -30,7 +30,9 @@ class History:
         floor: the least expected validation loss, in nats per token; ``None`` where nobody knows it.
     """
 
-    def __init__(self, rows: list[Row] | None = None, path: Path | None = None, *, floor: float | None = None) -> None:
+    def __init__(
+        self, rows: list[StepRow] | None = None, path: Path | None = None, *, floor: float | None = None
+    ) -> None:
         self.rows, self.floor, self._path = [] if rows is None else rows, floor, path
         self._file = None
         if path is not None:
@@ -48,7 +50,7 @@ class History:
                     rows.append(row)
         return cls(rows)
 
-    def append(self, row: Row) -> None:
+    def append(self, row: StepRow) -> None:
         """Add one step."""
         self.rows.append(row)
         if self._file is not None:
