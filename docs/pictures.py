@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 import minigpt as mg
 from minigpt.model import Pattern
-from minigpt.plots import BLUE, GREY, ORANGE
+from minigpt.plots import BLUE, GREY, ORANGE, new_figure
 from minigpt.runs import Run
 from minigpt.text.tinyworld import task_rows
 
@@ -45,7 +45,8 @@ def main(folder: Path) -> None:
 
 def loss(run: Run) -> Figure:
     """The loss of a run among its yardsticks: guessing, what counting can do, and the floor."""
-    figure, axes = new_figure()
+    figure, (axes,) = new_figure()
+    figure.set_size_inches(SIZE)
     steps, losses = run.history.column("loss")
     axes.plot(np.array(steps) + 1, losses, color=BLUE, alpha=0.5, linewidth=0.8, label="GPT, training stories")
     steps, losses = run.history.column("validation_loss")
@@ -140,15 +141,6 @@ def tiles() -> Figure:
     figure = tiled.plot()
     figure.set_size_inches(SIZE)
     return figure
-
-
-def new_figure() -> tuple[Figure, Axes]:
-    """White, so that it reads on light and dark pages alike."""
-    figure = Figure(figsize=SIZE, layout="constrained")
-    axes = figure.subplots()
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(alpha=0.2)
-    return figure, axes
 
 
 if __name__ == "__main__":

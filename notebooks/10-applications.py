@@ -25,7 +25,7 @@ import torch
 import minigpt as mg
 from minigpt.text.datasets.rows import Row, RowDataset
 from minigpt.text.tinyworld import TASKS, encode_parts, task_text
-from minigpt.text.tinyworld.tasks import PHRASES
+from minigpt.text.tinyworld.phrases import PHRASES
 from minigpt.text.tinyworld.words import COLOURS, PEOPLE
 
 QUICK = bool(os.environ.get("MINIGPT_QUICK"))
@@ -374,5 +374,5 @@ for name, task in TASKS.items():
 #
 # - [The tiny world and its floor](../docs/explanation/tiny-world.md): the language, and
 #   why its losses have a floor.
-# - `minigpt/text/datasets/rows.py` and `minigpt/text/tinyworld/tasks.py`: the mask and the
-#   tasks, a page each.
+# - `minigpt/text/datasets/rows.py` and `minigpt/text/tinyworld/examples.py`: the mask and
+#   the examples of each task, a page each.

@@ -383,7 +383,7 @@ expected = torch.autograd.grad(mg.causal_attention(q, k, v), (q, k, v), d_output
 
 with torch.no_grad():
     forward = tiled_attention(q, k, v)
-    found = tiled_gradients(q, k, v, (forward.output, forward.lse), (d_output, None), blocks=(8, 16))
+    found = tiled_gradients((q, k, v), (forward.output, forward.lse), (d_output, None), blocks=(8, 16))
 
 for name, ours, theirs in zip("qkv", found, expected, strict=True):
     torch.testing.assert_close(ours, theirs)
@@ -510,7 +510,7 @@ if HAS_KERNEL:
         output, _ = fused_attention(*inputs)
         found = torch.autograd.grad(output, inputs, d_output[None, None])
     with torch.no_grad():
-        by_tiles = tiled_gradients(q, k, v, (tiled.output, tiled.lse), (d_output, None))
+        by_tiles = tiled_gradients((q, k, v), (tiled.output, tiled.lse), (d_output, None))
     for name, ours, theirs in zip("qkv", by_tiles, found, strict=True):
         torch.testing.assert_close(ours, theirs[0, 0], rtol=1e-5, atol=1e-4)
         print(f"gradient of {name}: largest difference {(ours - theirs[0, 0]).abs().max():.0e}")

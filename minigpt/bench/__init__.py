@@ -1,15 +1,10 @@
 """Speed and memory beside known peers: ratios taken in one run, since absolute times say more about the machine."""
 
-from minigpt.bench.attention import (
-    AttentionBench,
-    Measured,
-    Setting,
-    interpreted_error,
-    kernel_error,
-    measure_attention,
-)
+from minigpt.bench.attention import AttentionBench, Measured, measure_attention
+from minigpt.bench.correctness import interpreted_error, kernel_error
+from minigpt.bench.setting import Setting
 from minigpt.bench.tiles import TileBench, Tried, tune_tiles
-from minigpt.bench.training import SHAPES, Shape, train_step
+from minigpt.bench.training import SHAPES, Shape, TrainingBench, TrainingRow, measure_training
 
 __all__ = [
     "SHAPES",
@@ -18,10 +13,12 @@ __all__ = [
     "Setting",
     "Shape",
     "TileBench",
+    "TrainingBench",
+    "TrainingRow",
     "Tried",
     "interpreted_error",
     "kernel_error",
     "measure_attention",
-    "train_step",
+    "measure_training",
     "tune_tiles",
 ]

@@ -1,79 +1,25 @@
-r"""Attention's speed, forward and backward: our Triton kernel beside PyTorch's own, FlexAttention and the formula.
+"""Attention's speed, forward and backward: our Triton kernel beside PyTorch's own, FlexAttention and the formula.
 
-A pair of positions that see each other counts $4 E$ operations a head forward – two products – and $10 E$ backward,
-where fused kernels compute the scores again; the formula, which has kept its weights, is credited the same. The limit
-of each is its roofline: the peak of the device, or what its memory can bring.
-
-Dimensions: B batch, H heads, T positions, E head width.
-Source: the shapes, 16,384 tokens of width 2048: Dao 2023 (FlashAttention-2), arXiv:2307.08691, section 4.1.
+The limit of each is its roofline: the peak of the device, or what its memory can bring.
 """
 
-import os
 import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from itertools import product
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
-from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 
+from minigpt.bench.contenders import CONTENDERS, Attention
 from minigpt.bench.peaks import Peak, peak_of, synchronize
-from minigpt.model import causal_mask, masked_attention
+from minigpt.bench.setting import Setting, settings
+from minigpt.plots import PALETTE, mean_by_x, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-Attention = Callable[[Tensor, Tensor, Tensor], Tensor]
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One problem: B sequences of T positions, H heads of width E."""
-
-    n_positions: int
-    head_width: int
-    causal: bool
-    dtype: torch.dtype
-    batch_size: int
-    n_heads: int
-
-    def __str__(self) -> str:
-        mask = "causal" if self.causal else "full"
-        dtype = str(self.dtype).removeprefix("torch.")
-        return f"{self.n_positions:>6}{self.head_width:>5}  {mask:8}{dtype:10}"
-
-    @property
-    def flops(self) -> tuple[int, int]:
-        """Operations forward and backward: 2 products of E for each pair of positions, then 5."""
-        t = self.n_positions
-        pairs = t * (t + 1) // 2 if self.causal else t * t
-        a_product = 2 * self.batch_size * self.n_heads * pairs * self.head_width
-        return 2 * a_product, 5 * a_product
-
-    @property
-    def n_bytes(self) -> tuple[int, int]:
-        """The least that is moved: q, k, v in and o out; then o and its gradient in besides, three gradients out."""
-        tensor = self.batch_size * self.n_heads * self.n_positions * self.head_width * self.dtype.itemsize
-        return 4 * tensor, 8 * tensor
-
-    @property
-    def weight_bytes(self) -> int:
-        """Of the T × T weights of every head, which the formula keeps in memory."""
-        return self.batch_size * self.n_heads * self.n_positions**2 * self.dtype.itemsize
-
-    def draw(self, device: torch.device) -> list[Tensor]:
-        """q, k, v and the output's gradient, ``(B, H, T, E)``."""
-        generator = torch.Generator().manual_seed(0)
-        shape = (self.batch_size, self.n_heads, self.n_positions, self.head_width)
-        drawn = [torch.randn(shape, generator=generator).to(device, self.dtype) for _ in range(4)]
-        return [x.requires_grad_() for x in drawn[:3]] + drawn[3:]
 
 
 class Measured(NamedTuple):
@@ -112,6 +58,11 @@ class AttentionBench:
     peaks: dict[torch.dtype, Peak]
     rows: list[Measured]
 
+    @property
+    def unit(self) -> tuple[str, float]:
+        """What rates are shown in, and its operations per second."""
+        return ("TFLOP/s", 1e12) if self.device != "cpu" else ("GFLOP/s", 1e9)
+
     def roofline(self, setting: Setting) -> tuple[float, float]:
         """The most operations per second, forward and backward."""
         peak = self.peaks[setting.dtype]
@@ -119,7 +70,7 @@ class AttentionBench:
         return forward, backward
 
     def __str__(self) -> str:
-        unit, factor = ("TFLOP/s", 1e12) if self.device != "cpu" else ("GFLOP/s", 1e9)
+        unit, factor = self.unit
         lines = [f"{self.device}, torch {torch.__version__}"]
         for dtype, peak in self.peaks.items():
             bandwidth = f"{peak.bandwidth / 1e9:,.0f} GB/s"
@@ -132,75 +83,63 @@ class AttentionBench:
         lines.append("together, of the first contender that ran at this setting over this one's.")
         return "\n".join(lines)
 
+    def to_json(self) -> dict[str, Any]:
+        """The same figures as JSON has them: device, torch, peaks, and a row for each setting and contender.
+
+        Times are in seconds, rates in operations per second; what did not run has ``skipped``, and no figures.
+        """
+        peaks = {str(dtype).removeprefix("torch."): asdict(peak) for dtype, peak in self.peaks.items()}
+        rows = [{**self._about(row), **self._numbers(row)} for row in self.rows]
+        return {"device": self.device, "torch": str(torch.__version__), "peaks": peaks, "rows": rows}
+
+    def _about(self, row: Measured) -> dict[str, Any]:
+        setting = asdict(row.setting) | {"dtype": str(row.setting.dtype).removeprefix("torch.")}
+        return {**setting, "attention": row.name, "skipped": row.skipped or None}
+
+    def _numbers(self, row: Measured) -> dict[str, Any]:
+        if row.skipped:
+            return {}
+        figures = zip(row.times, row.rates, self._shares(row), strict=True)
+        passes = [dict(zip(("seconds", "flops_per_second", "of_roofline"), each, strict=True)) for each in figures]
+        return {"forward": passes[0], "backward": passes[1], "ratio": self._ratio(row)}
+
     def _figures(self, row: Measured, factor: float) -> str:
-        rates, limits = row.rates, self.roofline(row.setting)
-        shares = "".join(f"{rate / limit:8.0%}" for rate, limit in zip(rates, limits, strict=True))
+        rates, shares = row.rates, "".join(f"{share:8.0%}" for share in self._shares(row))
+        return f"{rates[0] / factor:10.1f}{rates[1] / factor:10.1f}{shares}{self._ratio(row):8.2f}"
+
+    def _shares(self, row: Measured) -> list[float]:
+        return [rate / limit for rate, limit in zip(row.rates, self.roofline(row.setting), strict=True)]
+
+    def _ratio(self, row: Measured) -> float:
+        """The time of both passes of the first contender that ran at this setting, over this one's."""
         first = next(other for other in self.rows if other.setting == row.setting and not other.skipped)
-        ratio = sum(first.times) / sum(row.times)
-        return f"{rates[0] / factor:10.1f}{rates[1] / factor:10.1f}{shares}{ratio:8.2f}"
+        return sum(first.times) / sum(row.times)
 
     def plot(self) -> "Figure":
-        """Operations per second over the length, a line for each contender, below the roofline."""
-        from minigpt.plots import plot_attention_bench
+        """Operations per second over the length, a line for each contender, below the roofline; backward apart.
 
-        return plot_attention_bench(self)
+        A line is the mean over the dtypes, head widths and masks that the contender ran at that length.
 
-
-def _formula(setting: Setting, device: torch.device) -> Attention:
-    mask = causal_mask(setting.n_positions, device=device) if setting.causal else None
-    return lambda q, k, v: masked_attention(q, k, v, mask)
-
-
-def _sdpa(*backends: SDPBackend) -> Callable[[Setting, torch.device], Attention]:
-    def make(setting: Setting, device: torch.device) -> Attention:
-        def run(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-            with sdpa_kernel(list(backends)):
-                return F.scaled_dot_product_attention(q, k, v, is_causal=setting.causal)
-
-        return run
-
-    return make
-
-
-def _flex(setting: Setting, device: torch.device) -> Attention:
-    from torch.nn.attention.flex_attention import create_block_mask, flex_attention
-
-    def past(b: Tensor, h: Tensor, t: Tensor, s: Tensor) -> Tensor:
-        return t >= s
-
-    t = setting.n_positions
-    mask = create_block_mask(past, None, None, t, t, device=str(device)) if setting.causal else None
-    compiled = torch.compile(flex_attention, dynamic=False)
-    return lambda q, k, v: compiled(q, k, v, block_mask=mask)
-
-
-def _triton(setting: Setting, device: torch.device) -> Attention:
-    from minigpt.kernels.fused_attention import fused_attention
-
-    return lambda q, k, v: fused_attention(q, k, v, causal=setting.causal)[0]
-
-
-# By the kind of device; the first that runs is what the others are measured by.
-CONTENDERS: dict[str, dict[str, Callable[[Setting, torch.device], Attention]]] = {
-    "cuda": {
-        "flash": _sdpa(SDPBackend.FLASH_ATTENTION),
-        "cudnn": _sdpa(SDPBackend.CUDNN_ATTENTION),
-        "flex": _flex,
-        "triton": _triton,
-        "formula": _formula,
-    },
-    "cpu": {"formula": _formula, "sdpa": _sdpa(SDPBackend.FLASH_ATTENTION, SDPBackend.MATH)},
-}
-
-
-def settings(device: torch.device, lengths: tuple[int, ...] = ()) -> list[Setting]:
-    """What is measured on a kind of device: 16,384 tokens of width 2048 on a GPU, 1024 of width 256 on a CPU."""
-    gpu = device.type == "cuda"
-    lengths = lengths or ((1024, 2048, 4096, 8192, 16384) if gpu else (128, 256, 512, 1024))
-    dtypes = (torch.float16, torch.bfloat16) if gpu else (torch.float32,)
-    tokens, width = (16384, 2048) if gpu else (1024, 256)
-    grid = product(dtypes, (64, 128) if gpu else (64,), (False, True), lengths)
-    return [Setting(t, e, causal, dtype, max(1, tokens // t), width // e) for dtype, e, causal, t in grid]
+        Raises:
+            ImportError: if matplotlib is not installed.
+        """
+        figure, both = new_figure(2)
+        unit, factor = self.unit
+        ran = [row for row in self.rows if not row.skipped]
+        names = list(dict.fromkeys(row.name for row in ran))
+        for i, axes in enumerate(both):
+            for name, colour in zip(names, PALETTE, strict=False):
+                of_name = [row for row in ran if row.name == name]
+                rates = mean_by_x([(row.setting.n_positions, row.rates[i] / factor) for row in of_name])
+                axes.plot(*rates, "o-", color=colour, markersize=4, label=name)
+            limits = mean_by_x([(row.setting.n_positions, self.roofline(row.setting)[i] / factor) for row in ran])
+            axes.plot(*limits, ":", color="black", label="roofline")
+            axes.set_xscale("log", base=2)
+            axes.set_xticks(limits[0], [f"{length:,}" for length in limits[0]])
+            axes.set(xlabel="T (positions)", title=("forward", "backward")[i], ylim=(0, None))
+        both[0].set_ylabel(unit)
+        both[1].legend(frameon=False)
+        return figure
 
 
 def measure_attention(device: torch.device, lengths: tuple[int, ...] = (), rounds: int = 9) -> AttentionBench:
@@ -267,41 +206,3 @@ def _times(run: Attention, q: Tensor, k: Tensor, v: Tensor, do: Tensor) -> tuple
     torch.autograd.grad(o, (q, k, v), do)
     synchronize(q.device)
     return between - started, time.perf_counter() - between
-
-
-def kernel_error() -> float:
-    """The largest error of our kernel's output and gradients in float32 on a small case, against float64.
-
-    It is relative to the largest number of each.
-
-    Raises:
-        ValueError: if there is neither a GPU nor Triton's interpreter.
-    """
-    from minigpt.kernels.fused_attention import fused_attention
-
-    setting = Setting(33, 16, True, torch.float32, 1, 2)
-    *given, do = setting.draw(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
-    q, k, v = exact = [x.detach().double().requires_grad_() for x in given]
-    ours = fused_attention(*given)[0]
-    theirs = masked_attention(q, k, v, causal_mask(setting.n_positions, device=do.device))
-    pairs = zip(
-        [ours, *torch.autograd.grad(ours, given, do)],
-        [theirs, *torch.autograd.grad(theirs, exact, do.double())],
-        strict=True,
-    )
-    return max(((x - y).abs().max() / y.abs().max()).item() for x, y in pairs)
-
-
-def interpreted_error() -> float:
-    """:func:`kernel_error` in Triton's interpreter: in a process of its own, for triton asks once, at its import.
-
-    Raises:
-        ValueError: if that process fails, with what it says.
-    """
-    code = "from minigpt.bench.attention import kernel_error; print(kernel_error())"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "TRITON_INTERPRET": "1"}
-    )
-    if done.returncode:
-        raise ValueError(f"the kernel does not run in Triton's interpreter: {done.stderr.strip().splitlines()[-1]}")
-    return float(done.stdout)

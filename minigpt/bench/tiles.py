@@ -22,8 +22,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from minigpt.bench.attention import Setting
 from minigpt.bench.peaks import synchronize
+from minigpt.bench.setting import Setting
 from minigpt.model import causal_mask, masked_attention
 
 if TYPE_CHECKING:
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 Timer = Callable[[Callable[[], object]], float]  # seconds of one run
 WRITTEN = {"forward": ("o", "lse"), "queries": ("dq",), "keys_values": ("dk", "dv")}  # by each kernel
-READ = {kernel: ("q", "k", "v", *(() if kernel == "forward" else ("do", "lse", "d"))) for kernel in WRITTEN}
+OPERANDS = {kernel: ("q", "k", "v", *(() if kernel == "forward" else ("do", "lse", "d"))) for kernel in WRITTEN}
 # The largest error against float64 that is rounding, relative to the largest number of an output.
 ROUNDING = {torch.float16: 3e-3, torch.bfloat16: 2.5e-2}
 # Not a multiple of any tile but of 16, as the timed length is, so that Triton compiles one kernel for both.
 CHECKED_LENGTH = 528
-ROUNDS = 3
+TIMED_ROUNDS = 3
 GAIN = 0.02  # what a neighbour must win for the table to change; less is noise
 
 
@@ -197,7 +197,7 @@ def timed(ones: list[Tried], device: torch.device, timer: Timer) -> list[Tried]:
     given = inputs(ones[0].setting, device)
     runs = {one: launch(one, given) for one in ones if not one.trouble}
     seconds: dict[Tried, list[float]] = {one: [] for one in runs}
-    for _ in range(ROUNDS):
+    for _ in range(TIMED_ROUNDS):
         for one, run in runs.items():
             seconds[one].append(timer(run))
     return [one._replace(seconds=statistics.median(seconds[one])) if one in runs else one for one in ones]
@@ -217,7 +217,7 @@ def launch(one: Tried, given: dict[str, Tensor]) -> Callable[[], list[Tensor]]:
     from minigpt.kernels import launches
 
     function = getattr(launches, f"launch_{one.kernel}")
-    read = [given[name] for name in READ[one.kernel]]
+    read = [given[name] for name in OPERANDS[one.kernel]]
     written = [torch.full_like(given["lse" if name == "lse" else "q"], math.nan) for name in WRITTEN[one.kernel]]
 
     def run() -> list[Tensor]:

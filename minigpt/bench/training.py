@@ -10,8 +10,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -54,22 +56,82 @@ class Shape:
 SHAPES = (Shape(4, 4, 128, 64, 12), Shape(6, 6, 384, 256, 8))
 
 
-def train_step(rounds: int = 9) -> None:
-    """Print a table: our training step beside transformers' GPT-2, in float32, on the default device's CPU.
+LEGEND = """\
+ratio: tokens/s over transformers'. GFLOP/s: 6 × matrix parameters + 6·L·D·(T+1) per token, over the time.
+of matmul: the share of what a 1024 × 1024 product reached in the same rounds. step memory: the most bytes of
+tensors that are alive at once in a step, beyond the weights and moments."""
+
+
+class TrainingRow(NamedTuple):
+    """What one contender did at one shape.
+
+    Attributes:
+        shape: the model and the batch.
+        contender: "minigpt" or "transformers".
+        tokens_per_second: the median over the rounds.
+        ratio: the same over that of transformers, the median of each round's.
+        flops_per_second: 6 × matrix parameters + 6·L·D·(T+1) operations per token, over the time.
+        share_of_matmul: of the operations per second that a 1024 × 1024 product reached in the same rounds.
+        memory: the most bytes of tensors that are alive at once in a step, beyond the weights and moments.
+    """
+
+    shape: Shape
+    contender: str
+    tokens_per_second: float
+    ratio: float
+    flops_per_second: float
+    share_of_matmul: float
+    memory: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.shape!s:<24}{self.contender:<14}{self.tokens_per_second:>10,.0f}{self.ratio:>8.2f}"
+            f"{self.flops_per_second / 1e9:>10.1f}{self.share_of_matmul:>11.0%}{self.memory / 2**20:>9.1f} MiB"
+        )
+
+
+@dataclass(frozen=True)
+class TrainingBench:
+    """All measurements of one run, in float32 on the CPU.
+
+    Attributes:
+        threads: how many PyTorch used.
+        rounds: how often each contender was timed, in turn.
+        rows: the measurements, shape by shape.
+    """
+
+    threads: int
+    rounds: int
+    rows: list[TrainingRow]
+
+    def to_json(self) -> dict[str, Any]:
+        """The same figures as JSON has them; rates per second, memory in bytes."""
+        about = {"dtype": "float32", "threads": self.threads, "torch": str(torch.__version__), "rounds": self.rounds}
+        return {**about, "rows": [row._asdict() | {"shape": asdict(row.shape)} for row in self.rows]}
+
+    def __str__(self) -> str:
+        head = f"{'shape':<24}{'':<14}{'tokens/s':>10}{'ratio':>8}{'GFLOP/s':>10}{'of matmul':>11}{'step memory':>13}"
+        lines = [
+            f"float32, {self.threads} threads, torch {torch.__version__}; medians of {self.rounds} rounds in turn",
+            head,
+            *map(str, self.rows),
+            LEGEND,
+        ]
+        return "\n".join(lines)
+
+
+def measure_training(rounds: int = 9) -> TrainingBench:
+    """Measure our training step beside that of transformers' GPT-2, in float32 on the CPU, at each of ``SHAPES``.
+
+    Args:
+        rounds: how often each is timed, in turn; the median counts.
 
     Raises:
         ImportError: if transformers is not installed.
     """
     steps = {shape: {"minigpt": our_step(shape.config), "transformers": peer_step(shape.config)} for shape in SHAPES}
-    print(f"float32, {torch.get_num_threads()} threads, torch {torch.__version__}; medians of {rounds} rounds in turn")
-    print(f"{'shape':<24}{'':<14}{'tokens/s':>10}{'ratio':>8}{'GFLOP/s':>10}{'of matmul':>11}{'step memory':>13}")
-    for shape, contenders in steps.items():
-        _print_rows(shape, contenders, rounds)
-    print("ratio: tokens/s over transformers'. GFLOP/s: 6 × matrix parameters + 6·L·D·(T+1) per token, over the time.")
-    print(
-        "of matmul: the share of what a 1024 × 1024 product reached in the same rounds. step memory: the most bytes of"
-    )
-    print("tensors that are alive at once in a step, beyond the weights and moments.")
+    rows = [row for shape, contenders in steps.items() for row in measure_steps(shape, contenders, rounds)]
+    return TrainingBench(torch.get_num_threads(), rounds, rows)
 
 
 def our_step(config: GPTConfig) -> Step:
@@ -113,7 +175,7 @@ def peer_step(config: GPTConfig) -> Step:
     return step
 
 
-def step_memory(step: Callable[[], None]) -> int:
+def peak_allocation(step: Callable[[], object]) -> int:
     """The most bytes that were allocated at once during ``step``, beyond what was there before it."""
     with _quiet_profiler(), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         step()
@@ -147,7 +209,8 @@ def matmul_rate(size: int = 1024) -> float:
     return 2 * size**3 / _seconds(lambda: torch.mm(a, b))
 
 
-def _print_rows(shape: Shape, contenders: dict[str, Step], rounds: int) -> None:
+def measure_steps(shape: Shape, contenders: dict[str, Step], rounds: int) -> Iterator[TrainingRow]:
+    """The contenders' steps on one random batch, in turn; one of them is "transformers"."""
     ids = torch.randint(0, shape.config.vocab_size, (shape.batch_size, shape.n_positions + 1))
     inputs, targets = ids[:, :-1].contiguous(), ids[:, 1:].contiguous()
     times: dict[str, list[float]] = {name: [] for name in contenders}
@@ -156,15 +219,18 @@ def _print_rows(shape: Shape, contenders: dict[str, Step], rounds: int) -> None:
     for _ in tqdm(range(rounds), desc=str(shape), leave=False):
         rates.append(matmul_rate())
         for name, step in contenders.items():
-            times[name].append(_seconds(lambda step=step: step(inputs, targets), repeats))  # type: ignore[misc]
+            times[name].append(_seconds(partial(step, inputs, targets), repeats))
     flops = training_flops_per_token(shape.config, shape.n_positions) * inputs.numel()
     for name, step in contenders.items():
         seconds = statistics.median(times[name])
-        ratio = statistics.median(b / a for a, b in zip(times[name], times["transformers"], strict=True))
-        memory = step_memory(lambda step=step: step(inputs, targets))  # type: ignore[misc]
-        print(
-            f"{shape!s:<24}{name:<14}{inputs.numel() / seconds:>10,.0f}{ratio:>8.2f}{flops / seconds / 1e9:>10.1f}"
-            f"{flops / seconds / statistics.median(rates):>11.0%}{memory / 2**20:>9.1f} MiB"
+        yield TrainingRow(
+            shape,
+            name,
+            tokens_per_second=inputs.numel() / seconds,
+            ratio=statistics.median(b / a for a, b in zip(times[name], times["transformers"], strict=True)),
+            flops_per_second=flops / seconds,
+            share_of_matmul=flops / seconds / statistics.median(rates),
+            memory=peak_allocation(partial(step, inputs, targets)),
         )
 
 

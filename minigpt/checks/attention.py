@@ -6,10 +6,8 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from minigpt.checks.draw import Draw, check
+from minigpt.checks.draw import Case, Draw, check
 from minigpt.model import Pattern
-
-Case = tuple[dict[str, Any], Any]
 
 
 @check

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 T = TypeVar("T")
 M = TypeVar("M", bound=nn.Module)
 
-#: From the implementing function and a draw: what the equation is given, and what the function returned – one value, or
-#: a value for each row of a system.
-Check = Callable[[Any, "Draw"], tuple[dict[str, Any], Any]]
+#: What the equation is given, and what the function returned – one value, or a value for each row of a system.
+Case = tuple[dict[str, Any], Any]
+#: From the implementing function and a draw: a case.
+Check = Callable[[Any, "Draw"], Case]
 #: From the name of each equation to its check.
 CHECKS: dict[str, Check] = {}
 

@@ -5,10 +5,8 @@ from typing import Any
 import torch
 
 from minigpt import equations
-from minigpt.checks.draw import Draw, check, literal
+from minigpt.checks.draw import Case, Draw, check, literal
 from minigpt.model import GPTConfig, positions
-
-Case = tuple[dict[str, Any], Any]
 
 
 @check

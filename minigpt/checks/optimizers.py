@@ -6,10 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from minigpt import equations
-from minigpt.checks.draw import Draw, check
+from minigpt.checks.draw import Case, Draw, check
 from minigpt.equations.formula import spell
-
-Case = tuple[dict[str, Any], Any]
 
 
 def _updated(function: Any, draw: Draw, start: dict[str, Tensor], t: int = 1, **settings: Any) -> dict[str, Tensor]:

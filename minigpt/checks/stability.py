@@ -4,9 +4,7 @@ from typing import Any
 
 import torch
 
-from minigpt.checks.draw import Draw, check
-
-Case = tuple[dict[str, Any], Any]
+from minigpt.checks.draw import Case, Draw, check
 
 
 @check

@@ -4,10 +4,8 @@ from typing import Any
 
 import torch
 
-from minigpt.checks.draw import Draw, check
+from minigpt.checks.draw import Case, Draw, check
 from minigpt.model import causal_mask, log_sum_exp, masked_attention
-
-Case = tuple[dict[str, Any], Any]
 
 
 @check
@@ -27,6 +25,6 @@ def flash_backward(function: Any, draw: Draw) -> Case:
     output = masked_attention(wide_q, wide_k, wide_v, mask)
     lse = log_sum_exp((wide_q @ wide_k.T / width**0.5).masked_fill(~mask, -torch.inf))
     blocks = (draw.size(), draw.size())
-    gradients = function(q, k, v, (output, lse), (d_output, c), blocks=blocks)
+    gradients = function((q, k, v), (output, lse), (d_output, c), blocks=blocks)
     given = {"q": q, "k": k, "v": v, "dO": d_output, "c": torch.zeros(n) if c is None else c}
     return given, dict(zip(("dQ", "dK", "dV"), gradients, strict=True))

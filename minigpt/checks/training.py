@@ -8,14 +8,12 @@ import torch
 from torch import nn
 
 from minigpt import equations
-from minigpt.checks.draw import Draw, check
+from minigpt.checks.draw import Case, Draw, check
 from minigpt.checks.layers import small_config
 from minigpt.evaluation.perplexity import Evaluation
 from minigpt.model import GPT, GPTConfig
 from minigpt.model.config import MLPName
 from minigpt.text import TokenDataset
-
-Case = tuple[dict[str, Any], Any]
 
 
 @check

@@ -11,6 +11,8 @@ import tyro
 
 import minigpt as mg
 from minigpt import bench, checks
+from minigpt.cli.output import print_json
+from minigpt.equations import Equation
 from minigpt.training.processes.device import choose_device
 
 
@@ -20,24 +22,43 @@ class Equations:
 
     Attributes:
         names: which ones; all of them, if none is named.
+        json: print the figures as JSON.
     """
 
     names: tyro.conf.Positional[tuple[str, ...]] = ()
+    json: bool = False
 
     def __call__(self) -> None:
         """Print a table; an equation whose function differs from it is an error."""
         equations = [mg.equations.get(name) for name in self.names] or mg.equations.all()
-        errors = {equation.name: checks.largest_error(equation) for equation in equations}
-        print(f"{'equation':28}{'largest error':16}function")
-        for equation in equations:
-            function: Any = equation.function
-            name = f"{function.__module__}.{function.__qualname__}"
-            print(f"\n{equation.name:28}{errors[equation.name]:<16.1e}{name}")
-            print(textwrap.indent(f"{equation}\nSource: {equation.source}", "    "))
-        wrong = [name for name, error in errors.items() if error > checks.TOLERANCE]
+        errors = [checks.largest_error(equation) for equation in equations]
+        wrong = [eq.name for eq, error in zip(equations, errors, strict=True) if not error <= checks.TOLERANCE]
+        if self.json:
+            print_json([_figures_of(eq, error) for eq, error in zip(equations, errors, strict=True)])
+        else:
+            print(f"{'equation':28}{'largest error':16}function")
+            for equation, error in zip(equations, errors, strict=True):
+                print(f"\n{equation.name:28}{error:<16.1e}{_function_of(equation)}")
+                print(textwrap.indent(f"{equation}\nSource: {equation.source}", "    "))
         if wrong:
             raise ValueError(f"the code differs from {len(wrong)} of {len(errors)} equations: {', '.join(wrong)}")
-        print(f"\n{len(errors)} equations, all equal to their functions within {checks.TOLERANCE:.0e}")
+        if not self.json:
+            print(f"\n{len(errors)} equations, all equal to their functions within {checks.TOLERANCE:.0e}")
+
+
+def _figures_of(equation: Equation, error: float) -> dict[str, Any]:
+    return {
+        "name": equation.name,
+        "function": _function_of(equation),
+        "source": equation.source,
+        "largest_error": error,
+        "ok": error <= checks.TOLERANCE,
+    }
+
+
+def _function_of(equation: Equation) -> str:
+    function: Any = equation.function
+    return f"{function.__module__}.{function.__qualname__}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +72,7 @@ class Bench:
         lengths: of attention, T in positions; by default a few that suit the device.
         device: of attention, "auto", "cpu" or "cuda".
         out: a folder for attention.png.
+        json: print the figures as JSON.
     """
 
     what: tyro.conf.Positional[Literal["train", "attention"]] = "train"
@@ -58,31 +80,50 @@ class Bench:
     lengths: tuple[int, ...] = ()
     device: str = "auto"
     out: Path = Path("runs/bench")
+    json: bool = False
 
     def __call__(self) -> None:
         """Print a table."""
-        if self.what == "train":
-            bench.train_step(self.rounds)
+        if self.what == "attention":
+            self._attention()
             return
+        measured = bench.measure_training(self.rounds)
+        if self.json:
+            print_json(measured.to_json())
+        else:
+            print(measured)
+
+    def _attention(self) -> None:
         device = choose_device(self.device)
         measured = bench.measure_attention(device, self.lengths, self.rounds)
-        print(measured)
-        print(_about_the_kernel(device))
+        kernel, path, missing = _kernel_figures(device), self.out / "attention.png", None
         try:
             self.out.mkdir(parents=True, exist_ok=True)
-            measured.plot().savefig(self.out / "attention.png")
-            print(f"picture: {self.out / 'attention.png'}")
+            measured.plot().savefig(path)
         except ImportError as error:
-            print(f"picture: {error}")
+            missing = error
+        if self.json:
+            print_json({**measured.to_json(), "kernel": kernel, "picture": None if missing else str(path)})
+        else:
+            print(f"{measured}\n{_about_the_kernel(kernel)}\npicture: {missing or path}")
 
 
-def _about_the_kernel(device: torch.device) -> str:
-    """Whether the Triton kernel is right here; and that a CPU says nothing about its speed."""
+def _kernel_figures(device: torch.device) -> dict[str, Any] | None:
+    """The Triton kernel's largest error in float32 against float64, and what ran it; ``None`` without triton."""
     if find_spec("triton") is None:
-        return "triton: not here (pip install triton, on Linux); its timings need a GPU"
+        return None
     if device.type == "cuda":
-        return f"triton: its largest error against float64 is {bench.kernel_error():.0e} in float32"
+        return {"largest_error": bench.kernel_error(), "run_by": "GPU"}
+    return {"largest_error": bench.interpreted_error(), "run_by": "interpreter"}
+
+
+def _about_the_kernel(figures: dict[str, Any] | None) -> str:
+    """Whether the Triton kernel is right here; and that a CPU says nothing about its speed."""
+    if figures is None:
+        return "triton: not here (pip install triton, on Linux); its timings need a GPU"
+    if figures["run_by"] == "GPU":
+        return f"triton: its largest error against float64 is {figures['largest_error']:.0e} in float32"
     return (
-        f"triton: run by Triton's interpreter, its largest error against float64 is {bench.interpreted_error():.0e} "
+        f"triton: run by Triton's interpreter, its largest error against float64 is {figures['largest_error']:.0e} "
         "in float32;\nits timings need a GPU: an interpreter's say nothing about one"
     )

@@ -12,9 +12,10 @@ from tqdm import tqdm
 from minigpt.bench import tune_tiles
 
 if TYPE_CHECKING:
-    from minigpt.bench.compiled.inspection import Job, Report
+    from minigpt.bench.compiled.inspection import Report
+    from minigpt.bench.compiled.jobs import Job
 
-KINDS = {"tensor": "tensor", "special": "exp", "float": "float", "alu": "alu", "load": "load", "wait": "wait"}
+COLUMNS = {"tensor": "tensor", "special": "exp", "float": "float", "alu": "alu", "load": "load", "wait": "wait"}
 EXPLANATION = """
 registers: of a thread. spills: instructions for registers that did not fit, all and those in loops. shared: kilobytes
 of a program. fit: the share of a multiprocessor's warps that run at once. Then the instructions of a warp in the main
@@ -45,12 +46,13 @@ class Kernels:
         if self.what == "tune":
             tune()
             return
-        from minigpt.bench.compiled import inspection
+        from minigpt.bench.compiled import compilation
+        from minigpt.bench.compiled.jobs import choose_jobs
 
-        inspection.refuse_interpreter()
-        jobs = inspection.jobs(self.all)
+        compilation.refuse_interpreter()
+        jobs = choose_jobs(self.all)
         reports = compile_all(jobs, self.processes)
-        print(f"compiled by {inspection.compilers()}\n")
+        print(f"compiled by {compilation.compilers()}\n")
         print(table(jobs, reports))
         print(EXPLANATION)
         named = zip(jobs, reports, strict=True)
@@ -67,10 +69,10 @@ def tune() -> None:
             f"tiles are timed on a CUDA GPU, and torch {torch.__version__} finds none here; "
             "`minigpt kernels check` compiles the kernels without one"
         )
-    from minigpt.bench.compiled import inspection
+    from minigpt.bench.compiled.compilation import refuse_interpreter
     from minigpt.kernels.tile_sizes import row_of
 
-    inspection.refuse_interpreter()
+    refuse_interpreter()
     device = torch.device("cuda")
     measured = tune_tiles(device, row_of(device))
     print(measured)
@@ -84,10 +86,10 @@ def tune() -> None:
 
 def compile_all(jobs: "list[Job]", processes: int) -> "list[Report]":
     """A report for each job; several processes compile at once."""
-    from minigpt.bench.compiled import inspection
+    from minigpt.bench.compiled.inspection import inspect
 
     with ProcessPoolExecutor(processes, multiprocessing.get_context("fork")) as pool:
-        running = pool.map(inspection.inspect, jobs)
+        running = pool.map(inspect, jobs)
         return list(tqdm(running, "compiling", len(jobs), leave=False))
 
 
@@ -95,7 +97,7 @@ def table(jobs: "list[Job]", reports: "list[Report]") -> str:
     """A line for each job, with its faults at the end."""
     job = f"{'GPU':8}{'kernel':14}{'dtype':6}{'width':>6} {'mask':7}"
     size = f"{'registers':>10}{'spills':>8}{'loops':>6}{'shared':>8}{'fit':>6}"
-    mix = "".join(f"{name:>7}" for name in KINDS.values())
+    mix = "".join(f"{name:>7}" for name in COLUMNS.values())
     return "\n".join([f"{job}{size}{mix}{'useful':>7}{'turns':>7}{'overlap':>8}", *map(line, jobs, reports)])
 
 
@@ -105,7 +107,7 @@ def line(job: "Job", report: "Report") -> str:
     if not report.registers:
         return f"{name} {'; '.join(report.faults)}"
     size = f"{report.registers:10}{report.spills:8}{report.spills_in_loops:6}{report.shared / 1024:8.1f}"
-    mix = "".join(f"{report.mix.get(kind) or '':>7}" for kind in KINDS)
+    mix = "".join(f"{report.mix.get(kind) or '':>7}" for kind in COLUMNS)
     bounds = f"{_share(report.useful):>7}{_share(report.turns):>7}{_share(report.overlap):>8}"
     return f"{name}{size}{report.occupancy:>6.0%}{mix}{bounds}  {'; '.join(report.faults)}".rstrip()
 

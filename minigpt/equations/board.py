@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from minigpt.equations.evaluate import Evaluation, Scope
+from minigpt.equations.evaluate import Evaluator, Scope
 from minigpt.equations.syntax import Node, names_in
 
-WORDS = (
+GREEK_AND_SIGNS = (
     "alpha beta gamma delta epsilon zeta eta theta kappa lambda mu nu xi pi rho sigma tau phi chi psi omega "
     "Gamma Delta Theta Lambda Sigma Phi Psi Omega sum prod le ge ne infty partial"
 )
-SIGNS = dict(zip(WORDS.split(), "αβγδεζηθκλμνξπρστφχψωΓΔΘΛΣΦΨΩΣΠ≤≥≠∞∂", strict=True))
+SIGNS = dict(zip(GREEK_AND_SIGNS.split(), "αβγδεζηθκλμνξπρστφχψωΓΔΘΛΣΦΨΩΣΠ≤≥≠∞∂", strict=True))
 FORMS = {
     "definition": "{} = {}",
     "add": "{} + {}",
@@ -109,7 +109,7 @@ class Writer:
 class Board(Writer):
     """Writes nodes down with their values in one evaluation."""
 
-    def __init__(self, evaluation: Evaluation) -> None:
+    def __init__(self, evaluation: Evaluator) -> None:
         self.evaluation = evaluation
 
     def index(self, node: Node, scope: Scope) -> str:

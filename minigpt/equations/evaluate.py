@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from minigpt.equations.sizes import Sizes
-from minigpt.equations.syntax import Document, Node, Row
+from minigpt.equations.syntax import Definition, Document, Node
 
 Scope = Mapping[str, Any]
-Key = tuple[int, ...]
+EntryKey = tuple[int, ...]
 NOTHING: Scope = {}
 CONSTANTS = {"e": math.e, r"\pi": math.pi, r"\infty": math.inf}
 FUNCTIONS: dict[str, Callable] = {
@@ -46,14 +46,14 @@ ARITHMETIC: dict[str, Callable] = {
 }
 
 
-class Evaluation:
+class Evaluator:
     """One evaluation: the values given, the sizes they fix, and the entries computed so far, in their order."""
 
     def __init__(self, document: Document, given: Mapping[str, Any]) -> None:
         self.document, self.given = document, given
-        self.order: list[tuple[Row, Scope, Any]] = []
-        self._plans: dict[str, dict[Key, tuple[Row, Scope]]] = {}
-        self._entries: dict[tuple[str, Key], Any] = {}
+        self.order: list[tuple[Definition, Scope, Any]] = []
+        self._plans: dict[str, dict[EntryKey, tuple[Definition, Scope]]] = {}
+        self._entries: dict[tuple[str, EntryKey], Any] = {}
         self.sizes = Sizes(self)
 
     def value(self, node: Node, scope: Scope) -> Any:
@@ -83,7 +83,7 @@ class Evaluation:
             self.document.fail(name, f"the entries of {name} have different shapes")
         return np.array(values).reshape(shape + np.shape(values[0]))
 
-    def entry(self, name: str, key: Key, place: Node | str, scope: Scope = NOTHING) -> Any:
+    def entry(self, name: str, key: EntryKey, place: Node | str, scope: Scope = NOTHING) -> Any:
         """One entry of a defined name, remembered unless it depends on the arguments of a function."""
         if scope or (name, key) not in self._entries:
             if key not in (plan := self._plan(name, scope)):
@@ -95,10 +95,10 @@ class Evaluation:
         value = self._entries[name, key]
         return self.document.fail(place, f"{name} is defined by itself") if value is None else value
 
-    def _plan(self, name: str, scope: Scope) -> dict[Key, tuple[Row, Scope]]:
+    def _plan(self, name: str, scope: Scope) -> dict[EntryKey, tuple[Definition, Scope]]:
         """Which row, with which values of its letters, defines each entry; base cases come first."""
         if scope or name not in self._plans:
-            plan: dict[Key, tuple[Row, Scope]] = {}
+            plan: dict[EntryKey, tuple[Definition, Scope]] = {}
             for row in sorted(self.document.rows[name], key=lambda row: bool(row.letters)):
                 spans = [range(1, self.sizes.extent(letter, row.tree, scope) + 1) for letter in row.letters]
                 for numbers in product(*spans):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from minigpt.equations.board import Board, Steps, Writer
-from minigpt.equations.evaluate import COMBINE, CONSTANTS, FUNCTIONS, Evaluation
+from minigpt.equations.evaluate import COMBINE, CONSTANTS, FUNCTIONS, Evaluator
 from minigpt.equations.syntax import Document, names_in
 
 
@@ -98,7 +98,7 @@ class Equation:
             return {spell(name): np.vectorize(once, otypes=[np.float64])(*(given[p] for p in mapped))}
 
     def _values(self, given: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        evaluation = Evaluation(self.document, given)
+        evaluation = Evaluator(self.document, given)
         values = {name: evaluation.whole(name) for name in self.outputs}
         evaluation.sizes.hold({name: value.shape for name, value in values.items()})
         return {spell(name): value for name, value in values.items()}
@@ -124,7 +124,7 @@ class Equation:
         letters = {letter for row in self.document.rows[name] for letter in row.letters}
         at = {letter: int(arrays.pop(letter)) for letter in letters.intersection(arrays)}
         with np.errstate(all="ignore"):
-            return Board(Evaluation(self.document, self._given(arrays))).steps(name, at)
+            return Board(Evaluator(self.document, self._given(arrays))).steps(name, at)
 
     def __str__(self) -> str:
         lines = [Writer().plain(row, {}) for row in self.document.tree.children]

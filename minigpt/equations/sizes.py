@@ -10,13 +10,13 @@ import numpy as np
 from minigpt.equations.syntax import Node, letter_of, names_in
 
 if TYPE_CHECKING:
-    from minigpt.equations.evaluate import Evaluation
+    from minigpt.equations.evaluate import Evaluator
 
 
 class Sizes:
     """The sizes of one evaluation; two that disagree are an error at the place."""
 
-    def __init__(self, evaluation: Evaluation) -> None:
+    def __init__(self, evaluation: Evaluator) -> None:
         self.evaluation, self.document = evaluation, evaluation.document
         self.values = {name: value for name, value in evaluation.given.items() if not callable(value)}
         self._asked: set[tuple[str, int]] = set()

@@ -34,7 +34,7 @@ class EquationError(ValueError):
         super().__init__(f"{message}\n  {line}\n  {' ' * (position - start)}^")
 
 
-class Row(NamedTuple):
+class Definition(NamedTuple):
     """``name(parameters)_indices = body``; the left side binds ``letters``."""
 
     name: str
@@ -54,7 +54,7 @@ def grammar() -> tuple[Any, str]:
     return Lark(text, parser="lalr", start=["document", "expr"], propagate_positions=True), text
 
 
-def parse(text: str, names: Sequence[str], functions: Iterable[str], start: str = "document") -> Node:
+def parse_latex(text: str, names: Sequence[str], functions: Iterable[str], start: str = "document") -> Node:
     """Read ``text``; every token of the tree is spelled and placed as in ``text``."""
     from lark import Token, UnexpectedInput
 
@@ -121,8 +121,10 @@ class Document:
         functions.update(match[1] for line in lines for match in re.finditer(SIGNATURE, line))
         declared = [*symbols, *(size for shape in shapes.values() for size in shape)]
         names = sorted(functions.union(name for name in declared if re.fullmatch(SCRIPTED, name)))
-        self.tree = parse(self.text, names, functions)
-        self.shapes = {n: [parse(size, names, functions, "expr") for size in shape] for n, shape in shapes.items()}
+        self.tree = parse_latex(self.text, names, functions)
+        self.shapes = {
+            n: [parse_latex(size, names, functions, "expr") for size in shape] for n, shape in shapes.items()
+        }
         rows = [self._row(tree) for tree in self.tree.children]
         self.rows = {row.name: [same for same in rows if same.name == row.name] for row in rows}
         sizes = [name for shape in self.shapes.values() for size in shape for name in names_in(size)]
@@ -135,12 +137,12 @@ class Document:
                 self.fail(row.tree, "an index on the left side has another meaning too, or the rows of one name differ")
             self._bind(row.tree, frozenset(row.letters + row.parameters))
 
-    def _row(self, tree: Node) -> Row:
+    def _row(self, tree: Node) -> Definition:
         left, body = tree.children
         name, *indices = left.children
         parameters = indices.pop(0).children if left.data == "signature" else []
         letters = dict.fromkeys(str(n) for index in indices for n in names_in(index) if re.fullmatch("[a-z]", n))
-        return Row(str(name), list(map(str, parameters)), indices, list(letters), body, tree)
+        return Definition(str(name), list(map(str, parameters)), indices, list(letters), body, tree)
 
     def _bind(self, node: Node, scope: frozenset[str], in_index: bool = False) -> None:
         """Refuse an index that nothing binds, one bound twice, one that is also part of a name, and ``x^{(l)}``."""

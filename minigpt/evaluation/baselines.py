@@ -23,6 +23,7 @@ import numpy as np
 from minigpt.evaluation.perplexity import Evaluation, evaluate
 from minigpt.model import GPT, NGram, NGramCounts
 from minigpt.model.ngram_counts import Ids, check_row
+from minigpt.plots import BLUE, GREY, ORANGE, new_figure
 from minigpt.text import Dataset, TokenDataset, Tokenizer
 
 if TYPE_CHECKING:
@@ -46,14 +47,26 @@ class Ladder:
         return {name: rung.to_object() for name, rung in self.rungs.items()}
 
     def plot(self) -> "Figure":
-        """The rungs as bars, in bits per byte.
+        """The rungs as horizontal bars, in bits per byte; the floor is a line.
 
         Raises:
             ImportError: if matplotlib is not installed.
         """
-        from minigpt.plots import plot_ladder
-
-        return plot_ladder(self)
+        figure, (axes,) = new_figure()
+        heights = {name: rung.bits_per_byte for name, rung in self.rungs.items() if name != "floor"}
+        colours = [{"GPT": ORANGE, "gzip": GREY, "xz": GREY}.get(name, BLUE) for name in heights]
+        bars = axes.barh(list(heights), list(heights.values()), color=colours)
+        axes.bar_label(bars, fmt="%.3f", padding=3)
+        axes.invert_yaxis()  # the first rung on top, as in the table
+        axes.grid(visible=False, axis="y")
+        axes.set_axisbelow(True)
+        axes.margins(x=0.1)
+        if "floor" in self.rungs:
+            floor = self.rungs["floor"].bits_per_byte
+            axes.axvline(floor, color="black", linestyle=":", label=f"floor: {floor:.3f}")
+            axes.legend(frameon=False, loc="lower right")
+        axes.set(xlabel="bits per byte (shorter is better)")
+        return figure
 
     def __str__(self) -> str:
         lines = [f"{'':8}  nats per token  perplexity  bits per byte"]

@@ -44,9 +44,7 @@ from minigpt.learn.tiles import tile_scores, visited, widened
     source="Dao et al. 2022 (FlashAttention), arXiv:2205.14135, appendix B.2, with a causal mask and L as an output",
 )
 def tiled_gradients(
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
+    inputs: tuple[Tensor, Tensor, Tensor],
     forward: tuple[Tensor, Tensor],
     backward: tuple[Tensor, Tensor | None],
     *,
@@ -58,9 +56,7 @@ def tiled_gradients(
     r"""The gradients of :func:`tiled_attention`, by tiles.
 
     Args:
-        q: ``(T, E)`` queries.
-        k: ``(S, E)`` keys.
-        v: ``(S, E)`` values.
+        inputs: q ``(T, E)``, k ``(S, E)`` and v ``(S, E)``: the queries, keys and values.
         forward: the output ``(T, E)`` and the log-sum-exp ``(T,)``, all that the forward pass left.
         backward: their gradients, ``(T, E)`` and ``(T,)``; ``None`` for a log-sum-exp that nobody used.
         blocks: as the rest, what the forward pass was given; the size of a tile may differ.
@@ -71,8 +67,8 @@ def tiled_gradients(
     Returns:
         ``(T, E)``, ``(S, E)`` and ``(S, E)``: the gradients of q, k and v.
     """
+    (q, k, v), (output, lse), (d_output, d_lse) = inputs, forward, backward
     scale = 1 / math.sqrt(q.shape[1]) if scale is None else scale
-    (output, lse), (d_output, d_lse) = forward, backward
     d = (widened(d_output) * widened(output)).sum(1) - (0 if d_lse is None else d_lse)
     # A query that sees nothing has a log-sum-exp of -inf, and 0 in its place leaves its weights 0.
     lse = lse.masked_fill(lse == -math.inf, 0)

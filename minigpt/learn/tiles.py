@@ -20,12 +20,13 @@ import torch
 from torch import Tensor
 
 from minigpt.equations import equation
+from minigpt.learn.tile_map import Field, draw_map
 from minigpt.model import causal_mask
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-State = tuple[Tensor, Tensor, Tensor]  # of a block of queries: m (T'), l (T'), o (T', E)
+SoftmaxState = tuple[Tensor, Tensor, Tensor]  # of a block of queries: m (T'), l (T'), o (T', E)
 
 
 @dataclass(frozen=True)
@@ -87,10 +88,15 @@ class TiledAttention:
         return len(self.output), self.n_keys
 
     def plot(self) -> "Figure":
-        """The tiles as a map: seen whole, seen in part, skipped."""
-        from minigpt.plots import plot_tiles
+        """The tiles as a map: seen whole, seen in part, skipped.
 
-        return plot_tiles(self)
+        Raises:
+            ImportError: if matplotlib is not installed.
+        """
+        (rows, columns), moved = self.blocks, self.bytes_read + self.bytes_written
+        title = f"tiles of {rows} × {columns}: {moved:,} bytes moved, {sum(self.formula_bytes):,} by the formula"
+        fields = [Field(tile.queries, tile.keys, tile.whole) for tile in self.tiles]
+        return draw_map(self.shape, fields, skipped=self.skipped, title=title)
 
 
 @equation(
@@ -108,7 +114,7 @@ class TiledAttention:
     source="Milakov & Gimelshein 2018, arXiv:1805.02867, Algorithm 3 (m and l); the output: Dao et al. 2022, "
     "arXiv:2205.14135",
 )
-def online_softmax(z: Tensor, v: Tensor) -> State:
+def online_softmax(z: Tensor, v: Tensor) -> SoftmaxState:
     """The state of one query after each key, a key at a time.
 
     Args:
@@ -126,7 +132,7 @@ def online_softmax(z: Tensor, v: Tensor) -> State:
     return m, l, o
 
 
-def absorb(state: State, z: Tensor, v: Tensor) -> State:
+def absorb(state: SoftmaxState, z: Tensor, v: Tensor) -> SoftmaxState:
     """One tile more: rescale what was summed under the old maximum, then add.
 
     Args:
@@ -207,7 +213,7 @@ def widened(x: Tensor) -> Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-def _start(n_queries: int, v: Tensor, queries: slice = slice(None)) -> State:
+def _start(n_queries: int, v: Tensor, queries: slice = slice(None)) -> SoftmaxState:
     """Before the first key: no maximum, nothing summed."""
     n, v = len(range(n_queries)[queries]), widened(v[:0])
     return v.new_full((n,), -math.inf), v.new_zeros(n), v.new_zeros(n, v.shape[1])

@@ -21,7 +21,7 @@ SIZES = {
     "n_layers": "n_layer",
     "n_heads": "n_head",
 }
-ACTIVATIONS = {"gelu_new": "gelu-tanh", "gelu_pytorch_tanh": "gelu-tanh", "gelu": "gelu", "relu2": "relu2"}
+ACTIVATION_NAMES = {"gelu_new": "gelu-tanh", "gelu_pytorch_tanh": "gelu-tanh", "gelu": "gelu", "relu2": "relu2"}
 DROPOUTS = ("embd_pdrop", "attn_pdrop", "resid_pdrop")
 
 # What our GPT does not do; a folder that asks for anything else is refused.
@@ -86,13 +86,13 @@ def gpt_config(fields: dict[str, Any], *, dropout: float | None, attention: str)
     if missing := [name for name in SIZES.values() if name not in fields]:
         raise ValueError(f"it lacks {', '.join(missing)}")
     activation = fields.get("activation_function", "gelu_new")
-    if activation not in ACTIVATIONS:
-        raise ValueError(f"activation_function is {activation!r}; expected one of {', '.join(ACTIVATIONS)}")
+    if activation not in ACTIVATION_NAMES:
+        raise ValueError(f"activation_function is {activation!r}; expected one of {', '.join(ACTIVATION_NAMES)}")
     ours = {
         **{name: fields[theirs] for name, theirs in SIZES.items()},
         "d_hidden": fields.get("n_inner"),
         "norm_eps": fields.get("layer_norm_epsilon", 1e-5),
-        "mlp": ACTIVATIONS[activation],
+        "mlp": ACTIVATION_NAMES[activation],
         "tied_head": fields.get("tie_word_embeddings", True),
         "dropout": _dropout(fields) if dropout is None else dropout,
         "attention": attention,
@@ -109,7 +109,7 @@ def hugging_face_fields(config: GPTConfig) -> dict[str, Any]:
     """
     other = [f"{name}={getattr(config, name)!r}" for name, part in GPT2_PARTS.items() if getattr(config, name) != part]
     other += [f"n_kv_heads={config.n_kv_heads}"] if config.kv_heads != config.n_heads else []
-    theirs = {ours: name for name, ours in reversed(ACTIVATIONS.items())}
+    theirs = {ours: name for name, ours in reversed(ACTIVATION_NAMES.items())}
     other += [] if config.mlp in theirs else [f"mlp={config.mlp!r}"]
     if other:
         raise ValueError(f"GPT-2's format has no place for {', '.join(other)}; it takes the parts of recipe 'gpt2'")

@@ -78,9 +78,26 @@ class Comparison:
         Raises:
             ImportError: if matplotlib is not installed.
         """
-        from minigpt.plots import plot_comparison
+        import numpy as np
 
-        return plot_comparison(self)
+        from minigpt.plots import PALETTE, new_figure
+
+        figure, (axes,) = new_figure()
+        for i, (name, trials) in enumerate(self.trials.items()):
+            colour, style = PALETTE[i % len(PALETTE)], ("-", "--", ":")[i // len(PALETTE) % 3]
+            curves = [trial.curve for trial in trials if trial.curve]
+            if len(curves) < len(trials):
+                axes.plot([], [], style, color=colour, label=f"{name}: diverged")
+                continue
+            tokens, losses = np.array(curves).transpose(2, 0, 1)
+            mean, spread = losses.mean(0), losses.std(0, ddof=1) if len(losses) > 1 else np.zeros(losses.shape[1])
+            axes.plot(tokens[0], mean, style, color=colour, marker="o", markersize=3, label=f"{name}: {mean[-1]:.3f}")
+            axes.fill_between(tokens[0], mean - spread, mean + spread, color=colour, alpha=0.2, linewidth=0)
+        if self.floor is not None:
+            axes.axhline(self.floor, color="black", linestyle=":", label=f"floor: {self.floor:.3f}")
+        axes.set(xlabel="tokens trained on", ylabel="validation loss (nats per token)")
+        axes.legend(frameon=False)
+        return figure
 
     def __str__(self) -> str:
         width = max(map(len, self.trials))

@@ -27,7 +27,7 @@ from minigpt.training.optim import fused_clip_by_norm
 from minigpt.training.processes.allocator import keep_freed_memory
 from minigpt.training.processes.distributed import World, join_world
 from minigpt.training.processes.strategies import wrap
-from minigpt.training.report.history import History, Row
+from minigpt.training.report.history import History, StepRow
 from minigpt.training.report.loggers import Logger, Loggers, TensorBoardLogger
 from minigpt.training.report.progress import Progress
 from minigpt.training.run_state import RunState
@@ -112,7 +112,7 @@ def train(
     return history
 
 
-def train_step(run: RunState, step: int) -> Row:
+def train_step(run: RunState, step: int) -> StepRow:
     """One update of the model, and the figures it leaves in the history.
 
     An update whose loss or gradient is not finite, or a spike, is skipped with a warning.
@@ -128,7 +128,7 @@ def train_step(run: RunState, step: int) -> Row:
     norm = fused_clip_by_norm(run.model.parameters(), run.config.clip_norm).item()
     # the same figures in every process, so that all of them decide alike
     loss, norm, n_tokens = run.world.sum(loss, norm / run.world.size, n_positions)
-    row: Row = {"step": step, "loss": loss, "learning_rate": rate, "gradient_norm": norm}
+    row: StepRow = {"step": step, "loss": loss, "learning_rate": rate, "gradient_norm": norm}
     if heed(run, judge(run, loss, norm), row):
         run.update()
     run.optimizer.zero_grad()

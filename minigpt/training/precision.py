@@ -32,7 +32,7 @@ from minigpt.equations import equation
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 PRECISION_NAMES = (*PRECISIONS, "auto")
 FIRST_SCALE = 2.0**16
-PATIENCE = 2000  # steps without an overflow before the scale is doubled
+STEPS_TO_DOUBLE = 2000  # steps without an overflow before the scale is doubled
 
 
 @equation(
@@ -54,7 +54,7 @@ PATIENCE = 2000  # steps without an overflow before the scale is doubled
     source="Micikevicius et al. 2018, arXiv:1710.03740, section 3.2; the rule is that of torch.amp.GradScaler, "
     "except for the least scale of 1",
 )
-def next_loss_scale(scale: float, streak: int, *, finite: bool, patience: int = PATIENCE) -> tuple[float, int]:
+def next_loss_scale(scale: float, streak: int, *, finite: bool, patience: int = STEPS_TO_DOUBLE) -> tuple[float, int]:
     """The loss scale after a step, and the finite steps in a row since it last changed.
 
     Args:

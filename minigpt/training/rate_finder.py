@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from minigpt.equations import equation
 from minigpt.model import GPT
+from minigpt.plots import BLUE, GREY, ORANGE, new_figure
 from minigpt.text import Dataset
 from minigpt.training.averaging import newest_share
 from minigpt.training.config import TrainConfig
@@ -27,7 +28,7 @@ from minigpt.training.update import build_optimizer
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MEMORY = 0.9  # how slowly the smoothed loss forgets
+LOSS_MEMORY = 0.9  # how slowly the smoothed loss forgets
 TOO_HIGH = 1.3  # the search ends when the smoothed loss is this many times its lowest
 
 
@@ -82,14 +83,19 @@ class RateSearch:
         return self.turn / 10
 
     def plot(self) -> "Figure":
-        """The loss against the rate, as a matplotlib figure.
+        """The loss against the rate, with the rate at which it turns and the one to try, as a matplotlib figure.
 
         Raises:
             ImportError: if matplotlib is not installed.
         """
-        from minigpt.plots import plot_rate_search
-
-        return plot_rate_search(self)
+        figure, (axes,) = new_figure()
+        axes.plot(self.rates, self.losses, color=BLUE, alpha=0.25, linewidth=0.8)
+        axes.plot(self.rates, self.smoothed, color=BLUE, label="loss, smoothed")
+        axes.axvline(self.turn, color=GREY, linestyle=":", label=f"turns at {self.turn:.1e}")
+        axes.axvline(self.suggestion, color=ORANGE, label=f"try {self.suggestion:.1e}")
+        axes.set(xscale="log", xlabel="learning rate", ylabel="loss (nats per token)")
+        axes.legend(frameon=False)
+        return figure
 
     def __str__(self) -> str:
         return (
@@ -156,6 +162,6 @@ def _update(run: RunState, step: int, rate: float) -> float:
 def _smoothed(losses: list[float]) -> list[float]:
     smoothed, mean = [], 0.0
     for t, loss in enumerate(losses, start=1):
-        mean += newest_share(t, MEMORY) * (loss - mean)
+        mean += newest_share(t, LOSS_MEMORY) * (loss - mean)
         smoothed.append(mean)
     return smoothed

@@ -81,7 +81,7 @@ def test_training_into_the_folder_of_another_run_is_refused_and_changes_nothing(
 @pytest.fixture
 def little(monkeypatch):
     """Less for tokenizers and baselines to read than in earnest."""
-    monkeypatch.setattr(import_module("minigpt.text.tinyworld.tasks"), "READ", 100)
+    monkeypatch.setattr(import_module("minigpt.text.tinyworld.phrases"), "READ", 100)
     monkeypatch.setattr(import_module("minigpt.evaluation.tasks"), "LEARNT", 60)
     monkeypatch.setattr(import_module("minigpt.runs.splits"), "VALIDATED", 4)
     monkeypatch.setattr(import_module("minigpt.evaluation.stories"), "SAMPLED", 3)
@@ -238,6 +238,24 @@ def test_equations_prints_each_with_its_function_and_its_largest_error(capsys):
     assert all(float(error) < 1e-10 for _, error, _ in rows)
     assert "    a_{i,j} = exp(v_i · v_j) / (Σ_(k=1..n) exp(v_i · v_k))\n    Source: the seed document" in printed
     assert f"{len(rows)} equations, all equal to their functions within 1e-10" in printed
+
+
+def test_equations_prints_json_and_nothing_else_on_stdout_even_where_one_differs(capsys, monkeypatch):
+    main(["equations", "softmax", "gelu", "--json"])
+    figures = json.loads(capsys.readouterr().out)
+    assert [sorted(row) for row in figures] == [["function", "largest_error", "name", "ok", "source"]] * 2
+    assert [(row["name"], row["ok"]) for row in figures] == [("softmax", True), ("gelu", True)]
+    assert (
+        figures[1]["function"] == "minigpt.model.mlp.gelu" and figures[1]["source"] == mg.equations.get("gelu").source
+    )
+    assert all(row["largest_error"] < 1e-10 for row in figures)
+    for wrong, error in ((1.0, pytest.approx(1 / 0.8413447 - 1)), (float("nan"), None)):  # JSON has no number for NaN
+        monkeypatch.setitem(CHECKS, "gelu", lambda function, draw, wrong=wrong: ({"x": 1.0}, wrong))
+        with pytest.raises(SystemExit):
+            main(["equations", "softmax", "gelu", "--json"])
+        printed = capsys.readouterr()
+        assert [(row["ok"], row["largest_error"]) for row in json.loads(printed.out)][1] == (False, error)
+        assert "the code differs from 1 of 2 equations: gelu" in printed.err
 
 
 def test_equations_names_those_that_their_function_differs_from(capsys, monkeypatch):

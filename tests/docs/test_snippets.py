@@ -112,7 +112,7 @@ def test_the_command_lines_of_a_page_run_one_after_another(path, tmp_path, monke
     mg.save_pretrained(mg.GPT(mg.GPTConfig.preset("nano", vocab_size=257)), tmp_path / "gpt2", mg.BPETokenizer([]))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(bench.training, "SHAPES", (bench.Shape(1, 2, 16, 8, 2),))
-    monkeypatch.setattr(importlib.import_module("minigpt.text.tinyworld.tasks"), "READ", 100)
+    monkeypatch.setattr(importlib.import_module("minigpt.text.tinyworld.phrases"), "READ", 100)
     monkeypatch.setattr(importlib.import_module("minigpt.evaluation.tasks"), "LEARNT", 60)
     monkeypatch.setattr("sys.stdin", io.StringIO())  # nobody types
     for words in command_lines(path.read_text(encoding="utf-8")):

@@ -13,7 +13,7 @@ from attention_cases import DEVICE
 
 from minigpt import cli
 from minigpt.bench import Setting, TileBench, Tried, tiles, tune_tiles
-from minigpt.bench.compiled import inspection
+from minigpt.bench.compiled import compilation
 from minigpt.cli import kernels as command
 from minigpt.kernels import launches, tile_sizes
 from minigpt.kernels.tile_sizes import FORWARD, KEYS_VALUES, QUERIES, TABLE, Tiles, candidates
@@ -78,7 +78,7 @@ def test_each_candidate_of_each_kernel_is_timed_in_turn_and_keeps_its_median(mon
     clock = Clock(monkeypatch)
     measured = tune_tiles(CPU, ROW, BOTH, clock)
     expected = {kernel: candidates(kernel, ROW, 2, 64) for kernel in KERNELS}
-    assert clock.timed == [(k, t) for k in KERNELS for t in expected[k] * tiles.ROUNDS] * 2
+    assert clock.timed == [(k, t) for k in KERNELS for t in expected[k] * tiles.TIMED_ROUNDS] * 2
     assert [(one.kernel, one.tiles) for one in measured.tried] == [(k, t) for k in KERNELS for t in expected[k]] * 2
     assert {(one.seconds, one.trouble) for one in measured.tried} == {(1.0, "")}
     seconds = iter([5.0, 1.0, 2.0])
@@ -258,7 +258,7 @@ def on_a_gpu(monkeypatch):
 
     def pretend(tried):
         monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-        monkeypatch.setattr(inspection, "refuse_interpreter", lambda: None)
+        monkeypatch.setattr(compilation, "refuse_interpreter", lambda: None)
         monkeypatch.setattr(tile_sizes, "row_of", lambda device: ROW)
         monkeypatch.setattr(command, "tune_tiles", lambda device, row: TileBench("an H100", row, tried))
 

@@ -26,7 +26,7 @@ def test_the_gradients_by_tiles_are_those_of_autograd(lengths, options, through_
     expected = torch.autograd.grad(outputs, (q, k, v), weights)
     with torch.no_grad():
         backward = (d_output, d_lse if through_lse else None)
-        actual = tiled_gradients(q, k, v, (tiled.output, tiled.lse), backward, **options)
+        actual = tiled_gradients((q, k, v), (tiled.output, tiled.lse), backward, **options)
     assert all(x.isfinite().all() for x in actual)
     torch.testing.assert_close(actual, expected)
 
@@ -34,6 +34,6 @@ def test_the_gradients_by_tiles_are_those_of_autograd(lengths, options, through_
 def test_the_tiles_of_the_backward_pass_may_have_another_size():
     q, k, v, d_output = torch.randn(4, 11, 3, dtype=torch.float64)
     tiled = tiled_attention(q, k, v)
-    given = (q, k, v, (tiled.output, tiled.lse), (d_output, None))
+    given = ((q, k, v), (tiled.output, tiled.lse), (d_output, None))
     runs = [tiled_gradients(*given, blocks=blocks) for blocks in ((2, 5), (11, 1))]
     torch.testing.assert_close(*runs)

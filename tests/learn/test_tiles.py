@@ -83,16 +83,6 @@ def test_the_last_state_of_the_online_softmax_is_the_attention_of_one_query():
     assert m.tolist() == z.cummax(0).values.tolist()
 
 
-def test_the_picture_says_what_was_skipped_and_moved():
-    pytest.importorskip("matplotlib")
-    tiled = tiled_attention(*draw(32, 32), blocks=(8, 8))
-    (axes,) = tiled.plot().axes
-    labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert labels == ["seen whole: 6", "seen in part: 4", "never loaded: 6"]
-    assert f"{tiled.bytes_read + tiled.bytes_written:,} bytes moved" in axes.get_title()
-    assert axes.get_xlim() == (0, 32) and axes.get_ylim() == (32, 0)
-
-
 @pytest.mark.parametrize(
     ("shapes", "options", "message"),
     [

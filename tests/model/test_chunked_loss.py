@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 import minigpt as mg
-from minigpt.bench.training import step_memory
+from minigpt.bench.training import peak_allocation
 from minigpt.model.chunked_loss import chunked_next_token_loss
 
 # Of the loss and its gradients, relative to the largest of each, against float64. Logits are summed in float32.
@@ -68,9 +68,11 @@ def test_its_peak_of_memory_is_not_above_that_of_pytorchs_fused_loss(width):
         pytest.skip(f"torch {torch.__version__} has no fused loss; 2.13 has")
     x, weight, targets = draw(512, width, 6000, torch.float32)
     rows = x.flatten(0, 1), weight, targets.flatten()
-    theirs = step_memory(lambda: F.linear_cross_entropy(*rows, options=torch.nn.LinearCrossEntropyOptions()).backward())
+    theirs = peak_allocation(
+        lambda: F.linear_cross_entropy(*rows, options=torch.nn.LinearCrossEntropyOptions()).backward()
+    )
     x.grad = weight.grad = None
-    ours = step_memory(lambda: chunked_next_token_loss(x, weight, targets).backward())
+    ours = peak_allocation(lambda: chunked_next_token_loss(x, weight, targets).backward())
     assert ours <= theirs
     assert theirs < 1024 * 6000 * 4  # a number for each logit
 

@@ -5,7 +5,7 @@ from torch import nn
 import minigpt as mg
 from minigpt.training import RunState, TrainConfig, decay_groups, load_checkpoint, train_step
 from minigpt.training import precision as precision_module
-from minigpt.training.precision import PATIENCE, Precision, next_loss_scale
+from minigpt.training.precision import STEPS_TO_DOUBLE, Precision, next_loss_scale
 
 CPU = torch.device("cpu")
 
@@ -87,7 +87,7 @@ def test_the_loss_scale_moves_as_that_of_pytorch():
         theirs.update()
         scale, streak = next_loss_scale(scale, streak, finite=finite, patience=3)
         assert (scale, streak) == (theirs.get_scale(), theirs.state_dict()["_growth_tracker"])
-    assert torch.amp.GradScaler("cpu").get_growth_interval() == PATIENCE
+    assert torch.amp.GradScaler("cpu").get_growth_interval() == STEPS_TO_DOUBLE
 
 
 def test_an_overflow_of_the_scaled_gradient_halves_the_scale_and_counts_as_no_bad_step(make_model, data):

@@ -9,10 +9,13 @@ exact, and no model can have a lower loss than the entropy (:mod:`~minigpt.text.
 
 from minigpt.text.tinyworld.derivation import Choice, Derivation, Item, Scene, choices, log_prob
 from minigpt.text.tinyworld.entropy import Floor
+from minigpt.text.tinyworld.examples import Part
 from minigpt.text.tinyworld.parsing import parse
+from minigpt.text.tinyworld.phrases import task_text, task_tokenizer
 from minigpt.text.tinyworld.rendering import LANGUAGES, render
+from minigpt.text.tinyworld.rows import encode_parts, task_rows
 from minigpt.text.tinyworld.splits import combinations, held_out_nats
-from minigpt.text.tinyworld.tasks import TASKS, Part, Task, encode_parts, task_of, task_rows, task_text, task_tokenizer
+from minigpt.text.tinyworld.tasks import TASKS, Task, task_of
 from minigpt.text.tinyworld.world import TinyWorld
 
 __all__ = [

@@ -17,7 +17,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from minigpt.text.tinyworld import words
-from minigpt.text.tinyworld.plot import Event, State, after, draw, options, place_of
+from minigpt.text.tinyworld.plot import Event, WorldState, after, draw, options, place_of
 from minigpt.text.tinyworld.splits import Combination, combinations
 from minigpt.text.tinyworld.words import Colour, Person, Place, Thing
 
@@ -85,9 +85,9 @@ class Derivation:
         """Who has what at the start: person, colour and thing. It decides the split."""
         return (self.people[0], *self.items[0])
 
-    def states(self) -> list[State]:
+    def states(self) -> list[WorldState]:
         """The state, in roles, before the first sentence and after each."""
-        return list(accumulate(self.events, after, initial=State()))
+        return list(accumulate(self.events, after, initial=WorldState()))
 
     def scenes(self) -> list[Scene]:
         """The world after each sentence, for questions about it."""
@@ -114,7 +114,7 @@ def derive(below: Callable[[int], int], split: str = "all") -> Derivation:
     known = combinations(split)
     person, *item = known[below(len(known))]
     people, items, places = [person], [(item[0], item[1])], [below(len(words.PLACES))]
-    state, events, wordings = State(), [], []
+    state, events, wordings = WorldState(), [], []
     while not state.over:
         event = draw(state, below)
         if event.actor == len(people):
@@ -131,7 +131,7 @@ def derive(below: Callable[[int], int], split: str = "all") -> Derivation:
     return Derivation(tuple(events), tuple(wordings), tuple(people), tuple(items), tuple(places))
 
 
-def fillings(state: State, event: Event, n_combinations: int) -> Iterator[tuple[str, int]]:
+def fillings(state: WorldState, event: Event, n_combinations: int) -> Iterator[tuple[str, int]]:
     """The uniform choices that give a sentence its words: the type of each, and among how many it is made."""
     n_things = len(state.holders)
     if event.kind == "opening":
@@ -180,7 +180,7 @@ def log_prob(derivation: Derivation, split: str = "all") -> float:
 
 
 @lru_cache(maxsize=2**14)
-def probabilities(state: State) -> dict[Event, float]:
+def probabilities(state: WorldState) -> dict[Event, float]:
     """The distribution of the next sentence, as a table."""
     return dict(options(state))
 
@@ -207,7 +207,7 @@ def _choices(derivation: Derivation, n_combinations: int) -> Iterator[Choice]:
 
 def _check(derivation: Derivation) -> None:
     """Refuse events that are impossible, a role without a word of its own, and a wording that does not exist."""
-    d, state = derivation, State()
+    d, state = derivation, WorldState()
     mend = "take stories from derive or parse"
     for event in d.events:
         if event not in probabilities(state):

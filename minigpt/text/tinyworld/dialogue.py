@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from minigpt.text.tinyworld.derivation import Derivation
-from minigpt.text.tinyworld.plot import NONE, State
+from minigpt.text.tinyworld.plot import NONE, WorldState
 from minigpt.text.tinyworld.questions import Question, ask, possible, put, reply
 from minigpt.text.tinyworld.rendering import forms_of, sentence
 
@@ -38,7 +38,7 @@ class Turn(NamedTuple):
 
     told: range
     question: Question
-    state: State
+    state: WorldState
 
     @property
     def is_follow_up(self) -> bool:

@@ -21,7 +21,7 @@ from typing import TypeVar
 
 from minigpt.text.tinyworld import words
 from minigpt.text.tinyworld.derivation import Derivation, fillings
-from minigpt.text.tinyworld.plot import MOST_PEOPLE, MOST_THINGS, Event, State, after, options
+from minigpt.text.tinyworld.plot import MOST_PEOPLE, MOST_THINGS, Event, WorldState, after, options
 from minigpt.text.tinyworld.rendering import SLOTS, Forms, forms_of
 from minigpt.text.tinyworld.splits import combinations
 
@@ -84,7 +84,7 @@ def expected_characters(split: str, language: str) -> float:
 
 
 Label = tuple[str, int]  # a form and the role that is called so
-Key = TypeVar("Key")
+RowKey = TypeVar("RowKey")
 
 
 def mean_lengths(split: str, language: str) -> dict[Label, float]:
@@ -103,7 +103,7 @@ def mean_lengths(split: str, language: str) -> dict[Label, float]:
     return lengths
 
 
-def _by_role(form: str, phrases: Mapping[Key, str], first: Counter[Key], n_roles: int) -> dict[Label, float]:
+def _by_role(form: str, phrases: Mapping[RowKey, str], first: Counter[RowKey], n_roles: int) -> dict[Label, float]:
     """The mean length in each role: the first is drawn with the weights given, each later one from those left."""
     total = float(sum(map(len, phrases.values())))
     means = [sum(weight * len(phrases[key]) for key, weight in first.items()) / first.total()]
@@ -137,15 +137,15 @@ def _totals() -> _Totals:
         nats += share * (sum(math.log(n) for _, n in fillings(state, event, 1)) - math.log(p))
         kinds[event.kind] += share
         for slot, often in slots[event.kind].items():
-            labels[SLOTS[slot](LABELS, ROLES, state, event)] += share * often
+            labels[SLOTS[slot](LABELS, STORY_OF_ROLES, state, event)] += share * often
     return _Totals(nats, kinds, labels)
 
 
-def _transitions() -> Iterator[tuple[State, Event, float, float]]:
+def _transitions() -> Iterator[tuple[WorldState, Event, float, float]]:
     """Every state, every sentence that can follow it, how likely a story is to pass there, and to go on so."""
-    level = {State(): 1.0}
+    level = {WorldState(): 1.0}
     while level:
-        following = defaultdict[State, float](float)
+        following = defaultdict[WorldState, float](float)
         for state, visits in level.items():
             for event, p in options(state):
                 yield state, event, visits, p
@@ -153,7 +153,7 @@ def _transitions() -> Iterator[tuple[State, Event, float, float]]:
         level = following
 
 
-def _renumbered(state: State) -> State:
+def _renumbered(state: WorldState) -> WorldState:
     """The same world with its places numbered in the order of the people and things there: one state for many."""
     numbers: dict[int, int] = {}
     where = tuple([numbers.setdefault(place, len(numbers)) for place in state.where])
@@ -172,11 +172,11 @@ def _labels(form: str, n: int) -> tuple[Label, ...]:
 
 
 def _item_labels(form: str) -> dict[tuple[int, int], Label]:
-    return dict(zip(ROLES.items, _labels(form, MOST_THINGS), strict=True))
+    return dict(zip(STORY_OF_ROLES.items, _labels(form, MOST_THINGS), strict=True))
 
 
 # A story whose rows are its roles, and forms that are labels: so the slots say which form of which role they take.
-ROLES = Derivation(
+STORY_OF_ROLES = Derivation(
     events=(),
     wordings=(),
     people=tuple(range(MOST_PEOPLE)),

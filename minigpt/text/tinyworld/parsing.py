@@ -10,12 +10,12 @@ from typing import Any
 
 from minigpt.text.tinyworld.derivation import Derivation, probabilities
 from minigpt.text.tinyworld.patterns import pattern_of, reading_of
-from minigpt.text.tinyworld.plot import Event, State, after, place_of
+from minigpt.text.tinyworld.plot import Event, WorldState, after, place_of
 from minigpt.text.tinyworld.rendering import Forms, forms_of, sentence
 
 SHOWN = 60  # characters of the text that an error shows at most
 
-ROLES = {  # which role of an event a slot names
+SLOT_ROLES = {  # which role of an event a slot names
     **dict.fromkeys(("actor", "name"), "actor"),
     **dict.fromkeys(("other", "owner"), "other"),
     **dict.fromkeys(("thing", "full", "new"), "thing"),
@@ -50,7 +50,7 @@ class _Reader:
     forms: Forms[str]
     language: str
     position: int = 0
-    state: State = field(default_factory=State)
+    state: WorldState = field(default_factory=WorldState)
     events: list[Event] = field(default_factory=list)
     wordings: list[int] = field(default_factory=list)
     people: list[int] = field(default_factory=list)
@@ -87,7 +87,7 @@ class _Reader:
         cast: dict[str, list[Any]] = {"actor": self.people, "other": self.people, "place": self.places}
         roles = {}
         for slot, row in rows.items():
-            role = ROLES.get(slot)
+            role = SLOT_ROLES.get(slot)
             if role is None or (role == "place" and kind in ("held", "lies")):
                 continue  # what the state decides: who is there "too", where they are, where a thing is in the end
             known = cast.get(role, self.items)

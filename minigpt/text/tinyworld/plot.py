@@ -30,7 +30,7 @@ class Event(NamedTuple):
     place: int = NONE
 
 
-class State(NamedTuple):
+class WorldState(NamedTuple):
     """The world between two sentences, in roles.
 
     Attributes:
@@ -61,7 +61,7 @@ ENDING = {1: 2, 2: 5, 3: 10}  # in tenths, how likely a story ends after so many
 ACTIONS = {"go": 2, "visit": 5, "call": 3, "give": 12, "swap": 8, "take": 12, "drop": 2, "find": 2, "rest": 1}
 
 
-def sentences(state: State) -> Menu:
+def next_sentences(state: WorldState) -> Menu:
     """What the next sentence may be: an opening, one or two friends, a thing that lies about, actions, the end."""
     people, things = len(state.where), len(state.holders)
     if people == 0:
@@ -79,23 +79,23 @@ def sentences(state: State) -> Menu:
     return menu
 
 
-def friends(state: State) -> Menu:
+def friends(state: WorldState) -> Menu:
     """One more person, at a place already named or a new one."""
     return [(1, Event("friend", actor=len(state.where), place=place)) for place in _anywhere(state)]
 
 
-def loose_things(state: State) -> Menu:
+def loose_things(state: WorldState) -> Menu:
     """A thing that lies at a place already named or a new one."""
     return [(1, Event("loose", thing=len(state.holders), place=place)) for place in _anywhere(state)]
 
 
-def actors(state: State) -> Menu:
+def actors(state: WorldState) -> Menu:
     """Who acts: whoever the last sentence was about is twice as likely to go on."""
     return [(1 + (p == state.subject), partial(actions, state, p)) for p in range(len(state.where))]
 
 
 @lru_cache(maxsize=KNOWN_STATES)
-def actions(state: State, actor: int) -> Menu:
+def actions(state: WorldState, actor: int) -> Menu:
     """What the actor may do: each kind of action weighs what :data:`ACTIONS` says, if there is a way to do it."""
     here, people, things = state.where[actor], range(len(state.where)), range(len(state.holders))
     held = [t for t in things if state.holders[t] == actor]
@@ -117,7 +117,7 @@ def actions(state: State, actor: int) -> Menu:
     return [(ACTIONS[kind], _equally(events)) for kind, events in ways.items() if events]
 
 
-def endings(state: State) -> Menu:
+def endings(state: WorldState) -> Menu:
     """Where one of the things is in the end, and who has it."""
     return [
         (1, Event("lies", thing=thing) if holder < 0 else Event("held", holder, thing=thing))
@@ -125,14 +125,14 @@ def endings(state: State) -> Menu:
     ]
 
 
-def draw(state: State, below: Callable[[int], int]) -> Event:
+def draw(state: WorldState, below: Callable[[int], int]) -> Event:
     """Draw the next sentence: one walk down the tree of menus.
 
     Args:
         state: a state that is not over.
         below: called with a whole number n, gives one of 0 to n - 1, each equally likely.
     """
-    menu = sentences(state)
+    menu = next_sentences(state)
     while True:
         course = _pick(menu, below)
         if isinstance(course, Event):
@@ -140,14 +140,14 @@ def draw(state: State, below: Callable[[int], int]) -> Event:
         menu = course()
 
 
-def options(state: State) -> Iterator[tuple[Event, float]]:
+def options(state: WorldState) -> Iterator[tuple[Event, float]]:
     """Every sentence that can come next, with its probability: all walks down the tree of menus; none after the end."""
     if not state.over:
-        yield from _leaves(sentences(state), 1.0)
+        yield from _leaves(next_sentences(state), 1.0)
 
 
 @lru_cache(maxsize=KNOWN_STATES)
-def after(state: State, event: Event) -> State:
+def after(state: WorldState, event: Event) -> WorldState:
     """The state that follows a sentence."""
     kind, actor, other, thing, second, place = event
     where, holders = list(state.where), list(state.holders)
@@ -171,7 +171,7 @@ def after(state: State, event: Event) -> State:
         holders[thing] = actor
     if kind == "drop":
         holders[thing] = ~where[actor]
-    return State(
+    return WorldState(
         where=tuple(where),
         holders=tuple(holders),
         n_places=max(state.n_places, place + 1),
@@ -182,13 +182,13 @@ def after(state: State, event: Event) -> State:
     )
 
 
-def place_of(state: State, thing: int) -> int:
+def place_of(state: WorldState, thing: int) -> int:
     """Where a thing is: where it lies, or where the person is who has it."""
     holder = state.holders[thing]
     return ~holder if holder < 0 else state.where[holder]
 
 
-def _anywhere(state: State) -> range:
+def _anywhere(state: WorldState) -> range:
     """The places already named, and one more while there are others."""
     return range(min(state.n_places + 1, len(words.PLACES)))
 

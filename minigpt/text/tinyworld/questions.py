@@ -10,10 +10,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from minigpt.text.tinyworld.derivation import Derivation
-from minigpt.text.tinyworld.plot import KNOWN_STATES, State, place_of
+from minigpt.text.tinyworld.plot import KNOWN_STATES, WorldState, place_of
 from minigpt.text.tinyworld.rendering import LANGUAGES, forms_of
-
-Pair = tuple[str, str]  # the same in English and in Chinese
+from minigpt.text.tinyworld.words import Pair
 
 
 class Question(NamedTuple):
@@ -74,7 +73,7 @@ NOBODY: Pair = ("nobody", "没有人")
 
 
 @lru_cache(maxsize=KNOWN_STATES)
-def possible(state: State) -> dict[str, tuple[Question, ...]]:
+def possible(state: WorldState) -> dict[str, tuple[Question, ...]]:
     """For each kind, the questions that have one right answer."""
     people, things = range(len(state.where)), range(len(state.holders))
     about = {
@@ -88,7 +87,7 @@ def possible(state: State) -> dict[str, tuple[Question, ...]]:
     return {kind: tuple(Question(kind, role) for role in roles) for kind, roles in about.items() if roles}
 
 
-def ask(state: State, below: Callable[[int], int]) -> Question:
+def ask(state: WorldState, below: Callable[[int], int]) -> Question:
     """Draw a question: its kind first, then what it is about.
 
     Args:
@@ -98,7 +97,7 @@ def ask(state: State, below: Callable[[int], int]) -> Question:
     return next(draw_questions(state, 1, below))
 
 
-def draw_questions(state: State, n_most: int, below: Callable[[int], int]) -> Iterator[Question]:
+def draw_questions(state: WorldState, n_most: int, below: Callable[[int], int]) -> Iterator[Question]:
     """Draw questions, as :func:`ask` does, none of them twice.
 
     Args:
@@ -115,14 +114,14 @@ def draw_questions(state: State, n_most: int, below: Callable[[int], int]) -> It
         menus = [menu for menu in menus if menu]
 
 
-def needs_two_facts(question: Question, state: State) -> bool:
+def needs_two_facts(question: Question, state: WorldState) -> bool:
     """Whether two facts make the answer: where a thing is that somebody has, and how many there are."""
     if question.kind == "where thing":
         return state.holders[question.about] >= 0
     return question.kind.startswith("how many")
 
 
-def answer(question: Question, derivation: Derivation, state: State, language: str) -> str:
+def answer(question: Question, derivation: Derivation, state: WorldState, language: str) -> str:
     """The right answer, as briefly as can be: a name, a place, a thing or a number.
 
     Raises:
@@ -154,7 +153,7 @@ def put(question: Question, derivation: Derivation, language: str, *, pronoun: b
     return _fill(pair, question, derivation, language)
 
 
-def reply(question: Question, derivation: Derivation, state: State, language: str) -> str:
+def reply(question: Question, derivation: Derivation, state: WorldState, language: str) -> str:
     """The right answer as a sentence of a conversation.
 
     Raises:

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 from minigpt.text.tinyworld import words
 from minigpt.text.tinyworld.derivation import Derivation
-from minigpt.text.tinyworld.plot import NONE, Event, State, place_of
+from minigpt.text.tinyworld.plot import NONE, Event, WorldState, place_of
 
 #: English and Chinese.
 LANGUAGES = ("en", "zh")
@@ -72,33 +72,33 @@ def sentences(derivation: Derivation, language: str) -> list[str]:
     return [sentence(forms, derivation, state, event, wording) for state, event, wording in steps]
 
 
-def sentence(forms: Forms[str], derivation: Derivation, state: State, event: Event, wording: int) -> str:
+def sentence(forms: Forms[str], derivation: Derivation, state: WorldState, event: Event, wording: int) -> str:
     """One sentence of a story; ``state`` is the one before it."""
     frame, slots = forms.frames[event.kind][wording]
     text = frame % tuple([SLOTS[slot](forms, derivation, state, event) for slot in slots])
     return text[0].upper() + text[1:]
 
 
-Fill = Callable[[Forms[T], Derivation, State, Event], T]
+Fill = Callable[[Forms[T], Derivation, WorldState, Event], T]
 
 
-def _actor(forms: Forms[T], d: Derivation, state: State, event: Event) -> T:
+def _actor(forms: Forms[T], d: Derivation, state: WorldState, event: Event) -> T:
     return (forms.subject if event.actor == state.subject else forms.name)[d.people[event.actor]]
 
 
-def _other(forms: Forms[T], d: Derivation, state: State, event: Event) -> T:
+def _other(forms: Forms[T], d: Derivation, state: WorldState, event: Event) -> T:
     return (forms.object if event.other == state.subject else forms.name)[d.people[event.other]]
 
 
-def _owner(forms: Forms[T], d: Derivation, state: State, event: Event) -> T:
+def _owner(forms: Forms[T], d: Derivation, state: WorldState, event: Event) -> T:
     return (forms.own if event.other == state.subject else forms.names_own)[d.people[event.other]]
 
 
-def _thing(forms: Forms[T], d: Derivation, state: State, event: Event) -> T:
+def _thing(forms: Forms[T], d: Derivation, state: WorldState, event: Event) -> T:
     return forms.it if event.thing == state.topic else forms.full[d.items[event.thing]]
 
 
-def _at(forms: Forms[T], d: Derivation, state: State, event: Event) -> T:
+def _at(forms: Forms[T], d: Derivation, state: WorldState, event: Event) -> T:
     return forms.at[d.places[place_of(state, event.thing) if event.place == NONE else event.place]]
 
 

@@ -1,7 +1,6 @@
 """The words of the tiny world: who and what there is, and how each kind of sentence reads, English beside Chinese.
 
-Everything that a story says stands in these tables. A sentence is a frame whose slots are filled by
-:mod:`minigpt.text.tinyworld.rendering`:
+Each sentence of a story is a frame of these tables; :mod:`~minigpt.text.tinyworld.rendering` fills its slots:
 
 =============  =====================================  ==========================================
 slot           English                                Chinese
@@ -21,8 +20,8 @@ slot           English                                Chinese
 ``{too}``      too, where somebody is there already   也
 =============  =====================================  ==========================================
 
-Whoever acts is first said to be where they are. That follows from the sentences before, so it adds nothing to what a
-story tells; it is one more exercise in looking it up, of which there would else be one in a story, at its end.
+Every action first repeats where its actor is. That follows from the sentences before, so it adds nothing to the story:
+it is one more exercise in looking it up, of which a story would otherwise have only one, at its end.
 
 The two languages of a row say the same thing, and no two rows of a table say the same thing in either language: that
 is what makes the map from derivations to texts one to one.
@@ -247,5 +246,5 @@ def leads(kind: str) -> tuple[Pair, ...]:
 
 
 def wordings(kind: str) -> int:
-    """In how many equally likely ways a sentence of this kind can be put: its leads times its frames."""
+    """How many equally likely wordings a sentence of this kind has: its leads times its frames."""
     return len(leads(kind)) * len(FRAMES[kind])

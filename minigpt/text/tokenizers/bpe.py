@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from minigpt.text.tokenizers.bpe_training import Pair, train_merges
+from minigpt.text.tokenizers.bpe_training import TokenPair, train_merges
 from minigpt.text.tokenizers.byte_pairs import GPT2_SPLIT, ByteLevelTokenizer, compile_pattern, special_splitter
 from minigpt.text.tokenizers.tokenizer import check_text, json_field, json_header
 
@@ -33,7 +33,7 @@ class BPETokenizer(ByteLevelTokenizer):
 
     def __init__(
         self,
-        merges: Iterable[Pair],
+        merges: Iterable[TokenPair],
         *,
         special_tokens: Sequence[str] = (END_OF_TEXT,),
         pattern: str = GPT2_SPLIT,
@@ -128,7 +128,7 @@ def _count_words(texts: Iterable[str], special_tokens: Sequence[str], pattern: s
     return Counter({piece.encode(): count for piece, count in counts.items()})
 
 
-def _ranks(merges: Sequence[Pair]) -> dict[bytes, int]:
+def _ranks(merges: Sequence[TokenPair]) -> dict[bytes, int]:
     vocabulary = [bytes([byte]) for byte in range(256)]
     ranks = {token: token_id for token_id, token in enumerate(vocabulary)}
     room = _LARGEST_VOCABULARY_BYTES

@@ -14,12 +14,12 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from itertools import pairwise
 
-Pair = tuple[int, int]
+TokenPair = tuple[int, int]
 
 _FLIP = bytes(255 - byte for byte in range(256))
 
 
-def train_merges(word_counts: Mapping[bytes, int], n_merges: int, *, progress: bool | None = None) -> list[Pair]:
+def train_merges(word_counts: Mapping[bytes, int], n_merges: int, *, progress: bool | None = None) -> list[TokenPair]:
     """Learn up to ``n_merges`` merges.
 
     Args:
@@ -34,7 +34,7 @@ def train_merges(word_counts: Mapping[bytes, int], n_merges: int, *, progress: b
     from tqdm import tqdm
 
     state = _PairCounts(word_counts)
-    merges: list[Pair] = []
+    merges: list[TokenPair] = []
     bar = tqdm(total=n_merges, desc="BPE merges", disable=progress is False, delay=0 if progress else 2, leave=False)
     with bar:
         while len(merges) < n_merges and (pair := state.pop_best()) is not None:
@@ -50,8 +50,8 @@ class _PairCounts:
     def __init__(self, word_counts: Mapping[bytes, int]) -> None:
         self.words = [list(word) for word in word_counts]
         self.word_counts = list(word_counts.values())
-        self.counts: Counter[Pair] = Counter()
-        self.holders: defaultdict[Pair, set[int]] = defaultdict(set)
+        self.counts: Counter[TokenPair] = Counter()
+        self.holders: defaultdict[TokenPair, set[int]] = defaultdict(set)
         for index, (word, count) in enumerate(zip(self.words, self.word_counts, strict=True)):
             for pair in pairwise(word):
                 self.counts[pair] += count
@@ -61,10 +61,10 @@ class _PairCounts:
         self.heap = [self._entry(pair) for pair in self.counts]
         heapq.heapify(self.heap)
 
-    def _entry(self, pair: Pair) -> tuple[int, str, Pair]:
+    def _entry(self, pair: TokenPair) -> tuple[int, str, TokenPair]:
         return -self.counts[pair], self.tie_keys[pair[0]] + self.tie_keys[pair[1]], pair
 
-    def pop_best(self) -> Pair | None:
+    def pop_best(self) -> TokenPair | None:
         """The most frequent pair; None when no word has two tokens."""
         while self.heap:
             negative_count, _, pair = heapq.heappop(self.heap)
@@ -72,11 +72,11 @@ class _PairCounts:
                 return pair
         return None
 
-    def merge(self, pair: Pair) -> None:
+    def merge(self, pair: TokenPair) -> None:
         """Join ``pair`` into a new id wherever it occurs."""
         self.vocabulary.append(self.vocabulary[pair[0]] + self.vocabulary[pair[1]])
         self.tie_keys.append(_tie_key(self.vocabulary[-1]))
-        changed: set[Pair] = set()
+        changed: set[TokenPair] = set()
         for index in self.holders.pop(pair):
             changed |= self._rewrite(index, pair, len(self.vocabulary) - 1)
         del self.counts[pair]
@@ -86,7 +86,7 @@ class _PairCounts:
             else:
                 del self.counts[other]
 
-    def _rewrite(self, index: int, pair: Pair, new_id: int) -> set[Pair]:
+    def _rewrite(self, index: int, pair: TokenPair, new_id: int) -> set[TokenPair]:
         """Join ``pair`` in one word, from left to right; returns the pairs whose counts have changed."""
         before, count = self.words[index], self.word_counts[index]
         after = self.words[index] = join_pair(before, pair, new_id)
@@ -100,7 +100,7 @@ class _PairCounts:
         return changed
 
 
-def join_pair(word: list[int], pair: Pair, new_id: int) -> list[int]:
+def join_pair(word: list[int], pair: TokenPair, new_id: int) -> list[int]:
     """Replace each occurrence of ``pair`` by ``new_id``, taking them from the left when they overlap."""
     first, second = pair
     joined: list[int] = []

@@ -23,7 +23,7 @@ OLDER_FILES = (("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe"))
 
 # What a tokenizer.json must say, or leave out, so that it is GPT-2's kind of byte-level BPE.
 PRE_TOKENIZER = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True}
-MODEL = {"type": "BPE", "dropout": None, "byte_fallback": False, "ignore_merges": False}
+BPE_MODEL = {"type": "BPE", "dropout": None, "byte_fallback": False, "ignore_merges": False}
 
 
 class ImportedTokenizer(ByteLevelTokenizer):
@@ -115,7 +115,7 @@ def from_hugging_face(data: dict[str, Any]) -> ImportedTokenizer:
     if data.get("normalizer") is not None:
         raise ValueError("it changes the text before it is cut (normalizer); only null can be read")
     before, model = json_field(data, "pre_tokenizer", dict), json_field(data, "model", dict)
-    for part, fields, expected in (("pre_tokenizer", before, PRE_TOKENIZER), ("model", model, MODEL)):
+    for part, fields, expected in (("pre_tokenizer", before, PRE_TOKENIZER), ("model", model, BPE_MODEL)):
         for name, value in expected.items():
             if fields.get(name, value) != value or (name == "type" and name not in fields):
                 raise ValueError(f"its {part} has {name}={fields.get(name)!r}; only {value!r} can be read")
@@ -159,7 +159,7 @@ def to_hugging_face(tokenizer: ByteLevelTokenizer) -> dict[str, Any]:
         "post_processor": None,
         "decoder": byte_level,
         "model": {
-            **MODEL,
+            **BPE_MODEL,
             "unk_token": None,
             "continuing_subword_prefix": "",
             "end_of_word_suffix": "",

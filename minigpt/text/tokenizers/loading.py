@@ -10,7 +10,7 @@ from minigpt.text.tokenizers.bpe import BPETokenizer
 from minigpt.text.tokenizers.characters import CharTokenizer
 from minigpt.text.tokenizers.hugging_face import ImportedTokenizer, from_hugging_face, read_folder
 from minigpt.text.tokenizers.tiktoken_bridge import TiktokenTokenizer
-from minigpt.text.tokenizers.tokenizer import FORMAT, VERSION, Tokenizer
+from minigpt.text.tokenizers.tokenizer import TOKENIZER_FORMAT, TOKENIZER_VERSION, Tokenizer
 
 
 def load_tokenizer(source: str | os.PathLike[str] | dict[str, Any]) -> Tokenizer:
@@ -38,10 +38,14 @@ def load_tokenizer(source: str | os.PathLike[str] | dict[str, Any]) -> Tokenizer
 def _build(data: Any) -> Tokenizer:
     if isinstance(data, dict) and "format" not in data and "model" in data:
         return from_hugging_face(data)
-    if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise ValueError(f'expected a JSON object with "format": "{FORMAT}"; make one with tokenizer.save(path)')
-    if data.get("version") != VERSION:
-        raise ValueError(f"its version is {data.get('version')!r}, this library reads {VERSION}; save it anew")
+    if not isinstance(data, dict) or data.get("format") != TOKENIZER_FORMAT:
+        raise ValueError(
+            f'expected a JSON object with "format": "{TOKENIZER_FORMAT}"; make one with tokenizer.save(path)'
+        )
+    if data.get("version") != TOKENIZER_VERSION:
+        raise ValueError(
+            f"its version is {data.get('version')!r}, this library reads {TOKENIZER_VERSION}; save it anew"
+        )
     kinds: dict[str, Callable[[dict[str, Any]], Tokenizer]] = {
         "char": CharTokenizer.from_json,
         "bpe": BPETokenizer.from_json,

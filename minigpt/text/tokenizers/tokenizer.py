@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 from minigpt.files.atomic import write_atomically
 
-FORMAT = "minigpt.tokenizer"
-VERSION = 1
+TOKENIZER_FORMAT = "minigpt.tokenizer"
+TOKENIZER_VERSION = 1
 
 
 class Tokenizer(Protocol):
@@ -62,7 +62,7 @@ class SavedAsJson:
 
 def json_header(kind: str) -> dict[str, Any]:
     """The fields every tokenizer file opens with."""
-    return {"format": FORMAT, "version": VERSION, "type": kind}
+    return {"format": TOKENIZER_FORMAT, "version": TOKENIZER_VERSION, "type": kind}
 
 
 def json_field(data: dict[str, Any], key: str, expected: type) -> Any:

@@ -3,18 +3,19 @@
 import json
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from minigpt.files.atomic import explain_full_disk, write_atomically
 from minigpt.files.json_object import parse_object
+from minigpt.plots import BLUE, GREY, ORANGE, new_figure, smooth
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Row = dict[str, float]
+StepRow = dict[str, float]  # the figures of one step by name
 
 
-def _line(row: Row) -> str:
+def _line(row: StepRow) -> str:
     return json.dumps(row) + "\n"
 
 
@@ -30,7 +31,9 @@ class History:
         floor: the least expected validation loss, in nats per token; ``None`` where nobody knows it.
     """
 
-    def __init__(self, rows: list[Row] | None = None, path: Path | None = None, *, floor: float | None = None) -> None:
+    def __init__(
+        self, rows: list[StepRow] | None = None, path: Path | None = None, *, floor: float | None = None
+    ) -> None:
         self.rows, self.floor, self._path = [] if rows is None else rows, floor, path
         self._file = None
         if path is not None:
@@ -48,7 +51,7 @@ class History:
                     rows.append(row)
         return cls(rows)
 
-    def append(self, row: Row) -> None:
+    def append(self, row: StepRow) -> None:
         """Add one step."""
         self.rows.append(row)
         if self._file is not None:
@@ -72,15 +75,32 @@ class History:
         values = self.column("validation_loss")[1]
         return values[-1] if values else None
 
-    def plot(self, **options: Any) -> "Figure":
-        """The loss curve as a matplotlib figure, with the floor; options as of :func:`minigpt.plots.plot_history`.
+    def plot(self, *, uniform: float | None = None, floor: float | None = None, title: str | None = None) -> "Figure":
+        """The loss against the steps, as a matplotlib figure.
+
+        Args:
+            uniform: the loss of guessing, log(vocab_size), drawn as a line; in nats per token.
+            floor: drawn as a line instead of the history's own floor; in nats per token.
+            title: above the figure.
 
         Raises:
             ImportError: if matplotlib is not installed.
         """
-        from minigpt.plots import plot_history
-
-        return plot_history(self, **{"floor": self.floor, **options})
+        figure, (axes,) = new_figure()
+        steps, losses = self.column("loss")
+        axes.plot(steps, losses, color=BLUE, alpha=0.25, linewidth=0.8)
+        axes.plot(steps, smooth(losses), color=BLUE, label="training, smoothed")
+        steps, losses = self.column("validation_loss")
+        if steps:
+            label = f"validation, whole split: {losses[-1]:.3f}"
+            axes.plot(steps, losses, "o-", color=ORANGE, markersize=4, label=label)
+        if uniform is not None:
+            axes.axhline(uniform, color=GREY, linestyle=":", label=f"guessing: {uniform:.3f}")
+        if (floor := self.floor if floor is None else floor) is not None:
+            axes.axhline(floor, color="black", linestyle=":", label=f"floor: {floor:.3f}")
+        axes.set(xlabel="step", ylabel="loss (nats per token)", title=title or "")
+        axes.legend(frameon=False)
+        return figure
 
     def __len__(self) -> int:
         return len(self.rows)

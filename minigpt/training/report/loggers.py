@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
-from minigpt.training.report.history import History, Row
+from minigpt.training.report.history import History, StepRow
 
 
 class Logger(Protocol):
     """What :func:`minigpt.train` hands the rows of its history to."""
 
-    def log(self, row: Row) -> None:
+    def log(self, row: StepRow) -> None:
         """Take one step; the row is that of :class:`~minigpt.History`."""
 
     def close(self) -> None:
@@ -26,7 +26,7 @@ class Loggers:
     def __init__(self, loggers: Iterable[Logger]) -> None:
         self.loggers = list(loggers)
 
-    def log(self, row: Row) -> None:
+    def log(self, row: StepRow) -> None:
         """Hand the row to each."""
         for logger in self.loggers:
             logger.log(row)
@@ -55,7 +55,7 @@ class TensorBoardLogger:
         self.folder, self._open = Path(folder), SummaryWriter
         self._writer: Any = None
 
-    def log(self, row: Row) -> None:
+    def log(self, row: StepRow) -> None:
         """Write one step."""
         step = int(row["step"])
         if self._writer is None:
@@ -76,14 +76,14 @@ class LivePlot:
 
     Args:
         seconds: between two drawings.
-        options: those of :func:`minigpt.plots.plot_history`, such as ``floor`` and ``uniform``.
+        options: those of :meth:`minigpt.History.plot`, such as ``floor`` and ``uniform``.
     """
 
     def __init__(self, *, seconds: float = 3.0, **options: Any) -> None:
         self.seconds, self.options = seconds, options
         self.history, self._handle, self._drawn = History(), None, 0.0
 
-    def log(self, row: Row) -> None:
+    def log(self, row: StepRow) -> None:
         """Take one step, and draw if it is time."""
         self.history.append(row)
         if time.monotonic() - self._drawn >= self.seconds:

@@ -7,7 +7,7 @@ from typing import Self
 
 from tqdm import tqdm
 
-from minigpt.training.report.history import Row
+from minigpt.training.report.history import StepRow
 
 
 class Progress:
@@ -25,7 +25,7 @@ class Progress:
         hidden = not (enabled and sys.stderr.isatty())
         self.bar = tqdm(total=steps, initial=first, disable=hidden, unit="step", dynamic_ncols=True)
 
-    def show(self, row: Row) -> None:
+    def show(self, row: StepRow) -> None:
         """Take note of one step."""
         self.bar.set_postfix_str(f"loss {row['loss']:.3f}, {row['tokens_per_second']:,.0f} tokens/s", refresh=False)
         self.bar.update()
@@ -33,7 +33,7 @@ class Progress:
             done = f"step {row['step'] + 1:>{len(str(self.steps))}} of {self.steps}"
             tqdm.write(f"{done}: loss {row['loss']:.3f}, validation {row['validation_loss']:.3f}{self._time_left(row)}")
 
-    def _time_left(self, row: Row) -> str:
+    def _time_left(self, row: StepRow) -> str:
         done, left = row["step"] + 1 - self.first, self.steps - row["step"] - 1
         seconds = (time.monotonic() - self.started) / done * left
         return f", {tqdm.format_interval(seconds)} left" if left else ""

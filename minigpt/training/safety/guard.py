@@ -6,11 +6,11 @@ from enum import IntEnum
 from functools import partial
 
 from minigpt.training.gradients import batch_gradient
-from minigpt.training.report.history import Row
+from minigpt.training.report.history import StepRow
 from minigpt.training.run_state import RunState
 from minigpt.training.safety.non_finite import first_non_finite
 
-PATIENCE = 3  # steps in a row without a finite gradient before giving up; spikes in a row before they are the rule
+MOST_IN_A_ROW = 3  # steps in a row without a finite gradient before giving up; spikes in a row before they are the rule
 
 
 class Verdict(IntEnum):
@@ -30,7 +30,7 @@ def judge(run: RunState, loss: float, norm: float) -> Verdict:
     return Verdict.OVERFLOW if scale_may_be_why else Verdict.NOT_FINITE
 
 
-def heed(run: RunState, verdict: Verdict, row: Row) -> bool:
+def heed(run: RunState, verdict: Verdict, row: StepRow) -> bool:
     """Whether the update is made; if it is not, the row says ``skipped`` and a warning says why.
 
     A float16 gradient that overflowed only because its loss was scaled is in the order of things: no warning, a smaller
@@ -44,7 +44,7 @@ def heed(run: RunState, verdict: Verdict, row: Row) -> bool:
         row["loss_scale"] = run.precision.scale
     run.bad_steps = run.bad_steps + 1 if verdict is Verdict.NOT_FINITE else 0
     run.spikes.in_a_row += verdict is Verdict.SPIKE
-    if verdict is Verdict.SPIKE and run.spikes.in_a_row == PATIENCE:
+    if verdict is Verdict.SPIKE and run.spikes.in_a_row == MOST_IN_A_ROW:
         run.spikes.start_anew()
         verdict = Verdict.UPDATE
     if verdict is Verdict.UPDATE:
@@ -56,7 +56,7 @@ def heed(run: RunState, verdict: Verdict, row: Row) -> bool:
     return False
 
 
-def _explain(run: RunState, verdict: Verdict, row: Row) -> None:
+def _explain(run: RunState, verdict: Verdict, row: StepRow) -> None:
     """Warn of a step that is skipped, or give up."""
     step, loss, norm = int(row["step"]), row["loss"], row["gradient_norm"]
     what = f"step {step}: loss {loss:.4g}, gradient norm {norm:.4g}"
@@ -65,7 +65,7 @@ def _explain(run: RunState, verdict: Verdict, row: Row) -> None:
         warnings.warn(f"{what}, {usual}: a spike, the update is skipped", stacklevel=5)
         return
     where = first_non_finite(run.model, partial(batch_gradient, run, step))
-    if run.bad_steps >= PATIENCE:
+    if run.bad_steps >= MOST_IN_A_ROW:
         raise FloatingPointError(
             f"{what}: {run.bad_steps} steps in a row are not finite, and none of them changed the weights. Lower the "
             f"learning rate (now {run.config.learning_rate:g}), warm up for longer, or look for broken data. The first "

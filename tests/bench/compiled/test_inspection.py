@@ -7,15 +7,16 @@ import json
 import os
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 
 import pytest
 import triton
 
 from minigpt import cli
-from minigpt.bench.compiled import inspection
-from minigpt.bench.compiled.inspection import ATTENTION, TARGETS, Job, Report
+from minigpt.bench.compiled import compilation, inspection, jobs
+from minigpt.bench.compiled.inspection import Report
+from minigpt.bench.compiled.jobs import Job
+from minigpt.bench.compiled.targets import TARGETS
 from minigpt.cli import kernels as command
 from minigpt.kernels import rms_norm
 from minigpt.kernels.tile_sizes import FORWARD, KEYS_VALUES, TABLE
@@ -114,44 +115,6 @@ def test_a_bound_below_the_bar_is_a_fault():
     ]
 
 
-def test_clocks_are_those_of_the_busiest_unit_by_hand():
-    loop = Counter({"HMMA.16816.F32.BF16": 8, "MUFU.EX2": 4, "FFMA": 8, "FMNMX": 4, "LDSM.16.M88.4": 2, "BRA": 1})
-    busy = inspection.clocks(loop, 4, TARGETS["sm_80"])
-    assert busy == {"shared": 2 * 4 * 512 / 128, "issue": 19, "special": 4 * 128 / 16, "float": 16, "alu": 8}
-    on_amd = inspection.clocks(
-        Counter({"v_exp_f32_e32": 1, "v_mul_f32_e32": 4, "v_pk_mul_f32": 1}), 4, TARGETS["gfx942"]
-    )
-    assert on_amd["vector"] == 4 * 64 * (1 / 16 + 4 / 128 + 2 / 128)
-
-
-def test_bounds_are_the_useful_share_with_and_without_overlap():
-    job, tiles = Job("sm_80", KEYS_VALUES, "bf16", 16), inspection.Tiles(16, 16, 4, 1)
-    loop = Counter({"HMMA.16816.F32.BF16": 4, "MUFU.EX2": 1})  # twice as many products as are needed
-    needed, taken, rest = 4 * 2 * 16**3 / 2048, 4 * 4 * 4096 / 2048, 8
-    assert inspection._bounds(loop, job, tiles) == (0.5, needed / (taken + rest), needed / taken)
-
-
-@pytest.mark.parametrize(
-    ("registers", "shared", "warps", "share"),
-    [(64, 0, 4, 8 * 4 / 64), (81, 0, 4, 5 * 4 / 64), (32, 54 * 1024 + 512, 4, 2 * 4 / 64), (32, 0, 4, 1.0)],
-)
-def test_occupancy_is_limited_by_registers_by_shared_memory_and_by_the_number_of_warps(registers, shared, warps, share):
-    assert inspection._occupancy(registers, shared, warps, TARGETS["sm_80"]) == share
-
-
-def test_everything_covers_every_kernel_gpu_width_dtype_and_mask():
-    everything = inspection.jobs(everything=True)
-    assert {job.target for job in everything} == set(TARGETS) == {target for target, _ in TABLE}
-    assert {job.kernel for job in everything} == {*ATTENTION, *inspection.ROWS, *inspection.HEAD}
-    assert len(set(everything)) == len(everything) > 300
-    assert set(inspection.jobs()) <= set(everything)
-
-
-def test_the_short_list_has_both_head_widths_on_every_generation():
-    wanted = {(t, k, 64 + 64 * i) for t in ("sm_80", "sm_90", "sm_100", "gfx942") for k in ATTENTION for i in (0, 1)}
-    assert wanted <= {(job.target, job.kernel, job.width) for job in inspection.jobs()}
-
-
 def test_while_triton_interprets_nothing_is_compiled(capsys):
     if not rms_norm.INTERPRETED:
         pytest.skip("needs Triton's interpreter")
@@ -162,10 +125,10 @@ def test_while_triton_interprets_nothing_is_compiled(capsys):
 
 
 def test_the_command_prints_a_line_for_each_job_and_fails_for_one_that_is_not_fit(monkeypatch, capsys):
-    jobs = [Job("sm_90", FORWARD, "bf16", 128), Job("sm_90", KEYS_VALUES, "bf16", 64)]
+    two = [Job("sm_90", FORWARD, "bf16", 128), Job("sm_90", KEYS_VALUES, "bf16", 64)]
     fine = Report({"tensor": 12, "special": 34}, 216, 4, 0, 131072, 0.125, 1.0, 0.565, 1.0)
-    monkeypatch.setattr(inspection, "jobs", lambda everything: jobs)
-    monkeypatch.setattr(inspection, "refuse_interpreter", lambda: None)
+    monkeypatch.setattr(jobs, "choose_jobs", lambda everything: two)
+    monkeypatch.setattr(compilation, "refuse_interpreter", lambda: None)
     monkeypatch.setattr(
         command, "compile_all", lambda jobs, processes: [fine, fine._replace(faults=("7 spills in loops",))]
     )
@@ -180,8 +143,8 @@ def test_the_command_prints_a_line_for_each_job_and_fails_for_one_that_is_not_fi
 
 
 def test_all_fit_is_said_so(monkeypatch, capsys):
-    monkeypatch.setattr(inspection, "refuse_interpreter", lambda: None)
+    monkeypatch.setattr(compilation, "refuse_interpreter", lambda: None)
     monkeypatch.setattr(command, "compile_all", lambda jobs, processes: [Report({}, 1)] * len(jobs))
     cli.main(["kernels", "check", "--all"])
-    n = len(inspection.jobs(everything=True))
+    n = len(jobs.choose_jobs(everything=True))
     assert f"\n{n} kernels, all fit to run" in capsys.readouterr().out

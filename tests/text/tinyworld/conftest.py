@@ -10,7 +10,7 @@ import pytest
 
 from minigpt.text.tinyworld import derivation, entropy, parsing, patterns, plot, rendering, splits, words
 from minigpt.text.tinyworld.derivation import Derivation
-from minigpt.text.tinyworld.plot import State, after, options
+from minigpt.text.tinyworld.plot import WorldState, after, options
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -29,7 +29,7 @@ def plots(state, events=()):
 def every_story():
     """Every derivation of the language, by brute force: all plots, all casts, all wordings."""
     items = list(product(range(len(words.COLOURS)), range(len(words.THINGS))))
-    for events, end in plots(State()):
+    for events, end in plots(WorldState()):
         casts = product(
             permutations(range(len(words.PEOPLE)), len(end.where)),
             permutations(items, len(end.holders)),

@@ -80,7 +80,7 @@ def test_the_scenes_say_who_has_what_and_who_is_where_after_each_sentence():
     ("changes", "message"),
     [
         ({"events": STORY.events[:-1], "wordings": (0,) * 6}, "6 sentences and no end"),
-        ({"events": (*STORY.events[:3], Event("give", 1, 0, 0), STORY.events[-1])}, "cannot follow State"),
+        ({"events": (*STORY.events[:3], Event("give", 1, 0, 0), STORY.events[-1])}, "cannot follow WorldState"),
         ({"people": (0, 0)}, r"got the words \(0, 0\), expected 2 distinct ones"),
         ({"items": (KITE, BALL, HAT)}, "expected 2 distinct ones"),
         ({"wordings": (0, 0, 0, 18, 0, 0, 0)}, "expected one below each of"),

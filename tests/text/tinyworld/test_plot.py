@@ -4,16 +4,16 @@ from collections import Counter
 
 import pytest
 
-from minigpt.text.tinyworld.plot import ACTIONS, NONE, Event, State, after, draw, options, place_of
+from minigpt.text.tinyworld.plot import ACTIONS, NONE, Event, WorldState, after, draw, options, place_of
 
-TWO_FRIENDS = State(where=(0, 0), holders=(0, ~1), n_places=2, n_actions=1, subject=1)
+TWO_FRIENDS = WorldState(where=(0, 0), holders=(0, ~1), n_places=2, n_actions=1, subject=1)
 
 
 def states(n):
     """States that stories pass through, the last of each included."""
     below = random.Random(0).randrange
     for _ in range(n):
-        state = State()
+        state = WorldState()
         while not state.over:
             state = after(state, draw(state, below))
             yield state
@@ -77,13 +77,13 @@ def test_a_sentence_changes_the_world(event, where, holders):
 
 
 def test_visiting_moves_the_actor_and_calling_moves_the_other():
-    apart = State(where=(0, 1), holders=(0,), n_places=2)
+    apart = WorldState(where=(0, 1), holders=(0,), n_places=2)
     assert after(apart, Event("visit", 0, 1)).where == (1, 1)
     assert after(apart, Event("call", 0, 1)).where == (0, 0)
 
 
 def test_swapping_exchanges_two_things():
-    both = State(where=(0, 0), holders=(0, 1), n_places=1)
+    both = WorldState(where=(0, 0), holders=(0, 1), n_places=1)
     assert after(both, Event("swap", 0, 1, 0, 1)).holders == (1, 0)
 
 
@@ -93,7 +93,7 @@ def test_a_thing_is_where_its_holder_is():
 
 
 def test_it_means_the_only_thing_of_the_last_sentence():
-    both = State(where=(0, 0), holders=(0, 1), n_places=1)
+    both = WorldState(where=(0, 0), holders=(0, 1), n_places=1)
     assert after(both, Event("give", 0, 1, 0)).topic == 0
     assert after(both, Event("swap", 0, 1, 0, 1)).topic == NONE
     assert after(both, Event("rest", 0)).topic == NONE
@@ -102,7 +102,7 @@ def test_it_means_the_only_thing_of_the_last_sentence():
 def test_every_kind_of_action_happens():
     below, kinds = random.Random(2).randrange, set()
     for _ in range(300):
-        state = State()
+        state = WorldState()
         while not state.over:
             event = draw(state, below)
             kinds.add(event.kind)

@@ -8,7 +8,7 @@ from follower import Follower
 
 from minigpt.text.tinyworld import TinyWorld, words
 from minigpt.text.tinyworld.derivation import Derivation
-from minigpt.text.tinyworld.plot import Event, State
+from minigpt.text.tinyworld.plot import Event, WorldState
 from minigpt.text.tinyworld.questions import (
     KINDS,
     Question,
@@ -88,7 +88,7 @@ def test_every_question_and_its_reply_read_well_in_both_languages():
     assert {"Who has it?", "Where is it?", "Where is she?", "Where is he?"} <= english
 
 
-STATE = State(where=(0, 1), holders=(0, ~0, 0), n_places=2)
+STATE = WorldState(where=(0, 1), holders=(0, ~0, 0), n_places=2)
 STORY = Derivation((Event("opening", 0, thing=0, place=0),), (0,), (0, 10), ((0, 0), (1, 1), (2, 2)), (0, 1))
 
 
