@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-Part = TypeVar("Part")
+_Part = TypeVar("_Part")
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def fit(name: str, value: Any, kind: Any) -> Any:
     raise ValueError(f"{name} must be {expected}, got {value!r}")
 
 
-def resolved(part: Part, **known: Any) -> Part:
+def resolved(part: _Part, **known: Any) -> _Part:
     """The same with each ``None`` that follows a rule replaced, in the order of the fields.
 
     Args:
@@ -119,7 +119,7 @@ def to_object(part: Any) -> dict[str, Any]:
     return {name: _plain(value) for name, value in values(part).items()}
 
 
-def overlaid(base: Part, table: Mapping[str, Any], path: str = "") -> Part:
+def overlaid(base: _Part, table: Mapping[str, Any], path: str = "") -> _Part:
     """A copy of ``base`` in which the fields that a JSON or TOML object names have its values.
 
     Args:

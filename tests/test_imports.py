@@ -5,6 +5,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 # A room imports only from itself and from rooms of a lower number.
 ORDER = {
     "version": 0,
+    "settings": 0,
     "files": 1,
     "equations": 1,
     "text": 2,
@@ -239,6 +242,74 @@ def test_what_the_rule_allows_is_left_alone(tmp_path, path, code):
 def test_each_module_that_may_import_the_kernels_does():
     importers = {i.path for i in imports(ROOT) if i.room != "kernels" and is_in(i.target, "minigpt.kernels")}
     assert importers == set(KERNEL_SITES)
+
+
+def modules(root: Path) -> dict[str, Path]:
+    """Every module of the package by its dotted name; a package has that of its folder."""
+    found = {}
+    for folder, package in (("minigpt", "minigpt"), ("kernels", "minigpt.kernels")):
+        for file in sorted((root / folder).rglob("*.py")):
+            parts = file.relative_to(root / folder).with_suffix("").parts
+            if not (folder == "minigpt" and parts[0] == "kernels"):
+                found[".".join([package, *parts]).removesuffix(".__init__")] = file
+    return found
+
+
+def circles(root: Path) -> list[list[str]]:
+    """The groups of modules that import each other, late imports and those for type checkers included."""
+    names = {file.relative_to(root).as_posix(): name for name, file in modules(root).items()}
+    known = set(names.values())
+    reaches: dict[str, set[str]] = {name: set() for name in known}
+    for i in imports(root):
+        target = next((t for t in (i.target, i.target.rpartition(".")[0]) if t in known), None)
+        if target is not None and target != names[i.path]:
+            reaches[names[i.path]].add(target)
+    order = TopologicalSorter(reaches)
+    try:
+        order.prepare()
+    except CycleError as error:
+        return [error.args[1]]
+    return []
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    assert circles(ROOT) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from minigpt.model.b import x",
+        "def late():\n    import minigpt.model.b",
+        "if TYPE_CHECKING:\n    from minigpt.model.b import x",
+        "from minigpt.model import x",
+        "from . import b",
+    ],
+)
+def test_a_planted_circle_is_found(tmp_path, code):
+    (tmp_path / "minigpt" / "model").mkdir(parents=True)
+    (tmp_path / "minigpt" / "model" / "__init__.py").write_text("from minigpt.model.a import y\n")
+    (tmp_path / "minigpt" / "model" / "a.py").write_text(code)
+    (tmp_path / "minigpt" / "model" / "b.py").write_text("from minigpt.model.a import y\n")
+    (circle,) = circles(tmp_path)
+    assert "minigpt.model.a" in circle
+
+
+def test_every_module_can_be_imported_by_its_path():
+    skipped = {"minigpt.__main__", *(() if find_spec("triton") else NEED_TRITON)}
+    names = [name for name in modules(ROOT) if name not in skipped]
+    code = f"""
+import sys
+for name in {names}:
+    exec(f"import {{name}} as module")
+    if module is not sys.modules[name]:
+        print(f"{{name}} is not the module of that name, but {{module}}")
+"""
+    assert len(names) > 150
+    assert printed_by(code) == ""
+
+
+NEED_TRITON = [name for name in modules(ROOT) if name.startswith(("minigpt.kernels.", "minigpt.bench.compiled."))]
 
 
 def test_the_link_to_kernels_is_not_read_twice(tmp_path):

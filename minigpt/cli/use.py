@@ -15,7 +15,7 @@ from minigpt.runs import RunConfig, open_splits
 from minigpt.text import Dataset
 from minigpt.text.tinyworld import TASKS, task_of
 
-RunFolder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
+OutFolder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class Sample:
         seed: chooses one of the possible texts.
     """
 
-    out: RunFolder
+    out: OutFolder
     prompt: str = "\n"
     max_new_tokens: int = 300
     sampler: Annotated[Sampler, tyro.conf.arg(name="")] = Sampler(temperature=0.8)  # --temperature, --top-k, --top-p
@@ -64,7 +64,7 @@ class Chat:
         out: the run folder.
     """
 
-    out: RunFolder
+    out: OutFolder
 
     def __call__(self) -> None:
         """Answer line after line; an empty line starts anew, and the end of the input ends."""
@@ -104,7 +104,7 @@ class Eval:
         json: print the figures as JSON, and nothing else.
     """
 
-    out: RunFolder
+    out: OutFolder
     text: Path | None = None
     task: str | None = None
     examples: int = 500
@@ -118,7 +118,7 @@ class Eval:
         if self.text is not None:
             text = mg.read_text(self.text)
             data: Dataset = mg.TokenDataset.from_text(text, tokenizer, model.config.context_length)
-            report: Report = mg.evaluate(model, data, tokenizer)
+            report: _Report = mg.evaluate(model, data, tokenizer)
         elif task == "story":
             report = mg.evaluate_stories(model, _world(config), tokenizer, self.examples)
         elif task is not None:
@@ -135,7 +135,7 @@ class Eval:
             print(f"floor: {floor:.4f} nats per token")
 
 
-Report = mg.Evaluation | mg.StoryReport | mg.TaskReport
+_Report = mg.Evaluation | mg.StoryReport | mg.TaskReport
 
 
 def _ask() -> str | None:

@@ -25,7 +25,7 @@ from minigpt.generation.sampling import (
     top_p_filter,
 )
 
-Rule = Callable[[Tensor], Tensor]  # (..., V) probabilities -> (..., V) probabilities
+SamplingRule = Callable[[Tensor], Tensor]  # (..., V) probabilities -> (..., V) probabilities
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,7 @@ class Sampler:
         if self.top_k is not None:
             check_top_k(self.top_k, vocab_size)
 
-    def rules(self) -> Iterator[Rule]:
+    def rules(self) -> Iterator[SamplingRule]:
         """The rules that follow the temperature, in the order in which they are applied."""
         if self.top_k is not None:
             yield partial(top_k_filter, top_k=self.top_k)

@@ -26,7 +26,7 @@ from minigpt.settings import check_types, kinds, nearest, overlaid, to_object
 from minigpt.text.tinyworld import task_of
 from minigpt.training import TrainConfig
 
-FORMAT = 2  # of run.json
+RUN_FORMAT = 2  # of run.json
 RUN_FILE = "run.json"
 PARTS = {"source": Source, "model": GPTConfig, "training": TrainConfig}
 # What may be chosen of a pretrained model: shorter rows leave it as it is.
@@ -101,11 +101,11 @@ class RunConfig:
         Raises:
             ValueError: naming the field that is unknown or has a value of another type, or the format.
         """
-        found = table.get("format", FORMAT)
-        if found != FORMAT:
-            age = "an older" if isinstance(found, int) and found < FORMAT else "a newer"
+        found = table.get("format", RUN_FORMAT)
+        if found != RUN_FORMAT:
+            age = "an older" if isinstance(found, int) and found < RUN_FORMAT else "a newer"
             raise ValueError(
-                f"it has format {str(found)[:20]}, {age} one than the {FORMAT} that this minigpt reads; use the "
+                f"it has format {str(found)[:20]}, {age} one than the {RUN_FORMAT} that this minigpt reads; use the "
                 "version of minigpt that wrote it, or start a new run"
             )
         return overlaid(self, {name: value for name, value in table.items() if name != "format"})
@@ -131,7 +131,7 @@ class RunConfig:
 
     def to_json(self) -> str:
         """What ``run.json`` keeps: the parts and the format; the folder is where the file is."""
-        return json.dumps({"format": FORMAT, **{name: to_object(self)[name] for name in PARTS}}, indent=1)
+        return json.dumps({"format": RUN_FORMAT, **{name: to_object(self)[name] for name in PARTS}}, indent=1)
 
     @classmethod
     def read(cls, out: Path | str) -> Self:

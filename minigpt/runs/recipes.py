@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-GPT2_PARTS = {"norm": "layer", "position": "learned", "qk_norm": False, "mlp": "gelu-tanh", "bias": True}
+CLASSIC = {"norm": "layer", "position": "learned", "qk_norm": False, "mlp": "gelu-tanh", "bias": True}
 TODAY = {"norm": "rms", "position": "rope-half", "qk_norm": True, "mlp": "relu2", "bias": False}
 
 # To find where somebody is now is to find the last of several places: scores that fall with the distance.
@@ -64,7 +64,7 @@ DEFAULT = "gpt2"
 RECIPES: dict[str, Recipe] = {
     "gpt2": Recipe(
         summary="the parts of GPT-2: LayerNorm, learned positions, GELU; AdamW with warm-up and cosine decay",
-        model=GPT2_PARTS,
+        model=CLASSIC,
         training={"learning_rate": None, "rate_at_128": 2e-3},
     ),
     "fast": Recipe(

@@ -9,7 +9,7 @@ import pytest
 import minigpt as mg
 from minigpt.model import PRESETS
 from minigpt.runs import RECIPES, RunConfig, Source
-from minigpt.runs.config import FORMAT, PARTS, part_of
+from minigpt.runs.config import PARTS, RUN_FORMAT, part_of
 from minigpt.settings import kinds
 from minigpt.training import Lion, TrainConfig
 
@@ -117,8 +117,8 @@ def run_file(**changes):
         ("{", "is not JSON"),
         ("[]", "should hold a JSON object"),
         ('{"steps": 3, "text": null}', "it lacks format, source, model, training; a run of an older minigpt can't be"),
-        (run_file(format=1), f"it has format 1, an older one than the {FORMAT} that this minigpt reads"),
-        (run_file(format=99), f"it has format 99, a newer one than the {FORMAT} that this minigpt reads"),
+        (run_file(format=1), f"it has format 1, an older one than the {RUN_FORMAT} that this minigpt reads"),
+        (run_file(format=99), f"it has format 99, a newer one than the {RUN_FORMAT} that this minigpt reads"),
         (run_file(colour=1), "colour is not a setting"),
         (run_file(training={"steps": 1.5}), r"training\.steps must be int, got 1\.5"),
         (run_file(training={"compile": "no"}), r"training\.compile must be bool, got 'no'"),

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.optim.adam import adam as torch_adam
 
 from minigpt.equations import equation
-from minigpt.training.optim.base import EquationOptimizer, Rule, Settings, State, gradient
+from minigpt.training.optim.base import EquationOptimizer, Settings, State, UpdateRule, gradient
 
 
 def moments(state: State, g: Tensor, betas: tuple[float, float]) -> tuple[Tensor, Tensor]:
@@ -112,7 +112,7 @@ class Adam(EquationOptimizer):
         ValueError: if a number is out of its range or the implementation is unknown.
     """
 
-    rule = Rule(KEEPS, formula_update, partial(fused_update, decoupled=False))
+    rule = UpdateRule(KEEPS, formula_update, partial(fused_update, decoupled=False))
 
     def __init__(
         self,

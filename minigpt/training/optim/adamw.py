@@ -13,7 +13,7 @@ from torch import Tensor
 
 from minigpt.equations import equation
 from minigpt.training.optim.adam import KEEPS, SYMBOLS, fused_update, moments
-from minigpt.training.optim.base import EquationOptimizer, Rule, Settings, State, gradient
+from minigpt.training.optim.base import EquationOptimizer, Settings, State, UpdateRule, gradient
 
 
 def formula_update(group: Settings, parameters: list[Tensor], states: list[State]) -> None:
@@ -49,7 +49,7 @@ class AdamW(EquationOptimizer):
         ValueError: if a number is out of its range or the implementation is unknown.
     """
 
-    rule = Rule(KEEPS, formula_update, partial(fused_update, decoupled=True))
+    rule = UpdateRule(KEEPS, formula_update, partial(fused_update, decoupled=True))
 
     def __init__(
         self,

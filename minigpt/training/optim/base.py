@@ -21,7 +21,7 @@ State = dict[str, Tensor]
 Update = Callable[[Settings, list[Tensor], list[State]], None]
 
 
-class Rule(NamedTuple):
+class UpdateRule(NamedTuple):
     """How parameters change.
 
     Attributes:
@@ -48,7 +48,7 @@ class EquationOptimizer(Optimizer):
         ValueError: if a setting is out of its range or the implementation is unknown.
     """
 
-    rule: Rule
+    rule: UpdateRule
     relative_rate = 1.0
     """A good learning rate for it, as a multiple of AdamW's."""
 
@@ -60,7 +60,7 @@ class EquationOptimizer(Optimizer):
         self.implementation = implementation
         super().__init__(params, settings)
 
-    def rule_of(self, group: Settings) -> Rule:
+    def rule_of(self, group: Settings) -> UpdateRule:
         """The rule that changes the parameters of a group."""
         return self.rule
 
@@ -83,7 +83,7 @@ class EquationOptimizer(Optimizer):
         group = next(group for group in self.param_groups if any(p is parameter for p in group["params"]))
         return self._state(parameter, self.rule_of(group))
 
-    def _state(self, parameter: Tensor, rule: Rule) -> State:
+    def _state(self, parameter: Tensor, rule: UpdateRule) -> State:
         state = self.state[parameter]
         for name in rule.keeps:
             if name not in state:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from minigpt.equations import equation
-from minigpt.training.optim.base import EquationOptimizer, Rule, Settings, State, gradient
+from minigpt.training.optim.base import EquationOptimizer, Settings, State, UpdateRule, gradient
 
 
 def formula_update(group: Settings, parameters: list[Tensor], states: list[State]) -> None:
@@ -72,7 +72,7 @@ class Lion(EquationOptimizer):
         ValueError: if a number is out of its range or the implementation is unknown.
     """
 
-    rule = Rule(("m",), formula_update, fused_update)
+    rule = UpdateRule(("m",), formula_update, fused_update)
     relative_rate = 0.5
 
     def __init__(

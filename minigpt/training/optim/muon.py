@@ -17,7 +17,7 @@ from torch import Tensor
 
 from minigpt.equations import equation
 from minigpt.training.optim.adamw import AdamW
-from minigpt.training.optim.base import EquationOptimizer, Rule, Settings, State, gradient
+from minigpt.training.optim.base import EquationOptimizer, Settings, State, UpdateRule, gradient
 from minigpt.training.optim.groups import split_qkv
 from minigpt.training.optim.orthogonal import fused_newton_schulz, newton_schulz
 
@@ -115,7 +115,7 @@ class Muon(EquationOptimizer):
             something else.
     """
 
-    rule = Rule(("m",), formula_update, fused_update)
+    rule = UpdateRule(("m",), formula_update, fused_update)
     relative_rate = 8.0
 
     def __init__(
@@ -139,6 +139,6 @@ class Muon(EquationOptimizer):
                     '"role": "vector", as decay_groups(model, weight_decay) does'
                 )
 
-    def rule_of(self, group: Settings) -> Rule:
+    def rule_of(self, group: Settings) -> UpdateRule:
         """Muon's rule for matrices, AdamW's for the rest."""
         return self.rule if group["role"] in MATRICES else AdamW.rule

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from minigpt.equations import equation
-from minigpt.training.optim.base import EquationOptimizer, Rule, Settings, State, gradient
+from minigpt.training.optim.base import EquationOptimizer, Settings, State, UpdateRule, gradient
 
 
 def formula_update(group: Settings, parameters: list[Tensor], states: list[State]) -> None:
@@ -50,7 +50,7 @@ class SGD(EquationOptimizer):
         ValueError: if a number is out of its range or the implementation is unknown.
     """
 
-    rule = Rule((), formula_update, fused_update)
+    rule = UpdateRule((), formula_update, fused_update)
     relative_rate = 50.0
 
     def __init__(self, params: Any, lr: float = 0.1, weight_decay: float = 0.0, implementation: str = "fused") -> None:

@@ -28,7 +28,7 @@ from minigpt.training.processes.distributed import World
 from minigpt.training.storage.checkpoint import STATE, Checkpoint, parse_state, write_manifest
 from minigpt.training.storage.folders import new_folder, partial_folder, step_of
 
-MODEL, OPTIMIZER = "model/", "optimizer/"
+MODEL_PREFIX, OPTIMIZER_PREFIX = "model/", "optimizer/"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,7 @@ def open_sharded(folder: Path, manifest: dict[str, Any]) -> ShardedCheckpoint:
     state = parse_state(read_verified(folder / STATE, manifest.get(STATE)), step)
     model, optimizer = (
         {name.removeprefix(part): kind for name, kind in kinds.items() if name.startswith(part)}
-        for part in (MODEL, OPTIMIZER)
+        for part in (MODEL_PREFIX, OPTIMIZER_PREFIX)
     )
     return ShardedCheckpoint(step=step, model=model, optimizer=optimizer, state=state, folder=folder)
 
@@ -119,7 +119,7 @@ def _read_into(tensors: dict[str, Tensor], folder: Path, *, alone: bool) -> None
 
 def _named(model: dict[str, Tensor], optimizer: dict[str, Tensor]) -> dict[str, Tensor]:
     """Weights and moments as one set of names."""
-    parts = ((MODEL, model), (OPTIMIZER, optimizer))
+    parts = ((MODEL_PREFIX, model), (OPTIMIZER_PREFIX, optimizer))
     return {part + name: tensor for part, tensors in parts for name, tensor in tensors.items()}
 
 
