@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from minigpt.cost.flops import training_flops_per_token
 from minigpt.model import GPT, GPTConfig
-from minigpt.training import AdamW, accumulate_gradients, decay_groups
+from minigpt.training import AdamW, LossModule, accumulate_gradients, decay_groups
 from minigpt.training.optim import fused_clip_by_norm
 
 Step = Callable[[Tensor, Tensor], None]
@@ -137,10 +137,11 @@ def measure_training(rounds: int = 9) -> TrainingBench:
 def our_step(config: GPTConfig) -> Step:
     """One update of our GPT with our loss, clipping and optimizer."""
     model = GPT(config).train()
+    loss = LossModule(model)
     optimizer = AdamW(decay_groups(model, 0.1), lr=1e-3)
 
     def step(inputs: Tensor, targets: Tensor) -> None:
-        accumulate_gradients(model, inputs, targets, len(inputs))
+        accumulate_gradients(loss, inputs, targets, len(inputs))
         fused_clip_by_norm(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()

@@ -14,6 +14,7 @@ import tyro
 import minigpt as mg
 from minigpt.cli.settings import Start, said_in, start_from
 from minigpt.evaluation.stories import TELLING, tell_stories
+from minigpt.generation import Sampler
 from minigpt.runs import Run, RunConfig, recipe
 from minigpt.training.processes.distributed import is_main_process
 from minigpt.training.storage.run_folder import Resume
@@ -102,7 +103,7 @@ def _describe(run: Run) -> str:
 
 def _stories(run: Run, judged: bool = False) -> str:
     lines = []
-    for story in tell_stories(run.model, run.tokenizer, 3, max_tokens=80, temperature=TELLING):
+    for story in tell_stories(run.model, run.tokenizer, 3, max_tokens=80, sampler=Sampler(temperature=TELLING)):
         lines.append(textwrap.fill(story, 116, initial_indent="  | ", subsequent_indent="  |   "))
         if judged:
             lines.append(textwrap.fill(_verdict(story), 116, initial_indent="  = ", subsequent_indent="    "))

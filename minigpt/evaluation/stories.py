@@ -113,7 +113,8 @@ def evaluate_stories(model: GPT, world: TinyWorld, tokenizer: Tokenizer, n_stori
     holds = TinyWorld(world.language, "all").holds
     consistent = {}
     for temperature in TEMPERATURES:
-        told = tell_stories(model.eval(), tokenizer, SAMPLED, max_tokens=longest, temperature=temperature)
+        sampler = Sampler(temperature=temperature)
+        told = tell_stories(model.eval(), tokenizer, SAMPLED, max_tokens=longest, sampler=sampler)
         consistent[temperature] = sum(map(holds, told)) / len(told)
     return StoryReport(
         nats=row_losses(model, rows),
@@ -137,19 +138,16 @@ def row_losses(model: GPT, rows: Dataset, batch_size: int = 64) -> np.ndarray:
 
 
 def tell_stories(
-    model: GPT, tokenizer: Tokenizer, n_stories: int, *, max_tokens: int, seed: int = 0, **sampling: Any
+    model: GPT, tokenizer: Tokenizer, n_stories: int, *, max_tokens: int, sampler: Sampler = Sampler(), seed: int = 0
 ) -> list[str]:
-    """Stories drawn from a model, one after a line end each; one that finds no end is cut.
-
-    ``sampling`` takes the fields of :class:`~minigpt.generation.sampler.Sampler`.
-    """
+    """Stories drawn from a model, one after a line end each; one that finds no end is cut."""
     (newline,) = tokenizer.encode("\n")
     ids = generate_ids(
         model,
         torch.full((n_stories, 1), newline),
         max_new_tokens=max_tokens,
         generator=torch.Generator().manual_seed(seed),
-        sampler=Sampler(**sampling),
+        sampler=sampler,
         stop_tokens=[newline],
     )
     return [tokenizer.decode(row).partition("\n")[0] for row in ids[:, 1:].tolist()]

@@ -12,6 +12,7 @@ from minigpt.model.backends import ATTENTION, Pattern, alibi_bias
 from minigpt.model.block import CausalSelfAttention, PostNormBlock, PreNormBlock
 from minigpt.model.chunked_loss import chunked_next_token_loss
 from minigpt.model.config import PRESETS, GPTConfig
+from minigpt.model.context import NO_POSITIONS, Context
 from minigpt.model.convolution import ShortConvolution, short_convolution
 from minigpt.model.gpt import GPT
 from minigpt.model.heads import grouped_query_attention, multi_head_attention, projected_attention
@@ -22,18 +23,23 @@ from minigpt.model.ngram import NGram
 from minigpt.model.ngram_counts import NGramCounts
 from minigpt.model.ngram_smoothing import Additive, KneserNey, Smoothing
 from minigpt.model.norms import LayerNorm, RMSNorm, layer_norm, rms_norm
-from minigpt.model.positions import POSITIONS, Rotation, alibi_slopes, rotary, rotary_angles, sinusoidal_positions
+from minigpt.model.position_schemes import POSITIONS
+from minigpt.model.positions import Rotation, alibi_slopes, rotary, rotary_angles, sinusoidal_positions
 from minigpt.model.probabilities import log_softmax, log_sum_exp, softmax
+from minigpt.model.roles import ROLES, roles_of
 
 __all__ = [
     "ATTENTION",
     "GPT",
     "INITIALISATIONS",
     "MLP",
+    "NO_POSITIONS",
     "POSITIONS",
     "PRESETS",
+    "ROLES",
     "Additive",
     "CausalSelfAttention",
+    "Context",
     "GPTConfig",
     "KneserNey",
     "LayerNorm",
@@ -68,6 +74,7 @@ __all__ = [
     "projected_attention",
     "relu_squared",
     "rms_norm",
+    "roles_of",
     "rotary",
     "rotary_angles",
     "scaled_attention",

@@ -8,6 +8,7 @@ Dimensions: B batch, T positions, D model width, H query heads, G key/value head
 """
 
 from collections.abc import Callable
+from typing import ClassVar
 
 from einops import rearrange
 from torch import Tensor, nn
@@ -15,10 +16,11 @@ from torch import Tensor, nn
 from minigpt.equations import equation
 from minigpt.model.backends import ATTENTION, Pattern
 from minigpt.model.config import GPTConfig
+from minigpt.model.context import NO_POSITIONS, Context
 from minigpt.model.convolution import ShortConvolution
 from minigpt.model.mlp import MLP, SwiGLU
 from minigpt.model.norms import NORMS, RMSNorm
-from minigpt.model.positions import Rotation, rotary
+from minigpt.model.positions import rotary
 
 SUBLAYERS = {
     "x": "(T, D) the residual stream",
@@ -39,6 +41,8 @@ class CausalSelfAttention(nn.Module):
         config: of the model.
     """
 
+    parameter_roles: ClassVar = {"project_qkv": "qkv", "project_out": "residual"}
+
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
         self.n_heads, self.n_kv_heads = config.n_heads, config.kv_heads
@@ -50,15 +54,15 @@ class CausalSelfAttention(nn.Module):
         self.attend = ATTENTION[config.attention]
         self.window, self.dropout = config.window, config.dropout
 
-    def forward(self, x: Tensor, rotation: Rotation | None = None, slopes: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, context: Context = NO_POSITIONS) -> Tensor:
         """``(B, T, D)`` → ``(B, T, D)``; position t depends on positions ≤ t alone."""
         heads = rearrange(self.project_qkv(x), "b t (n e) -> b n t e", e=x.shape[-1] // self.n_heads)
         q, k, v = heads.split([self.n_heads, self.n_kv_heads, self.n_kv_heads], dim=1)
         q, k = self.norm_q(q), self.norm_k(k)
-        if rotation is not None:
-            q, k = rotary(q, rotation), rotary(k, rotation)
+        if context.rotation is not None:
+            q, k = rotary(q, context.rotation), rotary(k, context.rotation)
         dropout = self.dropout if self.training else 0.0
-        output = self.attend(q, k, v, Pattern(window=self.window, slopes=slopes, dropout=dropout))
+        output = self.attend(q, k, v, Pattern(window=self.window, slopes=context.slopes, dropout=dropout))
         return self.project_out(rearrange(output, "b h t e -> b t (h e)"))
 
 
@@ -86,10 +90,10 @@ class PreNormBlock(nn.Module):
         self.mlp = build_mlp(config)
         self.drop = nn.Dropout(config.dropout)
 
-    def forward(self, x: Tensor, rotation: Rotation | None = None, slopes: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, context: Context = NO_POSITIONS) -> Tensor:
         """``(B, T, D)`` → ``(B, T, D)``."""
         x = self.convolution(x)
-        x = x + self.drop(self.attention(self.norm_1(x), rotation, slopes))
+        x = x + self.drop(self.attention(self.norm_1(x), context))
         return x + self.drop(self.mlp(self.norm_2(x)))
 
 
@@ -107,10 +111,10 @@ class PostNormBlock(PreNormBlock):
         config: of the model.
     """
 
-    def forward(self, x: Tensor, rotation: Rotation | None = None, slopes: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, context: Context = NO_POSITIONS) -> Tensor:
         """``(B, T, D)`` → ``(B, T, D)``."""
         x = self.convolution(x)
-        x = self.norm_1(x + self.drop(self.attention(x, rotation, slopes)))
+        x = self.norm_1(x + self.drop(self.attention(x, context)))
         return self.norm_2(x + self.drop(self.mlp(x)))
 
 

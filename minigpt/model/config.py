@@ -13,7 +13,7 @@ from minigpt.model.backends import ATTENTION
 from minigpt.model.initialisation import INITIALISATIONS
 from minigpt.model.mlp import ACTIVATIONS
 from minigpt.model.norms import NORMS
-from minigpt.model.positions import POSITIONS
+from minigpt.model.position_schemes import POSITIONS
 from minigpt.settings import Mark, Rule, check_types, fit, kinds, nearest, resolved, rule_of, to_object, values
 
 MLPS = (*ACTIVATIONS, "swiglu")

@@ -6,7 +6,7 @@ hands it the neighbours, for K numbers a dimension, and what must be learnt by h
 Dimensions: T positions, D model width, K positions that are taken in, the position itself among them.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -84,6 +84,8 @@ class ShortConvolution(nn.Module):
         n_positions: K.
         d_model: D.
     """
+
+    parameter_roles: ClassVar = {"taps": "taps"}
 
     def __init__(self, n_positions: int, d_model: int) -> None:
         super().__init__()

@@ -6,7 +6,7 @@ sum already and takes the identity as its final norm.
 Dimensions: B batch, T positions, D model width, V vocabulary, L layers.
 """
 
-from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ from minigpt.equations import equation
 from minigpt.model.block import BLOCKS, build_norm
 from minigpt.model.config import GPTConfig
 from minigpt.model.initialisation import initialise
-from minigpt.model.positions import POSITIONS
+from minigpt.model.position_schemes import POSITIONS
 
 
 @equation(
@@ -41,6 +41,8 @@ class GPT(nn.Module):
         generator: where the initial weights are drawn from; ``None`` means PyTorch's global generator.
     """
 
+    parameter_roles: ClassVar = {"token_embedding": "embedding", "head": "embedding"}
+
     def __init__(self, config: GPTConfig, *, generator: torch.Generator | None = None) -> None:
         super().__init__()
         self.config = config
@@ -54,36 +56,43 @@ class GPT(nn.Module):
         self.head = nn.Linear(config.d_model, config.vocab_size, bias=False)
         if config.tied_head:
             self.head.weight = self.token_embedding.weight
-        initialise(self, generator)
+        initialise(self, config.initialisation, config.init_std, config.n_layers, generator)
 
-    def forward(
-        self, ids: Tensor, at: Tensor | None = None, *, head: Callable[[Tensor, Tensor], Tensor] | None = None
-    ) -> Tensor:
+    def forward(self, ids: Tensor) -> Tensor:
         """The logits of the next token after each position.
 
         Args:
             ids: ``(B, T)`` int64 token ids, 1 ≤ T ≤ context_length.
-            at: ``(B, T)`` boolean: only the logits of these positions, which saves the head the work on the others;
-                ``None`` for all.
-            head: called with the last vectors ``(B, T, D)`` and the head's matrix ``(V, D)`` in place of multiplying
-                them: a loss that needs no logits.
 
         Returns:
-            ``(B, T, V)``; row t depends on ids ≤ t alone. With ``at``, ``(n, V)`` for its n true positions in order.
-            With ``head``, what that returns.
+            ``(B, T, V)``; row t depends on ids ≤ t alone.
 
         Raises:
             ValueError: if ``ids`` has another shape or dtype, is longer than the context, or holds an id outside
                 0 … V-1 (looked for on the CPU; a GPU would have to wait for the answer).
         """
+        return self.head(self.features(ids))
+
+    def features(self, ids: Tensor) -> Tensor:
+        """What enters the head; the arguments are those of :meth:`forward`.
+
+        Returns:
+            ``(B, T, D)``, normalised.
+        """
+        return self.norm(self.residual_stream(ids))
+
+    def residual_stream(self, ids: Tensor) -> Tensor:
+        """What leaves the last block; the arguments are those of :meth:`forward`.
+
+        Returns:
+            ``(B, T, D)``, before the final norm, which takes each position by itself.
+        """
         self._check_ids(ids)
-        rotation = self.position.rotation(ids.shape[1], ids.device)
-        slopes = self.position.slopes(ids.device)
-        x = self.drop(self.position.add_to(self.token_embedding(ids)))
+        context = self.position.context(ids.shape[1], ids.device)
+        x = self.drop(self.position.add_to(self.token_embedding(ids), context))
         for block in self.blocks:
-            x = block(x, rotation, slopes)
-        x = self.norm(x if at is None else x[at])
-        return self.head(x) if head is None else head(x, self.head.weight)
+            x = block(x, context)
+        return x
 
     @property
     def n_parameters(self) -> int:

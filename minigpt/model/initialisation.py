@@ -15,12 +15,11 @@ Zhang, Dauphin & Ma 2019, arXiv:1901.09321 (Fixup).
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
 
-if TYPE_CHECKING:
-    from minigpt.model.gpt import GPT
+from minigpt.model.roles import roles_of
 
 #: From the name of an initialisation to the standard deviation of the matrices that write to the residual stream, given
 #: that of the others and L.
@@ -32,23 +31,26 @@ INITIALISATIONS: dict[str, Callable[[float, int], float]] = {
 
 
 @torch.no_grad()
-def initialise(model: "GPT", generator: torch.Generator | None = None) -> None:
-    """Draw the initial weights that the model's configuration names, in place.
+def initialise(
+    model: nn.Module, name: str, std: float, n_layers: int, generator: torch.Generator | None = None
+) -> None:
+    """Draw the initial weights in place, each by the role that :func:`minigpt.model.roles_of` gives it.
+
+    Gains, and vectors of no declared role, keep the values that their module gave them.
 
     Args:
-        model: a GPT.
+        model: a GPT, or a part of one.
+        name: one of ``INITIALISATIONS``.
+        std: s, the standard deviation of most weights.
+        n_layers: L.
         generator: where the weights are drawn from; ``None`` means PyTorch's global generator.
     """
-    std = model.config.init_std
-    residual = INITIALISATIONS[model.config.initialisation](std, model.config.n_layers)
-    for name, parameter in model.named_parameters():
-        if name.endswith(("project_out.weight", "contract.weight")):
-            parameter.normal_(0, residual, generator=generator)
-        elif name == "position.embedding.weight":
-            parameter.normal_(0, std / 2, generator=generator)
-        elif name.endswith("taps"):
-            parameter.zero_()
-        elif parameter.dim() == 2:
-            parameter.normal_(0, std, generator=generator)
-        elif name.endswith("bias"):
+    deviations = dict.fromkeys(("matrix", "qkv", "embedding"), std)
+    deviations |= {"position": std / 2, "residual": INITIALISATIONS[name](std, n_layers)}
+    roles = roles_of(model)
+    for parameter_name, parameter in model.named_parameters():
+        role = roles[parameter_name]
+        if role in deviations:
+            parameter.normal_(0, deviations[role], generator=generator)
+        elif role in ("bias", "taps"):
             parameter.zero_()

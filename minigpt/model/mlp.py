@@ -7,6 +7,7 @@ Dimensions: D model width, F hidden width; leading axes are arbitrary.
 
 import math
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -137,6 +138,8 @@ class MLP(nn.Module):
         bias: whether the linear maps have one.
     """
 
+    parameter_roles: ClassVar = {"expand": "matrix", "contract": "residual"}
+
     def __init__(self, d_model: int, d_hidden: int, activation: str = "gelu-tanh", *, bias: bool = True) -> None:
         super().__init__()
         self.expand = nn.Linear(d_model, d_hidden, bias=bias)
@@ -170,6 +173,8 @@ class SwiGLU(nn.Module):
         d_hidden: F.
         bias: whether the linear maps have one.
     """
+
+    parameter_roles: ClassVar = {"gate": "matrix", "expand": "matrix", "contract": "residual"}
 
     def __init__(self, d_model: int, d_hidden: int, *, bias: bool = False) -> None:
         super().__init__()

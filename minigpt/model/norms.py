@@ -8,7 +8,7 @@ Departure: eps sits inside the root; the papers have none.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -90,6 +90,8 @@ class LayerNorm(nn.Module):
         eps: added to the variance; unit of ``x**2``.
     """
 
+    parameter_roles: ClassVar = {"gain": "gain", "shift": "bias"}
+
     def __init__(self, width: int, *, bias: bool = True, eps: float = 1e-5) -> None:
         super().__init__()
         self.gain = nn.Parameter(torch.ones(width))
@@ -140,6 +142,8 @@ class RMSNorm(nn.Module):
         width: D.
         eps: added to the mean square; unit of ``x**2``.
     """
+
+    parameter_roles: ClassVar = {"gain": "gain"}
 
     def __init__(self, width: int, *, eps: float = 1e-6) -> None:
         super().__init__()

@@ -1,6 +1,5 @@
-r"""Where a token stands: five ways to tell the model, and none.
+r"""The formulas of the position schemes, whose modules are in :mod:`minigpt.model.position_schemes`.
 
-- none: causal attention alone lets a model count positions, weakly.
 - sinusoidal: a table of sines and cosines, added to the embedding.
 - learned: a row of a trained table, added to the embedding (GPT-2: Radford et al. 2019).
 - rope: each pair of coordinates of queries and keys turns by an angle that grows with the position, so that a score
@@ -16,7 +15,7 @@ from typing import NamedTuple
 
 import torch
 from einops import rearrange
-from torch import Tensor, nn
+from torch import Tensor
 
 from minigpt.equations import equation
 
@@ -187,79 +186,3 @@ def alibi_slopes(n_heads: int, *, dtype: torch.dtype = torch.float32) -> Tensor:
         ``(H,)`` in ``dtype``.
     """
     return 2.0 ** (-8.0 * torch.arange(1, n_heads + 1, dtype=dtype) / n_heads)
-
-
-class Position(nn.Module):
-    """No position information; the other schemes override one of the three methods."""
-
-    def __init__(self, context_length: int, d_model: int, n_heads: int, base: float = 10000.0) -> None:
-        super().__init__()
-        self.context_length, self.d_model, self.n_heads, self.base = context_length, d_model, n_heads, base
-
-    def add_to(self, x: Tensor) -> Tensor:
-        """``(B, T, D)`` → ``(B, T, D)``: what is added to the token embeddings."""
-        return x
-
-    def rotation(self, n_positions: int, device: torch.device) -> Rotation | None:
-        """How queries and keys turn."""
-        return None
-
-    def slopes(self, device: torch.device) -> Tensor | None:
-        """``(H,)``: how fast the scores fall with the distance."""
-        return None
-
-
-class SinusoidalPosition(Position):
-    """Adds :func:`sinusoidal_positions` to the token embeddings."""
-
-    def add_to(self, x: Tensor) -> Tensor:
-        """``(B, T, D)`` → ``(B, T, D)``."""
-        return x + sinusoidal_positions(x.shape[1], self.d_model, self.base).to(x)
-
-
-class LearnedPosition(Position):
-    """Adds a trained row for each position to the token embeddings."""
-
-    def __init__(self, context_length: int, d_model: int, n_heads: int, base: float = 10000.0) -> None:
-        super().__init__(context_length, d_model, n_heads, base)
-        self.embedding = nn.Embedding(context_length, d_model)
-
-    def add_to(self, x: Tensor) -> Tensor:
-        """``(B, T, D)`` → ``(B, T, D)``."""
-        return x + self.embedding.weight[: x.shape[1]]
-
-
-class RotaryPosition(Position):
-    """Turns queries and keys; pairs are interleaved, as in the paper."""
-
-    layout = "interleaved"
-
-    def rotation(self, n_positions: int, device: torch.device) -> Rotation:
-        """Cosines and sines ``(T, E/2)``, in float32 whatever the model's dtype: angles grow to T radians."""
-        angles = rotary_angles(n_positions, self.d_model // self.n_heads, self.base, device=device)
-        return Rotation(angles.cos(), angles.sin(), self.layout)
-
-
-class HalfRotaryPosition(RotaryPosition):
-    """Turns queries and keys; pairs are half a head apart, as in Llama weights."""
-
-    layout = "half"
-
-
-class ALiBiPosition(Position):
-    """Lets the scores fall linearly with the distance."""
-
-    def slopes(self, device: torch.device) -> Tensor:
-        """``(H,)`` float32."""
-        return alibi_slopes(self.n_heads).to(device)
-
-
-#: The position schemes, by the name that ``GPTConfig.position`` has for them.
-POSITIONS: dict[str, type[Position]] = {
-    "none": Position,
-    "sinusoidal": SinusoidalPosition,
-    "learned": LearnedPosition,
-    "rope-interleaved": RotaryPosition,
-    "rope-half": HalfRotaryPosition,
-    "alibi": ALiBiPosition,
-}

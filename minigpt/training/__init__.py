@@ -4,6 +4,7 @@ from minigpt.training.averaging import WeightAverage, weight_average
 from minigpt.training.config import TrainConfig
 from minigpt.training.gradients import accumulate_gradients
 from minigpt.training.loop import train, train_step
+from minigpt.training.losses import LOSSES, LossModule
 from minigpt.training.optim import (
     OPTIMIZERS,
     SGD,
@@ -27,6 +28,7 @@ from minigpt.training.storage.whole import save_checkpoint
 from minigpt.training.validation import SplitLoss, split_loss
 
 __all__ = [
+    "LOSSES",
     "OPTIMIZERS",
     "SCHEDULES",
     "SGD",
@@ -37,6 +39,7 @@ __all__ = [
     "Lion",
     "LivePlot",
     "Logger",
+    "LossModule",
     "Momentum",
     "Muon",
     "RateSearch",

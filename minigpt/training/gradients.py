@@ -5,7 +5,6 @@ Dimensions: B sequences of the batch, T positions, V vocabulary.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 
 from minigpt.model import GPT
 from minigpt.text.datasets.windows import IGNORED_TARGET
-from minigpt.training.losses import Loss, logits_loss
+from minigpt.training.losses import as_loss
 from minigpt.training.precision import Precision
 from minigpt.training.processes.distributed import ALONE, World
 from minigpt.training.processes.strategies import gradient_sync
@@ -29,9 +28,8 @@ def batch_gradient(run: RunState, step: int) -> tuple[float, int]:
     config, world = run.config, run.world
     micro_batch = world.micro_batch(config.batch_size, config.micro_batch_size)
     inputs, targets = run.data.batch(step, config.batch_size, seed=config.seed, rank=world.rank, world_size=world.size)
-    summed_loss = partial(run.loss, label_smoothing=config.label_smoothing)
     with keyed_dropout(run.model, config.seed, step, world.rank):
-        loss = accumulate_gradients(run.wrapped, inputs, targets, micro_batch, run.precision, world, summed_loss)
+        loss = accumulate_gradients(run.wrapped, inputs, targets, micro_batch, run.precision, world)
     return loss, inputs.numel()
 
 
@@ -42,7 +40,6 @@ def accumulate_gradients(
     micro_batch: int,
     precision: Precision | None = None,
     world: World = ALONE,
-    summed_loss: Loss = logits_loss,
 ) -> float:
     """Add the gradient of the batch's mean loss to ``.grad``, a micro-batch at a time.
 
@@ -50,19 +47,18 @@ def accumulate_gradients(
     processes and micro-batches changes only the rounding.
 
     Args:
-        model: maps ids ``(B, T)`` to logits ``(B, T, V)``, or to those of the positions that count, as
-            :meth:`minigpt.GPT.forward` does.
+        model: maps ids ``(B, T)`` to logits ``(B, T, V)``; or a :class:`~minigpt.training.LossModule`, wrapped for
+            several processes or not.
         inputs: ``(B, T)`` int64, on any device; the rows of this process.
         targets: ``(B, T)`` int64; -100 where nothing is to be predicted.
         micro_batch: sequences at once through the model.
         precision: how it computes; ``None`` means float32. The gradient is left multiplied by its scale.
         world: the processes that share the batch.
-        summed_loss: of a model, ids and targets ``(B, T)``, in nats; one of :data:`minigpt.training.losses.LOSSES`.
 
     Returns:
         What these rows add to the loss of the batch, in nats per token.
     """
-    device = next(model.parameters()).device
+    device, summed_loss = next(model.parameters()).device, as_loss(model)
     precision = Precision("fp32", device) if precision is None else precision
     n_tokens = count_targets(targets, world)
     total = torch.zeros((), device=device)
@@ -73,7 +69,7 @@ def accumulate_gradients(
             expected = (targets[rows] if at is None else targets[rows][at]).to(device)
             with precision.autocast():
                 here = None if at is None else at.to(device)
-                loss = summed_loss(model, inputs[rows].to(device), expected, here) / n_tokens
+                loss = summed_loss(inputs[rows].to(device), expected, here) / n_tokens
             precision.backward(loss * world.size)  # DDP and FSDP take the mean over the processes
         total += loss.detach()
     return total.item()

@@ -23,6 +23,7 @@ from minigpt.training.averaging import WeightAverage
 from minigpt.training.blocks import run_blocks
 from minigpt.training.config import TrainConfig
 from minigpt.training.gradients import batch_gradient
+from minigpt.training.losses import LossModule
 from minigpt.training.optim import fused_clip_by_norm
 from minigpt.training.processes.allocator import keep_freed_memory
 from minigpt.training.processes.distributed import World, join_world
@@ -100,7 +101,7 @@ def train(
                 row = train_step(run, step)
                 if validation is not None and config.is_due(step, config.eval_every):
                     with run.precision.autocast(), run.averaged():
-                        row["validation_loss"] = split_loss(model, validation, world=world, summed_loss=run.loss).mean
+                        row["validation_loss"] = split_loss(run.loss, validation, world=world).mean
                 history.append(row)
                 others.log(row)
                 shown.show(row)
@@ -136,11 +137,12 @@ def train_step(run: RunState, step: int) -> StepRow:
 
 
 def _start(model: GPT, config: TrainConfig, data: Dataset, tokenizer: Tokenizer | None, world: World) -> RunState:
-    """The model on its device and wrapped, then its optimizer, which must see the parameters that wrapping leaves."""
+    """The model on its device, its loss wrapped, then its optimizer, of the parameters that wrapping leaves."""
     world.micro_batch(config.batch_size, config.micro_batch_size)
     if world.device.type == "cpu":
         keep_freed_memory()
-    wrapper = wrap(model.to(world.device).train(), config.strategy, world)
+    loss = LossModule(model.to(world.device).train(), config.loss, config.label_smoothing)
+    wrapper = wrap(loss, config.strategy, world)
     average = WeightAverage(model, config.ema) if config.ema else None
     optimizer = build_optimizer(model, config)
     return RunState(model, optimizer, config, data, tokenizer, world=world, wrapper=wrapper, average=average)

@@ -6,26 +6,26 @@
 "triton"   by the fused kernel, a tile at a time, on a GPU
 =========  =====================================================================================================
 
-A model is asked for its loss through its forward pass, where DDP and FSDP expect to meet it.
+A model returns logits. What training calls is a module around it that returns the loss, and that module is what DDP and
+FSDP wrap: they do their work where a forward pass begins and ends.
 
-Dimensions: B batch, T positions, V vocabulary.
+Dimensions: B batch, T positions, D model width, V vocabulary.
 """
 
 from collections.abc import Callable
-from functools import partial
+from typing import Any
 
 from torch import Tensor, nn
 
-from minigpt.model import chunked_next_token_loss, next_token_loss
+from minigpt.model import GPT, chunked_next_token_loss, next_token_loss
 from minigpt.model.fused import triton_next_token_loss
 
-Loss = Callable[..., Tensor]  # of a model, ids, targets, the positions of the targets and the label smoothing
+#: Of a model, ids, targets, the positions of the targets and the label smoothing.
+Loss = Callable[[Any, Tensor, Tensor, Tensor | None, float], Tensor]
 
 
-def logits_loss(
-    model: nn.Module, ids: Tensor, targets: Tensor, at: Tensor | None = None, label_smoothing: float = 0.0
-) -> Tensor:
-    """The summed loss, from all logits.
+def logits_loss(model: nn.Module, ids: Tensor, targets: Tensor, at: Tensor | None, label_smoothing: float) -> Tensor:
+    """The summed loss, from logits.
 
     Args:
         model: maps ids ``(B, T)`` to logits ``(B, T, V)``.
@@ -37,20 +37,31 @@ def logits_loss(
     Returns:
         ``()`` in nats.
     """
-    logits = model(ids) if at is None else model(ids, at)
+    if at is None:
+        logits = model(ids)
+    elif isinstance(model, GPT):
+        logits = model.head(features_at(model, ids, at))
+    else:
+        logits = model(ids)[at]
     return next_token_loss(logits, targets, reduction="sum", label_smoothing=label_smoothing)
 
 
 def without_logits(loss: Callable[..., Tensor]) -> Loss:
-    """The same of a GPT, by a loss that takes the place of its head."""
+    """The same of a GPT, by a loss of what enters the head and the head's matrix."""
 
-    def summed_loss(
-        model: nn.Module, ids: Tensor, targets: Tensor, at: Tensor | None = None, label_smoothing: float = 0.0
-    ) -> Tensor:
-        head = partial(loss, targets=targets, reduction="sum", label_smoothing=label_smoothing)
-        return model(ids, at, head=head)
+    def summed_loss(model: GPT, ids: Tensor, targets: Tensor, at: Tensor | None, label_smoothing: float) -> Tensor:
+        features, weight = features_at(model, ids, at), model.head.weight
+        return loss(features, weight, targets, reduction="sum", label_smoothing=label_smoothing)
 
     return summed_loss
+
+
+def features_at(model: GPT, ids: Tensor, at: Tensor | None) -> Tensor:
+    """What enters the head at some positions, ``(n, D)``; with ``at=None`` at all, ``(B, T, D)``.
+
+    The final norm takes each position by itself, so the others are left out before it.
+    """
+    return model.features(ids) if at is None else model.norm(model.residual_stream(ids)[at])
 
 
 #: How training may compute its loss, by name; each as :func:`logits_loss`.
@@ -59,3 +70,50 @@ LOSSES: dict[str, Loss] = {
     "chunked": without_logits(chunked_next_token_loss),
     "triton": without_logits(triton_next_token_loss),
 }
+
+
+class LossModule(nn.Module):
+    """The summed loss of a model, as a module.
+
+    Args:
+        model: maps ids ``(B, T)`` to logits ``(B, T, V)``; for a loss other than "logits" a :class:`minigpt.GPT`.
+        loss: a name in ``LOSSES``.
+        label_smoothing: ε of :func:`minigpt.model.smoothed_cross_entropy`; only in training mode, as dropout.
+
+    Raises:
+        ValueError: if the loss is unknown, or does without the logits of a model that has nothing else.
+    """
+
+    def __init__(self, model: nn.Module, loss: str = "logits", label_smoothing: float = 0.0) -> None:
+        super().__init__()
+        if loss not in LOSSES:
+            raise ValueError(f"loss={loss!r} is unknown; choose one of {', '.join(LOSSES)}")
+        if loss != "logits" and not isinstance(model, GPT):
+            raise ValueError(f"loss={loss!r} needs a GPT, got {type(model).__name__}; use loss='logits'")
+        self.model, self.loss, self.label_smoothing = model, LOSSES[loss], label_smoothing
+
+    def forward(self, ids: Tensor, targets: Tensor, at: Tensor | None = None) -> Tensor:
+        """The loss of a batch.
+
+        Args:
+            ids: ``(B, T)`` int64.
+            targets: ``(B, T)`` int64, the token after each position, or -100 where nothing is to be predicted; with
+                ``at``, ``(n,)``.
+            at: ``(B, T)`` boolean, the n positions of the targets, in order: the head computes nothing for the others.
+                ``None`` for all.
+
+        Returns:
+            ``()`` in nats, summed over the targets.
+        """
+        return self.loss(self.model, ids, targets, at, self.label_smoothing if self.training else 0.0)
+
+
+def as_loss(model: nn.Module) -> nn.Module:
+    """``model`` itself where it is a :class:`LossModule`, in DDP or not; otherwise its loss from logits."""
+    return model if isinstance(unwrapped(model), LossModule) else LossModule(model)
+
+
+def unwrapped(module: nn.Module) -> nn.Module:
+    """What DDP wraps, which it has as ``module``; anything else as it is."""
+    inner: nn.Module = getattr(module, "module", module)
+    return inner

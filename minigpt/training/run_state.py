@@ -15,11 +15,11 @@ from minigpt.settings import to_object
 from minigpt.text import Dataset, Tokenizer
 from minigpt.training.averaging import WeightAverage
 from minigpt.training.config import TrainConfig, check_same_run
-from minigpt.training.losses import LOSSES, Loss
+from minigpt.training.losses import LossModule, unwrapped
 from minigpt.training.optim import EquationOptimizer
 from minigpt.training.precision import Precision
 from minigpt.training.processes.distributed import ALONE, World
-from minigpt.training.processes.strategies import copy_whole, gathered
+from minigpt.training.processes.strategies import copy_whole, gathered, make_callable
 from minigpt.training.safety.spikes import SpikeWatch, Usual
 from minigpt.training.storage.checkpoint import Checkpoint
 
@@ -36,7 +36,8 @@ class RunState:
         tokenizer: what turned text into the data's ids, if known.
         bad_steps: steps in a row, up to now, without a finite gradient.
         world: the processes that train together.
-        wrapper: what is called in place of the model, so that the processes add up their gradients, if anything is.
+        wrapper: around the model's loss, so that the processes add up their gradients, if they are several.
+        loss: the summed loss of the model, as a module.
         precision: how it computes, with the loss scale of the next step.
         spikes: what the loss and the gradient norm usually are.
         average: of the model's weights over its updates, if it is wanted.
@@ -51,22 +52,20 @@ class RunState:
     world: World = ALONE
     wrapper: nn.Module | None = None
     average: WeightAverage | None = None
+    loss: nn.Module = field(init=False)
     precision: Precision = field(init=False)
     spikes: SpikeWatch = field(init=False)
 
     def __post_init__(self) -> None:
+        own = LossModule(self.model, self.config.loss, self.config.label_smoothing)
+        self.loss = own if self.wrapper is None else unwrapped(self.wrapper)
         self.precision = Precision(self.config.precision, next(self.model.parameters()).device)
         self.spikes = SpikeWatch(self.config.spike_threshold)
 
     @property
     def wrapped(self) -> nn.Module:
         """What is called to train."""
-        return self.model if self.wrapper is None else self.wrapper
-
-    @property
-    def loss(self) -> Loss:
-        """What gives the summed loss of a model, ids and targets."""
-        return LOSSES[self.config.loss]
+        return self.loss if self.wrapper is None else self.wrapper
 
     @property
     def saves_shards(self) -> bool:
@@ -87,6 +86,7 @@ class RunState:
         """Leave the model ready to use: with the averaged weights, if there are any, and without dropout."""
         if self.average is not None:
             self.average.copy_to(self.model)
+        make_callable(self.model, self.loss)
         self.model.eval()
 
     def snapshot(self, step: int) -> Checkpoint:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from minigpt.equations import equation
 from minigpt.text import Dataset
 from minigpt.text.datasets.windows import IGNORED_TARGET
-from minigpt.training.losses import Loss, logits_loss
+from minigpt.training.losses import as_loss
 from minigpt.training.processes.distributed import ALONE, World
 
 
@@ -46,29 +46,22 @@ class SplitLoss(NamedTuple):
     source="Bengio, Ducharme, Vincent & Jauvin 2003, JMLR 3",
 )
 @torch.no_grad()
-def split_loss(
-    model: nn.Module,
-    dataset: Dataset,
-    batch_size: int = 32,
-    *,
-    world: World = ALONE,
-    summed_loss: Loss = logits_loss,
-) -> SplitLoss:
+def split_loss(model: nn.Module, dataset: Dataset, batch_size: int = 32, *, world: World = ALONE) -> SplitLoss:
     """The loss of ``model`` on every token of ``dataset``, in windows of its context length.
 
     Args:
-        model: maps ids ``(B, T)`` to logits ``(B, T, V)``; evaluated without dropout, its mode is put back after.
+        model: maps ids ``(B, T)`` to logits ``(B, T, V)``, or a :class:`~minigpt.training.LossModule`; evaluated
+            without dropout or label smoothing, its mode is put back after.
         dataset: the split.
         batch_size: windows at once; changes the speed and nothing else.
         world: the processes that share the work; each gets the loss of the whole split.
-        summed_loss: of a model, ids and targets ``(B, T)``, in nats; one of :data:`minigpt.training.losses.LOSSES`.
     """
     was_training = model.training
-    model.eval()
+    summed_loss = as_loss(model).eval()
     device = next(model.parameters()).device
     nats, n_tokens = 0.0, 0
     for inputs, targets in _share(dataset.windows(batch_size), world):
-        nats += summed_loss(model, inputs.to(device), targets.to(device)).item()
+        nats += summed_loss(inputs.to(device), targets.to(device)).item()
         n_tokens += int((targets != IGNORED_TARGET).sum())
     model.train(was_training)
     total_nats, total_tokens = world.sum(nats, n_tokens)

@@ -117,21 +117,22 @@ TABLE = {
     ],
     "model.block": [
         (
-            "x = x + self.drop(self.attention(self.norm_1(x), rotation, slopes))",
-            "x = self.drop(self.attention(self.norm_1(x), rotation, slopes))",
+            "x = x + self.drop(self.attention(self.norm_1(x), context))",
+            "x = self.drop(self.attention(self.norm_1(x), context))",
         ),
         ("return x + self.drop(self.mlp(self.norm_2(x)))", "return x + self.drop(self.mlp(self.norm_1(x)))"),
         ("return x + self.drop(self.mlp(self.norm_2(x)))", "return x + self.drop(self.mlp(x))"),
         (
-            "x = self.norm_1(x + self.drop(self.attention(x, rotation, slopes)))",
-            "x = x + self.norm_1(self.drop(self.attention(x, rotation, slopes)))",
+            "x = self.norm_1(x + self.drop(self.attention(x, context)))",
+            "x = x + self.norm_1(self.drop(self.attention(x, context)))",
         ),
         ("return self.norm_2(x + self.drop(self.mlp(x)))", "return self.norm_2(self.drop(self.mlp(x)))"),
     ],
     "model.gpt": [
-        ("x = self.norm(x if at is None else x[at])", "x = x if at is None else x[at]"),
+        ("return self.norm(self.residual_stream(ids))", "return self.residual_stream(ids)"),
+        ("return self.head(self.features(ids))", "return self.head(self.residual_stream(ids))"),
         ("self.head.weight = self.token_embedding.weight", "pass"),
-        ("self.position.add_to(self.token_embedding(ids))", "self.token_embedding(ids)"),
+        ("self.position.add_to(self.token_embedding(ids), context)", "self.token_embedding(ids)"),
         ("for block in self.blocks:", "for block in self.blocks[1:]:"),
     ],
     "model.loss": [

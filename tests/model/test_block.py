@@ -1,8 +1,18 @@
+import inspect
+
 import pytest
 import torch
 
 import minigpt as mg
-from minigpt.model import CausalSelfAttention, PostNormBlock, PreNormBlock
+from minigpt.model import (
+    NO_POSITIONS,
+    CausalSelfAttention,
+    Context,
+    PostNormBlock,
+    PreNormBlock,
+    Rotation,
+    rotary_angles,
+)
 
 
 def config(**changes):
@@ -40,6 +50,25 @@ def test_qk_norm_makes_the_scores_independent_of_the_size_of_the_input():
     torch.testing.assert_close(module(3 * x), 3 * module(x))  # the weights stay, the values grow
     plain = CausalSelfAttention(config(bias=False)).double()
     assert not torch.allclose(plain(30 * x), 30 * plain(x))
+
+
+@pytest.mark.parametrize("layer", [CausalSelfAttention, PreNormBlock, PostNormBlock])
+def test_a_layer_takes_its_input_and_a_context_and_nothing_else(layer):
+    assert list(inspect.signature(layer.forward).parameters) == ["self", "x", "context"]
+
+
+@pytest.mark.parametrize("layer", [CausalSelfAttention, PreNormBlock, PostNormBlock])
+def test_a_context_changes_what_a_layer_computes_and_none_is_a_context_without_positions(layer):
+    module, x = layer(config()), torch.randn(2, 5, 12)
+    angles = rotary_angles(5, 4)
+    contexts = [
+        Context(slopes=torch.tensor([0.5, 0.2, 0.1])),
+        *(Context(rotation=Rotation(angles.cos(), angles.sin(), layout)) for layout in ("interleaved", "half")),
+    ]
+    assert torch.equal(module(x), module(x, NO_POSITIONS))
+    outputs = [module(x), *(module(x, context) for context in contexts)]
+    for i, output in enumerate(outputs):
+        assert all(not torch.allclose(output, other) for other in outputs[:i])
 
 
 def test_dropout_acts_in_training_and_not_in_evaluation():

@@ -1,3 +1,4 @@
+import inspect
 import math
 import warnings
 
@@ -40,11 +41,23 @@ def test_every_part_trains_and_equals_the_formula(part, choice, assert_near):
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in models["auto"].parameters())
 
 
-def test_logits_can_be_had_at_some_positions_alone():
-    model = mg.GPT(config(), generator=torch.Generator().manual_seed(1)).double()
-    ids, at = torch.randint(0, 17, (3, 9)), torch.rand(3, 9) < 0.4
-    torch.testing.assert_close(model(ids, at), model(ids)[at])
-    assert model(ids, torch.zeros_like(at)).shape == (0, 17)
+def test_the_logits_have_one_shape_and_depend_on_the_ids_alone():
+    assert list(inspect.signature(mg.GPT.forward).parameters) == ["self", "ids"]
+    for changes in ({}, {"position": "rope-half", "tied_head": False}, {"norm_placement": "post"}):
+        model = mg.GPT(config(**changes))
+        for shape in ((1, 1), (3, 9), (2, 24)):
+            for mode in (True, False):
+                assert model.train(mode)(torch.randint(0, 17, shape)).shape == (*shape, 17)
+
+
+@pytest.mark.parametrize(("part", "choice"), [(part, choice) for part, all_of in PARTS.items() for choice in all_of])
+def test_the_head_of_the_features_is_the_logits_to_the_last_bit(part, choice):
+    model, ids = mg.GPT(config(**{part: choice})), torch.randint(0, 17, (2, 9))
+    features, stream = model.features(ids), model.residual_stream(ids)
+    assert features.shape == stream.shape == (2, 9, 16)
+    assert torch.equal(model.head(features), model(ids))
+    assert torch.equal(model.norm(stream), features)
+    assert torch.equal(stream, features) == (part == "norm_placement" and choice == "post")
 
 
 @pytest.mark.parametrize("attention", ["formula", "sdpa"])

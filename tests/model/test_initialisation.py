@@ -30,7 +30,7 @@ def test_every_weight_has_the_deviation_of_its_role(name, std):
 def test_with_zero_each_block_starts_as_the_identity():
     blocks = model(initialisation="zero").blocks
     x = torch.randn(2, 5, 64)
-    assert blocks[0](x, None, None).equal(x)
+    assert blocks[0](x).equal(x)
 
 
 def test_the_same_generator_draws_the_same_weights():

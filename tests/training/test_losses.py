@@ -7,8 +7,10 @@ import pytest
 import torch
 
 import minigpt as mg
-from minigpt.training import RunState, TrainConfig, accumulate_gradients, decay_groups
-from minigpt.training.losses import LOSSES
+from minigpt.model import next_token_loss, smoothed_cross_entropy
+from minigpt.training import LOSSES, LossModule, RunState, TrainConfig, accumulate_gradients, decay_groups, split_loss
+from minigpt.training.gradients import asked_positions
+from minigpt.training.losses import features_at
 from minigpt.training.safety.memory import step_memory
 
 OTHERS = [name for name in LOSSES if name not in ("logits", "triton")]  # tests/kernels trains with the kernel
@@ -71,10 +73,74 @@ def test_where_few_positions_count_the_gradients_are_the_same(make_model, data, 
     targets[:, 3:] = -100
     expected, actual = make_model(), make_model()
     losses = [
-        accumulate_gradients(m, inputs, targets, 8, summed_loss=LOSSES[way])
+        accumulate_gradients(LossModule(m, way), inputs, targets, 8)
         for m, way in ((expected, "logits"), (actual, name))
     ]
     assert losses[1] == pytest.approx(losses[0], abs=1e-6)
     for a, b in zip(expected.parameters(), actual.parameters(), strict=True):
         assert a.grad.abs().max() > 1e-4
         torch.testing.assert_close(a.grad, b.grad, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+@pytest.mark.parametrize("at", [False, True], ids=["everywhere", "at some positions"])
+@pytest.mark.parametrize("name", ["logits", *OTHERS])
+def test_the_module_is_the_formula_of_the_loss(make_model, data, name, at, smoothing, assert_near):
+    model = make_model().double()
+    ids, targets = data.batch(0, 4)
+    targets[:, 2:9] = -100
+    asked = targets != -100
+    p = mg.softmax(model(ids)[asked])
+    y = torch.nn.functional.one_hot(targets[asked], p.shape[-1]).double()
+    loss = LossModule(model, name, smoothing)
+    given = (ids, targets[asked], asked) if at else (ids, targets)
+    assert_near(loss(*given), smoothed_cross_entropy(y, p, smoothing).sum())
+    assert_near(loss.eval()(*given), mg.cross_entropy(y, p).sum())  # validation is never smoothed
+
+
+def test_what_enters_the_head_can_be_had_at_some_positions_alone(make_model):
+    model = make_model().double()
+    ids, at = torch.randint(0, model.config.vocab_size, (3, 9)), torch.rand(3, 9) < 0.4
+    torch.testing.assert_close(features_at(model, ids, at), model.features(ids)[at])
+    assert features_at(model, ids, torch.zeros_like(at)).shape == (0, model.config.d_model)
+    assert torch.equal(features_at(model, ids, None), model.features(ids))
+
+
+class Table(torch.nn.Module):
+    """A bigram model: any module that maps ids to logits can be trained."""
+
+    def __init__(self, vocab_size):
+        super().__init__()
+        self.logits = torch.nn.Embedding(vocab_size, vocab_size)
+
+    def forward(self, ids):
+        return self.logits(ids)
+
+
+@pytest.mark.parametrize("counted", [16, 3], ids=["most positions count", "few positions count"])
+def test_any_module_with_logits_has_a_loss_and_a_gradient(data, counted):
+    inputs, targets = data.batch(0, 8)
+    targets[:, counted:] = -100
+    assert (asked_positions(targets) is None) == (counted > 3)
+    model, twin = Table(data.vocab_size), Table(data.vocab_size)
+    twin.load_state_dict(model.state_dict())
+    mean = accumulate_gradients(model, inputs, targets, 4)
+    expected = next_token_loss(twin(inputs), targets)
+    expected.backward()
+    assert mean == pytest.approx(expected.item(), rel=1e-6)
+    torch.testing.assert_close(model.logits.weight.grad, twin.logits.weight.grad)
+    before = model.train(), split_loss(model, data)
+    assert before[1].mean == pytest.approx(split_loss(LossModule(model), data).mean)
+    assert model.training
+
+
+def test_a_loss_without_logits_needs_a_gpt(data):
+    with pytest.raises(ValueError, match="loss='chunked' needs a GPT, got Table; use loss='logits'"):
+        LossModule(Table(5), "chunked")
+    with pytest.raises(ValueError, match="loss='all' is unknown; choose one of logits, chunked, triton"):
+        LossModule(Table(5), "all")
+
+
+def test_the_loss_has_the_parameters_of_its_model(make_model):
+    model = make_model()
+    assert [id(p) for p in LossModule(model).parameters()] == [id(p) for p in model.parameters()]

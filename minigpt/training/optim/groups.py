@@ -4,9 +4,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from minigpt.model.roles import ROLES, roles_of
+
 
 def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Four parameter groups, by ``"role"``.
+    """Four parameter groups, by ``"role"``; modules declare it for their parameters: :mod:`minigpt.model.roles`.
 
     Args:
         model: whose parameters are sorted.
@@ -17,21 +19,13 @@ def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
         for queries, keys and values; "embedding": the tables of tokens and positions and the head, which decay;
         "vector": biases, gains of norms and taps of convolutions, which do not.
     """
+    groups = {name: ROLES[role] for name, role in roles_of(model).items()}
     parameters = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-    roles = {"matrix": weight_decay, "qkv": weight_decay, "embedding": weight_decay, "vector": 0.0}
+    decays = {"matrix": weight_decay, "qkv": weight_decay, "embedding": weight_decay, "vector": 0.0}
     return [
-        {"params": [p for name, p in parameters if role_of(name, p) == role], "weight_decay": decay, "role": role}
-        for role, decay in roles.items()
+        {"params": [p for name, p in parameters if groups[name] == group], "weight_decay": decay, "role": group}
+        for group, decay in decays.items()
     ]
-
-
-def role_of(name: str, parameter: Tensor) -> str:
-    """The role of a parameter of a GPT: "matrix", "qkv", "embedding" or "vector"."""
-    if parameter.dim() < 2 or name.endswith("taps"):  # a convolution's: a vector for each position
-        return "vector"
-    if name.endswith("project_qkv.weight"):
-        return "qkv"
-    return "embedding" if name.endswith(("embedding.weight", "head.weight")) else "matrix"
 
 
 def split_qkv(weight: Tensor) -> tuple[Tensor, ...]:

@@ -15,56 +15,75 @@ from torch import Tensor, nn
 from torch import distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
-from minigpt.model import GPT
+from minigpt.training.losses import LossModule
 from minigpt.training.processes.distributed import World
 
 
-def wrap(model: GPT, strategy: str, world: World) -> nn.Module:
+def wrap(loss: LossModule, strategy: str, world: World) -> nn.Module:
     """The module to call in training; every process gets the weights of rank 0.
 
-    One process needs no strategy and gets ``model`` itself. The optimizer is built after this: "fsdp" replaces the
-    parameters of ``model`` by shards.
+    One process needs no strategy and gets ``loss`` itself. The optimizer is built after this: "fsdp" replaces the
+    parameters of the model by shards.
 
     Args:
-        model: on the world's device.
+        loss: of a GPT, on the world's device.
         strategy: "ddp" or "fsdp".
         world: the processes.
     """
-    return model if world.size == 1 else STRATEGIES[strategy](model, world)
+    return loss if world.size == 1 else STRATEGIES[strategy](loss, world)
 
 
-def data_parallel(model: GPT, world: World) -> nn.Module:
+def data_parallel(loss: LossModule, world: World) -> nn.Module:
     """A copy of the model in each process; the mean of the gradients over the processes arrives in all."""
     device_ids = [world.device.index] if world.device.type == "cuda" else None
-    return DistributedDataParallel(model, device_ids=device_ids)
+    return DistributedDataParallel(loss, device_ids=device_ids)
 
 
-def fully_sharded(model: GPT, world: World) -> nn.Module:
+def fully_sharded(loss: LossModule, world: World) -> nn.Module:
     """A shard of every parameter in each process, in place: block by block, then what is left."""
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
 
-    for parameter in model.parameters():  # fully_shard keeps each process's own numbers
+    for parameter in loss.parameters():  # fully_shard keeps each process's own numbers
         dist.broadcast(parameter.data, 0)
     mesh = init_device_mesh(world.device.type, (world.size,))
-    for block in model.blocks:
+    for block in loss.model.get_submodule("blocks").children():
         fully_shard(block, mesh=mesh)
     # the default leaves the root whole after a forward without backward, where the optimizer does not know its weights
-    fully_shard(model, mesh=mesh, reshard_after_forward=True)
-    return model
+    fully_shard(loss, mesh=mesh, reshard_after_forward=True)
+    return loss
 
 
-STRATEGIES: dict[str, Callable[[GPT, World], nn.Module]] = {"ddp": data_parallel, "fsdp": fully_sharded}
+def make_callable(model: nn.Module, loss: nn.Module) -> None:
+    """Let a sharded ``model`` be called by itself after training, by all processes together.
+
+    Its weights outside the blocks come together where ``loss``, which FSDP has wrapped, begins its forward pass. From
+    here on they also do where the model begins its own. A model that is not sharded is left alone.
+    """
+    if not _is_sharded(loss):
+        return
+    from torch.distributed.fsdp import register_fsdp_forward_method
+
+    vars(loss)["logits"] = model.forward
+    register_fsdp_forward_method(loss, "logits")
+    model.forward = vars(loss).pop("logits")
+
+
+STRATEGIES: dict[str, Callable[[LossModule, World], nn.Module]] = {"ddp": data_parallel, "fsdp": fully_sharded}
 
 
 @contextmanager
 def gradient_sync(wrapped: nn.Module, enabled: bool) -> Iterator[None]:
     """Around forward and backward: whether the gradients travel between the processes, or wait for the last call."""
-    if (switch := getattr(wrapped, "set_requires_gradient_sync", None)) is not None:  # FSDP's modules have it
-        switch(enabled)
+    if _is_sharded(wrapped):
+        wrapped.set_requires_gradient_sync(enabled)  # type: ignore[operator]
     waits = isinstance(wrapped, DistributedDataParallel) and not enabled
     with wrapped.no_sync() if waits else nullcontext():  # type: ignore[operator]
         yield
+
+
+def _is_sharded(module: nn.Module) -> bool:
+    return hasattr(module, "set_requires_gradient_sync")  # FSDP's modules have it
 
 
 def whole(tensor: Tensor) -> Tensor:

@@ -71,7 +71,7 @@ def _peak(run: RunState, n_sequences: int) -> int:
         keyed_dropout(run.model, 0, 0),
         PeakBytes() as made,
     ):
-        accumulate_gradients(run.model, ids, ids, n_sequences, run.precision, summed_loss=run.loss)
+        accumulate_gradients(run.loss, ids, ids, n_sequences, run.precision)
     run.optimizer.zero_grad()
     return made.peak
 

@@ -9,13 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from minigpt.training.blocks import run_blocks
+from minigpt.training.losses import LossModule
 
 
 def first_non_finite(model: nn.Module, rerun: Callable[[], object]) -> str:
     """The first tensor, in the order of computation, that holds an infinity or a NaN; in words.
 
     Args:
-        model: its modules are watched, by their names.
+        model: its modules are watched, by their names; or its loss as a module, which is watched, too.
         rerun: computes the loss and its gradient; ``.grad`` is left with what it adds.
 
     Returns:
@@ -24,7 +25,7 @@ def first_non_finite(model: nn.Module, rerun: Callable[[], object]) -> str:
     """
     for name, parameter in model.named_parameters():
         if not _is_finite(parameter):
-            return f"the weights before the step: {name}"
+            return f"the weights before the step: {_own_name(model, name)}"
     watch = _Watch()
     with run_blocks(model), watch.hooks(model):
         rerun()
@@ -42,10 +43,12 @@ class _Watch:
     @contextmanager
     def hooks(self, model: nn.Module) -> Iterator[None]:
         """Watch every module's inputs and outputs, their gradients, and those of the weights."""
-        handles = [p.register_hook(partial(self.note_gradient, name)) for name, p in model.named_parameters()]
-        for name, module in model.named_modules():
-            handles.append(module.register_forward_pre_hook(partial(self.enters, name or "the model")))
-            handles.append(module.register_forward_hook(partial(self.leaves, name or "the model")))
+        named = [(_own_name(model, name), p) for name, p in model.named_parameters()]
+        handles = [p.register_hook(partial(self.note_gradient, name)) for name, p in named]
+        for full_name, module in model.named_modules():
+            name = _own_name(model, full_name)
+            handles.append(module.register_forward_pre_hook(partial(self.enters, name)))
+            handles.append(module.register_forward_hook(partial(self.leaves, name)))
         try:
             yield
         finally:
@@ -78,6 +81,13 @@ class _Watch:
     def note(self, tensor: Tensor, words: str) -> None:
         if self.first is None and not _is_finite(tensor):
             self.first = words
+
+
+def _own_name(watched: nn.Module, name: str) -> str:
+    """A name within the model, which may be watched from its loss."""
+    if not isinstance(watched, LossModule):
+        return name or "the model"
+    return "the loss" if not name else name.partition(".")[2] or "the model"
 
 
 def _is_finite(tensor: Tensor) -> bool:

@@ -49,3 +49,38 @@ def test_queries_keys_and_values_are_told_apart_as_attention_does(make_model, n_
     attention(x)
     for part, heads in zip((q, k, v), attended, strict=True):
         torch.testing.assert_close(rearrange(heads, "b h t e -> b t (h e)"), x @ part.mT)
+
+
+def test_the_groups_of_a_small_model_and_their_order(make_model):
+    model = make_model(n_layers=1, qk_norm=True, convolution=2, tied_head=False)
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    assert {group["role"]: [names[p] for p in group["params"]] for group in decay_groups(model, 0.1)} == {
+        "matrix": [
+            "blocks.0.attention.project_out.weight",
+            "blocks.0.mlp.expand.weight",
+            "blocks.0.mlp.contract.weight",
+        ],
+        "qkv": ["blocks.0.attention.project_qkv.weight"],
+        "embedding": ["token_embedding.weight", "position.embedding.weight", "head.weight"],
+        "vector": [
+            "blocks.0.convolution.taps",
+            "blocks.0.norm_1.gain",
+            "blocks.0.norm_1.shift",
+            "blocks.0.attention.project_qkv.bias",
+            "blocks.0.attention.project_out.bias",
+            "blocks.0.attention.norm_q.gain",
+            "blocks.0.attention.norm_k.gain",
+            "blocks.0.norm_2.gain",
+            "blocks.0.norm_2.shift",
+            "blocks.0.mlp.expand.bias",
+            "blocks.0.mlp.contract.bias",
+            "norm.gain",
+            "norm.shift",
+        ],
+    }
+
+
+def test_any_module_has_groups():
+    model = torch.nn.Sequential(torch.nn.Embedding(5, 4), torch.nn.Linear(4, 5))
+    found = {group["role"]: [tuple(p.shape) for p in group["params"]] for group in decay_groups(model, 0.1)}
+    assert found == {"matrix": [(5, 4)], "qkv": [], "embedding": [(5, 4)], "vector": [(5,)]}

@@ -16,7 +16,7 @@ from torch import distributed as dist
 import minigpt as mg
 from minigpt.text import RowDataset
 from minigpt.text.datasets.rows import Row
-from minigpt.training import OPTIMIZERS, TrainConfig, accumulate_gradients
+from minigpt.training import OPTIMIZERS, LossModule, TrainConfig, accumulate_gradients, split_loss
 from minigpt.training.processes.distributed import join_world
 from minigpt.training.processes.strategies import wrap
 
@@ -107,6 +107,22 @@ def sharded(folder, *, resume=False):
     )
 
 
+def called_after(folder, strategy):
+    """The model itself is called after training, by both processes."""
+    model = make_model(rank())
+    found = train(windows(), model, strategy=strategy, loss="chunked", ema=0.5, steps=4)
+    with torch.no_grad():
+        logits = [model(windows().batch(0, 2)[0]) for _ in range(2)]
+    names = [name for name, _ in model.named_parameters()]
+    return {
+        "logits": logits[1].sum().item(),
+        "shape": list(logits[0].shape),
+        "names": names,
+        "validation": split_loss(model, windows()).mean,
+        "history": found["validation_loss"][-1],
+    }
+
+
 def resumed(folder, strategy):
     """Goes on in the folder of one process."""
     return train(windows(), make_model(rank()), strategy=strategy, out=folder / f"one-for-{strategy}", resume=True)
@@ -157,7 +173,7 @@ def gradient_travels(folder):
     found = {}
     with join_world("cpu") as world:
         inputs, targets = windows().batch(0, 8, rank=world.rank, world_size=2)
-        wrapped, travels = wrap(make_model(), "ddp", world), []
+        wrapped, travels = wrap(LossModule(make_model()), "ddp", world), []
 
         def hook(state, bucket):
             travels.append(bucket.index())
@@ -169,7 +185,7 @@ def gradient_travels(folder):
         found["ddp"] = len(travels)
         name = "reduce_scatter_single" if hasattr(dist, "reduce_scatter_single") else "reduce_scatter_tensor"
         with patch.object(dist, name, wraps=getattr(dist, name)) as counted:
-            accumulate_gradients(wrap(make_model(), "fsdp", world), inputs, targets, 1, world=world)
+            accumulate_gradients(wrap(LossModule(make_model()), "fsdp", world), inputs, targets, 1, world=world)
         found["fsdp"] = counted.call_count
     return found
 
@@ -190,6 +206,7 @@ SCENARIOS = {
     "refusals": refusals,
     "optimizers": lambda folder: {name: with_optimizer(name, strategy="fsdp") for name in OPTIMIZERS},
     "chunked": lambda folder: {s: train(windows(), strategy=s, loss="chunked") for s in ("ddp", "fsdp")},
+    "called after": lambda folder: {s: called_after(folder, s) for s in ("ddp", "fsdp")},
     "gradient travels": gradient_travels,
 }
 

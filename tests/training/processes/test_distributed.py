@@ -155,6 +155,16 @@ def test_gradients_travel_once_an_update(together):
     assert together[0]["gradient travels"] == {"ddp": 1, "fsdp": blocks_and_the_rest}
 
 
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_trained_model_can_be_called_by_all_processes(together, strategy):
+    found, other = (seen["called after"][strategy] for seen in together)
+    assert found == other
+    assert found["shape"] == [2, 16, several.TOKENIZER.vocab_size]
+    assert found["names"] == [name for name, _ in several.make_model().named_parameters()]
+    assert found["validation"] == pytest.approx(found["history"], abs=LARGEST_DIFFERENCE)
+    assert found["logits"] == pytest.approx(together[0]["called after"]["ddp"]["logits"], rel=1e-3)
+
+
 def test_a_batch_that_cannot_be_shared_is_refused_by_every_process(together):
     assert (
         together[0]["refusals"]

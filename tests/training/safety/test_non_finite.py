@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from minigpt.model import next_token_loss
+from minigpt.training import LossModule
 from minigpt.training.blocks import run_blocks
 from minigpt.training.safety.non_finite import first_non_finite
 
@@ -54,6 +55,30 @@ def test_the_module_that_passed_back_the_first_infinity_is_named(model, data, na
 def test_a_loss_that_goes_wrong_shows_in_the_gradient_of_the_logits(model, data):
     words = report(model, data, lambda logits, targets: next_token_loss(Overflowing.apply(logits), targets))
     assert words == "in the backward pass: the gradient of the output of the model"
+
+
+def of_the_loss(model, data, name="logits"):
+    inputs, targets = data.batch(0, 4)
+    loss = LossModule(model, name)
+    return first_non_finite(loss, lambda: loss(inputs, targets).backward())
+
+
+@pytest.mark.parametrize("name", ["logits", "chunked"])
+def test_from_its_loss_a_model_is_watched_under_the_same_names(model, data, name):
+    assert of_the_loss(model, data, name).startswith("nowhere")
+    hook = model.blocks[1].register_forward_hook(lambda module, inputs, output: output * NAN)
+    assert of_the_loss(model, data, name) == "in the forward pass: the output of blocks.1"
+    hook.remove()
+    with torch.no_grad():
+        model.norm.gain[0] = NAN
+    assert of_the_loss(model, data, name) == "the weights before the step: norm.gain"
+
+
+def test_a_loss_that_is_not_finite_is_named(model, data, monkeypatch):
+    monkeypatch.setattr("minigpt.training.losses.next_token_loss", lambda logits, *_, **__: logits.sum() * INF)
+    assert of_the_loss(model, data) == "in the forward pass: the output of the loss"
+    model.register_forward_hook(lambda module, inputs, output: output * NAN)
+    assert of_the_loss(model, data) == "in the forward pass: the output of the model"
 
 
 def test_a_weight_that_is_broken_before_the_step_is_named(model, data):
