@@ -159,7 +159,7 @@ def section_of(row: Row) -> Section:
     """
     name, title = row.page.split(" § ")
     paths = sorted(ROOT.glob(f"notebooks/{name}-*.py")) if name.isdigit() else [DOCS / f"{name}.md"]
-    if not paths or title not in sections(paths[0]):
+    if not paths or not paths[0].is_file() or title not in sections(paths[0]):
         raise ValueError(f"there is no section {row.page!r}: correct the row of {row.title!r} in docs/concepts.py")
     found = sections(paths[0])
     path = paths[0].with_suffix(".ipynb" if name.isdigit() else ".md").relative_to(ROOT).as_posix()
@@ -200,8 +200,9 @@ def anchor(title: str) -> str:
 def markdown(language: str = "en", *, on_site: bool = False) -> str:
     """The whole page."""
     words = translator("reference/map", language)
+    colon = ": " if language == "en" else "："
     contents = [
-        f"- **{words(subject)}**: " + " · ".join(f"[{words(row.title)}](#{anchor(words(row.title))})" for row in rows)
+        f"- **{words(subject)}**{colon}" + " · ".join(f"[{words(row.title)}](#{anchor(words(row.title))})" for row in rows)
         for subject, rows in SUBJECTS.items()
     ]
     parts = [f"# {words(TITLE)}", *([] if on_site else [SWITCH]), *map(words, INTRODUCTION), "\n".join(contents)]
@@ -219,9 +220,9 @@ def entry(row: Row, words: Translate, language: str, on_site: bool) -> Iterator[
     of_page = translator(section.page, language)
     target = f"../{section.page}{Path(section.path).suffix}" if on_site else f"../../{section.path}"
     titles = dict.fromkeys([of_page(section.page_title), of_page(section.title)])
-    links["page"] = f"[{': '.join(titles)}]({target}#{anchor(section.title)})"
+    links["page"] = f"[{' § '.join(titles)}]({target}#{anchor(section.title)})"
     yield formula(row, words, on_site) if isinstance(row, Formula) else words(row.statement)
-    yield "\n".join(f"- {words(LABELS[kind])} {link}" for kind, link in links.items())
+    yield "\n".join(f"- {words(LABELS[kind])} {link}".replace("： ", "：") for kind, link in links.items())
 
 
 def formula(row: Formula, words: Translate, on_site: bool) -> str:
@@ -240,7 +241,7 @@ def repository_links(row: Row) -> dict[str, str]:
         "test": test_of(row),
     }
     shown = {kind: f"[`{place.name or place.path}`](../../{place})" for kind, place in places.items()}
-    return {kind: link + (f", `{places[kind].path}`" if places[kind].name else "") for kind, link in shown.items()}
+    return {kind: link + (f" · `{places[kind].path}`" if places[kind].name else "") for kind, link in shown.items()}
 
 
 def site_links(row: Row) -> dict[str, str]:
@@ -248,12 +249,12 @@ def site_links(row: Row) -> dict[str, str]:
     code, test = code_of(row), test_of(row)
     module = code.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
     described = code.name and code.path.startswith("minigpt/")
-    entry = f"{{py:obj}}`{code.name} <{module}.{code.name}>`, " if described else ""
+    entry = f"{{py:obj}}`{code.name} <{module}.{code.name}>` · " if described else ""
     links = {"code": entry + download(code.path)}
     if isinstance(row, Formula):
         check = check_of(row)
-        links["check"] = f"[`{check.name}`](equations.md#{row.name}), {download(check.path)}"
-    return links | {"test": f"`{test.name}`, {download(test.path)}"}
+        links["check"] = f"[`{check.name}`](equations.md#{row.name}) · {download(check.path)}"
+    return links | {"test": f"`{test.name}` · {download(test.path)}"}
 
 
 def download(path: str) -> str:

@@ -77,6 +77,13 @@ SUBJECTS: dict[str, list[Row]] = {
             "tests/generation/test_streaming.py::test_valid_text_never_shows_a_broken_character_mid_stream",
             "04 § Half a character in a stream",
         ),
+        Rule(
+            "Tokenizer of GPT-2",
+            "The vocabulary that OpenAI published gives the ids that tiktoken gives.",
+            "minigpt/text/tokenizers/tiktoken_bridge.py::tiktoken_tokenizer",
+            "tests/text/tokenizers/test_tiktoken_bridge.py::test_gpt2_encodes_hello_world_without_a_network",
+            "04 § GPT-2's tokenizer",
+        ),
     ],
     "Data": [
         Rule(
@@ -107,8 +114,22 @@ SUBJECTS: dict[str, list[Row]] = {
             "tests/text/tinyworld/test_entropy.py::test_the_entropy_is_the_mean_surprise_over_all_stories",
             "01 § The floor",
         ),
+        Rule(
+            "Token shards on disk",
+            "A text that does not fit in memory is encoded once into files that are memory-mapped.",
+            "minigpt/text/shards/preparation.py::prepare",
+            "tests/text/shards/test_preparation.py::test_the_tokens_are_those_of_the_files_each_ended_by_end_of_text",
+            "howto/train-on-several-gpus § Data that does not fit in memory",
+        ),
     ],
     "N-gram models": [
+        Rule(
+            "N-gram model",
+            "A token is predicted from the n - 1 tokens before it, by counting.",
+            "minigpt/model/ngram.py::NGram",
+            "tests/model/test_ngram.py::test_the_log_probability_of_a_text_is_that_of_each_token_after_those_before_it",
+            "01 § The probability of a text is a product",
+        ),
         Formula("Additive smoothing", "additive-smoothing", "01 § Smoothing: no zeros"),
         Formula("Kneser–Ney smoothing", "kneser-ney-smoothing", "01 § Smoothing: no zeros"),
         Formula(
@@ -130,7 +151,7 @@ SUBJECTS: dict[str, list[Row]] = {
         Formula("Grouped-query attention (GQA, MQA)", "grouped-query-attention", "05 § Shared keys and values"),
         Formula("Attention of the model", "model-attention", f"{BEYOND} § Attention as the model runs it"),
         Rule(
-            "Causality",
+            "Causality: no look into the future",
             "A change of one token changes no bit of the logits at earlier positions.",
             "minigpt/model/gpt.py::GPT",
             "tests/model/test_gpt.py::test_changing_a_token_leaves_earlier_logits_bit_identical",
@@ -170,7 +191,7 @@ SUBJECTS: dict[str, list[Row]] = {
         Formula("LayerNorm", "layer-norm", "06 § Norm"),
         Formula("RMSNorm", "rms-norm", f"{BEYOND} § RMSNorm"),
     ],
-    "MLP": [
+    "MLPs": [
         Formula("MLP", "mlp", "06 § MLP"),
         Formula("GELU", "gelu", "06 § MLP"),
         Formula("GELU, tanh form", "gelu-tanh", "06 § MLP"),
@@ -195,6 +216,13 @@ SUBJECTS: dict[str, list[Row]] = {
             "tests/model/test_initialisation.py::test_every_weight_has_the_deviation_of_its_role",
             f"{BEYOND} § Initial weights",
         ),
+        Rule(
+            "Pretrained weights",
+            "Weights of GPT-2 in the format of Hugging Face give the logits that transformers computes.",
+            "minigpt/pretrained/folder.py::load_pretrained",
+            "tests/pretrained/test_folder.py::test_the_logits_are_those_of_transformers",
+            f"{BEYOND} § Weights of GPT-2",
+        ),
     ],
     "Loss": [
         Formula("Softmax", "softmax", "03 § The loss, as written"),
@@ -214,6 +242,36 @@ SUBJECTS: dict[str, list[Row]] = {
             "head-loss-gradient",
             f"{BEYOND} § A loss without all logits",
             "tests/model/test_chunked_loss.py::test_the_loss_and_its_gradients_are_those_of_all_logits",
+        ),
+    ],
+    "Training loop": [
+        Rule(
+            "Training step",
+            "Each step is the gradient of the loss on one batch, clipped, and one update of the optimizer.",
+            "minigpt/training/loop.py::train",
+            "tests/training/test_loop.py::test_one_step_is_the_formula",
+            "07 § The loop",
+        ),
+        Rule(
+            "Training loop, written out",
+            "Text, tokenizer, batches, model, loop and sample in one file; the losses are those of the library's loop.",
+            "minigpt/learn/one_file.py::train",
+            "tests/learn/test_one_file.py::test_the_losses_are_those_of_the_library",
+            "tutorials/one-file § The loop",
+        ),
+        Rule(
+            "Gradient accumulation",
+            "The gradients of several micro-batches add up to that of the batch.",
+            "minigpt/training/gradients.py::accumulate_gradients",
+            "tests/training/test_gradients.py::test_accumulation_changes_only_the_rounding",
+            "08 § Accumulation",
+        ),
+        Rule(
+            "Activation checkpointing",
+            "Blocks that are computed a second time for the backward pass give the same gradients to the last bit.",
+            "minigpt/training/blocks.py::run_blocks",
+            "tests/training/test_blocks.py::test_recomputed_blocks_give_the_same_gradients_to_the_last_bit",
+            "08 § Activation checkpointing",
         ),
     ],
     "Optimizers": [
@@ -258,31 +316,24 @@ SUBJECTS: dict[str, list[Row]] = {
             "tests/training/test_precision.py::test_products_are_in_16_bits_and_what_is_kept_in_32",
             "08 § Mixed precision",
         ),
-        Rule(
-            "Gradient accumulation",
-            "The gradients of several micro-batches add up to that of the batch.",
-            "minigpt/training/gradients.py::accumulate_gradients",
-            "tests/training/test_gradients.py::test_accumulation_changes_only_the_rounding",
-            "08 § Accumulation",
-        ),
-        Rule(
-            "Activation checkpointing",
-            "Blocks that are computed a second time for the backward pass give the same gradients to the last bit.",
-            "minigpt/training/blocks.py::run_blocks",
-            "tests/training/test_blocks.py::test_recomputed_blocks_give_the_same_gradients_to_the_last_bit",
-            "08 § Activation checkpointing",
-        ),
     ],
     "Generation": [
         Formula("Temperature", "temperature", "07 § From probabilities to text"),
         Formula("Top-k sampling", "top-k", "07 § From probabilities to text"),
         Formula("Top-p (nucleus) sampling", "top-p", "07 § From probabilities to text"),
         Rule(
-            "Autoregressive generation",
+            "Generation, token by token",
             "The model reads its last tokens, one token is drawn and appended, and so on.",
             "minigpt/generation/ids.py::generate_ids",
             "tests/generation/test_ids.py::test_greedy_generation_follows_the_largest_logit_of_the_table",
             "07 § From probabilities to text",
+        ),
+        Rule(
+            "Generation of text",
+            "A prompt is encoded, continued token by token, and decoded; the same seed gives the same text.",
+            "minigpt/generation/text.py::generate",
+            "tests/generation/test_text.py::test_the_same_seed_gives_the_same_text_and_another_seed_another",
+            "00 § What it writes now",
         ),
     ],
     "Evaluation": [
@@ -296,6 +347,27 @@ SUBJECTS: dict[str, list[Row]] = {
             "minigpt/evaluation/baselines.py::ladder",
             "tests/evaluation/test_baselines.py::test_every_rung_predicts_the_same_tokens_and_bytes",
             "01 § The ladder",
+        ),
+        Rule(
+            "Evaluation of a split",
+            "Every token of a text is predicted once, so the loss has no sampling noise.",
+            "minigpt/evaluation/perplexity.py::evaluate",
+            "tests/evaluation/test_perplexity.py::test_a_uniform_model_is_as_uncertain_as_its_vocabulary_is_large",
+            "00 § How good is it?",
+        ),
+        Rule(
+            "Right answers",
+            "An answer counts as right only if greedy generation writes all of it.",
+            "minigpt/evaluation/answers.py::score_answers",
+            "tests/evaluation/test_answers.py::test_an_answer_is_right_exactly_if_greedy_generation_writes_it",
+            "10 § Right to the letter",
+        ),
+        Rule(
+            "Comparison of strategies",
+            "Every strategy is trained on the same number of tokens, with several seeds.",
+            "minigpt/runs/comparison.py::compare",
+            "tests/runs/test_comparison.py::test_every_strategy_is_trained_on_the_same_number_of_tokens",
+            "08 § Luck first",
         ),
     ],
     "Cost": [
@@ -344,7 +416,7 @@ SUBJECTS: dict[str, list[Row]] = {
         Rule(
             "Literal evaluation",
             "The LaTeX of an equation is evaluated term by term in double precision.",
-            "minigpt/equations/evaluate.py::Evaluation",
+            "minigpt/equations/formula.py::Equation.evaluate",
             "tests/equations/test_evaluate.py::test_a_sum_takes_its_bounds_literally",
             "explanation/the-equation-is-the-oracle § From LaTeX to a number",
         ),
