@@ -13,7 +13,7 @@ IF_IT_FAILS_SHOW_WHY := >.venv/pip.log 2>&1 || { cat .venv/pip.log >&2; exit 1; 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test test-mutants check-kernels test-kernels test-kernel-mutants test-faults test-browser check format lint \
-	types docs notebooks translations clean
+	types docs notebooks translations map clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ notebooks: .venv/.with-dev  ## Run the notebooks' sources and write their .ipynb
 
 translations: .venv/.with-dev  ## Bring the Chinese catalogues up to date and say what is left to translate
 	@$(BIN)/python docs/translations.py $(PAGES)
+
+map: .venv/.with-dev  ## Write the map of concepts: formula, code, check, test, page
+	@$(BIN)/python docs/concept_map.py
 
 clean:  ## Remove builds and caches; .venv and runs/ stay
 	rm -rf build dist *.egg-info docs/_build docs/node_modules tests/browser/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis

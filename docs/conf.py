@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 DOCS = Path(__file__).parent
-sys.path.insert(0, str(DOCS / "_ext"))
+sys.path[:0] = [str(DOCS / "_ext"), str(DOCS)]
 
 from minigpt.version import __version__  # noqa: E402
 
@@ -25,11 +25,12 @@ extensions = [
     "docstrings",
     "equation_index",
     "katex",
+    "map_page",
     "public_names",
     "short_names",
     "translatable",
 ]
-exclude_patterns = ["_build", "node_modules", "README.md"]
+exclude_patterns = ["_build", "node_modules", "README.md", "reference/map.zh-CN.md"]
 
 # Text: MyST Markdown and notebooks, which carry the outputs of their last run.
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from textwrap import shorten
 
+import concept_map
 from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po, write_po
 from markdown_it import MarkdownIt
@@ -40,6 +41,7 @@ TRANSLATED = [
     "tutorials/*.ipynb",
     "howto/*.md",
     "explanation/*.md",
+    "reference/map.md",
     "reference/notation.md",
 ]
 # Of these, what waits for its Chinese. The list only ever gets shorter.
@@ -73,6 +75,7 @@ def english() -> dict[str, list[str]]:
             app = Sphinx(DOCS, DOCS, folder, folder, "gettext", options, status=None, warning=io.StringIO())
             app.build(force_all=True)
         found = {page: catalogue.messages for page, catalogue in app.builder.catalogs.items()}
+    found["reference/map"] = concept_map.messages()  # generated: its words, without the links to lines of code
     found["README"] = [message_of(token) for token in inlines(README.read_text("utf-8"))]
     return {page: list(dict.fromkeys(filter(has_words, messages))) for page, messages in found.items()}
 

@@ -1,0 +1,431 @@
+"""What the map of concepts lists, by subject: see ``concept_map.py``, which finds code, check and test by itself.
+
+A row is an equation of the registry, or a rule that is no formula. It names the section that teaches it: the number of
+a notebook or the path of a page, then the title of the section.
+"""
+
+from typing import NamedTuple
+
+
+class Formula(NamedTuple):
+    """A registered equation.
+
+    Attributes:
+        title: what people call it.
+        name: of the equation.
+        page: the section that teaches it.
+        test: ``path::function``, where it is not in the file that mirrors the code or does not name the function.
+    """
+
+    title: str
+    name: str
+    page: str
+    test: str = ""
+
+
+class Rule(NamedTuple):
+    """What the library keeps to without a formula.
+
+    Attributes:
+        title: what people call it.
+        statement: the rule in a sentence.
+        code: ``path::name`` of the function or class.
+        test: ``path::function`` of a test that holds it.
+        page: the section that teaches it.
+    """
+
+    title: str
+    statement: str
+    code: str
+    test: str
+    page: str
+
+
+Row = Formula | Rule
+
+BEYOND = "explanation/parts-beyond-the-course"
+FAULTS = "explanation/exactness-under-faults"
+TWO_HUNDRED_STEPS = "tests/training/optim/test_optimizers.py::test_two_hundred_steps_are_those_of_"
+
+SUBJECTS: dict[str, list[Row]] = {
+    "Tokens": [
+        Rule(
+            "Character tokens",
+            "Each character of the training text is a token.",
+            "minigpt/text/tokenizers/characters.py::CharTokenizer",
+            "tests/text/tokenizers/test_characters.py::test_ids_follow_code_points",
+            "04 § Characters",
+        ),
+        Rule(
+            "Byte-pair encoding (BPE)",
+            "Of all neighbouring tokens in a word, the pair whose joint token has the lowest id is joined first.",
+            "minigpt/text/tokenizers/byte_pairs.py::merge_bytes",
+            "tests/text/tokenizers/test_byte_pairs.py::test_merging_a_piece_follows_the_definition",
+            "04 § Byte-pair encoding",
+        ),
+        Rule(
+            "Training a byte-pair tokenizer",
+            "The most frequent pair of neighbouring tokens becomes the next token, again and again.",
+            "minigpt/text/tokenizers/bpe_training.py::train_merges",
+            "tests/text/tokenizers/test_bpe_training.py::test_merges_equal_those_of_recounting_at_every_step",
+            "04 § Byte-pair encoding",
+        ),
+        Rule(
+            "Characters in a stream",
+            "Generated text is passed on only up to the last complete UTF-8 character.",
+            "minigpt/generation/streaming.py::text_pieces",
+            "tests/generation/test_streaming.py::test_valid_text_never_shows_a_broken_character_mid_stream",
+            "04 § Half a character in a stream",
+        ),
+        Rule(
+            "Tokenizer of GPT-2",
+            "The vocabulary that OpenAI published gives the ids that tiktoken gives.",
+            "minigpt/text/tokenizers/tiktoken_bridge.py::tiktoken_tokenizer",
+            "tests/text/tokenizers/test_tiktoken_bridge.py::test_gpt2_encodes_hello_world_without_a_network",
+            "04 § GPT-2's tokenizer",
+        ),
+    ],
+    "Data": [
+        Rule(
+            "Targets",
+            "The target of each position is the token that follows it.",
+            "minigpt/text/datasets/windows.py::TokenDataset",
+            "tests/text/datasets/test_windows.py::test_targets_are_the_inputs_one_token_later",
+            "07 § The shift",
+        ),
+        Rule(
+            "Targets of a task",
+            "Only the answer counts in the loss; the question and the padding are no targets.",
+            "minigpt/text/datasets/rows.py::RowDataset",
+            "tests/text/datasets/test_rows.py::test_targets_are_the_inputs_one_token_later_where_they_count",
+            "10 § Only the answer counts",
+        ),
+        Rule(
+            "Data order",
+            "The order of an epoch is a permutation that is computed from the seed, one index at a time.",
+            "minigpt/text/datasets/order.py::permute",
+            "tests/text/datasets/test_order.py::test_the_image_of_every_small_range_is_the_range",
+            f"{FAULTS} § Why it can be exact: the step is all there is",
+        ),
+        Rule(
+            "Entropy of the tiny world (the floor)",
+            "The stories are drawn with known probabilities, so the least possible loss is known, too.",
+            "minigpt/text/tinyworld/entropy.py::expected_nats",
+            "tests/text/tinyworld/test_entropy.py::test_the_entropy_is_the_mean_surprise_over_all_stories",
+            "01 § The floor",
+        ),
+        Rule(
+            "Token shards on disk",
+            "A text that does not fit in memory is encoded once into files that are memory-mapped.",
+            "minigpt/text/shards/preparation.py::prepare",
+            "tests/text/shards/test_preparation.py::test_the_tokens_are_those_of_the_files_each_ended_by_end_of_text",
+            "howto/train-on-several-gpus § Data that does not fit in memory",
+        ),
+    ],
+    "N-gram models": [
+        Rule(
+            "N-gram model",
+            "A token is predicted from the n - 1 tokens before it, by counting.",
+            "minigpt/model/ngram.py::NGram",
+            "tests/model/test_ngram.py::test_the_log_probability_of_a_text_is_that_of_each_token_after_those_before_it",
+            "01 § The probability of a text is a product",
+        ),
+        Formula("Additive smoothing", "additive-smoothing", "01 § Smoothing: no zeros"),
+        Formula("Kneser–Ney smoothing", "kneser-ney-smoothing", "01 § Smoothing: no zeros"),
+        Formula(
+            "Bag of words",
+            "bag-of-words",
+            "10 § Right to the letter",
+            "tests/evaluation/test_answers.py::test_the_logits_of_a_bag_are_votes_that_add_up",
+        ),
+    ],
+    "Attention": [
+        Formula("Attention weights, as written", "attention-weights", "05 § First equation: who looks at whom"),
+        Formula("Self-attention, as written", "attention-output", "05 § Second equation: what it takes home"),
+        Formula("Scaled attention", "scaled-attention", "05 § Scale"),
+        Formula("Masked attention", "masked-attention", "05 § Causal mask"),
+        Formula("Causal mask and sliding window", "causal-mask", "05 § Sliding window"),
+        Formula("Causal attention", "causal-attention", "05 § Causal mask"),
+        Formula("Projected attention", "projected-attention", "05 § Projections"),
+        Formula("Multi-head attention", "multi-head-attention", "05 § Several heads"),
+        Formula("Grouped-query attention (GQA, MQA)", "grouped-query-attention", "05 § Shared keys and values"),
+        Formula("Attention of the model", "model-attention", f"{BEYOND} § Attention as the model runs it"),
+        Rule(
+            "Causality: no look into the future",
+            "A change of one token changes no bit of the logits at earlier positions.",
+            "minigpt/model/gpt.py::GPT",
+            "tests/model/test_gpt.py::test_changing_a_token_leaves_earlier_logits_bit_identical",
+            "06 § What the causal mask promises",
+        ),
+    ],
+    "Attention by tiles": [
+        Formula("Online softmax (flash forward)", "online-softmax", "12 § A softmax that forgets its row"),
+        Formula("Flash backward", "flash-backward", "12 § Backwards"),
+        Rule(
+            "Fused attention kernel",
+            "The kernel computes the same tiles in the same order, and gives what the formula gives.",
+            "kernels/fused_attention.py::fused_attention",
+            "tests/kernels/test_fused_attention.py::test_the_output_is_the_equation_taken_literally",
+            "12 § The kernel",
+        ),
+    ],
+    "Positions": [
+        Formula("Sinusoidal positions", "sinusoidal-positions", "06 § Where a word stands"),
+        Formula("Rotary position embedding (RoPE): angles", "rotary-angles", "06 § Where a word stands"),
+        Formula(
+            "RoPE, pairs half a head apart",
+            "rotary-half",
+            "06 § Where a word stands",
+            "tests/model/test_positions.py::test_rotary_scores_depend_on_the_offset_alone",
+        ),
+        Formula(
+            "RoPE, neighbouring pairs",
+            "rotary-interleaved",
+            f"{BEYOND} § Two layouts of RoPE",
+            "tests/model/test_positions.py::test_the_two_layouts_differ_by_a_permutation_of_the_coordinates",
+        ),
+        Formula("ALiBi slopes", "alibi-slopes", "06 § Where a word stands"),
+        Formula("ALiBi", "alibi-bias", f"{BEYOND} § ALiBi as a bias"),
+    ],
+    "Norms": [
+        Formula("LayerNorm", "layer-norm", "06 § Norm"),
+        Formula("RMSNorm", "rms-norm", f"{BEYOND} § RMSNorm"),
+    ],
+    "MLPs": [
+        Formula("MLP", "mlp", "06 § MLP"),
+        Formula("GELU", "gelu", "06 § MLP"),
+        Formula("GELU, tanh form", "gelu-tanh", "06 § MLP"),
+        Formula(
+            "Squared ReLU",
+            "relu-squared",
+            "06 § MLP",
+            "tests/model/test_mlp.py::test_each_activation_and_its_fused_form_are_the_formula",
+        ),
+        Formula("SiLU", "silu", "06 § MLP"),
+        Formula("SwiGLU", "swiglu", f"{BEYOND} § SwiGLU"),
+    ],
+    "The model": [
+        Formula("Pre-norm block", "pre-norm-block", "06 § The block"),
+        Formula("Post-norm block", "post-norm-block", "06 § Where the norm stands"),
+        Formula("Short convolution", "short-convolution", f"{BEYOND} § Short convolution"),
+        Formula("GPT, tied head", "gpt", "06 § The head"),
+        Rule(
+            "Initial weights",
+            "Each matrix starts with the standard deviation of its role, so the first loss is that of guessing.",
+            "minigpt/model/initialisation.py::initialise",
+            "tests/model/test_initialisation.py::test_every_weight_has_the_deviation_of_its_role",
+            f"{BEYOND} § Initial weights",
+        ),
+        Rule(
+            "Pretrained weights",
+            "Weights of GPT-2 in the format of Hugging Face give the logits that transformers computes.",
+            "minigpt/pretrained/folder.py::load_pretrained",
+            "tests/pretrained/test_folder.py::test_the_logits_are_those_of_transformers",
+            f"{BEYOND} § Weights of GPT-2",
+        ),
+    ],
+    "Loss": [
+        Formula("Softmax", "softmax", "03 § The loss, as written"),
+        Formula(
+            "Log-sum-exp",
+            "log-sum-exp",
+            "03 § Why the logarithm of the sum is taken in one step",
+        ),
+        Formula("Log-softmax", "log-softmax", "03 § Why the logarithm of the sum is taken in one step"),
+        Formula("Cross-entropy, as written", "cross-entropy", "03 § The loss, as written"),
+        Formula("Cross-entropy from logits", "cross-entropy-from-logits", "03 § Its gradient: believed minus true"),
+        Formula("Label smoothing", "label-smoothing", "08 § Label smoothing"),
+        Formula("Next-token loss", "next-token-loss", "07 § The loss"),
+        Formula("Chunked loss", "head-loss", f"{BEYOND} § A loss without all logits"),
+        Formula(
+            "Gradient of the chunked loss",
+            "head-loss-gradient",
+            f"{BEYOND} § A loss without all logits",
+            "tests/model/test_chunked_loss.py::test_the_loss_and_its_gradients_are_those_of_all_logits",
+        ),
+    ],
+    "Training loop": [
+        Rule(
+            "Training step",
+            "Each step is the gradient of the loss on one batch, clipped, and one update of the optimizer.",
+            "minigpt/training/loop.py::train",
+            "tests/training/test_loop.py::test_one_step_is_the_formula",
+            "07 § The loop",
+        ),
+        Rule(
+            "Training loop, written out",
+            "Text, tokenizer, batches, model, loop and sample in one file; the losses are those of the library's loop.",
+            "minigpt/learn/one_file.py::train",
+            "tests/learn/test_one_file.py::test_the_losses_are_those_of_the_library",
+            "tutorials/one-file § The loop",
+        ),
+        Rule(
+            "Gradient accumulation",
+            "The gradients of several micro-batches add up to that of the batch.",
+            "minigpt/training/gradients.py::accumulate_gradients",
+            "tests/training/test_gradients.py::test_accumulation_changes_only_the_rounding",
+            "08 § Accumulation",
+        ),
+        Rule(
+            "Activation checkpointing",
+            "Blocks that are computed a second time for the backward pass give the same gradients to the last bit.",
+            "minigpt/training/blocks.py::run_blocks",
+            "tests/training/test_blocks.py::test_recomputed_blocks_give_the_same_gradients_to_the_last_bit",
+            "08 § Activation checkpointing",
+        ),
+    ],
+    "Optimizers": [
+        Formula("SGD", "sgd", "03 § Gradient descent, and the learning rate", f"{TWO_HUNDRED_STEPS}torch"),
+        Formula("Momentum", "momentum", "03 § Momentum", f"{TWO_HUNDRED_STEPS}torch"),
+        Formula("Adam", "adam", "03 § Adam", f"{TWO_HUNDRED_STEPS}torch"),
+        Formula("AdamW", "adamw", "03 § Weight decay: Adam's trap, and AdamW", f"{TWO_HUNDRED_STEPS}torch"),
+        Formula("Lion", "lion", "03 § Lion and Muon", f"{TWO_HUNDRED_STEPS}the_equation"),
+        Formula("Muon", "muon", "03 § Lion and Muon"),
+        Formula(
+            "Newton–Schulz iteration",
+            "newton-schulz",
+            "03 § Muon: all directions of a matrix",
+            "tests/training/optim/test_muon.py::test_singular_values_end_near_1_and_the_directions_stay",
+        ),
+        Formula("Gradient clipping", "clip-by-norm", "08 § Clipping"),
+        Formula("Exponential moving average of the weights (EMA)", "weight-average", "08 § An average of the weights"),
+        Rule(
+            "Weight decay by role",
+            "Matrices and embeddings decay; gains and biases do not.",
+            "minigpt/training/optim/groups.py::decay_groups",
+            "tests/training/optim/test_groups.py::test_matrices_and_embeddings_decay_and_vectors_do_not",
+            "08 § Weight decay",
+        ),
+    ],
+    "Schedule and precision": [
+        Formula("Warm-up, then constant", "warmup-constant", "08 § Schedule and warm-up"),
+        Formula("Warm-up, then cosine", "warmup-cosine", "08 § Schedule and warm-up"),
+        Formula("Warm-up, then linear decay", "warmup-linear", "08 § Schedule and warm-up"),
+        Formula("Warm-up, stable, decay (WSD)", "warmup-stable-decay", "08 § Schedule and warm-up"),
+        Formula(
+            "Learning-rate finder",
+            "exponential-ramp",
+            "08 § Learning rate",
+            "tests/training/test_rate_finder.py::test_the_rates_rise_by_equal_factors_and_the_first_loss_is_that_of_the_untrained_model",
+        ),
+        Formula("Loss scale", "loss-scale", "11 § Gradients that vanish"),
+        Rule(
+            "Mixed precision",
+            "Large products are computed in 16 bits; weights, gradients and moments stay in 32.",
+            "minigpt/training/precision.py::Precision",
+            "tests/training/test_precision.py::test_products_are_in_16_bits_and_what_is_kept_in_32",
+            "08 § Mixed precision",
+        ),
+    ],
+    "Generation": [
+        Formula("Temperature", "temperature", "07 § From probabilities to text"),
+        Formula("Top-k sampling", "top-k", "07 § From probabilities to text"),
+        Formula("Top-p (nucleus) sampling", "top-p", "07 § From probabilities to text"),
+        Rule(
+            "Generation, token by token",
+            "The model reads its last tokens, one token is drawn and appended, and so on.",
+            "minigpt/generation/ids.py::generate_ids",
+            "tests/generation/test_ids.py::test_greedy_generation_follows_the_largest_logit_of_the_table",
+            "07 § From probabilities to text",
+        ),
+        Rule(
+            "Generation of text",
+            "A prompt is encoded, continued token by token, and decoded; the same seed gives the same text.",
+            "minigpt/generation/text.py::generate",
+            "tests/generation/test_text.py::test_the_same_seed_gives_the_same_text_and_another_seed_another",
+            "00 § What it writes now",
+        ),
+    ],
+    "Evaluation": [
+        Formula("Chain rule", "chain-rule", "07 § Story by story"),
+        Formula("Nats per token", "nats-per-token", "01 § One number, three units"),
+        Formula("Perplexity", "perplexity", "01 § One number, three units"),
+        Formula("Bits per byte", "bits-per-byte", "01 § One number, three units"),
+        Rule(
+            "The ladder of baselines",
+            "A model is measured beside a uniform guess, n-grams and two compressors, on the same bytes.",
+            "minigpt/evaluation/baselines.py::ladder",
+            "tests/evaluation/test_baselines.py::test_every_rung_predicts_the_same_tokens_and_bytes",
+            "01 § The ladder",
+        ),
+        Rule(
+            "Evaluation of a split",
+            "Every token of a text is predicted once, so the loss has no sampling noise.",
+            "minigpt/evaluation/perplexity.py::evaluate",
+            "tests/evaluation/test_perplexity.py::test_a_uniform_model_is_as_uncertain_as_its_vocabulary_is_large",
+            "00 § How good is it?",
+        ),
+        Rule(
+            "Right answers",
+            "An answer counts as right only if greedy generation writes all of it.",
+            "minigpt/evaluation/answers.py::score_answers",
+            "tests/evaluation/test_answers.py::test_an_answer_is_right_exactly_if_greedy_generation_writes_it",
+            "10 § Right to the letter",
+        ),
+        Rule(
+            "Comparison of strategies",
+            "Every strategy is trained on the same number of tokens, with several seeds.",
+            "minigpt/runs/comparison.py::compare",
+            "tests/runs/test_comparison.py::test_every_strategy_is_trained_on_the_same_number_of_tokens",
+            "08 § Luck first",
+        ),
+    ],
+    "Cost": [
+        Formula("Parameters in matrices", "matrix-parameters", "06 § Counting parameters"),
+        Formula("Training FLOPs", "training-flops", "06 § Counting arithmetic"),
+    ],
+    "Training that survives": [
+        Rule(
+            "Exact resume",
+            "A resumed run ends with the same bits as one that was never interrupted.",
+            "minigpt/training/run_state.py::RunState",
+            "tests/training/test_loop.py::test_a_resumed_run_ends_bitwise_where_the_uninterrupted_one_does",
+            "11 § Killed, and nothing lost",
+        ),
+        Rule(
+            "Checkpoints, whole or absent",
+            "A crash at any moment of a save leaves a complete checkpoint: the new one or the one before.",
+            "minigpt/training/storage/checkpoint.py::save_checkpoint",
+            "tests/training/storage/test_checkpoint.py::test_a_crash_at_any_write_leaves_a_whole_checkpoint",
+            f"{FAULTS} § Why it is whole or absent",
+        ),
+        Rule(
+            "Dropout as a function of the step",
+            "The masks of dropout depend on the seed and the step alone.",
+            "minigpt/training/gradients.py::keyed_dropout",
+            "tests/training/test_gradients.py::test_dropout_is_a_function_of_seed_and_step_and_the_global_generator_is_left_alone",
+            f"{FAULTS} § Why it can be exact: the step is all there is",
+        ),
+        Formula("Spike score", "spike-score", f"{BEYOND} § Steps that are skipped"),
+        Rule(
+            "Steps that are not finite",
+            "An update whose loss or gradient is not finite is skipped, and the layer where it began is named.",
+            "minigpt/training/safety/guard.py::judge",
+            "tests/training/safety/test_guard.py::test_a_step_that_is_not_finite_is_skipped_and_the_first_layer_is_named",
+            f"{BEYOND} § Steps that are skipped",
+        ),
+        Rule(
+            "Several processes (DDP, FSDP)",
+            "Any number of processes sees the losses of one.",
+            "minigpt/training/processes/strategies.py::wrap",
+            "tests/training/processes/test_distributed.py::test_two_processes_see_the_losses_of_one",
+            "11 § Two processes",
+        ),
+    ],
+    "The library itself": [
+        Rule(
+            "Literal evaluation",
+            "The LaTeX of an equation is evaluated term by term in double precision.",
+            "minigpt/equations/formula.py::Equation.evaluate",
+            "tests/equations/test_evaluate.py::test_a_sum_takes_its_bounds_literally",
+            "explanation/the-equation-is-the-oracle § From LaTeX to a number",
+        ),
+        Rule(
+            "Import rule",
+            "A room imports only from the rooms before it.",
+            "minigpt/__init__.py::",
+            "tests/test_imports.py::test_the_project_keeps_the_import_rule",
+            "explanation/design § One direction",
+        ),
+    ],
+}
