@@ -24,6 +24,7 @@ extensions = [
     "command_help",
     "docstrings",
     "equation_index",
+    "fast_twins",
     "katex",
     "public_names",
     "short_names",

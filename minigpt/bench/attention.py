@@ -1,7 +1,7 @@
 r"""Attention's speed, forward and backward: our Triton kernel beside PyTorch's own, FlexAttention and the formula.
 
 A pair of positions that see each other counts $4 E$ operations a head forward – two products – and $10 E$ backward,
-where fused kernels compute the scores again; the formula, which has kept its weights, is credited the same. The limit
+where kernels compute the scores again; the formula, which has kept its weights, is credited the same. The limit
 of each is its roofline: the peak of the device, or what its memory can bring.
 
 Dimensions: B batch, H heads, T positions, E head width.

@@ -18,7 +18,7 @@ def setting(t=8, e=4, causal=False, dtype=torch.float32):
     return Setting(t, e, causal, dtype, 2, 3)
 
 
-def test_operations_are_those_that_pytorch_counts_for_fused_attention():
+def test_operations_are_those_that_pytorch_counts_for_its_attention():
     q, k, v, do = (x.shape for x in setting().draw(CPU))
     assert setting().flops == (sdpa_flop_count(q, k, v), sdpa_backward_flop_count(do, q, k, v))
 

@@ -1,7 +1,7 @@
 r"""Kernels compiled for GPUs that are not here, and what their machine code says about speed.
 
 What ends up in memory that should be in a register (a *spill*) costs traffic in every pass of a loop, the very thing
-that a fused kernel is for; a tile that needs more shared memory than a GPU has does not run at all.
+that a Triton kernel is for; a tile that needs more shared memory than a GPU has does not run at all.
 
 From the main loop, the one without a mask, follows a bound. Let $T$ be the clocks that the matrix products of a pass
 take on the tensor cores, $U$ what the products that are needed would take, and $X$ the clocks of the busiest of the
