@@ -24,6 +24,7 @@ extensions = [
     "command_help",
     "docstrings",
     "equation_index",
+    "fast_twins",
     "katex",
     "map_page",
     "public_names",

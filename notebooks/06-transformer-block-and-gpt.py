@@ -667,7 +667,7 @@ assert mg.training_flops_per_token(config, T) * T == matrices + triangle
 # %% [markdown]
 # The first two are equal, to the last product. The third is the library's: attention as
 # the formula is written computes all $T \times T$ scores and then forbids nearly half of
-# them; a fused kernel skips those. How much attention weighs depends on the length:
+# them; a Triton kernel skips those. How much attention weighs depends on the length:
 
 # %%
 gpt2 = mg.GPTConfig.preset("gpt2")

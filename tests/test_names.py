@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 # Names that are defined in several files, and why.
 SHARED = {
     "formula_update": "an optimizer's update as its equation says, in the optimizer's file",
-    "fused_update": "the same update in fewer operations, in the optimizer's file",
+    "fast_update": "the same update in fewer operations, in the optimizer's file",
     "SYMBOLS": "the legend of the equations of one file",
     "T": "a type variable",
     "Ladder": "the command `minigpt ladder` has the name of the report that it prints",

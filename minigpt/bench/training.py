@@ -23,7 +23,7 @@ from tqdm import tqdm
 from minigpt.cost.flops import training_flops_per_token
 from minigpt.model import GPT, GPTConfig
 from minigpt.training import AdamW, LossModule, accumulate_gradients, decay_groups
-from minigpt.training.optim import fused_clip_by_norm
+from minigpt.training.optim import fast_clip_by_norm
 
 Step = Callable[[Tensor, Tensor], None]
 
@@ -142,7 +142,7 @@ def our_step(config: GPTConfig) -> Step:
 
     def step(inputs: Tensor, targets: Tensor) -> None:
         accumulate_gradients(loss, inputs, targets, len(inputs))
-        fused_clip_by_norm(model.parameters(), 1.0)
+        fast_clip_by_norm(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
 

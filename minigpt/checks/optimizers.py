@@ -13,7 +13,7 @@ from minigpt.equations.formula import spell
 def _updated(function: Any, draw: Draw, start: dict[str, Tensor], t: int = 1, **settings: Any) -> dict[str, Tensor]:
     """What one update, the ``t``-th, makes of the parameters ``theta``, given their gradient ``g`` and their state."""
     parameter = nn.Parameter(start["theta"].clone())
-    optimizer = function([parameter], **settings, implementation=draw.choice(["formula", "fused"]))
+    optimizer = function([parameter], **settings, implementation=draw.choice(["formula", "fast"]))
     state = optimizer.state_of(parameter)
     for name, value in state.items():
         state[name] = value + t - 1 if name == "step" else start[name].clone()

@@ -67,7 +67,7 @@ class Bench:
 
     Attributes:
         what: "train": the training step beside transformers' GPT-2. "attention": our Triton kernel beside PyTorch's
-            fused attention, FlexAttention and the formula, on a GPU; on the CPU the formula beside PyTorch's.
+            attention, FlexAttention and the formula, on a GPU; on the CPU the formula beside PyTorch's.
         rounds: how often each is timed, in turn; the median counts.
         lengths: of attention, T in positions; by default a few that suit the device.
         device: of attention, "auto", "cpu" or "cuda".

@@ -3,5 +3,6 @@
 from minigpt.equations.formula import Equation
 from minigpt.equations.registry import all, equation, get
 from minigpt.equations.syntax import EquationError
+from minigpt.equations.twins import FastTwin, fast_twin
 
-__all__ = ["Equation", "EquationError", "all", "equation", "get"]
+__all__ = ["Equation", "EquationError", "FastTwin", "all", "equation", "fast_twin", "get"]

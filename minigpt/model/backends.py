@@ -1,12 +1,12 @@
-r"""One attention, several ways to compute it: the readable formula and the fused kernels, held equal by tests.
+r"""One attention, several ways to compute it: the readable formula and its fast twins, held equal by tests.
 
 ==========  ================================================================================================
 name        what it is
 ==========  ================================================================================================
 formula     the equation, term by term, with the T × S weights in memory; the reference for the others
-sdpa        ``torch.nn.functional.scaled_dot_product_attention``: fused on every device
+sdpa        ``torch.nn.functional.scaled_dot_product_attention``: PyTorch's own kernels, on every device
 triton      our own fused kernel, ``minigpt.kernels.fused_attention``; needs a CUDA GPU and triton
-auto        the fastest of these that fits the inputs, as far as it was measured; "triton" was on no GPU yet
+auto        "sdpa", until "triton" has been measured to be faster on a GPU
 ==========  ================================================================================================
 
 Every one of them takes queries ``(B, H, T, E)`` and keys and values ``(B, G, S, E)`` with H a multiple of G, is causal
@@ -24,7 +24,7 @@ from einops import einsum, rearrange
 from torch import Tensor
 from torch.nn import functional as F
 
-from minigpt.equations import equation
+from minigpt.equations import equation, fast_twin
 from minigpt.model.attention import causal_mask, key_distance
 from minigpt.model.fused import fused_kernels
 from minigpt.model.heads import share_heads
@@ -82,8 +82,16 @@ def formula_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tens
     return einsum(F.dropout(weights, pattern.dropout), v, "b h t s, b h s e -> b h t e")
 
 
+@fast_twin(
+    of=formula_attention,
+    error=2e-6,
+    gradient="autograd",
+    when='`attention="sdpa"` and `"auto"`, on every device',
+    faster="PyTorch's kernels, which keep no table of weights in memory",
+    bfloat16=True,
+)
 def sdpa_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
-    """The same through PyTorch's fused attention; the plain causal pattern needs no T × S tensor."""
+    """The same by PyTorch's ``scaled_dot_product_attention``; the plain causal pattern needs no T × S tensor."""
     if q.device.type == "cpu" and (q.dtype in HALF or torch.is_autocast_enabled("cpu")):
         with torch.autocast("cpu", enabled=False):  # its backward in 16 bits is several times slower there
             return sdpa_attention(q.float(), k.float(), v.float(), pattern).to(v.dtype)
@@ -98,6 +106,14 @@ def sdpa_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=pattern.scale, dropout_p=pattern.dropout)
 
 
+@fast_twin(
+    of=formula_attention,
+    error=5e-6,
+    gradient="by hand",
+    when='`attention="triton"`, on a CUDA GPU',
+    faster="one kernel that keeps no table of weights in memory",
+    bfloat16=True,
+)
 def triton_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
     """The fused kernel of ``minigpt.kernels``.
 
@@ -107,29 +123,9 @@ def triton_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tenso
     if pattern.slopes is not None or pattern.dropout:
         lacking = "ALiBi slopes" if pattern.slopes is not None else f"dropout={pattern.dropout} on its weights"
         raise ValueError(f"attention='triton' has no {lacking}; use attention='sdpa' or 'auto'")
-    kernels, _ = fused_kernels("attention='triton'", "attention='sdpa', PyTorch's fused attention, or 'auto'")
+    kernels, _ = fused_kernels("attention='triton'", "attention='sdpa', PyTorch's own attention, or 'auto'")
     output, _ = kernels.fused_attention(q, k, v, window=pattern.window, scale=pattern.scale)
     return output
-
-
-# (compute capability, dtype, head width) where the kernel was measured to be faster than PyTorch's. None has been
-# measured yet: the kernel is proven in Triton's interpreter and by compilation alone, so "auto" never takes it.
-KERNEL_WINS: set[tuple[tuple[int, int], torch.dtype, int]] = set()
-
-
-def auto_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
-    """The fastest that fits, by what was measured: PyTorch's fused attention, on every device so far.
-
-    The Triton kernel is taken on GPUs, dtypes and head widths that ``KERNEL_WINS`` lists. Nobody has measured any yet,
-    so the list is empty; ``minigpt bench attention`` measures on a GPU.
-    """
-    return triton_attention(q, k, v, pattern) if _kernel_wins(q, pattern) else sdpa_attention(q, k, v, pattern)
-
-
-def _kernel_wins(q: Tensor, pattern: Pattern) -> bool:
-    if not (KERNEL_WINS and q.is_cuda) or pattern.slopes is not None or pattern.dropout:
-        return False
-    return (torch.cuda.get_device_capability(q.device), q.dtype, q.shape[-1]) in KERNEL_WINS
 
 
 #: The ways to compute attention, by the name that ``GPTConfig.attention`` has for them.
@@ -137,7 +133,7 @@ ATTENTION: dict[str, Callable[[Tensor, Tensor, Tensor, Pattern], Tensor]] = {
     "formula": formula_attention,
     "sdpa": sdpa_attention,
     "triton": triton_attention,
-    "auto": auto_attention,
+    "auto": sdpa_attention,
 }
 
 

@@ -1,10 +1,12 @@
-"""The model's door to the Triton kernels: they are imported when one is asked for, and here alone."""
+"""How a model reaches the Triton kernels: they are imported here alone, and only when one is asked for."""
 
 from types import ModuleType
 
 from torch import Tensor
 
-from minigpt.model.loss import REDUCTIONS, check_loss_options
+from minigpt.equations import fast_twin
+from minigpt.model.loss import REDUCTIONS, check_loss_options, next_token_loss
+from minigpt.model.norms import rms_norm
 
 
 def fused_kernels(asked: str, instead: str) -> tuple[ModuleType, ModuleType]:
@@ -26,6 +28,14 @@ def fused_kernels(asked: str, instead: str) -> tuple[ModuleType, ModuleType]:
     return fused_attention, fused_cross_entropy
 
 
+@fast_twin(
+    of=next_token_loss,
+    error=3e-6,
+    gradient="by hand",
+    when='training with `loss="triton"`, on a CUDA GPU',
+    faster="a tile of logits at a time, made in registers",
+    bfloat16=True,
+)
 def triton_next_token_loss(
     x: Tensor,
     weight: Tensor,
@@ -54,3 +64,21 @@ def triton_next_token_loss(
     _, kernels = fused_kernels("loss='triton'", "loss='chunked', which is as lean in PyTorch")
     options = {"ignore_index": ignore_index, "label_smoothing": label_smoothing}
     return REDUCTIONS[reduction](kernels.fused_cross_entropy(x, weight, targets, **options), targets != ignore_index)
+
+
+@fast_twin(
+    of=rms_norm,
+    error=4e-6,
+    gradient="by hand",
+    when="in no model: it is the first Triton kernel to read",
+    faster="one kernel forward and one backward",
+    bfloat16=True,
+)
+def triton_rms_norm(x: Tensor, gain: Tensor, eps: float = 1e-6) -> Tensor:
+    """:func:`minigpt.rms_norm`, same arguments, by the kernel of ``kernels/rms_norm.py``: a teaching example.
+
+    Models use PyTorch's RMSNorm on a GPU. Whether this kernel is faster has not been measured.
+    """
+    from minigpt.kernels.rms_norm import fused_rms_norm
+
+    return fused_rms_norm(x, gain, eps)

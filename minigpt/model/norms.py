@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from minigpt.equations import equation
+from minigpt.equations import equation, fast_twin
 
 
 @equation(
@@ -81,8 +81,21 @@ def rms_norm(x: Tensor, gain: Tensor, eps: float = 1e-6) -> Tensor:
     return (gain * (wide / torch.sqrt(mean_square + eps))).to(x.dtype)
 
 
+@fast_twin(
+    of=layer_norm,
+    error=1e-5,
+    gradient="autograd",
+    when="`LayerNorm`",
+    faster="PyTorch's kernel: one pass over memory",
+    bfloat16=True,
+)
+def fast_layer_norm(x: Tensor, gain: Tensor, shift: Tensor | None = None, eps: float = 1e-5) -> Tensor:
+    """:func:`layer_norm`, same arguments, by PyTorch's kernel."""
+    return F.layer_norm(x, gain.shape, gain, shift, eps)
+
+
 class LayerNorm(nn.Module):
-    """:func:`layer_norm` with its parameters, computed by PyTorch's fused kernel.
+    """:func:`layer_norm` with its parameters, computed by :func:`fast_layer_norm`.
 
     Args:
         width: D.
@@ -100,11 +113,11 @@ class LayerNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(..., D)`` → ``(..., D)``."""
-        return F.layer_norm(x, self.gain.shape, self.gain, self.shift, self.eps)
+        return fast_layer_norm(x, self.gain, self.shift, self.eps)
 
 
-class FusedRMSNorm(torch.autograd.Function):
-    r""":func:`rms_norm` on a processor, where PyTorch has no kernel: few passes over memory, above all in the gradient.
+class FastRMSNorm(torch.autograd.Function):
+    r""":func:`rms_norm` in few passes over memory, above all in the gradient.
 
     $$
     n = \frac{x}{r}, \qquad \frac{\partial L}{\partial g_i} = \sum n_i h_i, \qquad
@@ -135,8 +148,35 @@ class FusedRMSNorm(torch.autograd.Function):
         return to_x.to(h.dtype), along.reshape(-1, n.shape[-1]).sum(0).to(gain.dtype), None
 
 
+@fast_twin(
+    of=rms_norm,
+    error=1e-6,
+    gradient="by hand",
+    when="`RMSNorm` on a CPU, where PyTorch has no kernel for it",
+    faster="few passes over memory, above all in the gradient",
+    bfloat16=True,
+)
+def fast_rms_norm(x: Tensor, gain: Tensor, eps: float = 1e-6) -> Tensor:
+    """:func:`rms_norm`, same arguments, by :class:`FastRMSNorm`."""
+    y: Tensor = FastRMSNorm.apply(x, gain, eps)
+    return y
+
+
+@fast_twin(
+    of=rms_norm,
+    error=1e-6,
+    gradient="autograd",
+    when="`RMSNorm` on a GPU",
+    faster="PyTorch's kernel: one pass over memory",
+    bfloat16=True,
+)
+def torch_rms_norm(x: Tensor, gain: Tensor, eps: float = 1e-6) -> Tensor:
+    """:func:`rms_norm`, same arguments, by PyTorch."""
+    return F.rms_norm(x, gain.shape, gain, eps)
+
+
 class RMSNorm(nn.Module):
-    """:func:`rms_norm` with its gain, computed by PyTorch's fused kernel or, on a processor, :class:`FusedRMSNorm`.
+    """:func:`rms_norm` with its gain, computed by :func:`fast_rms_norm` on a CPU, elsewhere :func:`torch_rms_norm`.
 
     Args:
         width: D.
@@ -153,10 +193,8 @@ class RMSNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``(..., D)`` → ``(..., D)``."""
         x = x.to(self.gain.dtype)  # under autocast too, as PyTorch does it for LayerNorm
-        if x.device.type == "cpu":
-            y: Tensor = FusedRMSNorm.apply(x, self.gain, self.eps)
-            return y
-        return F.rms_norm(x, self.gain.shape, self.gain, self.eps)
+        norm = fast_rms_norm if x.device.type == "cpu" else torch_rms_norm
+        return norm(x, self.gain, self.eps)
 
 
 NORMS: dict[str, Callable[[int, bool, float], nn.Module]] = {

@@ -4,7 +4,7 @@ Each function takes the largest entry $m = \max_k z_k$ off every $z_k$ first. Th
 softmax is shift-invariant, and keeps every exponent at or below 0.
 
 Dimensions: V entries on the last axis; leading axes are arbitrary.
-Departure: a row of $-\infty$ has no distribution; it gives zeros, as PyTorch's fused attention does, and not NaN.
+Departure: a row of $-\infty$ has no distribution; it gives zeros, as PyTorch's attention does, and not NaN.
 """
 
 import torch

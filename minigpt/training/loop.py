@@ -24,7 +24,7 @@ from minigpt.training.blocks import run_blocks
 from minigpt.training.config import TrainConfig
 from minigpt.training.gradients import batch_gradient
 from minigpt.training.losses import LossModule
-from minigpt.training.optim import fused_clip_by_norm
+from minigpt.training.optim import fast_clip_by_norm
 from minigpt.training.processes.allocator import keep_freed_memory
 from minigpt.training.processes.distributed import World, join_world
 from minigpt.training.processes.strategies import wrap
@@ -126,7 +126,7 @@ def train_step(run: RunState, step: int) -> StepRow:
     rate = set_learning_rate(run.optimizer, run.config, step)
     loss, n_positions = batch_gradient(run, step)
     run.precision.unscale(run.model.parameters())
-    norm = fused_clip_by_norm(run.model.parameters(), run.config.clip_norm).item()
+    norm = fast_clip_by_norm(run.model.parameters(), run.config.clip_norm).item()
     # the same figures in every process, so that all of them decide alike
     loss, norm, n_tokens = run.world.sum(loss, norm / run.world.size, n_positions)
     row: StepRow = {"step": step, "loss": loss, "learning_rate": rate, "gradient_norm": norm}

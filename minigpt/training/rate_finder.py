@@ -20,7 +20,7 @@ from minigpt.text import Dataset
 from minigpt.training.averaging import newest_share
 from minigpt.training.config import TrainConfig
 from minigpt.training.gradients import batch_gradient
-from minigpt.training.optim import fused_clip_by_norm
+from minigpt.training.optim import fast_clip_by_norm
 from minigpt.training.processes.device import choose_device
 from minigpt.training.run_state import RunState
 from minigpt.training.update import build_optimizer
@@ -153,7 +153,7 @@ def _update(run: RunState, step: int, rate: float) -> float:
         group["lr"] = rate
     loss, _ = batch_gradient(run, step)
     run.precision.unscale(run.model.parameters())
-    fused_clip_by_norm(run.model.parameters(), run.config.clip_norm)
+    fast_clip_by_norm(run.model.parameters(), run.config.clip_norm)
     run.optimizer.step()
     run.optimizer.zero_grad()
     return loss

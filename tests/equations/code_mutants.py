@@ -8,6 +8,7 @@ from unittest.mock import patch
 from minigpt import equations
 from minigpt.checks import TOLERANCE, largest_error
 from minigpt.equations.registry import _registry
+from minigpt.equations.twins import _twins
 
 
 class CodeMutant(NamedTuple):
@@ -191,13 +192,13 @@ TABLE = {
         ('state["step"] += 1', 'state["step"] += 2'),
         ('weight_decay=group["weight_decay"],\n        eps', "weight_decay=0.0,\n        eps"),
         ('beta1=group["betas"][0]', 'beta1=group["betas"][1]'),
-        ("partial(fused_update, decoupled=False)", "partial(fused_update, decoupled=True)"),
+        ("states, decoupled=False)", "states, decoupled=True)"),
     ],
     "training.optim.adamw": [
         ('(v_hat.sqrt() + group["eps"])', '(v_hat + group["eps"]).sqrt()'),
         ('+ group["weight_decay"] * theta))', '+ group["weight_decay"] * gradient(theta)))'),
         ('theta.sub_(group["lr"] * (m_hat', "theta.sub_((m_hat"),
-        ("partial(fused_update, decoupled=True)", "partial(fused_update, decoupled=False)"),
+        ("states, decoupled=True)", "states, decoupled=False)"),
     ],
     "training.optim.lion": [
         ("torch.sign(beta_1 * m + (1 - beta_1) * g)", "torch.sign(beta_2 * m + (1 - beta_2) * g)"),
@@ -342,7 +343,7 @@ def is_noticed(mutant: CodeMutant) -> bool:
     if source.count(mutant.old) != 1:
         raise ValueError(f"{mutant.old!r} stands {source.count(mutant.old)} times in {module.__file__}; expected once")
     changed = compile(source.replace(mutant.old, mutant.new), module.__file__, "exec")
-    with patch.dict(_registry):
+    with patch.dict(_registry), patch.dict(_twins):
         exec(changed, {"__name__": module.__name__, "__file__": module.__file__})
         return any(differs(eq) for eq in equations.all() if eq.function.__module__ == module.__name__)
 

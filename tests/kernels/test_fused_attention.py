@@ -60,7 +60,7 @@ def test_the_seeds_formula_is_the_one_with_scale_1():
     torch.testing.assert_close(o[0, 0].cpu(), torch.from_numpy(expected).float(), rtol=0, atol=2e-6)
 
 
-def test_it_is_pytorchs_fused_attention():
+def test_it_is_pytorchs_scaled_dot_product_attention():
     q, k, v = normal(2, 4, 37, 16), normal(2, 2, 37, 16), normal(2, 2, 37, 16)
     expected = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
     torch.testing.assert_close(attention(q, k, v)[0], expected)

@@ -5,6 +5,8 @@ comparisons and products, and float32 becomes bfloat16 by rounding to the neares
 tf32 are rounded to its 10 bits, and 16-bit products shorter than a GPU can do are refused. Kernels need no change.
 """
 
+from functools import cache
+
 import numpy as np
 import triton.language as tl
 from triton._C.libtriton import ir
@@ -38,8 +40,9 @@ def wide(handle: TensorHandle) -> TensorHandle:
     return TensorHandle(widen(handle.data), tl.float32) if is_bfloat16(handle) else handle
 
 
+@cache
 def install() -> None:
-    """Change the interpreter of this process."""
+    """Change the interpreter of this process, once."""
     cast, to_float = InterpreterBuilder.cast_impl, InterpreterBuilder.create_fp_to_fp
     binary, unary, dot = InterpreterBuilder.binary_op, InterpreterBuilder.unary_op, InterpreterBuilder.create_dot
 

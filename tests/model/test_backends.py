@@ -1,11 +1,10 @@
 import math
 import sys
-from types import SimpleNamespace
 
 import pytest
 import torch
 
-from minigpt.model import ATTENTION, Pattern, alibi_bias, alibi_slopes, backends
+from minigpt.model import ATTENTION, Pattern, alibi_bias, alibi_slopes
 from minigpt.model.backends import formula_attention
 
 CASES = [
@@ -129,21 +128,8 @@ def test_asking_the_kernel_for_what_it_has_not_names_what_to_use(monkeypatch, pa
         ATTENTION["triton"](q, q, q, Pattern(**pattern))
 
 
-@pytest.mark.parametrize(
-    ("width", "pattern", "taken"),
-    [(64, {}, "kernel"), (64, {"window": 9}, "kernel"), (32, {}, "sdpa"), (64, {"dropout": 0.1}, "sdpa")],
-)
-def test_auto_takes_the_kernel_where_it_was_measured_to_be_faster(monkeypatch, width, pattern, taken):
-    monkeypatch.setattr(backends, "KERNEL_WINS", {((9, 0), torch.float16, 64)})
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
-    monkeypatch.setattr(backends, "triton_attention", lambda *_: "kernel")
-    monkeypatch.setattr(backends, "sdpa_attention", lambda *_: "sdpa")
-    q = SimpleNamespace(is_cuda=True, device="cuda:0", dtype=torch.float16, shape=(1, 2, 3, width))
-    assert ATTENTION["auto"](q, q, q, Pattern(**pattern)) == taken
-
-
-def test_auto_takes_the_kernel_nowhere_before_it_is_measured():
-    assert set() == backends.KERNEL_WINS
+def test_auto_is_pytorchs_attention_until_a_kernel_is_measured_to_be_faster():
+    assert ATTENTION["auto"] is ATTENTION["sdpa"]
 
 
 def test_gradients_of_the_formula_are_those_of_finite_differences():

@@ -52,20 +52,20 @@ def test_the_rows_at_once_change_only_the_rounding(rows_at_once):
     assert_equal(actual, reference(x, weight, targets), 1e-13)
 
 
-def test_it_is_pytorchs_fused_loss():
+def test_it_is_pytorchs_linear_cross_entropy():
     x, weight, targets = draw(40, 8, 50, torch.float32)
     rows = x.flatten(0, 1), weight, targets.flatten()
     options = torch.nn.LinearCrossEntropyOptions() if hasattr(torch.nn, "LinearCrossEntropyOptions") else None
     if options is None:
-        pytest.skip(f"torch {torch.__version__} has no fused loss; 2.13 has")
+        pytest.skip(f"torch {torch.__version__} has no linear_cross_entropy with options; 2.13 has")
     expected = found(F.linear_cross_entropy(*rows, options=options), x, weight)
     assert_equal(found(chunked_next_token_loss(x, weight, targets), x, weight), expected, 2e-6)
 
 
 @pytest.mark.parametrize("width", [64, 128])
-def test_its_peak_of_memory_is_not_above_that_of_pytorchs_fused_loss(width):
+def test_its_peak_of_memory_is_not_above_that_of_pytorchs_linear_cross_entropy(width):
     if not hasattr(torch.nn, "LinearCrossEntropyOptions"):
-        pytest.skip(f"torch {torch.__version__} has no fused loss; 2.13 has")
+        pytest.skip(f"torch {torch.__version__} has no linear_cross_entropy with options; 2.13 has")
     x, weight, targets = draw(512, width, 6000, torch.float32)
     rows = x.flatten(0, 1), weight, targets.flatten()
     theirs = peak_allocation(

@@ -4,7 +4,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from minigpt.model import GPT, GPTConfig, ShortConvolution, short_convolution
-from minigpt.model.convolution import FusedShortConvolution
+from minigpt.model.convolution import FastShortConvolution
 from minigpt.training import decay_groups
 
 
@@ -22,10 +22,10 @@ def test_it_is_a_depthwise_causal_convolution_beside_the_identity(n_positions, n
 def test_without_copies_it_is_the_same_and_so_are_its_gradients(n_positions, n_taps):
     x = torch.randn(2, 3, n_positions, 5, dtype=torch.float64, requires_grad=True)
     weights = torch.randn(n_taps, 5, dtype=torch.float64, requires_grad=True)
-    written, fused = short_convolution(x, weights), FusedShortConvolution.apply(x, weights)
-    assert_close(fused, written)
+    written, fast = short_convolution(x, weights), FastShortConvolution.apply(x, weights)
+    assert_close(fast, written)
     g = torch.randn_like(written)
-    assert_close(torch.autograd.grad(fused, (x, weights), g), torch.autograd.grad(written, (x, weights), g))
+    assert_close(torch.autograd.grad(fast, (x, weights), g), torch.autograd.grad(written, (x, weights), g))
 
 
 def test_it_starts_as_the_identity_and_learns():

@@ -16,7 +16,7 @@ LITERAL = {
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-def test_each_activation_and_its_fused_form_are_the_formula(name, dtype, assert_near):
+def test_each_activation_and_its_fast_twin_are_the_formula(name, dtype, assert_near):
     x = torch.linspace(-4, 4, 101, dtype=dtype)
     expected = torch.tensor([LITERAL[name](value) for value in x.tolist()], dtype=torch.float64)
     assert_near(FORMULAS[name](x), expected)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from minigpt.model import LayerNorm, RMSNorm, layer_norm, rms_norm
-from minigpt.model.norms import FusedRMSNorm
+from minigpt.model.norms import FastRMSNorm
 
 DTYPES = [torch.float64, torch.float32, torch.float16, torch.bfloat16]
 
@@ -41,7 +41,7 @@ def test_rms_norm_is_its_formula(dtype, width, assert_near):
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("module", [LayerNorm(9, eps=0.1), LayerNorm(9, bias=False), RMSNorm(9, eps=0.1)])
-def test_the_modules_fused_path_equals_the_formula(module, dtype, assert_near):
+def test_the_modules_fast_path_equals_the_formula(module, dtype, assert_near):
     module = module.to(dtype)
     x = torch.randn(4, 9, dtype=dtype)
     with torch.no_grad():
@@ -64,7 +64,7 @@ def test_a_vector_a_thousand_times_larger_normalises_to_the_same():
     torch.testing.assert_close(rms_norm(1000 * x, gain), rms_norm(x, gain), rtol=1e-3, atol=1e-4)
 
 
-def test_a_gain_of_another_width_is_refused():
+def test_a_gain_of_another_width_is_refast():
     for norm in (layer_norm, rms_norm):
         with pytest.raises(ValueError, match=r"x has width 4 but gain has shape \(3,\)"):
             norm(torch.randn(2, 4), torch.ones(3))
@@ -79,16 +79,16 @@ def test_gradients_are_those_of_finite_differences():
 @pytest.mark.parametrize("shape", [(1,), (5,), (3, 7), (2, 3, 4, 6)])
 def test_in_few_passes_the_rms_norm_is_the_same_and_so_are_its_gradients(shape):
     x, gain = (torch.randn(s, dtype=torch.float64, requires_grad=True) for s in (shape, shape[-1:]))
-    written, fused = rms_norm(x, gain, 0.1), FusedRMSNorm.apply(x, gain, 0.1)
-    torch.testing.assert_close(fused, written)
+    written, fast = rms_norm(x, gain, 0.1), FastRMSNorm.apply(x, gain, 0.1)
+    torch.testing.assert_close(fast, written)
     h = torch.randn_like(written)
-    torch.testing.assert_close(torch.autograd.grad(fused, (x, gain), h), torch.autograd.grad(written, (x, gain), h))
+    torch.testing.assert_close(torch.autograd.grad(fast, (x, gain), h), torch.autograd.grad(written, (x, gain), h))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_in_few_passes_16_bits_are_normalised_in_32(dtype):
     x, gain = torch.randn(4, 64, dtype=dtype, requires_grad=True), torch.ones(64, dtype=dtype, requires_grad=True)
-    results = [torch.autograd.grad(norm(x, gain, 0.1).sum(), (x, gain)) for norm in (rms_norm, FusedRMSNorm.apply)]
-    for written, fused in zip(*results, strict=True):
-        assert written.dtype == fused.dtype == dtype
-        torch.testing.assert_close(fused, written)
+    results = [torch.autograd.grad(norm(x, gain, 0.1).sum(), (x, gain)) for norm in (rms_norm, FastRMSNorm.apply)]
+    for written, fast in zip(*results, strict=True):
+        assert written.dtype == fast.dtype == dtype
+        torch.testing.assert_close(fast, written)

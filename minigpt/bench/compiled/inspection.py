@@ -1,7 +1,7 @@
 """Whether a compiled kernel is fit to run: registers, spills, shared memory and bounds.
 
 What ends up in memory that should be in a register (a *spill*) costs traffic in every pass of a loop, the very thing
-that a fused kernel is for; a tile that needs more shared memory than a GPU has does not run at all.
+that a Triton kernel is for; a tile that needs more shared memory than a GPU has does not run at all.
 """
 
 from collections import Counter

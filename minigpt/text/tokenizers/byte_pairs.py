@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minigpt.equations import fast_twin
 from minigpt.text.tokenizers.tokenizer import SavedAsJson, check_ids, check_text
 
 if TYPE_CHECKING:
@@ -144,6 +145,23 @@ class ByteLevelTokenizer(SavedAsJson):
         except ValueError as error:
             raise ValueError(f"tiktoken cannot use the split pattern {self.pattern!r}: {error}; simplify it") from None
 
+    def encode_reference(self, text: str, *, allow_special: bool = False) -> list[int]:
+        """What :meth:`encode` computes, by :func:`merge_bytes` alone: readable, and a few times slower."""
+        check_text(text)
+        find_pieces = compile_pattern(self.pattern).findall
+        known: dict[str, list[int]] = {}
+        ids: list[int] = []
+        for part in self._special_split(text) if allow_special else [text]:
+            if allow_special and part in self._special_tokens:
+                ids.append(self._special_tokens[part])
+                continue
+            for piece in find_pieces(part):
+                if piece not in known:
+                    known[piece] = merge_bytes(piece.encode(), self.ranks)
+                ids += known[piece]
+        return ids
+
+    @fast_twin(of=encode_reference, error=0, gradient="none", when="every text", faster="tiktoken's merges, in Rust")
     def encode(self, text: str, *, allow_special: bool = False) -> list[int]:
         """Turn a text into ids.
 
@@ -164,22 +182,6 @@ class ByteLevelTokenizer(SavedAsJson):
         for part in self._special_split(text):
             special_id = self._special_tokens.get(part)
             ids += self._fast.encode_ordinary(part) if special_id is None else [special_id]
-        return ids
-
-    def encode_reference(self, text: str, *, allow_special: bool = False) -> list[int]:
-        """What :meth:`encode` computes, by :func:`merge_bytes` alone: readable, and a few times slower."""
-        check_text(text)
-        find_pieces = compile_pattern(self.pattern).findall
-        known: dict[str, list[int]] = {}
-        ids: list[int] = []
-        for part in self._special_split(text) if allow_special else [text]:
-            if allow_special and part in self._special_tokens:
-                ids.append(self._special_tokens[part])
-                continue
-            for piece in find_pieces(part):
-                if piece not in known:
-                    known[piece] = merge_bytes(piece.encode(), self.ranks)
-                ids += known[piece]
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:

@@ -3,7 +3,7 @@
 from minigpt.training.optim.adam import Adam
 from minigpt.training.optim.adamw import AdamW
 from minigpt.training.optim.base import EquationOptimizer
-from minigpt.training.optim.clipping import clip_by_norm, fused_clip_by_norm
+from minigpt.training.optim.clipping import clip_by_norm, fast_clip_by_norm
 from minigpt.training.optim.groups import decay_groups
 from minigpt.training.optim.lion import Lion
 from minigpt.training.optim.momentum import Momentum
@@ -32,6 +32,6 @@ __all__ = [
     "Muon",
     "clip_by_norm",
     "decay_groups",
-    "fused_clip_by_norm",
+    "fast_clip_by_norm",
     "newton_schulz",
 ]

@@ -4,7 +4,7 @@ r"""What all optimizers share: from each gradient a step, by an equation that st
 
     gradients ──> rule of the parameter's group, with the state that it keeps ──> parameters
 
-Each rule comes twice: "formula" reads as the equation does and takes one parameter after another; "fused" does the same
+Each rule comes twice: "formula" reads as the equation does and takes one parameter after another; "fast" does the same
 for all parameters of a group at once.
 """
 
@@ -28,12 +28,12 @@ class UpdateRule(NamedTuple):
         keeps: what is remembered of a parameter from one update to the next: "step", the number of updates, or a tensor
             of the parameter's shape, 0 at first.
         formula: the equation as written.
-        fused: the same to rounding, for all parameters at once.
+        fast: the same to rounding, for all parameters at once.
     """
 
     keeps: tuple[str, ...]
     formula: Update
-    fused: Update
+    fast: Update
 
 
 class EquationOptimizer(Optimizer):
@@ -42,7 +42,7 @@ class EquationOptimizer(Optimizer):
     Args:
         params: parameters, or groups of them, as every ``torch.optim.Optimizer`` takes.
         settings: from the name of a setting to its value, for every group that does not have its own.
-        implementation: "formula" or "fused".
+        implementation: "formula" or "fast".
 
     Raises:
         ValueError: if a setting is out of its range or the implementation is unknown.
@@ -52,7 +52,7 @@ class EquationOptimizer(Optimizer):
     relative_rate = 1.0
     """A good learning rate for it, as a multiple of AdamW's."""
 
-    def __init__(self, params: Any, settings: Settings, implementation: str = "fused") -> None:
+    def __init__(self, params: Any, settings: Settings, implementation: str = "fast") -> None:
         if implementation not in IMPLEMENTATIONS:
             known = ", ".join(IMPLEMENTATIONS)
             raise ValueError(f"implementation={implementation!r} is unknown; choose one of {known}")
@@ -91,7 +91,7 @@ class EquationOptimizer(Optimizer):
         return state
 
 
-IMPLEMENTATIONS = ("formula", "fused")
+IMPLEMENTATIONS = ("formula", "fast")
 
 
 def gradient(parameter: Tensor) -> Tensor:

@@ -2,10 +2,10 @@ import pytest
 import torch
 
 from minigpt.training import clip_by_norm
-from minigpt.training.optim import fused_clip_by_norm
+from minigpt.training.optim import fast_clip_by_norm
 
 
-@pytest.mark.parametrize("clip", [clip_by_norm, fused_clip_by_norm])
+@pytest.mark.parametrize("clip", [clip_by_norm, fast_clip_by_norm])
 @pytest.mark.parametrize("max_norm", [0.5, 5.0, 50.0])
 def test_clipping_scales_all_gradients_by_the_formula(clip, max_norm):
     parameters = [torch.nn.Parameter(torch.zeros(n, dtype=torch.float64)) for n in (2, 3, 1)]

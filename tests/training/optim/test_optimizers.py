@@ -23,7 +23,7 @@ TORCHS = {
     "adamw": (torch.optim.AdamW, {}),
     "muon": (torch.optim.Muon, {"adjust_lr_fn": "match_rms_adamw"}),
 }
-CASES = [(name, how) for name in OPTIMIZERS for how in ("formula", "fused")]
+CASES = [(name, how) for name in OPTIMIZERS for how in ("formula", "fast")]
 STEPS, BOUND = 200, 1e-6
 
 
@@ -74,7 +74,7 @@ def literal_newton_schulz(matrix):
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_two_hundred_steps_are_those_of_the_equation(name, start, gradients):
     expected = by_the_equation(name, start, gradients, SETTINGS[name])
-    for how in ("formula", "fused"):
+    for how in ("formula", "fast"):
         actual = ended(OPTIMIZERS[name], start, gradients, **SETTINGS[name], implementation=how)
         error = relative_error(actual, expected)
         print(f"{name:9} {how:8} {STEPS} steps, relative to its equation: {error:.1e}")
@@ -88,14 +88,14 @@ def test_two_hundred_steps_are_those_of_torch(name, start, gradients, monkeypatc
     optimizer, options = TORCHS[name]
     options = {**options, "nesterov": name == "muon"} if "momentum" in SETTINGS[name] else options
     expected = ended(optimizer, start, gradients, **SETTINGS[name], **options)
-    for how in ("formula", "fused"):
+    for how in ("formula", "fast"):
         actual = ended(OPTIMIZERS[name], start, gradients, **SETTINGS[name], implementation=how)
         error = relative_error(actual, expected)
         print(f"{name:9} {how:8} {STEPS} steps, relative to torch.optim.{optimizer.__name__}: {error:.1e}")
         assert error <= BOUND
 
 
-@pytest.mark.parametrize("how", ["formula", "fused"])
+@pytest.mark.parametrize("how", ["formula", "fast"])
 def test_nesterovs_momentum_is_that_of_torch(how, start, gradients):
     settings = {**SETTINGS["momentum"], "nesterov": True}
     actual = ended(OPTIMIZERS["momentum"], start, gradients, **settings, implementation=how)
@@ -103,12 +103,12 @@ def test_nesterovs_momentum_is_that_of_torch(how, start, gradients):
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_in_float32_the_fused_steps_are_the_formulas(name):
+def test_in_float32_the_fast_steps_are_the_formulas(name):
     start, gradients = torch.randn(4, 3), torch.randn(20, 4, 3)
-    formula, fused = (
-        ended(OPTIMIZERS[name], start, gradients, **SETTINGS[name], implementation=how) for how in ("formula", "fused")
+    formula, fast = (
+        ended(OPTIMIZERS[name], start, gradients, **SETTINGS[name], implementation=how) for how in ("formula", "fast")
     )
-    torch.testing.assert_close(fused, formula, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(fast, formula, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(("name", "how"), CASES)
@@ -140,7 +140,7 @@ def test_the_state_of_a_parameter_is_there_before_its_first_update(name):
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_an_unknown_implementation_is_refused(name):
-    with pytest.raises(ValueError, match="implementation='foreach' is unknown; choose one of formula, fused"):
+    with pytest.raises(ValueError, match="implementation='foreach' is unknown; choose one of formula, fast"):
         OPTIMIZERS[name]([torch.nn.Parameter(torch.zeros(1, 1))], implementation="foreach")
 
 
