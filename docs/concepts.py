@@ -199,7 +199,7 @@ SUBJECTS: dict[str, list[Row]] = {
             "Squared ReLU",
             "relu-squared",
             "06 § MLP",
-            "tests/model/test_mlp.py::test_each_activation_and_its_fused_form_are_the_formula",
+            "tests/model/test_mlp.py::test_each_activation_and_its_fast_twin_are_the_formula",
         ),
         Formula("SiLU", "silu", "06 § MLP"),
         Formula("SwiGLU", "swiglu", f"{BEYOND} § SwiGLU"),
@@ -385,8 +385,8 @@ SUBJECTS: dict[str, list[Row]] = {
         Rule(
             "Checkpoints, whole or absent",
             "A crash at any moment of a save leaves a complete checkpoint: the new one or the one before.",
-            "minigpt/training/storage/checkpoint.py::save_checkpoint",
-            "tests/training/storage/test_checkpoint.py::test_a_crash_at_any_write_leaves_a_whole_checkpoint",
+            "minigpt/training/storage/whole.py::save_checkpoint",
+            "tests/training/storage/test_folders.py::test_a_crash_at_any_write_leaves_a_whole_checkpoint",
             f"{FAULTS} § Why it is whole or absent",
         ),
         Rule(

@@ -15,6 +15,12 @@ SHARED = {
     "fast_update": "the same update in fewer operations, in the optimizer's file",
     "SYMBOLS": "the legend of the equations of one file",
     "T": "a type variable",
+    "F": "a type variable",
+    "all": "the list of a registry: of equations, of fast twins",
+    "train": "learn/one_file.py writes the loop of `minigpt.train` out",
+    "main": "the entry of a program",
+    "SEED": "the seed document in the registry, a random seed in learn/one_file.py",
+    "Corpus": "a corpus by name, and the two texts of learn/one_file.py",
     "Ladder": "the command `minigpt ladder` has the name of the report that it prints",
     "Tokenizer": "the command `minigpt tokenizer` has the name of what it trains",
 }

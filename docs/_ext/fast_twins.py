@@ -9,7 +9,7 @@ from sphinx.util.docutils import SphinxDirective
 
 import minigpt
 from minigpt.equations import FastTwin
-from minigpt.equations.twins import full_name
+from minigpt.equations.twins import short_name
 
 GRADIENTS = {"autograd": "PyTorch's", "by hand": "written by hand", "none": "none"}
 
@@ -24,7 +24,7 @@ class FastTwins(SphinxDirective):
 
 def table() -> str:
     """The twins, one a row."""
-    twins = sorted(minigpt.equations.twins.all(), key=lambda twin: full_name(twin.formula))
+    twins = sorted(minigpt.equations.twins.all(), key=lambda twin: short_name(twin.formula))
     head = "| formula | fast twin | when it runs | error | gradient | why it is faster |\n| --- " + "| --- " * 5 + "|\n"
     return head + "".join(f"| {' | '.join(cells(twin))} |\n" for twin in twins)
 

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from minigpt.equations.syntax import Node, letter_of, names_in
+from minigpt.equations.syntax import Document, Node, letter_of, names_in
 
-if TYPE_CHECKING:
-    from minigpt.equations.evaluate import Evaluator
+
+class Evaluating(Protocol):
+    """What sizes need of an evaluation."""
+
+    document: Document
+    given: Mapping[str, Any]
+
+    def value(self, node: Node, scope: Mapping[str, Any]) -> Any:
+        """The value of a node."""
+        ...
+
+    def integer(self, node: Node, scope: Mapping[str, Any]) -> int:
+        """The value of an index, a bound or a size."""
+        ...
 
 
 class Sizes:
     """The sizes of one evaluation; two that disagree are an error at the place."""
 
-    def __init__(self, evaluation: Evaluator) -> None:
+    def __init__(self, evaluation: Evaluating) -> None:
         self.evaluation, self.document = evaluation, evaluation.document
         self.values = {name: value for name, value in evaluation.given.items() if not callable(value)}
         self._asked: set[tuple[str, int]] = set()

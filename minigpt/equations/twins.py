@@ -55,7 +55,7 @@ class FastTwin:
     @property
     def name(self) -> str:
         """The module and name of the function, such as "model.norms.fast_rms_norm"."""
-        return full_name(self.function)
+        return short_name(self.function)
 
     @property
     def dtypes(self) -> tuple[str, ...]:
@@ -72,7 +72,7 @@ class FastTwin:
 
     def __repr__(self) -> str:
         within = f"within {self.error:.0e}" if self.error else "exactly"
-        return f"{self.name} stands for {full_name(self.formula)} {within}"
+        return f"{self.name} stands for {short_name(self.formula)} {within}"
 
 
 def fast_twin(
@@ -126,6 +126,6 @@ def of(formula: Callable[..., Any]) -> tuple[FastTwin, ...]:
     return tuple(twin for twin in all() if twin.formula is formula)
 
 
-def full_name(function: Callable[..., Any]) -> str:
+def short_name(function: Callable[..., Any]) -> str:
     """The module and name of a function, without the name of the package."""
     return f"{function.__module__}.{function.__qualname__}".removeprefix("minigpt.")
