@@ -284,7 +284,7 @@ def test_every_command_explains_itself(command, capsys):
         (["train", "--preset", "huge"], "preset='huge' is unknown; choose one of nano"),
         (["train", "--recipe", "best"], "recipe='best' is unknown"),
         (["train", "--n-heads", "7"], "d_model=128 must be divisible by n_heads=7; try d_model=126"),
-        (["train", "--config", "nowhere.json"], "nowhere.json can't be read"),
+        (["train", "--config", "nowhere.json"], "nowhere.json is missing"),
         (["train", "--resume"], "runs/default holds no run"),
         (["info", "nowhere"], "nowhere holds no run"),
         (["runs", "nowhere"], "nowhere is not a folder"),

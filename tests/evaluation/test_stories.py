@@ -72,8 +72,8 @@ def test_half_of_the_told_stories_make_sense(report):
 
 
 def test_stories_are_drawn_at_each_temperature(monkeypatch):
-    def told(*_, temperature, **__):
-        return [WORLD.story(0)] if temperature == 0.5 else ["No story."]
+    def told(*_, sampler, **__):
+        return [WORLD.story(0)] if sampler.temperature == 0.5 else ["No story."]
 
     monkeypatch.setattr(sys.modules[evaluate_stories.__module__], "tell_stories", told)
     report = evaluate_stories(Grammar(WORLD, make_model().config), WORLD, TOKENIZER, 2)

@@ -142,7 +142,7 @@ def test_a_device_that_is_not_there_is_named_with_those_that_are(make_model, dat
 def test_a_new_run_never_overwrites_an_old_one(make_model, data, tokenizer, tmp_path):
     train(make_model(), data, tokenizer=tokenizer, out=tmp_path)
     log = (tmp_path / "log.jsonl").read_text()
-    with pytest.raises(ValueError, match=r"already holds a run, up to step-00000012; go on with it by resume=True"):
+    with pytest.raises(ValueError, match=r"already holds a run, up to step-00000012; continue it with resume=True"):
         train(make_model(), data, tokenizer=tokenizer, out=tmp_path)
     assert (tmp_path / "log.jsonl").read_text() == log
 
@@ -165,7 +165,7 @@ def test_ctrl_c_during_a_save_leaves_a_whole_checkpoint_and_ends_the_run(
 
 
 def test_resuming_without_a_folder_or_a_checkpoint_is_refused(make_model, data, tmp_path):
-    with pytest.raises(ValueError, match="needs the folder of the run"):
+    with pytest.raises(ValueError, match="need the folder of the run"):
         train(make_model(), data, resume=True)
     with pytest.raises(ValueError, match="no usable checkpoint"):
         train(make_model(), data, out=tmp_path, resume=True)
