@@ -35,7 +35,7 @@ def task_tokenizer(task: str, world: TinyWorld, vocab_size: int) -> BPETokenizer
     """A byte-pair tokenizer for the texts of a task, whose tokens may be whole phrases.
 
     Args:
-        task: a name of :data:`TASKS`.
+        task: a name of :data:`~minigpt.text.tinyworld.tasks.TASKS`.
         world: where the stories come from.
         vocab_size: V, the number of ids wanted.
 

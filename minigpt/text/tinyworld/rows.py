@@ -28,7 +28,7 @@ def task_rows(
     """The examples of a task as padded rows, of which only the answers count.
 
     Args:
-        task: a name of :data:`TASKS`.
+        task: a name of :data:`~minigpt.text.tinyworld.tasks.TASKS`.
         world: where the stories come from.
         tokenizer: encodes each part by itself, as it will be when the model is asked.
         context_length: T, in tokens; what is longer loses its beginning.
