@@ -202,7 +202,8 @@ def markdown(language: str = "en", *, on_site: bool = False) -> str:
     words = translator("reference/map", language)
     colon = ": " if language == "en" else "："
     contents = [
-        f"- **{words(subject)}**{colon}" + " · ".join(f"[{words(row.title)}](#{anchor(words(row.title))})" for row in rows)
+        f"- **{words(subject)}**{colon}"
+        + " · ".join(f"[{words(row.title)}](#{anchor(words(row.title))})" for row in rows)
         for subject, rows in SUBJECTS.items()
     ]
     parts = [f"# {words(TITLE)}", *([] if on_site else [SWITCH]), *map(words, INTRODUCTION), "\n".join(contents)]
