@@ -15,6 +15,7 @@ pytest.importorskip("babel", reason="the map's Chinese needs Babel: install the 
 DOCS = Path(__file__).parents[2] / "docs"
 sys.path.insert(0, str(DOCS))
 concept_map = importlib.import_module("concept_map")
+places = importlib.import_module("concept_places")
 concepts = importlib.import_module("concepts")
 sys.path.remove(str(DOCS))
 
@@ -29,7 +30,7 @@ def test_every_equation_has_a_row_and_every_row_an_equation_of_its_own():
 
 def test_no_two_titles_have_the_same_anchor():
     titles = [concept_map.TITLE, *concepts.SUBJECTS, *(row.title for row in ROWS)]
-    anchors = [concept_map.anchor(title) for title in titles]
+    anchors = [places.anchor(title) for title in titles]
     assert sorted(set(anchors)) == sorted(anchors)
 
 
@@ -40,16 +41,16 @@ def test_the_files_are_up_to_date():
 @EACH
 def test_the_lines_of_a_row_are_those_of_its_function_its_check_and_its_test(row):
     for place in concept_map.places(row):
-        line = (concept_map.ROOT / place.path).read_text("utf-8").splitlines()[place.line - 1]
+        line = (places.ROOT / place.path).read_text("utf-8").splitlines()[place.line - 1]
         assert re.match(rf"\s*(def|class) {place.name.split('.')[-1]}\b", line)
-    assert concept_map.test_of(row).name.startswith("test_")
+    assert places.test_of(row).name.startswith("test_")
 
 
 @EACH
 def test_the_section_that_teaches_a_concept_speaks_of_it(row):
     """It uses the function, shows the equation, or has a word of the title or of the equation's name."""
-    section = concept_map.section_of(row)
-    of_code = concept_map.code_of(row).name.split(".")[-1].lower()
+    section = places.section_of(row)
+    of_code = places.code_of(row).name.split(".")[-1].lower()
     text = f"{section.title}\n{section.text}".lower()
     words = [word for word in re.findall(r"[\w-]{3,}", row.title.lower()) if word not in ("the", "and", "training")]
     names = [row.name, *row.name.split("-")] if isinstance(row, concepts.Formula) else []
@@ -65,7 +66,7 @@ def test_every_link_leads_to_a_file(row, on_site):
     targets = re.findall(r"\]\(([^)#]+)|<(\.\./[^>]+)>", links)
     assert len(targets) >= (2 if on_site else len(kinds))
     for target in (DOCS / "reference" / (link or file) for link, file in targets):
-        copied = concept_map.ROOT / "notebooks" / target.name  # the build puts notebooks among the pages
+        copied = places.ROOT / "notebooks" / target.name  # the build puts notebooks among the pages
         assert target.is_file() or (on_site and target.suffix == ".ipynb" and copied.is_file())
 
 
@@ -83,7 +84,7 @@ def small_map(monkeypatch, tmp_path):
     """A map of one row in a folder of its own."""
     row = next(row for row in ROWS if row.title == "Causal mask and sliding window")
     monkeypatch.setattr(concept_map, "SUBJECTS", {"Attention": [row]})
-    monkeypatch.setattr(concept_map, "PAGES", {"en": (page := concept_map.ROOT / "docs" / "reference" / "map.md")})
+    monkeypatch.setattr(concept_map, "PAGES", {"en": (page := places.ROOT / "docs" / "reference" / "map.md")})
     monkeypatch.setattr(type(page), "is_file", lambda self: True)
     texts = {page: concept_map.markdown()}
     read = type(page).read_text
@@ -93,7 +94,7 @@ def small_map(monkeypatch, tmp_path):
 
 def test_a_line_that_is_still_inside_its_function_is_good_enough_and_one_outside_is_not(small_map):
     texts, page = small_map
-    line = concept_map.code_of(next(concept_map.rows())).line
+    line = places.code_of(next(concept_map.rows())).line
     assert concept_map.stale() == []
     texts[page] = texts[page].replace(f"attention.py#L{line}", f"attention.py#L{line + 1}")
     assert concept_map.stale() == []
@@ -121,22 +122,22 @@ def test_another_formula_and_another_title_make_the_map_stale(small_map):
 def test_a_link_to_what_is_not_there_is_one_clear_error(changes, find, message):
     row = next(row for row in ROWS if row.title == "Causal attention")._replace(**changes)
     with pytest.raises(ValueError, match=message):
-        getattr(concept_map, find)(row)
+        getattr(places, find)(row)
 
 
 def test_where_no_test_of_the_mirrored_file_uses_the_function_one_must_be_named():
     row = next(row for row in ROWS if row.title == "Lion")._replace(test="")
     with pytest.raises(ValueError, match=r"no test in tests/training/optim/test_lion\.py uses Lion: name one"):
-        concept_map.test_of(row)
+        places.test_of(row)
 
 
 def test_titles_inside_code_are_no_sections(tmp_path):
     (tmp_path / "page.md").write_text("# Page\n\n```python\n# no title\n```\n\n## One\n\ntext\n\n## Two\n", "utf-8")
-    assert list(concept_map.sections(tmp_path / "page.md")) == ["Page", "One", "Two"]
+    assert list(places.sections(tmp_path / "page.md")) == ["Page", "One", "Two"]
 
 
 def test_most_of_what_the_library_offers_by_name_has_a_row():
     """What is left is settings, reports and small change around what has a row."""
-    mapped = {concept_map.code_of(row).name for row in ROWS}
+    mapped = {places.code_of(row).name for row in ROWS}
     functions = {name for name in mg.__all__ if callable(getattr(mg, name))}
     assert len(functions & mapped) > 0.5 * len(functions), sorted(functions - mapped)
