@@ -53,5 +53,7 @@ def test_weights_gradients_and_moments_are_counted_and_left_as_they_are(make_mod
 
 
 def test_recomputed_blocks_need_less(make_model, data):
-    plain, recomputed = (step_memory(start(make_model(n_layers=6), data, activation_checkpointing=on)) for on in (False, True))
+    plain, recomputed = (
+        step_memory(start(make_model(n_layers=6), data, activation_checkpointing=on)) for on in (False, True)
+    )
     assert recomputed.activations < plain.activations / 2
