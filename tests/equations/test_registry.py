@@ -28,6 +28,8 @@ WITHOUT = {
     "stream_ids": "a loop around a Sampler",
     "compare": "trains and evaluates",
     "decay_groups": "sorts parameters",
+    "roles_of": "reads what modules declare",
+    "LossModule": "the summed next-token-loss or head-loss of a model; tests/training/test_losses.py",
     "find_learning_rate": "trains along exponential-ramp",
     "evaluate": "calls split_loss and counts bytes",
     "evaluate_stories": "calls row losses and the grammar",

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 import minigpt as mg
-from minigpt.model import NO_POSITIONS, POSITIONS, Context
+from minigpt.model import POSITIONS
 
 CPU = torch.device("cpu")
 
@@ -65,9 +65,3 @@ def test_a_block_depends_on_the_offsets_between_positions_and_not_on_the_start(p
     near, far = (model.position.context(6, CPU, start=start) for start in (0, 30))
     torch.testing.assert_close(block(x, near), block(x, far), rtol=0, atol=1e-5)  # angles are float32
     assert torch.equal(block(x, near), block(x)) == (position == "none")
-
-
-def test_a_context_is_frozen_and_knows_nothing_unless_told():
-    assert Context() == NO_POSITIONS
-    with pytest.raises(AttributeError):
-        NO_POSITIONS.start = 1
