@@ -28,7 +28,6 @@ import torch
 import minigpt as mg
 from minigpt.training import OPTIMIZERS, RunState, accumulate_gradients
 from minigpt.training.safety.memory import step_memory
-from minigpt.training.update import build_optimizer
 
 QUICK = bool(os.environ.get("MINIGPT_QUICK"))
 plt.rcParams["figure.dpi"] = 40 if QUICK else 110
@@ -420,7 +419,7 @@ def memory_of(activation_checkpointing):
     large = mg.GPT(mg.GPTConfig.preset("nano", vocab_size=512), generator=torch.Generator().manual_seed(0))
     tokens = mg.TokenDataset(torch.zeros(1000, dtype=torch.int64), 64, vocab_size=512)
     config = dataclasses.replace(settings, activation_checkpointing=activation_checkpointing)
-    return step_memory(RunState(large, build_optimizer(large, config), config, tokens))
+    return step_memory(RunState(large, config, tokens))
 
 
 kept, recomputed = memory_of(False), memory_of(True)

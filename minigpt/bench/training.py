@@ -22,8 +22,9 @@ from tqdm import tqdm
 
 from minigpt.cost.flops import training_flops_per_token
 from minigpt.model import GPT, GPTConfig
-from minigpt.training import AdamW, LossModule, accumulate_gradients, decay_groups
-from minigpt.training.optim import fast_clip_by_norm
+from minigpt.text import TokenDataset
+from minigpt.training import RunState, TrainConfig, accumulate_gradients
+from minigpt.training.step import update
 
 Step = Callable[[Tensor, Tensor], None]
 
@@ -135,16 +136,15 @@ def measure_training(rounds: int = 9) -> TrainingBench:
 
 
 def our_step(config: GPTConfig) -> Step:
-    """One update of our GPT with our loss, clipping and optimizer."""
-    model = GPT(config).train()
-    loss = LossModule(model)
-    optimizer = AdamW(decay_groups(model, 0.1), lr=1e-3)
+    """One update of our GPT with our loss, clipping and optimizer: the update of the loop, on a batch that is given."""
+    data = TokenDataset(torch.zeros(2 * config.context_length, dtype=torch.int64), config.context_length, vocab_size=1)
+    run = RunState(GPT(config).train(), TrainConfig(device="cpu"), data)
 
     def step(inputs: Tensor, targets: Tensor) -> None:
-        accumulate_gradients(loss, inputs, targets, len(inputs))
-        fast_clip_by_norm(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
+        def gradient() -> tuple[float, int]:
+            return accumulate_gradients(run.loss, inputs, targets, len(inputs)), inputs.numel()
+
+        update(run, gradient, rate=1e-3)
 
     return step
 

@@ -3,7 +3,7 @@
 from minigpt.training.averaging import WeightAverage, weight_average
 from minigpt.training.config import TrainConfig
 from minigpt.training.gradients import accumulate_gradients
-from minigpt.training.loop import train, train_step
+from minigpt.training.loop import train
 from minigpt.training.losses import LOSSES, LossModule
 from minigpt.training.optim import (
     OPTIMIZERS,
@@ -22,6 +22,7 @@ from minigpt.training.report.history import History
 from minigpt.training.report.loggers import LivePlot, Logger, TensorBoardLogger
 from minigpt.training.run_state import RunState
 from minigpt.training.schedule import SCHEDULES, warmup_constant, warmup_cosine, warmup_linear, warmup_stable_decay
+from minigpt.training.step import train_step
 from minigpt.training.storage.checkpoint import Checkpoint
 from minigpt.training.storage.loading import load_checkpoint
 from minigpt.training.storage.whole import save_checkpoint

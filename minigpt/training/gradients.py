@@ -29,7 +29,7 @@ def batch_gradient(run: RunState, step: int) -> tuple[float, int]:
     micro_batch = world.micro_batch(config.batch_size, config.micro_batch_size)
     inputs, targets = run.data.batch(step, config.batch_size, seed=config.seed, rank=world.rank, world_size=world.size)
     with keyed_dropout(run.model, config.seed, step, world.rank):
-        loss = accumulate_gradients(run.wrapped, inputs, targets, micro_batch, run.precision, world)
+        loss = accumulate_gradients(run.wrapper, inputs, targets, micro_batch, run.precision, world)
     return loss, inputs.numel()
 
 

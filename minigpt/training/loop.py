@@ -12,32 +12,25 @@ Dimensions: n predicted tokens in the batch, over all its micro-batches.
 Source: the seed document, section 3.2 (autoregressive training).
 """
 
-import time
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
 from minigpt.model import GPT
 from minigpt.text import Dataset, Tokenizer
-from minigpt.training.averaging import WeightAverage
 from minigpt.training.blocks import run_blocks
 from minigpt.training.config import TrainConfig
-from minigpt.training.gradients import batch_gradient
-from minigpt.training.losses import LossModule
-from minigpt.training.optim import fast_clip_by_norm
 from minigpt.training.processes.allocator import keep_freed_memory
-from minigpt.training.processes.distributed import World, join_world
-from minigpt.training.processes.strategies import wrap
-from minigpt.training.report.history import History, StepRow
+from minigpt.training.processes.distributed import join_world
+from minigpt.training.report.history import History
 from minigpt.training.report.loggers import Logger, Loggers, TensorBoardLogger
 from minigpt.training.report.progress import Progress
 from minigpt.training.run_state import RunState
-from minigpt.training.safety.guard import heed, judge
 from minigpt.training.safety.memory_advice import memory_advice
 from minigpt.training.safety.stop import StopFlag
+from minigpt.training.step import train_step
 from minigpt.training.storage.run_folder import Resume, RunFolder
 from minigpt.training.storage.saver import Saver
-from minigpt.training.update import build_optimizer, set_learning_rate
 from minigpt.training.validation import split_loss
 
 
@@ -83,7 +76,9 @@ def train(
         raise ValueError("resume=True and tensorboard=True need the folder of the run: pass out=…")
     ways = {"recomputed": config.activation_checkpointing, "compiled": config.compile}
     with join_world(config.device) as world, run_blocks(model, **ways):
-        run = _start(model, config, data, tokenizer, world)
+        if world.device.type == "cpu":
+            keep_freed_memory()
+        run = RunState(model.to(world.device).train(), config, data, tokenizer, world)
         folder = RunFolder.open(out, resume, writes=world.is_main) if isinstance(out, Path | str) else out
         first = run.restore(folder.newest()) if folder is not None and folder.resumes else 0
         world.check_equal("the step to go on from", first)
@@ -91,61 +86,26 @@ def train(
         history.floor = None if validation is None else validation.floor
         with (
             closing(history),
-            closing(_open_loggers(loggers, config, folder, world)) as others,
+            closing(_open_loggers(loggers, run, folder)) as others,
             memory_advice(run),
             StopFlag() as stop,
-            Saver(folder, config) as saver,
-            Progress(first, config.steps, enabled=progress and world.is_main) as shown,
+            Saver(folder, run) as saver,
+            Progress(first, run.config.steps, enabled=progress and world.is_main) as shown,
         ):
-            for step in range(first, config.steps):
+            for step in range(first, run.config.steps):
                 row = train_step(run, step)
-                if validation is not None and config.is_due(step, config.eval_every):
+                if validation is not None and run.evaluates_after(step):
                     with run.precision.autocast(), run.averaged():
                         row["validation_loss"] = split_loss(run.loss, validation, world=world).mean
                 history.append(row)
                 others.log(row)
                 shown.show(row)
-                saver.after_step(run, step)
+                saver.after_step(step)
                 if world.any(stop.requested):
-                    saver.save(run, step)
+                    saver.save(step)
                     break
     run.finish()
     return history
-
-
-def train_step(run: RunState, step: int) -> StepRow:
-    """One update of the model, and the figures it leaves in the history.
-
-    An update whose loss or gradient is not finite, or a spike, is skipped with a warning.
-
-    Args:
-        run: what is trained.
-        step: the number of the update, from 0.
-    """
-    started = time.perf_counter()
-    rate = set_learning_rate(run.optimizer, run.config, step)
-    loss, n_positions = batch_gradient(run, step)
-    run.precision.unscale(run.model.parameters())
-    norm = fast_clip_by_norm(run.model.parameters(), run.config.clip_norm).item()
-    # the same figures in every process, so that all of them decide alike
-    loss, norm, n_tokens = run.world.sum(loss, norm / run.world.size, n_positions)
-    row: StepRow = {"step": step, "loss": loss, "learning_rate": rate, "gradient_norm": norm}
-    if heed(run, judge(run, loss, norm), row):
-        run.update()
-    run.optimizer.zero_grad()
-    return row | {"tokens_per_second": n_tokens / (time.perf_counter() - started)}
-
-
-def _start(model: GPT, config: TrainConfig, data: Dataset, tokenizer: Tokenizer | None, world: World) -> RunState:
-    """The model on its device, its loss wrapped, then its optimizer, of the parameters that wrapping leaves."""
-    world.micro_batch(config.batch_size, config.micro_batch_size)
-    if world.device.type == "cpu":
-        keep_freed_memory()
-    loss = LossModule(model.to(world.device).train(), config.loss, config.label_smoothing)
-    wrapper = wrap(loss, config.strategy, world)
-    average = WeightAverage(model, config.ema) if config.ema else None
-    optimizer = build_optimizer(model, config)
-    return RunState(model, optimizer, config, data, tokenizer, world=world, wrapper=wrapper, average=average)
 
 
 def _check_fit(model: GPT, data: Dataset, validation: Dataset | None) -> None:
@@ -171,7 +131,9 @@ def _open_history(folder: RunFolder | None, first: int) -> History:
     return History(rows, folder.log)
 
 
-def _open_loggers(loggers: Iterable[Logger], config: TrainConfig, folder: RunFolder | None, world: World) -> Loggers:
-    if not world.is_main:
+def _open_loggers(loggers: Iterable[Logger], run: RunState, folder: RunFolder | None) -> Loggers:
+    if not run.world.is_main:
         return Loggers(())
-    return Loggers([*loggers, *([TensorBoardLogger(folder.path)] if config.tensorboard and folder is not None else [])])
+    if run.config.tensorboard and folder is not None:
+        loggers = [*loggers, TensorBoardLogger(folder.path)]
+    return Loggers(loggers)

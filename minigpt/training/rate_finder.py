@@ -11,6 +11,7 @@ Departure: the rate grows exponentially instead of linearly, since the range spa
 import copy
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from minigpt.equations import equation
@@ -20,10 +21,9 @@ from minigpt.text import Dataset
 from minigpt.training.averaging import newest_share
 from minigpt.training.config import TrainConfig
 from minigpt.training.gradients import batch_gradient
-from minigpt.training.optim import fast_clip_by_norm
 from minigpt.training.processes.device import choose_device
 from minigpt.training.run_state import RunState
-from minigpt.training.update import build_optimizer
+from minigpt.training.step import update
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -129,13 +129,12 @@ def find_learning_rate(
     if not (0 < low < high < math.inf and steps >= 2):
         raise ValueError(f"got low={low}, high={high}, steps={steps}; expected 0 < low < high and at least 2 steps")
     config = TrainConfig() if config is None else config
-    model = copy.deepcopy(model).to(choose_device(config.device)).train()
-    run = RunState(model, build_optimizer(model, config), config, data)
+    run = RunState(copy.deepcopy(model).to(choose_device(config.device)).train(), config, data)
     rates: list[float] = []
     losses: list[float] = []
     for step in range(steps):
         rate = exponential_ramp(step + 1, low=low, high=high, steps=steps)
-        loss = _update(run, step, rate)
+        loss = update(run, partial(batch_gradient, run, step), rate).loss
         if not math.isfinite(loss):
             break
         rates.append(rate)
@@ -145,18 +144,6 @@ def find_learning_rate(
     if not rates:
         raise ValueError("the loss of the first step is not finite: the model can't be trained as it is")
     return RateSearch(rates, losses)
-
-
-def _update(run: RunState, step: int, rate: float) -> float:
-    """One update at this rate, and the loss before it."""
-    for group in run.optimizer.param_groups:
-        group["lr"] = rate
-    loss, _ = batch_gradient(run, step)
-    run.precision.unscale(run.model.parameters())
-    fast_clip_by_norm(run.model.parameters(), run.config.clip_norm)
-    run.optimizer.step()
-    run.optimizer.zero_grad()
-    return loss
 
 
 def _smoothed(losses: list[float]) -> list[float]:

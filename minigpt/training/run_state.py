@@ -15,13 +15,14 @@ from minigpt.settings import to_object
 from minigpt.text import Dataset, Tokenizer
 from minigpt.training.averaging import WeightAverage
 from minigpt.training.config import TrainConfig, check_same_run
-from minigpt.training.losses import LossModule, unwrapped
+from minigpt.training.losses import LossModule
 from minigpt.training.optim import EquationOptimizer
 from minigpt.training.precision import Precision
 from minigpt.training.processes.distributed import ALONE, World
-from minigpt.training.processes.strategies import copy_whole, gathered, make_callable
+from minigpt.training.processes.strategies import copy_whole, gathered, make_callable, wrap
 from minigpt.training.safety.spikes import SpikeWatch, Usual
 from minigpt.training.storage.checkpoint import Checkpoint
+from minigpt.training.update import build_optimizer
 
 
 @dataclass
@@ -30,47 +31,50 @@ class RunState:
 
     Attributes:
         model: in training mode, on its device.
-        optimizer: of the model's parameters.
-        config: how it is trained.
+        config: how it is trained, with its rules resolved.
         data: what it learns from.
         tokenizer: what turned text into the data's ids, if known.
-        bad_steps: steps in a row, up to now, without a finite gradient.
         world: the processes that train together.
-        wrapper: around the model's loss, so that the processes add up their gradients, if they are several.
         loss: the summed loss of the model, as a module.
+        wrapper: what is called to train: the loss, or what lets several processes add up their gradients around it.
+        average: of the model's weights over its updates, if it is wanted.
+        optimizer: of the parameters that wrapping leaves.
         precision: how it computes, with the loss scale of the next step.
         spikes: what the loss and the gradient norm usually are.
-        average: of the model's weights over its updates, if it is wanted.
+        bad_steps: steps in a row, up to now, without a finite gradient.
     """
 
     model: GPT
-    optimizer: EquationOptimizer
     config: TrainConfig
     data: Dataset
     tokenizer: Tokenizer | None = None
-    bad_steps: int = 0
     world: World = ALONE
-    wrapper: nn.Module | None = None
-    average: WeightAverage | None = None
-    loss: nn.Module = field(init=False)
+    loss: LossModule = field(init=False)
+    wrapper: nn.Module = field(init=False)
+    average: WeightAverage | None = field(init=False)
+    optimizer: EquationOptimizer = field(init=False)
     precision: Precision = field(init=False)
     spikes: SpikeWatch = field(init=False)
+    bad_steps: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
-        own = LossModule(self.model, self.config.loss, self.config.label_smoothing)
-        self.loss = own if self.wrapper is None else unwrapped(self.wrapper)
-        self.precision = Precision(self.config.precision, next(self.model.parameters()).device)
-        self.spikes = SpikeWatch(self.config.spike_threshold)
-
-    @property
-    def wrapped(self) -> nn.Module:
-        """What is called to train."""
-        return self.loss if self.wrapper is None else self.wrapper
+        config = self.config
+        self.world.micro_batch(config.batch_size, config.micro_batch_size)  # refuses a batch that can't be shared
+        self.loss = LossModule(self.model, config.loss, config.label_smoothing)
+        self.wrapper = wrap(self.loss, config.strategy, self.world)
+        self.average = WeightAverage(self.model, config.ema) if config.ema else None
+        self.optimizer = build_optimizer(self.model, config)
+        self.precision = Precision(config.precision, next(self.model.parameters()).device)
+        self.spikes = SpikeWatch(config.spike_threshold)
 
     @property
     def saves_shards(self) -> bool:
         """Whether each process writes its part of a checkpoint."""
         return self.config.sharded_checkpoints and self.world.size > 1
+
+    def evaluates_after(self, step: int) -> bool:
+        """Whether the validation split is evaluated after this step (counted from 0)."""
+        return self.config.is_due(step, self.config.eval_every)
 
     def update(self) -> None:
         """Let the optimizer change the weights, and take them into their average."""

@@ -1,4 +1,4 @@
-"""One update: which optimizer makes it, and at which learning rate."""
+"""The optimizer of a run, and its learning rate."""
 
 import inspect
 from typing import Any
@@ -25,9 +25,7 @@ def build_optimizer(model: nn.Module, config: TrainConfig) -> EquationOptimizer:
     return optimizer(decay_groups(model, config.weight_decay), **chosen)
 
 
-def set_learning_rate(optimizer: EquationOptimizer, config: TrainConfig, step: int) -> float:
-    """Give every parameter group the learning rate of this step (counted from 0), and return it."""
-    rate = config.rate(step + 1)
+def set_learning_rate(optimizer: EquationOptimizer, rate: float) -> None:
+    """Give every parameter group this learning rate."""
     for group in optimizer.param_groups:
         group["lr"] = rate
-    return rate

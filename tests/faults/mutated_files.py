@@ -15,7 +15,7 @@ from tiny_run import CONFIG, TEXT, new_model, parts
 
 import minigpt as mg
 from minigpt.runs import RunConfig, load_model
-from minigpt.training import AdamW, History, RunState, load_checkpoint, save_checkpoint
+from minigpt.training import History, RunState, load_checkpoint, save_checkpoint
 
 FILES = ("MANIFEST.json", "state.json", "model.safetensors", "optimizer.safetensors")
 
@@ -160,7 +160,7 @@ def saved(folder):
 def new_run():
     tokenizer, data = parts()
     model = new_model()
-    return RunState(model, AdamW(model.parameters()), CONFIG, data, tokenizer)
+    return RunState(model, CONFIG, data, tokenizer)
 
 
 def go_on(out):

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 import minigpt as mg
-from minigpt.training import RunState, TrainConfig, decay_groups, load_checkpoint, train_step
+from minigpt.training import RunState, TrainConfig, load_checkpoint, train_step
 from minigpt.training import precision as precision_module
 from minigpt.training.precision import STEPS_TO_DOUBLE, Precision, next_loss_scale
 
@@ -16,7 +16,7 @@ def config(precision, **changes):
 
 
 def run_state(model, data, precision):
-    return RunState(model.train(), mg.AdamW(decay_groups(model, 0.1)), config(precision), data)
+    return RunState(model.train(), config(precision), data)
 
 
 def weights(model):

@@ -10,7 +10,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from minigpt.training.config import TrainConfig
 from minigpt.training.run_state import RunState
 from minigpt.training.storage.run_folder import RunFolder
 from minigpt.training.storage.sharded import save_sharded
@@ -22,16 +21,16 @@ class Saver:
 
     Args:
         folder: of the run; ``None`` saves nothing.
-        config: says when, how many to keep, and whether in the background.
+        run: what is saved; its configuration says when, how many are kept, and whether in the background.
     """
 
-    def __init__(self, folder: RunFolder | None, config: TrainConfig) -> None:
-        self.folder, self.config = None if folder is None else folder.checkpoints, config
+    def __init__(self, folder: RunFolder | None, run: RunState) -> None:
+        self.folder, self.run, self.config = None if folder is None else folder.checkpoints, run, run.config
         self._writer = ThreadPoolExecutor(1, "checkpoint")  # starts its thread at the first save in the background
         self._under_way: Future[Path] | None = None
         self._saved = -1
 
-    def after_step(self, run: RunState, step: int) -> None:
+    def after_step(self, step: int) -> None:
         """Save if a checkpoint is due after this step (counted from 0).
 
         Raises:
@@ -40,9 +39,9 @@ class Saver:
         if self._under_way is not None and self._under_way.done():
             self.wait()
         if self.config.is_due(step, self.config.checkpoint_every):
-            self.save(run, step)
+            self.save(step)
 
-    def save(self, run: RunState, step: int) -> None:
+    def save(self, step: int) -> None:
         """Save after this step, unless that was done; every process hands in its part, rank 0 writes.
 
         Raises:
@@ -51,10 +50,10 @@ class Saver:
         if self.folder is None or step == self._saved:
             return
         self.wait()
-        checkpoint, keep, self._saved = run.snapshot(step + 1), self.config.keep_checkpoints, step
-        if run.saves_shards:
-            save_sharded(self.folder, checkpoint, run.world, keep=keep)
-        if run.saves_shards or not run.world.is_main:
+        checkpoint, keep, self._saved = self.run.snapshot(step + 1), self.config.keep_checkpoints, step
+        if self.run.saves_shards:
+            save_sharded(self.folder, checkpoint, self.run.world, keep=keep)
+        if self.run.saves_shards or not self.run.world.is_main:
             return
         if self.config.background_saves:
             self._under_way = self._writer.submit(save_checkpoint, self.folder, checkpoint.copy(), keep=keep)

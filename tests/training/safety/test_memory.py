@@ -1,8 +1,7 @@
 import pytest
 import torch
 
-import minigpt as mg
-from minigpt.training import RunState, TrainConfig, decay_groups
+from minigpt.training import RunState, TrainConfig
 from minigpt.training.blocks import run_blocks
 from minigpt.training.gradients import batch_gradient
 from minigpt.training.safety.memory import PeakBytes, step_memory
@@ -10,7 +9,7 @@ from minigpt.training.safety.memory import PeakBytes, step_memory
 
 def start(model, data, **changes):
     config = TrainConfig(steps=3, batch_size=8, device="cpu", **changes)
-    return RunState(model.train(), mg.AdamW(decay_groups(model, 0.1)), config, data)
+    return RunState(model.train(), config, data)
 
 
 def test_only_what_is_alive_counts_and_the_peak_is_remembered():

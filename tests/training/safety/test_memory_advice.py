@@ -2,7 +2,7 @@ import pytest
 import torch
 
 import minigpt as mg
-from minigpt.training import RunState, TrainConfig, decay_groups
+from minigpt.training import RunState, TrainConfig
 from minigpt.training.safety import memory_advice as advice_module
 from minigpt.training.safety.memory import StepMemory, step_memory
 from minigpt.training.safety.memory_advice import spare_bytes
@@ -43,7 +43,7 @@ def test_what_was_asked_for_is_told(make_model, data, error, asked):
 
 def test_the_largest_micro_batch_that_fits_is_suggested(make_model, data, monkeypatch):
     model = make_model()
-    run = RunState(model.train(), mg.AdamW(decay_groups(model, 0.1)), config(), data)
+    run = RunState(model.train(), config(), data)
     needs = step_memory(run)
     there = needs.total(5) / advice_module.MARGIN
     monkeypatch.setattr(advice_module, "spare_bytes", lambda device: int(there) - needs.weights - needs.moments)

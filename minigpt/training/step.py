@@ -1,0 +1,74 @@
+"""One update: the one piece of code with which the loop, the search for a learning rate and the benchmark train."""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+from minigpt.training.gradients import batch_gradient
+from minigpt.training.optim import fast_clip_by_norm
+from minigpt.training.report.history import StepRow
+from minigpt.training.run_state import RunState
+from minigpt.training.safety.guard import heed, judge
+from minigpt.training.update import set_learning_rate
+
+
+class Update(NamedTuple):
+    """What an update was made from, in all processes together.
+
+    Attributes:
+        loss: of the batch before the update, in nats per token.
+        norm: of the gradient, before clipping.
+        n_positions: in the batch.
+    """
+
+    loss: float
+    norm: float
+    n_positions: float
+
+
+def update(
+    run: RunState,
+    gradient: Callable[[], tuple[float, int]],
+    rate: float,
+    allows: Callable[[Update], bool] = lambda _: True,
+) -> Update:
+    """Take a gradient, clip it, and let the optimizer change the weights.
+
+    Args:
+        run: what is trained.
+        gradient: adds the gradient to ``.grad``, and returns the loss of this process in nats per token and its
+            positions.
+        rate: learning rate of the update.
+        allows: whether the weights are changed, asked once the loss and the norm are known.
+    """
+    set_learning_rate(run.optimizer, rate)
+    loss, n_positions = gradient()
+    run.precision.unscale(run.model.parameters())
+    norm = fast_clip_by_norm(run.model.parameters(), run.config.clip_norm).item()
+    # the same figures in every process, so that all of them decide alike
+    made = Update(*run.world.sum(loss, norm / run.world.size, n_positions))
+    if allows(made):
+        run.update()
+    run.optimizer.zero_grad()
+    return made
+
+
+def train_step(run: RunState, step: int) -> StepRow:
+    """One update of the model, and the figures it leaves in the history.
+
+    An update whose loss or gradient is not finite, or a spike, is skipped with a warning.
+
+    Args:
+        run: what is trained.
+        step: the number of the update, from 0.
+    """
+    started, rate = time.perf_counter(), run.config.rate(step + 1)
+    row: StepRow = {"step": step}
+
+    def allows(made: Update) -> bool:
+        row.update(loss=made.loss, learning_rate=rate, gradient_norm=made.norm)
+        return heed(run, judge(run, made.loss, made.norm), row)
+
+    made = update(run, partial(batch_gradient, run, step), rate, allows)
+    return row | {"tokens_per_second": made.n_positions / (time.perf_counter() - started)}
