@@ -5,6 +5,10 @@ PYTHON ?= python3
 # PyPI's torch for Linux is the CUDA build (gigabytes); this index has the CPU build (about 200 MB).
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
+# The tests run in several processes, one for each core but no more than four: a worker holds about 1.5 GB.
+# One process:  make test PYTEST_OPTIONS=
+PYTEST_OPTIONS ?= -n logical --maxprocesses 4
+
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 # pip warns at length about mirrors that it then does without: its words are shown only if it fails.
@@ -22,7 +26,7 @@ demo: .venv/.with-viz  ## Train a small GPT in a few minutes and watch it learn 
 	@$(BIN)/minigpt demo
 
 test: .venv/.with-test  ## Run the tests
-	@$(BIN)/pytest
+	@$(BIN)/pytest $(PYTEST_OPTIONS)
 
 test-mutants: .venv/.with-test  ## Change each equation and each function in one place after another: is it noticed?
 	@$(BIN)/python tests/equations/campaign.py
@@ -47,7 +51,7 @@ test-browser: docs tests/browser/node_modules/.package-lock.json  ## Open every 
 check: .venv/.with-dev  ## Format, lint, types and tests: everything that must pass before a commit
 	@$(BIN)/ruff format --check .
 	@$(MAKE) --no-print-directory lint types
-	@$(BIN)/pytest
+	@$(BIN)/pytest $(PYTEST_OPTIONS)
 
 format: .venv/.with-dev  ## Rewrite the code in the project's format
 	@$(BIN)/ruff format .

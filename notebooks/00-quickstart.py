@@ -19,7 +19,7 @@ import torch
 
 import minigpt as mg
 
-STEPS = 30 if os.environ.get("MINIGPT_QUICK") else 600
+STEPS = 10 if os.environ.get("MINIGPT_QUICK") else 600
 
 # %% [markdown]
 # ## A text

@@ -1,4 +1,4 @@
-"""What all tests share: one table of tolerances by dtype, and one seed."""
+"""What all tests share: one table of tolerances by dtype, one seed, one thread, one order for several workers."""
 
 import math
 import os
@@ -13,11 +13,104 @@ from torch.utils._pytree import tree_leaves
 if not torch.cuda.is_available():
     os.environ.setdefault("TRITON_INTERPRET", "1")  # before anything imports triton: our kernels then run on the CPU
 
-torch.set_num_threads(1)  # the tests' tensors are too small to share, and waiting for a second core costs more
+# One thread: the tests' tensors are too small to share, and waiting for a second core costs more. The variable says the
+# same to the kernels of the notebooks and to all other processes that tests start.
+torch.set_num_threads(1)
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# `make test` runs several workers (`pytest -n`), which take one file after another: a fixture that the tests of a file
+# share is then built once. Some files share more than a fixture, and run on one worker:
+TOGETHER = {
+    # Both run docs/conf.py, which copies the notebooks to docs/tutorials.
+    "tests/docs/test_site.py": "the site",
+    "tests/docs/test_translations.py": "the site",
+    # Importing torch.compile takes some seconds.
+    "tests/kernels/test_pytorch.py": "torch.compile",
+    "tests/training/test_blocks.py": "torch.compile",
+}
+# The tests of this file share nothing, and each may take longer than many a file: any worker takes any of them.
+ONE_BY_ONE = ("tests/notebooks/test_notebooks.py",)
+# The files that take longest run first; otherwise one worker would still be busy with one when the others are done.
+LONGEST = (
+    "tests/docs/test_site.py",
+    "tests/docs/test_translations.py",
+    "tests/notebooks/test_notebooks.py",
+    "tests/training/test_blocks.py",
+    "tests/kernels/test_pytorch.py",
+    "tests/cli/test_commands.py",
+    "tests/equations/test_twins.py",
+    "tests/docs/test_snippets.py",
+    "tests/training/processes/test_distributed.py",
+    "tests/kernels/test_fused_cross_entropy.py",
+    "tests/test_packaging.py",
+    "tests/kernels/test_fused_attention.py",
+    "tests/equations/test_mutants.py",
+    "tests/bench/compiled/test_inspection.py",
+    "tests/text/tokenizers/test_byte_pairs.py",
+    "tests/equations/test_registry.py",
+    "tests/faults/test_kills.py",
+    "tests/kernels/test_kernel_tuning.py",
+    "tests/text/shards/test_streams.py",
+    "tests/faults/test_full_disk.py",
+    "tests/text/shards/test_preparation.py",
+    "tests/text/tinyworld/test_tasks.py",
+)
 
 # Relative to the largest magnitude expected. float64: rounding of a few hundred sums; float32 and below: a few units in
 # the last place, times the square root of the length of a sum.
 TOLERANCES = {torch.float64: 1e-12, torch.float32: 2e-6, torch.float16: 2e-3, torch.bfloat16: 1.6e-2}
+
+
+@pytest.hookimpl(optionalhook=True)  # without pytest-xdist, there is no such hook
+def pytest_xdist_make_scheduler(config, log):
+    """Give the workers one file after another, with the exceptions above.
+
+    A mark (``xdist_group``) could say the same, but xdist would add the group to the name of every test, and the names
+    of tests that fail could not be given to pytest again.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    if config.getvalue("dist") != "load":  # another order is asked for with --dist
+        return None
+
+    class Files(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.partition("::")[0]
+            return nodeid if file in ONE_BY_ONE else TOGETHER.get(file, file)
+
+    if gone := [file for file in (*TOGETHER, *ONE_BY_ONE, *LONGEST) if not (config.rootpath / file).is_file()]:
+        raise pytest.UsageError(f"tests/conftest.py names files that do not exist: {', '.join(gone)}")
+    config.option.loadscopereorder = False  # by the number of tests
+    return Files(config, log)
+
+
+def pytest_collection_modifyitems(config, items):
+    """Put the longest first, on each of several workers."""
+    if hasattr(config, "workerinput"):
+        places = {file: place for place, file in enumerate(LONGEST)}
+        items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(LONGEST)))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Print the largest errors of the kernels, which their tests note in their reports, on whichever worker."""
+    noted = [
+        value
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        for name, value in getattr(report, "user_properties", ())
+        if name == "largest errors" and report.when == "call"
+    ]
+    if not noted:
+        return
+    terminalreporter.write_line(f"Fused attention, {len(noted)} cases: largest error / bound, against float64")
+    worst = {}
+    for dtype, errors in noted:
+        row = worst.setdefault(dtype, {})
+        for name, figures in errors.items():
+            row[name] = max(row.get(name, figures), figures)
+    for dtype, row in worst.items():
+        line = "   ".join(f"{name} {error:.1e} / {bound:.0e}" for name, (error, bound) in row.items())
+        terminalreporter.write_line(f"  {dtype:9}{line}")
 
 
 @pytest.fixture

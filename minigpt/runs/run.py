@@ -85,7 +85,7 @@ def prepare_run(config: RunConfig) -> Run:
     """Read the text, make the tokenizer, the splits and the model, untrained or pretrained.
 
     Args:
-        config: what to train, on what, and how; :attr:`Run.config` is the plan that it resolves to.
+        config: what to train, on what, and how; the run's ``config`` is the plan that it resolves to.
 
     Raises:
         ValueError: if the text, the tokenizer or a setting can't be used.

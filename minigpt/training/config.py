@@ -197,7 +197,11 @@ class TrainConfig:
 
     @property
     def peak(self) -> float:
-        """The highest learning rate."""
+        """The highest learning rate.
+
+        Raises:
+            ValueError: if it follows the model's width and is not resolved yet.
+        """
         if self.learning_rate is None:
             raise ValueError("learning_rate=None follows the width of the model; call config.resolved(d_model) first")
         return self.learning_rate

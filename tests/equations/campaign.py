@@ -7,6 +7,7 @@ library registers, judged by what its functions return; of those functions, judg
 """
 
 import collections
+import functools
 import sys
 import time
 
@@ -76,14 +77,17 @@ def cases_of(name, draws=2):
     return [case for draw in range(draws) for case in ORACLES[name](np.random.default_rng(draw))]
 
 
+@functools.cache
 def registered_cases(eq, draws=12):
     """What some draws give to a registered equation, and what its function returned."""
-    cases = []
+    cases, name = [], None
     for seed in range(draws):
         given, returned = CHECKS[eq.name](eq.function, Draw.seeded(seed))
-        rows = returned if isinstance(returned, dict) else {list(eq.evaluate_all(**given))[-1]: returned}
-        exact = {name: torch.as_tensor(row, dtype=torch.float64) for name, row in rows.items()}
-        cases.append((given, {name: row.detach().numpy() for name, row in exact.items()}))
+        if not isinstance(returned, dict):  # of a system, the last row
+            name = name or list(eq.evaluate_all(**given))[-1]
+            returned = {name: returned}
+        exact = {row: torch.as_tensor(values, dtype=torch.float64) for row, values in returned.items()}
+        cases.append((given, {row: values.detach().numpy() for row, values in exact.items()}))
     return cases
 
 

@@ -97,7 +97,7 @@ def test_a_tokenizer_file_that_can_not_be_used_is_refused(capsys, tmp_path, cont
 
 def test_a_run_file_that_can_not_be_used_is_refused(run, capsys):
     (run / "run.json").write_bytes(b"[" * 10**6)
-    assert "run.json can't be used" in refused(["train", "--resume", "--out", str(run)], capsys)
+    assert "run.json is not JSON" in refused(["train", "--resume", "--out", str(run)], capsys)
 
 
 def test_resuming_with_other_settings_names_each(run, capsys):
@@ -108,7 +108,8 @@ def test_resuming_with_other_settings_names_each(run, capsys):
 def test_resuming_on_another_text_is_refused(run, capsys):
     (run.parent / "other.txt").write_text(TEXT.replace("cat", "cow"))
     settings = json.loads((run / "run.json").read_text())
-    (run / "run.json").write_text(json.dumps({**settings, "text": str(run.parent / "other.txt")}))
+    settings["source"]["text"] = str(run.parent / "other.txt")
+    (run / "run.json").write_text(json.dumps(settings))
     assert "fingerprint was" in refused(["train", "--resume", "--out", str(run)], capsys)
 
 
@@ -126,6 +127,6 @@ def test_ctrl_c_in_a_save_ends_with_that_checkpoint_and_the_way_to_go_on(capsys,
     main([*training(tmp_path, 12), *background])
     steps = len((tmp_path / "run" / "log.jsonl").read_text().splitlines())
     assert steps == 2 or (background and steps < 12)
-    assert f"stopped after step {steps} of 12; go on with: minigpt train --resume --out" in capsys.readouterr().out
+    assert f"stopped after step {steps} of 12; continue with: minigpt train --resume --out" in capsys.readouterr().out
     main(["train", "--resume", "--out", str(tmp_path / "run")])
     assert f"going on from step-{steps:08d}: {steps} of 12 steps are done" in capsys.readouterr().out
