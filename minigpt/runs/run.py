@@ -20,12 +20,12 @@ from minigpt.runs.config import RUN_FILE, RunConfig
 from minigpt.runs.splits import open_splits
 from minigpt.settings import to_object
 from minigpt.text import Dataset, DocumentDataset, Tokenizer, load_tokenizer
-from minigpt.training.config import check_same_run
 from minigpt.training.loop import train
 from minigpt.training.processes.distributed import is_main_process
 from minigpt.training.report.history import History
 from minigpt.training.report.loggers import Logger
 from minigpt.training.run_state import model_from
+from minigpt.training.same_run import check_same_run
 from minigpt.training.storage.loading import load_checkpoint
 from minigpt.training.storage.run_folder import Resume, RunFolder
 

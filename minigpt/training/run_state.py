@@ -14,13 +14,14 @@ from minigpt.model import GPT, GPTConfig
 from minigpt.settings import to_object
 from minigpt.text import Dataset, Tokenizer
 from minigpt.training.averaging import WeightAverage
-from minigpt.training.config import TrainConfig, check_same_run
+from minigpt.training.config import TrainConfig
 from minigpt.training.losses import LossModule
 from minigpt.training.optim import EquationOptimizer
 from minigpt.training.precision import Precision
 from minigpt.training.processes.distributed import ALONE, World
 from minigpt.training.processes.strategies import copy_whole, gathered, make_callable, wrap
 from minigpt.training.safety.spikes import SpikeWatch, Usual
+from minigpt.training.same_run import check_same_run
 from minigpt.training.storage.checkpoint import Checkpoint
 from minigpt.training.update import build_optimizer
 

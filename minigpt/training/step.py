@@ -13,7 +13,7 @@ from minigpt.training.safety.guard import heed, judge
 from minigpt.training.update import set_learning_rate
 
 
-class Update(NamedTuple):
+class Figures(NamedTuple):
     """What an update was made from, in all processes together.
 
     Attributes:
@@ -31,8 +31,8 @@ def update(
     run: RunState,
     gradient: Callable[[], tuple[float, int]],
     rate: float,
-    allows: Callable[[Update], bool] = lambda _: True,
-) -> Update:
+    allows: Callable[[Figures], bool] = lambda _: True,
+) -> Figures:
     """Take a gradient, clip it, and let the optimizer change the weights.
 
     Args:
@@ -47,7 +47,7 @@ def update(
     run.precision.unscale(run.model.parameters())
     norm = fast_clip_by_norm(run.model.parameters(), run.config.clip_norm).item()
     # the same figures in every process, so that all of them decide alike
-    made = Update(*run.world.sum(loss, norm / run.world.size, n_positions))
+    made = Figures(*run.world.sum(loss, norm / run.world.size, n_positions))
     if allows(made):
         run.update()
     run.optimizer.zero_grad()
@@ -66,7 +66,7 @@ def train_step(run: RunState, step: int) -> StepRow:
     started, rate = time.perf_counter(), run.config.rate(step + 1)
     row: StepRow = {"step": step}
 
-    def allows(made: Update) -> bool:
+    def allows(made: Figures) -> bool:
         row.update(loss=made.loss, learning_rate=rate, gradient_norm=made.norm)
         return heed(run, judge(run, made.loss, made.norm), row)
 

@@ -106,7 +106,7 @@ def test_resuming_with_other_settings_names_each(run, capsys):
 
 
 def test_resuming_on_another_text_is_refused(run, capsys):
-    (run.parent / "other.txt").write_text(TEXT.replace("cat", "cow"))
+    (run.parent / "other.txt").write_text(TEXT.replace("cat", "tac"))
     settings = json.loads((run / "run.json").read_text())
     settings["source"]["text"] = str(run.parent / "other.txt")
     (run / "run.json").write_text(json.dumps(settings))
