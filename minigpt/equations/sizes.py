@@ -10,25 +10,18 @@ import numpy as np
 from minigpt.equations.syntax import Document, Node, letter_of, names_in
 
 
-class Evaluating(Protocol):
-    """What sizes need of an evaluation."""
-
+class _Evaluation(Protocol):  # what sizes need of it
     document: Document
     given: Mapping[str, Any]
 
-    def value(self, node: Node, scope: Mapping[str, Any]) -> Any:
-        """The value of a node."""
-        ...
-
-    def integer(self, node: Node, scope: Mapping[str, Any]) -> int:
-        """The value of an index, a bound or a size."""
-        ...
+    def value(self, node: Node, scope: Mapping[str, Any]) -> Any: ...
+    def integer(self, node: Node, scope: Mapping[str, Any]) -> int: ...
 
 
 class Sizes:
     """The sizes of one evaluation; two that disagree are an error at the place."""
 
-    def __init__(self, evaluation: Evaluating) -> None:
+    def __init__(self, evaluation: _Evaluation) -> None:
         self.evaluation, self.document = evaluation, evaluation.document
         self.values = {name: value for name, value in evaluation.given.items() if not callable(value)}
         self._asked: set[tuple[str, int]] = set()

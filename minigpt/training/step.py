@@ -9,7 +9,7 @@ from minigpt.training.gradients import batch_gradient
 from minigpt.training.optim import fast_clip_by_norm
 from minigpt.training.report.history import StepRow
 from minigpt.training.run_state import RunState
-from minigpt.training.safety.guard import heed, judge
+from minigpt.training.safety.guard import is_allowed, judge
 from minigpt.training.update import set_learning_rate
 
 
@@ -68,7 +68,7 @@ def train_step(run: RunState, step: int) -> StepRow:
 
     def allows(made: Figures) -> bool:
         row.update(loss=made.loss, learning_rate=rate, gradient_norm=made.norm)
-        return heed(run, judge(run, made.loss, made.norm), row)
+        return is_allowed(run, judge(run, made.loss, made.norm), row)
 
     made = update(run, partial(batch_gradient, run, step), rate, allows)
     return row | {"tokens_per_second": made.n_positions / (time.perf_counter() - started)}

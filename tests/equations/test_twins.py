@@ -47,7 +47,7 @@ def knobs(twin):
 
 @pytest.fixture
 def interpreter():
-    """Triton's interpreter, mended, where there is no GPU."""
+    """Triton's interpreter, corrected, where there is no GPU."""
     if find_spec("triton") is None:
         pytest.skip("the Triton twins need triton: pip install triton, on Linux")
     if not torch.cuda.is_available():

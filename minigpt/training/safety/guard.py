@@ -30,7 +30,7 @@ def judge(run: RunState, loss: float, norm: float) -> Verdict:
     return Verdict.OVERFLOW if scale_may_be_why else Verdict.NOT_FINITE
 
 
-def heed(run: RunState, verdict: Verdict, row: StepRow) -> bool:
+def is_allowed(run: RunState, verdict: Verdict, row: StepRow) -> bool:
     """Whether the update is made; if it is not, the row says ``skipped`` and a warning says why.
 
     A float16 gradient that overflowed only because its loss was scaled is in the order of things: no warning, a smaller

@@ -25,7 +25,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int = 2) -> P
         The checkpoint's own folder.
 
     Raises:
-        OSError: if it can't be written, with the mend; the older checkpoints are as they were and nothing is left over.
+        OSError: if it can't be written, with what to do; the older checkpoints are unchanged and nothing is left over.
     """
     with new_folder(folder, checkpoint.step, keep=keep) as partial:
         entries = {
