@@ -96,7 +96,7 @@ SHORT = {
     "sample": ["--max-new-tokens", "3"],
     "demo": ["--steps", "2"],
     "prepare": ["--workers", "1"],
-    "bench": ["--rounds", "1"],
+    "bench": ["--rounds", "1", "--lengths", "64"],
     "compare": ["--steps", "1", "--seeds", "1"],
 }
 

@@ -22,6 +22,12 @@ def arithmetic(x, y, out, N: tl.constexpr):
 
 
 @triton.jit
+def total(x, y, out, N: tl.constexpr):
+    i = tl.arange(0, N)
+    tl.store(out + i, tl.load(x + i) + tl.load(y + i))
+
+
+@triton.jit
 def product(x, y, out, N: tl.constexpr, K: tl.constexpr, PRECISION: tl.constexpr):
     n, k = tl.arange(0, N), tl.arange(0, K)
     a, b = tl.load(x + n[:, None] * K + k[None, :]), tl.load(y + k[:, None] * N + n[None, :])
@@ -72,3 +78,11 @@ def test_a_16_bit_product_too_short_for_a_gpu_is_refused():
     x = torch.zeros(16, 8, dtype=torch.float16)
     with pytest.raises(triton.runtime.interpreter.InterpreterError, match="at least 16 long"):
         product[(1,)](x, x, torch.empty(16, 16), 16, 8, "ieee")
+
+
+@interpreted
+def test_sums_of_integers_wrap_as_on_a_gpu():
+    x = torch.tensor([2**31 - 1, -(2**31), 5], dtype=torch.int32).repeat(2)[:4]
+    out = torch.empty(4, dtype=torch.int32)
+    total[(1,)](x, x.flip(0), out, 4)
+    assert out.equal(x + x.flip(0))

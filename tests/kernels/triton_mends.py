@@ -5,6 +5,7 @@ comparisons and products, and float32 becomes bfloat16 by rounding to the neares
 tf32 are rounded to its 10 bits, and 16-bit products shorter than a GPU can do are refused. Kernels need no change.
 """
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -74,6 +75,8 @@ def install() -> None:
         return dot(self, a, b, d, input_precision, max_num_imprecise_acc)
 
     patch_once_a_launch()
+    find_dtypes_once()
+    skip_unused_overflow_checks()
     for function in (cast_impl, create_fp_to_fp, binary_op, unary_op, create_dot):
         setattr(InterpreterBuilder, function.__name__, function)
 
@@ -94,3 +97,23 @@ def patch_once_a_launch() -> None:
         return launch(self, *args, **kwargs)
 
     interpreter._patch_lang, interpreter.GridExecutor.__call__ = patch_lang, patched_launch
+
+
+def find_dtypes_once() -> None:
+    """The interpreter builds its whole table of dtypes whenever it looks one up."""
+    look_up, found = interpreter._get_np_dtype, {}
+
+    def np_dtype(dtype):
+        element = dtype.element_ty if isinstance(dtype, tl.block_type) else dtype
+        if element.name not in found:
+            found[element.name] = look_up(element)
+        return found[element.name]
+
+    interpreter._get_np_dtype = np_dtype
+
+
+def skip_unused_overflow_checks() -> None:
+    """Whether sums of integers overflow takes a third of the interpreter's time, and is asserted in debug mode only."""
+    builder = interpreter.interpreter_builder
+    if not builder.options.debug:
+        builder.options = replace(builder.options, sanitize_overflow=False)
