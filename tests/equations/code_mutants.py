@@ -113,8 +113,8 @@ TABLE = {
         ("return x.clamp(min=0) ** 2", "return x.clamp(min=0)"),
         ("return x / (1 + torch.exp(-x))", "return x / (1 + torch.exp(x))"),
         ("return self.contract(self.activation(self.expand(x)))", "return self.contract(self.expand(x))"),
-        ("F.silu(self.gate(x)) * self.expand(x)", "self.gate(x) * F.silu(self.expand(x))"),
-        ("F.silu(self.gate(x)) * self.expand(x)", "F.sigmoid(self.gate(x)) * self.expand(x)"),
+        ("fast_silu(self.gate(x)) * self.expand(x)", "self.gate(x) * F.silu(self.expand(x))"),
+        ("fast_silu(self.gate(x)) * self.expand(x)", "F.sigmoid(self.gate(x)) * self.expand(x)"),
     ],
     "model.block": [
         (
