@@ -4,7 +4,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from minigpt.files.json_object import read_object
+from minigpt.files.json_object import LIMIT, read_object
+from minigpt.files.verified import read_plain
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -18,9 +19,8 @@ def read_settings(path: Path) -> dict[str, Any]:
     """
     if path.suffix.lower() != ".toml":
         return read_object(path)
+    data = read_plain(path, str(path), limit=LIMIT)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ValueError(f"{path} can't be read: {error.strerror}") from None
+        return tomllib.loads(data.decode())
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not TOML: {error}") from None

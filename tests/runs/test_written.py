@@ -16,7 +16,7 @@ def test_the_file_of_a_run_folder_is_one(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("a.toml", "is not TOML"), ("a.json", "is not JSON"), ("b.toml", "can't be read")]
+    ("name", "message"), [("a.toml", "is not TOML"), ("a.json", "is not JSON"), ("b.toml", "is missing")]
 )
 def test_a_file_of_another_kind_is_one_message(tmp_path, name, message):
     (tmp_path / "a.toml").write_text("= 3")
