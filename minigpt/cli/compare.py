@@ -53,9 +53,10 @@ class Compare:
 
     def __call__(self) -> None:
         """Print the table, draw the curves and keep the figures."""
-        comparison = mg.compare(
-            dict(map(parse_switch, self.switches)), self.run, seeds=self.seeds, progress=not self.json
-        )
+        switches = [parse_switch(text) for text in self.switches]
+        if twice := {name for name, _ in switches if [each for each, _ in switches].count(name) > 1}:
+            raise ValueError(f"{', '.join(sorted(twice))} is given twice; put all its values into one NAME=VALUE,VALUE")
+        comparison = mg.compare(dict(switches), self.run, seeds=self.seeds, progress=not self.json)
         figures = json.dumps({"switches": self.switches, **dataclasses.asdict(comparison)}, indent=1)
         out = self.run.out
         out.mkdir(parents=True, exist_ok=True)

@@ -65,12 +65,11 @@ def start_from(words: Sequence[str], **fixed: Any) -> tuple[Start, RunConfig]:
     source = table.get("source", {})
     names |= {name: said.get(name) or source.get(name) for name in ("task", "from_pretrained")}
     config = RunConfig.of(**{name: value for name, value in {**fixed, **names}.items() if value is not None})
-    if "steps" in said:  # epochs are another way to say how many
-        config = config.changed(epochs=None)
     try:
-        return start, config.overlaid(table)
+        config = config.overlaid(table)
     except ValueError as error:
         raise ValueError(f"{start.config} can't be used: {error}") from None
+    return start, config.changed(epochs=None) if "steps" in said else config  # epochs are another way to say how many
 
 
 def said_in(words: Sequence[str], names: Sequence[str]) -> dict[str, str]:

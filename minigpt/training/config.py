@@ -108,6 +108,8 @@ class TrainConfig:
     def _check_ranges(self) -> None:
         for name, least in (("steps", 1), ("batch_size", 1), ("keep_checkpoints", 2), ("seed", 0)):
             self._check_at_least(name, least)
+        if self.micro_batch_size is not None:
+            self._check_at_least("micro_batch_size", 1)
         for name in ("rate_at_128", "weight_decay", "eval_every", "checkpoint_every"):
             self._check_at_least(name, 0)
         for name in ("learning_rate", "final_learning_rate", "warmup_steps", "decay_steps"):

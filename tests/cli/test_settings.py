@@ -113,6 +113,18 @@ def test_a_task_brings_its_recipe_and_typed_steps_take_the_place_of_epochs(parse
     assert parsed("train", "--recipe", "as-written").run.source.epochs == 10
 
 
+def test_typed_steps_win_over_the_epochs_of_a_file(parsed, tmp_path):
+    (tmp_path / "run.json").write_text(RunConfig.of(recipe="as-written").to_json())
+    run = parsed("train", "--config", str(tmp_path / "run.json"), "--steps", "2").run
+    assert (run.training.steps, run.source.epochs) == (2, None)
+
+
+def test_a_switch_that_is_given_twice_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        main(["compare", "optimizer=adamw", "optimizer=lion"])
+    assert "optimizer is given twice" in capsys.readouterr().err
+
+
 def test_a_value_is_given_back_to_its_rule_by_the_word_none(parsed):
     assert parsed("train", "--task", "qa", "--learning-rate", "none").run.training.learning_rate is None
     assert parsed("train", "--task", "qa").run.training.learning_rate == 0.01

@@ -9,6 +9,8 @@ from minigpt.training import TrainConfig
         ({"steps": 0}, "steps=0 must be a finite number of at least 1"),
         ({"batch_size": -3}, "batch_size=-3 must be"),
         ({"steps": 1.5}, "steps must be int, got 1.5"),
+        ({"micro_batch_size": -1}, "micro_batch_size=-1 must be a finite number of at least 1"),
+        ({"micro_batch_size": 0}, "micro_batch_size=0 must be a finite number of at least 1"),
         ({"steps": True}, "steps must be int, got True"),
         ({"steps": "5"}, "steps must be int, got '5'"),
         ({"compile": "no"}, "compile must be bool, got 'no'"),
