@@ -1,7 +1,6 @@
 """The command that compares training strategies: `minigpt compare`."""
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Annotated, Any, Literal, Self, get_args, get_origin
 import tyro
 
 import minigpt as mg
+from minigpt.cli.output import as_json, print_json
 from minigpt.cli.settings import Start, start_from
 from minigpt.runs import RunConfig
 from minigpt.runs.comparison import check_comparable
@@ -57,12 +57,12 @@ class Compare:
         if twice := {name for name, _ in switches if [each for each, _ in switches].count(name) > 1}:
             raise ValueError(f"{', '.join(sorted(twice))} is given twice; put all its values into one NAME=VALUE,VALUE")
         comparison = mg.compare(dict(switches), self.run, seeds=self.seeds, progress=not self.json)
-        figures = json.dumps({"switches": self.switches, **dataclasses.asdict(comparison)}, indent=1)
+        figures = {"switches": self.switches, **dataclasses.asdict(comparison)}
         out = self.run.out
         out.mkdir(parents=True, exist_ok=True)
-        (out / "compare.json").write_text(figures, encoding="utf-8")
+        (out / "compare.json").write_text(as_json(figures), encoding="utf-8")
         if self.json:
-            print(figures)
+            print_json(figures)
             return
         print(comparison)
         print(f"figures: {out / 'compare.json'}")

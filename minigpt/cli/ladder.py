@@ -1,12 +1,12 @@
 """The command that puts a loss beside its baselines: `minigpt ladder`."""
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 import minigpt as mg
+from minigpt.cli.output import print_json
 from minigpt.runs import RunConfig, Source, open_splits
 from minigpt.text import Dataset, Tokenizer
 from minigpt.text.tinyworld import task_rows
@@ -34,7 +34,7 @@ class Ladder:
         """Print a table and draw it."""
         ladder = self._of_text() if self.run is None else self._of_run(self.run)
         if self.json:
-            print(json.dumps(ladder.to_object(), indent=1))
+            print_json(ladder.to_object())
             return
         print(ladder)
         out = self.out or (self.run or Path()) / "ladder.png"

@@ -11,7 +11,12 @@ def print_json(figures: Any) -> None:
     Args:
         figures: dictionaries, lists, tuples, strings, numbers and ``None``.
     """
-    print(json.dumps(_finite(figures), indent=1, ensure_ascii=False, allow_nan=False))
+    print(as_json(figures))
+
+
+def as_json(figures: Any) -> str:
+    """The text that :func:`print_json` prints, same arguments."""
+    return json.dumps(_finite(figures), indent=1, ensure_ascii=False, allow_nan=False)
 
 
 def _finite(figures: Any) -> Any:

@@ -1,6 +1,5 @@
 """Commands that look at run folders: `minigpt runs` and `minigpt info`."""
 
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Annotated
 
 import tyro
 
+from minigpt.cli.output import print_json
 from minigpt.runs.summary import RunSummary, list_runs, table_of
 
 
@@ -27,7 +27,7 @@ class Runs:
         """Print a line for each; what can't be read is said on stderr."""
         found, wrong = list_runs(self.folder)
         if self.json:
-            print(json.dumps([run.to_object() for run in found], indent=1))
+            print_json([run.to_object() for run in found])
         elif found:
             print(table_of(found))
         else:
@@ -51,4 +51,7 @@ class Info:
     def __call__(self) -> None:
         """Print it."""
         summary = RunSummary.of(self.out)
-        print(json.dumps(summary.to_object(), indent=1) if self.json else summary)
+        if self.json:
+            print_json(summary.to_object())
+        else:
+            print(summary)

@@ -42,6 +42,8 @@ class Train:
     def started(cls, words: Sequence[str]) -> Self:
         """The defaults that the words start from: those of a recipe, a file, or the run that is resumed."""
         if "--resume" in words:
+            if other := sorted(said_in(words, ("preset", "recipe", "config"))):
+                raise ValueError(f"--resume takes the settings of the run, so --{other[0]} can't be given with it")
             return cls(run=RunConfig.read(Path(said_in(words, ("out",)).get("out", RunConfig.out))), resume=True)
         start, run = start_from(words)
         return cls(start=start, run=run)

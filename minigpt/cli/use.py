@@ -1,6 +1,5 @@
 """Commands that use a trained model: `minigpt sample`, `minigpt chat` and `minigpt eval`."""
 
-import json
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Annotated
 import tyro
 
 import minigpt as mg
+from minigpt.cli.output import print_json
 from minigpt.generation import Conversation, Sampler
 from minigpt.generation.text import stream_text
 from minigpt.runs import RunConfig, open_splits
@@ -128,7 +128,7 @@ class Eval:
             report = mg.evaluate(model, data, tokenizer)
         floor = data.floor if task is None and self.text is None else None
         if self.json:
-            print(json.dumps(report.to_object() | ({} if floor is None else {"floor": floor}), indent=1))
+            print_json(report.to_object() | ({} if floor is None else {"floor": floor}))
             return
         print(report)
         if floor is not None:

@@ -145,6 +145,8 @@ class RunConfig:
             raise ValueError(f"{out} holds no run (there is no {path}); start one with `minigpt train --out {out}`")
         table = read_object(path)
         try:
+            if "out" in table:
+                raise ValueError("it names a folder of its own (out), and the run is in the folder that holds it")
             if missing := [name for name in ("format", *PARTS) if name not in table]:
                 older = "; a run of an older minigpt can't be resumed by this one" if "format" in missing else ""
                 raise ValueError(f"it lacks {', '.join(missing)}{older}")

@@ -119,6 +119,13 @@ def test_typed_steps_win_over_the_epochs_of_a_file(parsed, tmp_path):
     assert (run.training.steps, run.source.epochs) == (2, None)
 
 
+@pytest.mark.parametrize("words", [["--config", "x.json"], ["--recipe", "fast"], ["--preset=gpt2"]])
+def test_a_resumed_run_takes_no_other_start(words, capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "--resume", *words])
+    assert "--resume takes the settings of the run" in capsys.readouterr().err
+
+
 def test_a_switch_that_is_given_twice_is_refused(capsys):
     with pytest.raises(SystemExit):
         main(["compare", "optimizer=adamw", "optimizer=lion"])

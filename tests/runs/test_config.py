@@ -120,6 +120,7 @@ def run_file(**changes):
         (run_file(format=1), f"it has format 1, an older one than the {RUN_FORMAT} that this minigpt reads"),
         (run_file(format=99), f"it has format 99, a newer one than the {RUN_FORMAT} that this minigpt reads"),
         (run_file(colour=1), "colour is not a setting"),
+        (run_file(out="elsewhere"), "it names a folder of its own"),
         (run_file(training={"steps": 1.5}), r"training\.steps must be int, got 1\.5"),
         (run_file(training={"compile": "no"}), r"training\.compile must be bool, got 'no'"),
         (run_file(model={"n_layers": 0}), "n_layers=0 must be a whole number of at least 1"),
