@@ -11,7 +11,7 @@ import difflib
 import math
 import operator
 import types
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -145,6 +145,21 @@ def overlaid(base: _Part, table: Mapping[str, Any], path: str = "") -> _Part:
         else:
             changes[name] = None if value == "none" and _may_be_none(known[name]) else fit(place, value, known[name])
     return dataclasses.replace(base, **changes)  # type: ignore[type-var]
+
+
+def check_choice(name: str, value: object, choices: Collection[str]) -> None:
+    """Refuse a value that is none of the choices.
+
+    Args:
+        name: of the setting or argument, for the message.
+        value: what was given.
+        choices: what is known, in the order in which the message lists it.
+
+    Raises:
+        ValueError: naming the setting, the value and every choice.
+    """
+    if value not in choices:
+        raise ValueError(f"{name}={value!r} is unknown; choose one of {', '.join(choices)}")
 
 
 def nearest(name: str, known: Any) -> str:

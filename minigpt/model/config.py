@@ -5,7 +5,6 @@ Dimensions: V vocabulary, T context, D model width, L layers, H query heads, G k
 
 import json
 import math
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
@@ -14,7 +13,19 @@ from minigpt.model.initialisation import INITIALISATIONS
 from minigpt.model.mlp import ACTIVATIONS
 from minigpt.model.norms import NORMS
 from minigpt.model.position_schemes import POSITIONS
-from minigpt.settings import Mark, Rule, check_types, fit, kinds, nearest, resolved, rule_of, to_object, values
+from minigpt.settings import (
+    Mark,
+    Rule,
+    check_choice,
+    check_types,
+    fit,
+    kinds,
+    nearest,
+    resolved,
+    rule_of,
+    to_object,
+    values,
+)
 
 MLPS = (*ACTIVATIONS, "swiglu")
 PLACEMENTS = ("pre", "post")
@@ -89,12 +100,12 @@ class GPTConfig:
         for name in ("n_kv_heads", "d_hidden", "convolution", "window"):
             if getattr(self, name) is not None:
                 _check_positive(name, getattr(self, name))
-        _check_choice("position", self.position, POSITIONS)
-        _check_choice("norm", self.norm, NORMS)
-        _check_choice("norm_placement", self.norm_placement, PLACEMENTS)
-        _check_choice("mlp", self.mlp, MLPS)
-        _check_choice("attention", self.attention, ATTENTION)
-        _check_choice("initialisation", self.initialisation, INITIALISATIONS)
+        check_choice("position", self.position, POSITIONS)
+        check_choice("norm", self.norm, NORMS)
+        check_choice("norm_placement", self.norm_placement, PLACEMENTS)
+        check_choice("mlp", self.mlp, MLPS)
+        check_choice("attention", self.attention, ATTENTION)
+        check_choice("initialisation", self.initialisation, INITIALISATIONS)
         self._check_widths()
         if not 0 < self.init_std < math.inf:
             raise ValueError(f"init_std={self.init_std} must be a finite number greater than 0; GPT-2 has 0.02")
@@ -155,7 +166,7 @@ class GPTConfig:
         Raises:
             ValueError: if the name is not one of ``PRESETS``, or a field is wrong.
         """
-        _check_choice("preset", name, PRESETS)
+        check_choice("preset", name, PRESETS)
         return cls(**{"vocab_size": GPT2_VOCABULARY, **PRESETS[name], **changes})
 
     def to_json(self) -> str:
@@ -209,8 +220,3 @@ PRESETS: dict[str, dict[str, Any]] = {
 def _check_positive(name: str, value: int) -> None:
     if value < 1:
         raise ValueError(f"{name}={value!r} must be a whole number of at least 1")
-
-
-def _check_choice(name: str, value: str, choices: Collection[str]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name}={value!r} is unknown; choose one of {', '.join(choices)}")

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from minigpt.equations import equation, fast_twin
 from minigpt.model.probabilities import log_softmax
+from minigpt.settings import check_choice
 
 
 @equation(
@@ -159,8 +160,7 @@ REDUCTIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 def check_loss_options(reduction: str, smoothing: float) -> None:
     """Refuse a reduction that is unknown, or a label smoothing outside [0, 1)."""
-    if reduction not in REDUCTIONS:
-        raise ValueError(f"reduction={reduction!r} is unknown; choose one of {', '.join(REDUCTIONS)}")
+    check_choice("reduction", reduction, REDUCTIONS)
     check_smoothing(smoothing)
 
 

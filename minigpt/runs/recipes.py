@@ -7,6 +7,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from minigpt.settings import check_choice
+
 CLASSIC = {"norm": "layer", "position": "learned", "qk_norm": False, "mlp": "gelu-tanh", "bias": True}
 TODAY = {"norm": "rms", "position": "rope-half", "qk_norm": True, "mlp": "relu2", "bias": False}
 
@@ -109,6 +111,5 @@ def recipe(name: str) -> Recipe:
     Raises:
         ValueError: if there is none.
     """
-    if name not in RECIPES:
-        raise ValueError(f"recipe={name!r} is unknown; choose one of {', '.join(RECIPES)}")
+    check_choice("recipe", name, RECIPES)
     return RECIPES[name]

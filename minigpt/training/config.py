@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
-from minigpt.settings import Mark, Rule, check_types, resolved, rule_of
+from minigpt.settings import Mark, Rule, check_choice, check_types, resolved, rule_of
 from minigpt.training.losses import LOSSES
 from minigpt.training.optim import OPTIMIZERS
 from minigpt.training.precision import PRECISION_NAMES
@@ -134,8 +134,7 @@ class TrainConfig:
             "loss": LOSSES,
         }
         for name, table in choices.items():
-            if getattr(self, name) not in table:
-                raise ValueError(f"{name}={getattr(self, name)!r} is unknown; choose one of {', '.join(table)}")
+            check_choice(name, getattr(self, name), table)
 
     def _check_fit(self) -> None:
         """Refuse settings that do not go together, or that nothing would read."""

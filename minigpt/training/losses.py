@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from minigpt.model import GPT, chunked_next_token_loss, next_token_loss
 from minigpt.model.fused import triton_next_token_loss
+from minigpt.settings import check_choice
 
 #: Of a model, ids, targets, the positions of the targets and the label smoothing.
 Loss = Callable[[Any, Tensor, Tensor, Tensor | None, float], Tensor]
@@ -86,8 +87,7 @@ class LossModule(nn.Module):
 
     def __init__(self, model: nn.Module, loss: str = "logits", label_smoothing: float = 0.0) -> None:
         super().__init__()
-        if loss not in LOSSES:
-            raise ValueError(f"loss={loss!r} is unknown; choose one of {', '.join(LOSSES)}")
+        check_choice("loss", loss, LOSSES)
         if loss != "logits" and not isinstance(model, GPT):
             raise ValueError(f"loss={loss!r} needs a GPT, got {type(model).__name__}; use loss='logits'")
         self.model, self.loss, self.label_smoothing = model, LOSSES[loss], label_smoothing

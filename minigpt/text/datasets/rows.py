@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from minigpt.settings import check_choice
 from minigpt.text.datasets.windows import IGNORED_TARGET, check_batch, check_ids_below, shuffled
 
 WIDTHS = 8  # a batch of a stream is a multiple of 8 wide: the fewer shapes, the less PyTorch has to prepare
@@ -81,8 +82,7 @@ class RowDataset:
             raise ValueError(f"context_length={self.context_length} must be at least 1 token")
         if not 0 <= self.reading_share <= 1:
             raise ValueError(f"reading_share={self.reading_share} must be between 0 and 1, a share of what is given")
-        if self.keep not in CUTS:
-            raise ValueError(f"keep={self.keep!r} is unknown; choose one of {', '.join(CUTS)}")
+        check_choice("keep", self.keep, CUTS)
 
     def __str__(self) -> str:
         return "rows without end" if self.n_rows is None else f"{self.n_rows:,} rows"

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import Optimizer
 
+from minigpt.settings import check_choice
+
 Settings = dict[str, Any]
 State = dict[str, Tensor]
 # From a group's settings, its parameters with a gradient, and their states: a change of both, in place.
@@ -53,9 +55,7 @@ class EquationOptimizer(Optimizer):
     """A good learning rate for it, as a multiple of AdamW's."""
 
     def __init__(self, params: Any, settings: Settings, implementation: str = "fast") -> None:
-        if implementation not in IMPLEMENTATIONS:
-            known = ", ".join(IMPLEMENTATIONS)
-            raise ValueError(f"implementation={implementation!r} is unknown; choose one of {known}")
+        check_choice("implementation", implementation, IMPLEMENTATIONS)
         _check_settings(settings)
         self.implementation = implementation
         super().__init__(params, settings)
