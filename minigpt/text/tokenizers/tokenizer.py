@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+import numpy as np
+
 from minigpt.files.atomic import write_atomically
 
 TOKENIZER_FORMAT = "minigpt.tokenizer"
@@ -90,3 +92,10 @@ def check_ids(ids: Sequence[int], vocab_size: int) -> None:
                 f"id {int(token_id)} at position {position} is outside 0..{vocab_size - 1}; "
                 "decode with the tokenizer that made the ids"
             )
+
+
+def text_lengths(tokenizer: Tokenizer) -> np.ndarray:
+    """How many bytes of a text each id stands for, ``(V,)``; a special token stands for none."""
+    lengths = np.array([len(tokenizer.token_bytes(token_id)) for token_id in range(tokenizer.vocab_size)])
+    lengths[list(tokenizer.special_tokens.values())] = 0
+    return lengths
