@@ -13,9 +13,9 @@ from minigpt.text.shards.preparation import PreparedCorpus, open_prepared, prepa
 from minigpt.text.shards.streams import dataset_documents, first_text, prepare_documents
 from minigpt.text.tinyworld import TinyWorld
 from minigpt.text.tokenizers.bpe import BPETokenizer
-from minigpt.text.tokenizers.byte_pairs import GPT2_SPLIT
 from minigpt.text.tokenizers.characters import CharTokenizer
 from minigpt.text.tokenizers.loading import load_tokenizer
+from minigpt.text.tokenizers.patterns import GPT2_SPLIT
 from minigpt.text.tokenizers.tiktoken_bridge import tiktoken_tokenizer
 from minigpt.text.tokenizers.tokenizer import Tokenizer
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import minigpt as mg
+from minigpt.text.tokenizers.hugging_face import ImportedTokenizer
 
 TEXT = "ab äb ab äb. " * 9
 
@@ -95,3 +96,15 @@ def test_borders_alone_are_refused(names):
 def test_a_huge_loss_has_no_finite_perplexity():
     assert mg.Evaluation(nats=7100.0, n_tokens=10, n_bytes=10).perplexity == math.inf
     assert mg.Evaluation(nats=7090.0, n_tokens=10, n_bytes=10).perplexity == pytest.approx(math.exp(709))
+
+
+def test_a_vocabulary_with_unused_ids_can_be_measured_and_can_write():
+    """As cl100k_base has some: of 301 ids 257 are tokens, and an untrained model draws any of them."""
+    gapped = ImportedTokenizer({bytes([byte]): byte for byte in range(256)}, {"<|endoftext|>": 300})
+    config = mg.GPTConfig.preset("nano", vocab_size=gapped.vocab_size, context_length=8, d_model=8, n_layers=1)
+    model = mg.GPT(config, generator=torch.Generator().manual_seed(0))
+    ids = gapped.encode(TEXT)
+    rungs = mg.ladder(ids[:60], ids[60:], gapped, model=model).rungs
+    assert rungs["GPT"].n_bytes == len(ids[61:])
+    assert rungs["GPT"] == mg.evaluate(model, mg.TokenDataset(ids[60:], 8, vocab_size=301), gapped)
+    assert "\ufffd" in mg.generate(model, gapped, "ab", max_new_tokens=40)

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from minigpt.files.json_object import read_object
-from minigpt.text.tokenizers.byte_pairs import GPT2_SPLIT, ByteLevelTokenizer, printable_bytes, recover_merges
+from minigpt.text.tokenizers.byte_pairs import ByteLevelTokenizer, printable_bytes, recover_merges
+from minigpt.text.tokenizers.patterns import GPT2_SPLIT
 from minigpt.text.tokenizers.tokenizer import json_field, json_header
 
 # The two files under the names that Hugging Face and OpenAI gave them.
@@ -123,8 +124,10 @@ def from_hugging_face(data: dict[str, Any]) -> ImportedTokenizer:
         if model.get(name):
             raise ValueError(f"its model has {name}={model[name]!r}; only an empty one can be read")
     added = data.get("added_tokens", [])
-    if not isinstance(added, list) or not all(isinstance(token, dict) and "content" in token for token in added):
-        raise ValueError("its added_tokens should be a list of objects with a content and an id")
+    if not isinstance(added, list) or not all(
+        isinstance(token, dict) and isinstance(token.get("content"), str) for token in added
+    ):
+        raise ValueError("its added_tokens should be a list of objects with a content, which is a text, and an id")
     return from_vocabulary(
         json_field(model, "vocab", dict),
         json_field(model, "merges", list),

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minigpt.files.verified import read_verified
-from minigpt.text.tokenizers.byte_pairs import GPT2_SPLIT, ByteLevelTokenizer, printable_bytes
+from minigpt.text.tokenizers.byte_pairs import ByteLevelTokenizer, printable_bytes
+from minigpt.text.tokenizers.patterns import GPT2_SPLIT
 from minigpt.text.tokenizers.tokenizer import json_field, json_header
 
 if TYPE_CHECKING:

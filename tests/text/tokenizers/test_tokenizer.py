@@ -11,7 +11,14 @@ TOKENIZERS = [
     CharTokenizer.train('häßlich 我们 \0\r\ufeff"'),
     BPETokenizer.train("häßlich 我们 abab", 262, special_tokens=("<a>", "<b>"), pattern=r"\p{L}+|[^\p{L}]"),
 ]
-BPE = {"format": "minigpt.tokenizer", "version": 1, "type": "bpe", "pattern": ".", "merges": [], "special_tokens": []}
+BPE = {
+    "format": "minigpt.tokenizer",
+    "version": 1,
+    "type": "bpe",
+    "pattern": r"[\s\S]",
+    "merges": [],
+    "special_tokens": [],
+}
 
 
 @pytest.mark.parametrize("tokenizer", TOKENIZERS, ids=lambda tokenizer: tokenizer.name)
