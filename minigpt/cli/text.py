@@ -10,7 +10,8 @@ import tyro
 
 import minigpt as mg
 from minigpt.runs import build_tokenizer
-from minigpt.text import PreparedCorpus, dataset_documents, first_text, prepare_documents
+from minigpt.text import PreparedCorpus, TextFiles, dataset_documents, first_text, prepare_documents
+from minigpt.text.reading import read_files
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +19,9 @@ class Prepare:
     """Turn a text, a folder of texts or a dataset into token shards that `minigpt train --data` reads from disk.
 
     Attributes:
-        source: a UTF-8 text file or a folder of them.
+        source: a UTF-8 text file, a pipe such as /dev/stdin, or a folder of files.
+        glob: pattern of the files of a folder, such as "*.py" (default: those ending in .txt, .text, .md or .rst).
+        special_tokens: read the text "<|endoftext|>" as the token of that name, as in files that hold many documents.
         dataset: instead of a text, a dataset from Hugging Face, such as "roneneldan/TinyStories", or a JSONL or Parquet
             file; it is streamed, a document a row.
         subset: of a dataset that has several.
@@ -32,6 +35,8 @@ class Prepare:
     """
 
     source: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="TEXT")] = None
+    glob: str | None = None
+    special_tokens: bool = False
     dataset: str | None = None
     subset: str | None = None
     split: str = "train"
@@ -46,6 +51,8 @@ class Prepare:
         """Write the shards and say how large they are."""
         if (self.source is None) == (self.dataset is None):
             raise ValueError("give either a text or --dataset, and not both: minigpt prepare texts --out data/texts")
+        if self.dataset is not None and (self.glob is not None or self.special_tokens):
+            raise ValueError("--glob and --special-tokens are for texts, and --dataset is none; leave them out")
         prepared = self._prepare_text(self.source) if self.source else self._prepare_dataset()
         print(
             f"{self.out}: {prepared.n_train_tokens:,} tokens to learn from, {prepared.n_validation_tokens:,} to test on"
@@ -53,10 +60,15 @@ class Prepare:
         print(f"next: minigpt train --data {self.out} --out runs/mine")
 
     def _prepare_text(self, source: Path) -> PreparedCorpus:
-        tokenizer = build_tokenizer(self.tokenizer, mg.read_text(source) if self._trains_tokenizer else "")
-        return mg.prepare(
-            source, tokenizer, self.out, validation_fraction=self.validation_fraction, workers=self.workers
-        )
+        with TextFiles(source, self.glob).on_disk() as files:
+            text = read_files(files) if self._trains_tokenizer else ""
+            return mg.prepare(
+                TextFiles(files, special_tokens=self.special_tokens),
+                build_tokenizer(self.tokenizer, text),
+                self.out,
+                validation_fraction=self.validation_fraction,
+                workers=self.workers,
+            )
 
     def _prepare_dataset(self) -> PreparedCorpus:
         if self.tokenizer == "char":

@@ -124,12 +124,12 @@ def _prompt_ids(tokenizer: Tokenizer, prompt: str) -> list[int]:
 
 
 def _split_stops(tokenizer: Tokenizer, stop: str | Sequence[str]) -> tuple[list[int], list[str]]:
-    """Ids of the stops that name special tokens, and the stops that are plain strings."""
+    """Ids of the stops that name special tokens, and all of them as strings: a text may spell a special token out."""
     stops = [stop] if isinstance(stop, str) else list(stop)
     if "" in stops:
         raise ValueError(f"stop={stop!r} holds an empty string, which every text contains; use stop=() for no stop")
     specials = tokenizer.special_tokens
-    return [specials[s] for s in stops if s in specials], [s for s in stops if s not in specials]
+    return [specials[s] for s in stops if s in specials], stops
 
 
 def _until_stop(tokens: Iterator[int], stop_tokens: Sequence[int], vocab_size: int) -> Iterator[int]:

@@ -72,6 +72,12 @@ def test_the_name_of_a_special_token_stops_at_the_token(reciter, tokenizer):
     assert generate(model, tokenizer, "e", max_new_tokens=7, stop="<|endoftext|>") == "end"
 
 
+def test_the_name_of_a_special_token_stops_where_it_is_spelled_out(reciter, tokenizer):
+    """As a model spells it that has read the name as ordinary text."""
+    spelled = reciter("end<|endoftext|>of it")
+    assert generate(spelled, tokenizer, "e", max_new_tokens=20, stop="<|endoftext|>") == "end"
+
+
 def test_a_special_token_that_is_not_a_stop_is_shown_by_its_name(reciter, tokenizer):
     assert generate(reciter([*b"a", 256, *b"b"]), tokenizer, "a", max_new_tokens=2) == "a<|endoftext|>b"
 

@@ -101,9 +101,19 @@ class TokenDataset:
             )
 
     @classmethod
-    def from_text(cls, text: str, tokenizer: "Tokenizer", context_length: int) -> "TokenDataset":
-        """Encode a text and keep its ids in memory."""
-        return cls(np.array(tokenizer.encode(text), dtype=np.int64), context_length, vocab_size=tokenizer.vocab_size)
+    def from_text(
+        cls, text: str, tokenizer: "Tokenizer", context_length: int, *, allow_special: bool = False
+    ) -> "TokenDataset":
+        """Encode a text and keep its ids in memory.
+
+        Args:
+            text: the text.
+            tokenizer: what makes the ids.
+            context_length: T, in tokens.
+            allow_special: whether the text of a special token, such as ``<|endoftext|>``, becomes that token.
+        """
+        ids = tokenizer.encode(text, allow_special=True) if allow_special else tokenizer.encode(text)
+        return cls(np.array(ids, dtype=np.int64), context_length, vocab_size=tokenizer.vocab_size)
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str], context_length: int, *, verify: bool = False) -> "TokenDataset":

@@ -26,8 +26,12 @@ class Piece(Protocol):
     def n_bytes(self) -> int:
         """Its size in bytes of UTF-8."""
 
-    def texts(self) -> Iterator[tuple[str, bool]]:
-        """Its texts, each with whether it is ended by ``<|endoftext|>``."""
+    @property
+    def special(self) -> bool:
+        """Whether the text of a special token in it becomes that token."""
+
+    def texts(self) -> Iterator[tuple[str, bool, str]]:
+        """Its texts, whether ``<|endoftext|>`` ends each, and what does so if the tokenizer has no such token."""
 
 
 def encoded(pieces: Iterable[Piece], tokenizer: Tokenizer, workers: int) -> Iterator[tuple[Piece, np.ndarray]]:
@@ -81,8 +85,9 @@ def _encode_in_worker(piece: Piece) -> np.ndarray:
 
 def _encode(piece: Piece, tokenizer: Tokenizer) -> np.ndarray:
     ids: list[int] = []
-    for text, ends in piece.texts():
-        ids += tokenizer.encode(text)
-        if ends and END_OF_TEXT in tokenizer.special_tokens:
-            ids.append(tokenizer.special_tokens[END_OF_TEXT])
+    end = tokenizer.special_tokens.get(END_OF_TEXT)
+    for text, ends, glue in piece.texts():
+        ids += tokenizer.encode(text, allow_special=piece.special)
+        if ends:
+            ids += tokenizer.encode(glue) if end is None else [end]
     return np.array(ids, dtype=token_dtype(tokenizer.vocab_size))

@@ -17,7 +17,7 @@ from typing import Any
 
 from minigpt.files.folder import whole_folder
 from minigpt.text.datasets.windows import TokenDataset
-from minigpt.text.reading import check_fraction, text_files
+from minigpt.text.reading import TextFiles, check_fraction
 from minigpt.text.shards.chunks import Chunk, plan_chunks
 from minigpt.text.shards.encoding import Piece, encoded
 from minigpt.text.shards.shard import ShardWriter, open_shards
@@ -53,7 +53,7 @@ class PreparedCorpus:
 
 
 def prepare(
-    source: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    source: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | TextFiles,
     tokenizer: Tokenizer,
     out: str | os.PathLike[str],
     *,
@@ -65,10 +65,12 @@ def prepare(
     """Encode text files into memory-mapped shards.
 
     Files are taken in the order given, those of a folder in the order of their paths; a large one is cut at line
-    breaks and shared among the processes. Each file is ended by ``<|endoftext|>`` if the tokenizer has that token.
+    breaks and shared among the processes. Each file is ended by ``<|endoftext|>`` if the tokenizer has that token;
+    otherwise there is a blank line between two files.
 
     Args:
-        source: a file, a folder, or several of them.
+        source: a file, a folder, or several of them; or :class:`TextFiles`, for files of other names, or where the text
+            of a special token is that token.
         tokenizer: one that :func:`load_tokenizer` can rebuild, since every process needs it.
         out: a folder that does not exist yet or is empty; it appears when it is complete.
         validation_fraction: the share of the bytes, at the end of the last files, set apart for validation; it starts
@@ -82,17 +84,19 @@ def prepare(
         RuntimeError: if the worker processes cannot start.
     """
     check_fraction(validation_fraction)
-    sources: Iterable[Any] = [source] if isinstance(source, str | os.PathLike) else source
-    chunks = plan_chunks([file for path in sources for file in text_files(path)], validation_fraction, CHUNK_BYTES)
-    return write_corpus(
-        out,
-        chunks,
-        tokenizer,
-        workers=_n_workers(workers, chunks),
-        shard_tokens=shard_tokens,
-        n_bytes=_n_bytes(chunks),
-        progress=progress,
-    )
+    texts = source if isinstance(source, TextFiles) else TextFiles(source)
+    special_tokens = list(tokenizer.special_tokens) if texts.special_tokens else []
+    with texts.on_disk() as files:
+        chunks = plan_chunks(files, validation_fraction, CHUNK_BYTES, special_tokens)
+        return write_corpus(
+            out,
+            chunks,
+            tokenizer,
+            workers=_n_workers(workers, chunks),
+            shard_tokens=shard_tokens,
+            n_bytes=_n_bytes(chunks),
+            progress=progress,
+        )
 
 
 def open_prepared(out: str | os.PathLike[str], *, verify: bool = False) -> PreparedCorpus:

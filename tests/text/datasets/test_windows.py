@@ -7,6 +7,7 @@ from torch.testing import assert_close
 
 from minigpt.text.datasets.windows import IGNORED_TARGET, TokenDataset
 from minigpt.text.shards.shard import open_shards, write_shard
+from minigpt.text.tokenizers.bpe import BPETokenizer
 from minigpt.text.tokenizers.characters import CharTokenizer
 
 
@@ -163,6 +164,15 @@ def test_text_lists_and_tensors_give_the_same_data():
         TokenDataset(torch.tensor(ids), 4, vocab_size=8).fingerprint,
     }
     assert len(prints) == 1
+
+
+@pytest.mark.parametrize("allow_special", [False, True])
+def test_the_text_of_a_special_token_becomes_it_if_asked_for(allow_special):
+    text = "One.<|endoftext|>Two."
+    tokenizer = BPETokenizer.train(text, 260)
+    data = TokenDataset.from_text(text, tokenizer, 4, allow_special=allow_special)
+    assert data.shards[0].tokens.tolist() == tokenizer.encode(text, allow_special=allow_special)
+    assert (tokenizer.special_tokens["<|endoftext|>"] in data.shards[0].tokens) == allow_special
 
 
 def test_the_fingerprint_on_disk_is_that_in_memory(tmp_path):
