@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.synchronize import Event as EventType
 from typing import Any, Protocol
 
 import numpy as np
@@ -43,13 +44,14 @@ def encoded(pieces: Iterable[Piece], tokenizer: Tokenizer, workers: int) -> Iter
         workers: processes; 1 starts none.
 
     Raises:
-        RuntimeError: if the worker processes cannot start.
+        ChildProcessError: if the worker processes cannot start, or one is killed.
     """
     if workers == 1:
         yield from ((piece, _encode(piece, tokenizer)) for piece in pieces)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _start_worker, (tokenizer.to_json(),)) as pool:
+    started = context.Event()
+    with ProcessPoolExecutor(workers, context, _start_worker, (tokenizer.to_json(), started)) as pool:
         ahead: deque[tuple[Piece, Future[np.ndarray]]] = deque()
         try:
             for piece in pieces:
@@ -60,10 +62,17 @@ def encoded(pieces: Iterable[Piece], tokenizer: Tokenizer, workers: int) -> Iter
             while ahead:
                 yield _result(ahead.popleft())
         except BrokenProcessPool as error:
-            raise RuntimeError(
-                "the worker processes stopped; put the code that calls prepare under "
-                'if __name__ == "__main__":, or pass workers=1'
-            ) from error
+            raise ChildProcessError(_KILLED if started.is_set() else _NOT_STARTED) from error
+
+
+_KILLED = (
+    "a worker process was killed before its work was done, as the system does when memory runs out; start again with "
+    "fewer workers, or with 1"
+)
+_NOT_STARTED = (
+    "the worker processes did not start; in a script, put the code that calls prepare under "
+    'if __name__ == "__main__":, or pass workers=1'
+)
 
 
 def _result(waiting: tuple[Piece, Future[np.ndarray]]) -> tuple[Piece, np.ndarray]:
@@ -74,8 +83,9 @@ def _result(waiting: tuple[Piece, Future[np.ndarray]]) -> tuple[Piece, np.ndarra
 _worker_tokenizer: Tokenizer
 
 
-def _start_worker(tokenizer: dict[str, Any]) -> None:
+def _start_worker(tokenizer: dict[str, Any], started: EventType) -> None:
     global _worker_tokenizer
+    started.set()
     _worker_tokenizer = load_tokenizer(tokenizer)
 
 

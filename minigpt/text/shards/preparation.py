@@ -20,6 +20,7 @@ from minigpt.text.datasets.windows import TokenDataset
 from minigpt.text.reading import TextFiles, check_fraction
 from minigpt.text.shards.chunks import Chunk, plan_chunks
 from minigpt.text.shards.encoding import Piece, encoded
+from minigpt.text.shards.partial import only_writer
 from minigpt.text.shards.shard import ShardWriter, open_shards
 from minigpt.text.tokenizers.loading import load_tokenizer
 from minigpt.text.tokenizers.tokenizer import Tokenizer
@@ -72,7 +73,8 @@ def prepare(
         source: a file, a folder, or several of them; or :class:`TextFiles`, for files of other names, or where the text
             of a special token is that token.
         tokenizer: one that :func:`load_tokenizer` can rebuild, since every process needs it.
-        out: a folder that does not exist yet or is empty; it appears when it is complete.
+        out: a folder that does not exist yet or is empty; it appears when it is complete. What a killed process left
+            of it is deleted.
         validation_fraction: the share of the bytes, at the end of the last files, set apart for validation; it starts
             at a line break where there is one.
         workers: processes; None takes one a core where the text is long enough to gain by it, and 1 starts none.
@@ -81,7 +83,7 @@ def prepare(
 
     Raises:
         ValueError: if a file cannot be read, the text is too short to cut in two, or ``out`` is not empty.
-        RuntimeError: if the worker processes cannot start.
+        ChildProcessError: if the worker processes cannot start, or one is killed.
     """
     check_fraction(validation_fraction)
     texts = source if isinstance(source, TextFiles) else TextFiles(source)
@@ -160,7 +162,8 @@ def write_corpus(
     Raises:
         ValueError: if ``out`` is not empty, or nothing falls to training or to validation.
     """
-    with whole_folder(Path(out), f"{out} was not written; free some space and try again") as partial:
+    out, full_disk = Path(out), f"{out} was not written; free some space and try again"
+    with only_writer(out) as place, whole_folder(out, full_disk, partial=place) as partial:
         writers = {
             validation: ShardWriter(partial / name, tokenizer.vocab_size, shard_tokens)
             for validation, name in ((False, "train"), (True, "validation"))

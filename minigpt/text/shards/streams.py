@@ -50,7 +50,7 @@ def prepare_documents(
 
     Raises:
         ValueError: if a document is no text, nothing falls to training or to validation, or ``out`` is not empty.
-        RuntimeError: if the worker processes cannot start.
+        ChildProcessError: if the worker processes cannot start, or one is killed.
     """
     check_fraction(validation_fraction)
     bundles = bundled(documents, validation_fraction)
