@@ -70,8 +70,8 @@ _KILLED = (
     "fewer workers, or with 1"
 )
 _NOT_STARTED = (
-    "the worker processes did not start; in a script, put the code that calls prepare under "
-    'if __name__ == "__main__":, or pass workers=1'
+    "the worker processes ended before they began: they were killed, or a script calls prepare without "
+    'if __name__ == "__main__": around it; do that, or do without them by workers=1'
 )
 
 

@@ -43,7 +43,7 @@ def test_pieces_come_back_in_order_with_their_ids():
     ("workers_start", "message"),
     [
         (True, "a worker process was killed before its work was done, .* start again with fewer workers, or with 1"),
-        (False, 'the worker processes did not start; in a script, .* under if __name__ == "__main__":'),
+        (False, 'the worker processes ended before they began: .* without if __name__ == "__main__": around it'),
     ],
 )
 def test_a_worker_that_ends_early_is_one_clear_error(monkeypatch, workers_start, message):
