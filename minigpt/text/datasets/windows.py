@@ -167,6 +167,21 @@ class TokenDataset:
             row[:first_target] = row[stop:] = IGNORED_TARGET
         return inputs, targets
 
+    def __len__(self) -> int:
+        """How many windows :meth:`windows` gives: the items of a ``torch.utils.data.DataLoader``."""
+        return -(-(self.n_tokens - 1) // self.context_length)
+
+    def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
+        """Window ``i`` of :meth:`windows`: inputs and targets, each int64 ``(T,)``.
+
+        Raises:
+            IndexError: if there are not so many.
+        """
+        if not -len(self) <= i < len(self):
+            raise IndexError(f"window {i} of {len(self)}")
+        inputs, targets = self._rows([i % len(self) * self.context_length])
+        return inputs[0], targets[0]
+
     def windows(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """The whole row once, in order: every token but the first is a target exactly once.
 

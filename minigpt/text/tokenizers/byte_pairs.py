@@ -25,7 +25,7 @@ from minigpt.text.tokenizers.patterns import (
     spell_out_classes,
     split_pieces,
 )
-from minigpt.text.tokenizers.tokenizer import SavedAsJson, check_ids, check_text
+from minigpt.text.tokenizers.tokenizer import TokenizerBase, check_ids, check_text
 
 if TYPE_CHECKING:
     import tiktoken
@@ -93,7 +93,7 @@ def printable_bytes() -> dict[str, int]:
     return {chr(byte): byte for byte in printable} | {chr(256 + i): byte for i, byte in enumerate(others)}
 
 
-class ByteLevelTokenizer(SavedAsJson):
+class ByteLevelTokenizer(TokenizerBase):
     """Byte-pair encoding with a given vocabulary: every text has an encoding, and decoding gives it back.
 
     Args:

@@ -7,7 +7,7 @@ is executed, and whatever is wrong with it gives one :class:`ValueError`.
 import json
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,6 +16,9 @@ from minigpt.files.atomic import write_atomically
 
 TOKENIZER_FORMAT = "minigpt.tokenizer"
 TOKENIZER_VERSION = 1
+ENCODED_TOGETHER = 2**16  # characters
+
+_SAFE_CUT = re.compile(r"(?<=\S)\n(?=\S)")
 
 
 class Tokenizer(Protocol):
@@ -52,14 +55,39 @@ class Tokenizer(Protocol):
         """Write :meth:`to_json` to a file, whole or not at all."""
 
 
-class SavedAsJson:
-    """Gives a tokenizer with ``to_json`` its ``save``."""
+class TokenizerBase:
+    """What a tokenizer with ``to_json`` and ``encode`` has besides: ``save`` and ``encode_iterable``."""
 
     to_json: Callable[[], dict[str, Any]]
+    encode: Callable[..., list[int]]
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the tokenizer to a JSON file; :func:`~minigpt.text.tokenizers.loading.load_tokenizer` reads it."""
         write_atomically(path, json.dumps(self.to_json(), ensure_ascii=False).encode())
+
+    def encode_iterable(self, texts: Iterable[str], *, allow_special: bool = False) -> Iterator[int]:
+        """Encode a text that comes in parts, such as the lines of an open file, without holding all of it.
+
+        The parts are joined and cut anew at line breaks without white space on either side, where a token of GPT-2, or
+        of any vocabulary whose pieces end at line ends, ends in any case. A text without such a place is held whole.
+
+        Args:
+            texts: the parts, in order; none ends inside a special token that should count.
+            allow_special: as in ``encode``.
+
+        Yields:
+            The ids that ``encode`` gives for the whole text.
+        """
+        waiting, enough = "", ENCODED_TOGETHER
+        for text in texts:
+            waiting += text
+            if len(waiting) < enough:
+                continue
+            cut = max((found.end() for found in _SAFE_CUT.finditer(waiting)), default=0)
+            yield from self.encode(waiting[:cut], allow_special=allow_special)
+            waiting = waiting[cut:]
+            enough = max(ENCODED_TOGETHER, 2 * len(waiting))  # the less often a text without a cut is searched
+        yield from self.encode(waiting, allow_special=allow_special)
 
 
 def json_header(kind: str) -> dict[str, Any]:

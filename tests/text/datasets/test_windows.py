@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
+from torch.utils.data import DataLoader
 
 from minigpt.text.datasets.windows import IGNORED_TARGET, TokenDataset
 from minigpt.text.shards.shard import open_shards, write_shard
@@ -242,3 +243,23 @@ def test_a_batch_that_cannot_be_shared_is_refused(arguments, message):
 def test_whole_windows_need_a_batch_size():
     with pytest.raises(ValueError, match="batch_size=0 must be at least 1"):
         next(counting(1000, 7).windows(0))
+
+
+@pytest.mark.parametrize("n_tokens", [8, 14, 15, 16, 100])
+def test_a_loader_of_pytorch_gives_the_windows_in_order(n_tokens):
+    data = counting(n_tokens, 7)
+    assert_close([tuple(batch) for batch in DataLoader(data, batch_size=3)], list(data.windows(3)))
+
+
+def test_a_shuffling_loader_of_pytorch_learns_every_token_but_the_first_once_an_epoch():
+    targets = [targets.flatten() for _, targets in DataLoader(counting(100, 7), batch_size=4, shuffle=True)]
+    assert sorted(counted(torch.cat(targets))) == list(range(1, 100))
+
+
+def test_an_item_beyond_the_last_window_is_no_item():
+    data = counting(15, 7)
+    assert len(data) == 2
+    assert_close(data[-1], data[1])
+    for i in (2, -3):
+        with pytest.raises(IndexError, match=f"window {i} of 2"):
+            data[i]
