@@ -13,6 +13,7 @@ from minigpt.generation import Conversation, Sampler
 from minigpt.generation.text import stream_text
 from minigpt.runs import RunConfig, open_splits
 from minigpt.text import Dataset
+from minigpt.text.reading import read_texts
 from minigpt.text.tinyworld import TASKS, task_of
 
 OutFolder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
@@ -116,8 +117,8 @@ class Eval:
         config = RunConfig.read(self.out)
         task = self.task or config.source.task
         if self.text is not None:
-            text = mg.read_text(self.text)
-            data: Dataset = mg.TokenDataset.from_text(text, tokenizer, model.config.context_length)
+            texts = read_texts(self.text)
+            data: Dataset = mg.TokenDataset.from_text(texts, tokenizer, model.config.context_length)
             report: _Report = mg.evaluate(model, data, tokenizer)
         elif task == "story":
             report = mg.evaluate_stories(model, _world(config), tokenizer, self.examples)

@@ -15,11 +15,10 @@ from minigpt.text import (
     load_tokenizer,
     open_prepared,
     read_documents,
-    read_text,
-    split_text,
     tiktoken_tokenizer,
 )
 from minigpt.text.datasets.documents import split_documents, split_validation
+from minigpt.text.reading import BETWEEN_FILES, read_texts, split_texts
 from minigpt.text.tinyworld import TinyWorld, task_rows, task_text, task_tokenizer
 
 VALIDATED = 500  # examples of a task
@@ -82,10 +81,10 @@ def open_splits(config: RunConfig, tokenizer: Tokenizer | None = None) -> tuple[
     if source.data is not None:
         prepared = open_prepared(source.data)
         return prepared.tokenizer, prepared.train(context_length), prepared.validation(context_length)
-    text = load_corpus(source.corpus) if source.text is None else read_text(source.text)
-    parts = split_text(text, source.validation_fraction)
+    texts = [load_corpus(source.corpus)] if source.text is None else read_texts(source.text)
+    parts = split_texts(texts, source.validation_fraction)
     if tokenizer is None:
-        tokenizer = _tokenizer_of(source, parts[0], text)
+        tokenizer = _tokenizer_of(source, *map(BETWEEN_FILES.join, (parts[0], texts)))
     data, validation = (TokenDataset.from_text(part, tokenizer, context_length) for part in parts)
     if source.text is None and source.corpus == "tiny-world":
         validation.floor = TinyWorld(split="validation").floor(tokenizer).nats_per_token

@@ -9,7 +9,7 @@ import shlex
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +75,18 @@ def read_text(path: str | os.PathLike[str], glob: str | None = None) -> str:
     return text
 
 
+def read_texts(path: str | os.PathLike[str]) -> list[str]:
+    """The texts of :func:`read_text`, one of each file, not joined.
+
+    Raises:
+        ValueError: as :func:`read_text`.
+    """
+    texts = [decode_utf8(file.read_bytes(), file) for file in text_files(path)]
+    if not any(text.strip() for text in texts):
+        raise ValueError(f"{path} holds no text; give a file that has some")
+    return texts
+
+
 def read_files(files: Iterable[Path]) -> str:
     """The texts of files, joined by a blank line.
 
@@ -108,7 +120,9 @@ def text_files(path: str | os.PathLike[str], glob: str | None = None) -> list[Pa
             files.setdefault(file.resolve(), file)
     if not files:
         wanted = f"ending in {', '.join(TEXT_SUFFIXES)}" if glob is None else f"of the pattern {glob!r}"
-        raise ValueError(f"{path} has no file {wanted}; rename yours, name one file, or give a glob such as '*.py'")
+        raise ValueError(
+            f"{path} has no file {wanted}; name one file, or choose others by a glob: minigpt prepare --glob '*.py'"
+        )
     return list(files.values())
 
 
@@ -188,6 +202,29 @@ def split_text(text: str, validation_fraction: float = 0.1) -> tuple[str, str]:
         raise ValueError(f"a text of {len(text)} characters cannot be cut in two; give a longer text")
     cut = min(max(int(len(text) * (1 - validation_fraction)), 1), len(text) - 1)
     return text[:cut], text[cut:]
+
+
+def split_texts(texts: Sequence[str], validation_fraction: float = 0.1) -> tuple[list[str], list[str]]:
+    """Cut texts that follow each other in two, where :func:`split_text` cuts them joined by a blank line.
+
+    Args:
+        texts: with two characters at least.
+        validation_fraction: the share of characters, between 0 and 1, that goes to the second part.
+
+    Returns:
+        ``(train, validation)``; a text that the cut goes through is in both, in part.
+
+    Raises:
+        ValueError: as :func:`split_text`.
+    """
+    left = len(split_text(BETWEEN_FILES.join(texts), validation_fraction)[0])
+    train: list[str] = []
+    for i, text in enumerate(texts):
+        if left <= len(text):
+            return [*train, text[:left]], [text[left:], *texts[i + 1 :]]
+        train.append(text)
+        left = max(left - len(text) - len(BETWEEN_FILES), 0)
+    raise AssertionError("the cut lies inside the texts")
 
 
 def check_fraction(validation_fraction: float) -> None:

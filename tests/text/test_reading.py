@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from minigpt.text.reading import TextFiles, read_text, split_text, text_files
+from minigpt.text.reading import TextFiles, read_text, read_texts, split_text, split_texts, text_files
 
 
 def test_a_byte_order_mark_is_dropped_at_the_start_and_kept_inside(tmp_path):
@@ -160,3 +160,27 @@ def test_a_validation_fraction_outside_0_and_1_is_refused(fraction):
 def test_a_text_of_one_character_cannot_be_cut():
     with pytest.raises(ValueError, match="a text of 1 characters cannot be cut in two"):
         split_text("x")
+
+
+@pytest.mark.parametrize("fraction", [i / 23 for i in range(1, 23)])
+def test_several_texts_are_cut_where_their_joined_text_is(fraction):
+    texts = ["first text", "", "second", "third"]
+    train, validation = split_texts(texts, fraction)
+    joined = split_text("\n\n".join(texts), fraction)
+    assert "".join(train + validation) == "".join(texts)
+    assert "".join(train) == joined[0].replace("\n", "")
+    assert len(train) + len(validation) == len(texts) + 1
+
+
+def test_one_text_is_cut_as_ever():
+    assert split_texts(["0123456789"], 0.3) == (["0123456"], ["789"])
+
+
+def test_the_texts_of_a_folder_are_those_of_its_files(tmp_path):
+    for name in ("b.txt", "a.txt", "c.txt"):
+        (tmp_path / name).write_text(name if name != "b.txt" else "")
+    assert read_texts(tmp_path) == ["a.txt", "", "c.txt"]
+    (tmp_path / "a.txt").write_text(" ")
+    (tmp_path / "c.txt").write_text("\n")
+    with pytest.raises(ValueError, match="holds no text"):
+        read_texts(tmp_path)

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from minigpt.text.datasets.checks import check_batch
 from minigpt.text.datasets.order import shuffled
 from minigpt.text.datasets.rows import Row, RowDataset
-from minigpt.text.datasets.windows import check_batch
 from minigpt.text.reading import check_fraction, decode_utf8, read_text, text_files
 from minigpt.text.tokenizers.bpe import END_OF_TEXT
 from minigpt.text.tokenizers.tokenizer import Tokenizer

@@ -22,8 +22,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from minigpt.text.datasets.checks import check_batch, check_ids_below
 from minigpt.text.datasets.cuts import count_windows, draw_window
 from minigpt.text.shards.shard import Shard, as_shard, open_shards
+from minigpt.text.tokenizers.borders import encode_texts
 
 if TYPE_CHECKING:
     from minigpt.text.tokenizers.tokenizer import Tokenizer
@@ -102,17 +104,18 @@ class TokenDataset:
 
     @classmethod
     def from_text(
-        cls, text: str, tokenizer: "Tokenizer", context_length: int, *, allow_special: bool = False
+        cls, text: str | Sequence[str], tokenizer: "Tokenizer", context_length: int, *, allow_special: bool = False
     ) -> "TokenDataset":
         """Encode a text and keep its ids in memory.
 
         Args:
-            text: the text.
+            text: one text; or several, between which comes ``<|endoftext|>``, or a blank line if the tokenizer has no
+                such token.
             tokenizer: what makes the ids.
             context_length: T, in tokens.
             allow_special: whether the text of a special token, such as ``<|endoftext|>``, becomes that token.
         """
-        ids = tokenizer.encode(text, allow_special=True) if allow_special else tokenizer.encode(text)
+        ids = encode_texts(text, tokenizer, allow_special=allow_special)
         return cls(np.array(ids, dtype=np.int64), context_length, vocab_size=tokenizer.vocab_size)
 
     @classmethod
@@ -221,27 +224,3 @@ class TokenDataset:
             offset = self._starts[index]
             row[position - start : end - start] = self.shards[index].tokens[position - offset : end - offset]
             position, index = end, index + 1
-
-
-def check_ids_below(ids: np.ndarray | Sequence[int], vocab_size: int) -> None:
-    """Refuse data with an id that the model has no embedding for."""
-    if (highest := np.max(ids)) >= vocab_size:
-        raise ValueError(
-            f"the data holds token id {highest}, but vocab_size={vocab_size}; "
-            "prepare it again with the tokenizer of this model"
-        )
-
-
-def check_batch(step: int, batch_size: int, rank: int, world_size: int) -> None:
-    """Refuse a batch that the ranks can't share evenly."""
-    if step < 0:
-        raise ValueError(f"step={step} must not be negative")
-    if not 0 <= rank < world_size:
-        raise ValueError(f"rank={rank} must lie in 0..world_size - 1, and world_size={world_size}")
-    if batch_size < world_size:
-        raise ValueError(f"batch_size={batch_size} leaves some of {world_size} ranks without a row; try {world_size}")
-    if batch_size % world_size:
-        raise ValueError(
-            f"batch_size={batch_size} must be divisible by world_size={world_size}; "
-            f"try batch_size={batch_size - batch_size % world_size}"
-        )

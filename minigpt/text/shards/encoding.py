@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from minigpt.text.shards.shard import token_dtype
-from minigpt.text.tokenizers.bpe import END_OF_TEXT
+from minigpt.text.tokenizers.borders import encode_border
 from minigpt.text.tokenizers.loading import load_tokenizer
 from minigpt.text.tokenizers.tokenizer import Tokenizer
 
@@ -95,9 +95,8 @@ def _encode_in_worker(piece: Piece) -> np.ndarray:
 
 def _encode(piece: Piece, tokenizer: Tokenizer) -> np.ndarray:
     ids: list[int] = []
-    end = tokenizer.special_tokens.get(END_OF_TEXT)
     for text, ends, glue in piece.texts():
         ids += tokenizer.encode(text, allow_special=piece.special)
         if ends:
-            ids += tokenizer.encode(glue) if end is None else [end]
+            ids += encode_border(tokenizer, glue)
     return np.array(ids, dtype=token_dtype(tokenizer.vocab_size))

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from minigpt.cli import main
-from minigpt.text.reading import TextFiles, read_text
+from minigpt.text.datasets.windows import TokenDataset
+from minigpt.text.reading import TextFiles, read_text, read_texts
 from minigpt.text.shards import preparation
 from minigpt.text.shards.preparation import open_prepared, prepare
 from minigpt.text.tokenizers.bpe import BPETokenizer
@@ -44,6 +45,15 @@ def test_without_end_of_text_the_tokens_are_those_of_the_text_that_training_read
     tokenizer = CharTokenizer.train(read_text(source))
     prepared = prepare(source, tokenizer, tmp_path / "out", workers=1)
     assert tokenizer.decode(tokens(prepared, "train") + tokens(prepared, "validation")) == read_text(source)
+
+
+@pytest.mark.parametrize("tokenizer", [TOKENIZER, CharTokenizer.train("file 0123\n" + LINES)], ids=["bpe", "char"])
+def test_training_and_preparing_put_the_same_between_the_files_of_a_folder(source, tmp_path, tokenizer):
+    prepared = prepare(source, tokenizer, tmp_path / "out")
+    shards = tokens(prepared, "train") + tokens(prepared, "validation")
+    data = TokenDataset.from_text(read_texts(source), tokenizer, 8)
+    end = tokenizer.special_tokens.get("<|endoftext|>")
+    assert data.shards[0].tokens.tolist() == (shards if end is None else shards[:-1])  # the end of the last file
 
 
 def test_the_text_of_a_special_token_becomes_it_if_asked_for(tmp_path, monkeypatch):
