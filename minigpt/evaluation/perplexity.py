@@ -96,14 +96,14 @@ class Evaluation:
         return {name: getattr(self, name) for name in (*names, "nats_per_border")}
 
     def __str__(self) -> str:
-        figures = (
-            f"{self.nats_per_token:.4f} nats per token · perplexity {self.perplexity:.2f} · "
-            f"{self.bits_per_byte:.4f} bits per byte ({self.n_tokens:,} tokens, {self.n_bytes:,} bytes)"
-        )
-        if self.nats_per_border is None:
-            return figures
+        counted = f"{self.n_tokens:,} tokens, {self.n_bytes:,} bytes"
+        if self.nats_per_border is not None:
+            counted += (
+                f"; {self.n_borders:,} of the tokens are document borders, at {self.nats_per_border:.4f} nats each"
+            )
         return (
-            f"{figures}\n{self.n_borders:,} of the tokens are document borders, at {self.nats_per_border:.4f} nats each"
+            f"{self.nats_per_token:.4f} nats per token · perplexity {self.perplexity:.2f} · "
+            f"{self.bits_per_byte:.4f} bits per byte ({counted})"
         )
 
 
