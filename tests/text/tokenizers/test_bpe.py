@@ -4,7 +4,8 @@ import pytest
 
 from minigpt.text.corpora import python_docs
 from minigpt.text.tokenizers.bpe import BPETokenizer
-from minigpt.text.tokenizers.byte_pairs import GPT2_SPLIT, merge_bytes
+from minigpt.text.tokenizers.byte_pairs import merge_bytes
+from minigpt.text.tokenizers.patterns import GPT2_SPLIT
 
 
 def test_ids_are_bytes_then_merges_then_special_tokens():

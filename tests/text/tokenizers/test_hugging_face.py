@@ -140,6 +140,8 @@ def test_a_small_vocabulary_is_read():
         ({**small(), "pre_tokenizer": {"type": "ByteLevel", "use_regex": False}}, "use_regex=False"),
         ({**small(), "pre_tokenizer": None}, 'field "pre_tokenizer" should be a dict'),
         ({**small(), "added_tokens": [3]}, "added_tokens should be a list of objects"),
+        ({**small(), "added_tokens": [{"content": 5, "id": 9}]}, "objects with a content, which is a text, and an id"),
+        ({**small(), "added_tokens": [{"content": [5], "id": 9}]}, "objects with a content, which is a text"),
         ({**small(), "added_tokens": [{"content": "<x>"}]}, "the id of the token '<x>' is None"),
         (small(type="WordPiece"), "model has type='WordPiece'; only 'BPE'"),
         (small(dropout=0.1), "dropout=0.1"),
