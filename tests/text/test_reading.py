@@ -1,11 +1,14 @@
 import os
 import shlex
 import subprocess
+import sys
 import threading
 
 import pytest
 
 from minigpt.text.reading import TextFiles, read_text, read_texts, split_text, split_texts, text_files
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes, links and commands")
 
 
 def test_a_byte_order_mark_is_dropped_at_the_start_and_kept_inside(tmp_path):
@@ -25,6 +28,7 @@ def test_text_that_is_not_utf8_names_the_file_the_byte_and_the_mend(tmp_path, ma
         read_text(tmp_path / "latin.txt")
 
 
+@posix
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1"])
 def test_the_command_that_is_given_converts_the_file(tmp_path, encoding):
     text = "Häuser, Gärten und Straßen.\n"
@@ -43,6 +47,7 @@ def test_chinese_in_utf16_without_a_mark_is_recognised_by_its_line_ends(tmp_path
         read_text(tmp_path / "a.txt")
 
 
+@posix
 def test_a_zero_byte_is_in_no_text_and_the_command_that_is_given_removes_it(tmp_path):
     (tmp_path / "a.txt").write_bytes("naïve\0 text, long enough\n".encode())
     with pytest.raises(
@@ -94,6 +99,7 @@ def test_a_folder_that_is_hidden_itself_is_read(tmp_path):
     assert read_text(tmp_path / ".mine") == "mine"
 
 
+@posix
 def test_a_file_with_several_names_is_read_once(tmp_path):
     (tmp_path / "b.txt").write_text("once")
     (tmp_path / "c.txt").symlink_to(tmp_path / "b.txt")
@@ -126,16 +132,19 @@ def pipe(tmp_path):
     thread.join(10)
 
 
+@posix
 def test_a_pipe_is_read(pipe):
     assert read_text(pipe) == "from a pipe\n"
 
 
+@posix
 def test_a_pipe_can_be_opened_again_for_as_long_as_it_takes(pipe):
     with TextFiles(pipe).on_disk() as (file,):
         assert read_text(file) == read_text(file) == "from a pipe\n"
     assert not file.exists()
 
 
+@posix
 def test_a_device_is_refused_before_it_is_read():
     with pytest.raises(ValueError, match=r"is the terminal or another device; .* pipe a text into /dev/stdin"):
         read_text("/dev/zero")

@@ -1,5 +1,6 @@
 import json
 import os
+import sys
 import threading
 from itertools import chain
 
@@ -181,6 +182,7 @@ def test_the_command_reads_other_files_and_special_tokens_if_asked_to(tmp_path, 
     assert ids.count(prepared.tokenizer.special_tokens["<|endoftext|>"]) == 4 * 6
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes")
 def test_the_command_trains_a_tokenizer_on_a_pipe_and_then_encodes_it(tmp_path, capsys):
     os.mkfifo(tmp_path / "pipe")
     thread = threading.Thread(target=(tmp_path / "pipe").write_text, args=(LINES * 20, "utf-8"), daemon=True)
