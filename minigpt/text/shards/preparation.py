@@ -70,8 +70,8 @@ def prepare(
     otherwise there is a blank line between two files.
 
     Args:
-        source: a file, a folder, or several of them; or :class:`TextFiles`, for files of other names, or where the text
-            of a special token is that token.
+        source: a file, a folder, or several of them; or :class:`~minigpt.text.reading.TextFiles`, for files of other
+            names, or where the text of a special token is that token.
         tokenizer: one that :func:`load_tokenizer` can rebuild, since every process needs it.
         out: a folder that does not exist yet or is empty; it appears when it is complete. What a killed process left
             of it is deleted.
