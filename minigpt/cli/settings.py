@@ -9,7 +9,7 @@ message, and ``--help`` shows the values that are really used.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -17,11 +17,11 @@ from typing import Annotated, Any, get_args
 import tyro
 
 from minigpt.runs import RunConfig
-from minigpt.runs.config import PARTS
-from minigpt.runs.written import read_settings
+from minigpt.runs.config import BOTH, PARTS
+from minigpt.runs.written import fillers_of, read_settings
 from minigpt.settings import kinds, rule_of
 
-FILLERS = ("preset", "recipe", "task", "from_pretrained", "config", "steps")
+FILLERS = ("preset", "recipe", "task", "from_pretrained", "config", "steps", "epochs")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,30 +55,35 @@ def start_from(words: Sequence[str], **fixed: Any) -> tuple[Start, RunConfig]:
         ValueError: if the preset, the recipe or the file can't be used.
     """
     said = {name: value for name, value in said_in(words, FILLERS).items() if value.lower() != "none"}
-    start = Start(
-        preset=said.get("preset"),
-        recipe=said.get("recipe"),
-        config=Path(said["config"]) if "config" in said else None,
-    )
-    table = {} if start.config is None else read_settings(start.config)
-    names = {name: said.get(name) or table.pop(name, None) for name in ("preset", "recipe")}
-    source = table.get("source", {})
-    names |= {name: said.get(name) or source.get(name) for name in ("task", "from_pretrained")}
-    config = RunConfig.of(**{name: value for name, value in {**fixed, **names}.items() if value is not None})
-    try:
-        config = config.overlaid(table)
-    except ValueError as error:
-        raise ValueError(f"{start.config} can't be used: {error}") from None
+    if {"steps", "epochs"} <= said.keys():
+        raise ValueError(f"--steps {said['steps']} and --epochs {said['epochs']} both {BOTH}")
+    path = Path(said["config"]) if "config" in said else None
+    start = Start(preset=said.get("preset"), recipe=said.get("recipe"), config=path)
+    config = _filled(said, fixed) if path is None else _filled_by_file(path, said, fixed)
     return start, config.changed(epochs=None) if "steps" in said else config  # epochs are another way to say how many
 
 
+def _filled(said: Mapping[str, str | None], fixed: Mapping[str, Any]) -> RunConfig:
+    names = {name: said.get(name) for name in ("preset", "recipe", "task", "from_pretrained")}
+    return RunConfig.of(**{**fixed, **{name: value for name, value in names.items() if value is not None}})
+
+
+def _filled_by_file(path: Path, said: Mapping[str, str], fixed: Mapping[str, Any]) -> RunConfig:
+    table = read_settings(path)
+    try:
+        names, settings = fillers_of(table)
+        return _filled({**names, **said}, fixed).overlaid(settings)
+    except ValueError as error:
+        raise ValueError(f"{path} can't be used: {error}") from None
+
+
 def said_in(words: Sequence[str], names: Sequence[str]) -> dict[str, str]:
-    """The values of some options among the words, as text; "" where a value is missing."""
+    """The values of some options among the words, as text; an option without a value is left to the second stage."""
     found = {}
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in zip(words, [*words[1:], "--"], strict=True):
         name, equals, value = word.removeprefix("--").partition("=")
-        if word.startswith("--") and (key := name.replace("-", "_")) in names:
-            found[key] = value if equals else "" if following.startswith("--") else following
+        if word.startswith("--") and (key := name.replace("-", "_")) in names and (equals or following[:2] != "--"):
+            found[key] = value if equals else following
     return found
 
 

@@ -288,7 +288,7 @@ def test_every_command_explains_itself(command, capsys):
         (["train", "--resume"], "runs/default holds no run"),
         (["info", "nowhere"], "nowhere holds no run"),
         (["runs", "nowhere"], "nowhere is not a folder"),
-        (["train", "--steps", "0"], "steps=0 must be a finite number of at least 1"),
+        (["train", "--steps", "0"], "steps=0 must be a whole number from 1 to"),
         (["train", "--device", "cuda:97", "--steps", "1"], "device='cuda:97' is not on this machine"),
         (["equations", "sofmax"], "no equation 'sofmax'; did you mean softmax"),
         (["sample", "nowhere", "--temperature", "-1"], "temperature=-1.0 must be finite and at least 0"),

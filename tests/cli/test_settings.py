@@ -217,9 +217,10 @@ def test_a_mistyped_setting_exits_with_2_and_names_what_is_known(words, message,
 
 
 def test_the_first_stage_reads_values_in_both_forms_and_judges_nothing():
-    words = ["train", "--recipe", "fast", "--steps=3", "--config", "--out", "x", "--recipes", "y"]
-    assert said_in(words, ("recipe", "steps", "config")) == {"recipe": "fast", "steps": "3", "config": ""}
-    assert said_in(["--recipe"], ("recipe",)) == {"recipe": ""}
+    words = ["train", "--recipe", "fast", "--steps=3", "--config", "--out", "x", "--recipes", "y", "--preset", ""]
+    expected = {"recipe": "fast", "steps": "3", "preset": ""}
+    assert said_in(words, ("recipe", "steps", "config", "preset")) == expected
+    assert said_in(["--recipe"], ("recipe",)) == {}
 
 
 def test_version_and_no_words_at_all(capsys):
