@@ -77,7 +77,7 @@ class GPTConfig:
     vocab_size: Annotated[int, Range(1, 2**31 - 1)]
     context_length: Annotated[int, LENGTH] = 256
     d_model: Annotated[int, WIDTH] = 384
-    n_layers: Annotated[int, Range(1, 10_000)] = 6
+    n_layers: Annotated[int, Range(1, 4096)] = 6
     n_heads: Annotated[int, WIDTH] = 6
     n_kv_heads: Annotated[int | None, WIDTH, Rule("n_heads")] = None
     d_hidden: Annotated[

@@ -5,9 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from minigpt.model import GPT
 from minigpt.runs.config import PARTS, RUN_FILE, RunConfig
 from minigpt.settings import to_object
 from minigpt.training.report.history import History
@@ -48,11 +45,9 @@ class RunSummary:
         out = Path(out)
         config, log = RunConfig.read(out), out / "log.jsonl"
         history = History.read(log) if log.is_file() else History()
-        with torch.device("meta"):  # the shapes alone
-            n_parameters = GPT(config.model).n_parameters
         return cls(
             config=config,
-            n_parameters=n_parameters,
+            n_parameters=config.model.n_parameters,
             steps_done=0 if not history.rows else int(history.rows[-1]["step"]) + 1,
             loss=history.rows[-1]["loss"] if history.rows else None,
             validation_loss=history.validation_loss,

@@ -50,7 +50,7 @@ def test_defaults_follow_from_the_widths():
         ({"dropout": 1.0}, r"dropout=1.0 must lie in \[0, 1\)"),
         ({"d_model": 18, "n_heads": 6, "position": "rope-half"}, "needs an even width, got 3"),
         ({"vocab_size": 2**63}, "vocab_size=9223372036854775808 must be a whole number from 1 to"),
-        ({"n_layers": 10**12}, "n_layers=1000000000000 must be a whole number from 1 to 10,000"),
+        ({"n_layers": 10**12}, "n_layers=1000000000000 must be a whole number from 1 to 4,096"),
         ({"d_model": 10**12}, "d_model=1000000000000 must be a whole number from 1 to 1,048,576"),
         ({"d_model": 10**30}, "d_model=10{30} must be a whole number from 1 to"),
         ({"d_model": 10**5000}, "d_model=a number of about 5,001 digits must be a whole number from 1 to"),

@@ -123,7 +123,7 @@ def run_file(**changes):
         (run_file(out="elsewhere"), "it names a folder of its own"),
         (run_file(training={"steps": 1.5}), r"training\.steps must be int, got 1\.5"),
         (run_file(training={"compile": "no"}), r"training\.compile must be bool, got 'no'"),
-        (run_file(model={"n_layers": 0}), r"model\.n_layers=0 must be a whole number from 1 to 10,000"),
+        (run_file(model={"n_layers": 0}), r"model\.n_layers=0 must be a whole number from 1 to 4,096"),
         (run_file(source=3), "source must be a table of settings, got 3"),
     ],
 )
