@@ -17,6 +17,7 @@ from minigpt.files.atomic import write_atomically
 from minigpt.model import GPT
 from minigpt.pretrained import load_pretrained
 from minigpt.runs.config import RUN_FILE, RunConfig
+from minigpt.runs.memory import check_memory
 from minigpt.runs.splits import open_splits
 from minigpt.settings import to_object
 from minigpt.text import Dataset, DocumentDataset, Tokenizer, load_tokenizer
@@ -109,10 +110,14 @@ def first_model(plan: RunConfig) -> GPT:
 
     Args:
         plan: a resolved configuration.
+
+    Raises:
+        MemoryError: if the weights alone need more memory than this machine has free.
     """
     if plan.source.from_pretrained is not None:
         shape = plan.model
         return load_pretrained(plan.source.from_pretrained, dropout=shape.dropout, attention=shape.attention)
+    check_memory(plan.model)
     return GPT(plan.model, generator=torch.Generator().manual_seed(plan.training.seed))
 
 

@@ -13,8 +13,8 @@ def choose_device(name: str = "auto") -> torch.device:
         return torch.device(_available()[0])
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError):
+        torch.zeros(1, device=device).item()  # "meta" makes tensors, but they hold no numbers
+    except (RuntimeError, AssertionError, NotImplementedError, ImportError):
         raise ValueError(
             f"device={name!r} is not on this machine; it has {', '.join(_available())} (try device='auto')"
         ) from None
