@@ -12,14 +12,15 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import tyro
 
 from minigpt.runs import RunConfig
 from minigpt.runs.config import BOTH, PARTS
 from minigpt.runs.written import fillers_of, read_settings
-from minigpt.settings import kinds, rule_of
+from minigpt.settings import check_choice, kinds, rule_of
+from minigpt.settings.checks import options_of
 
 FILLERS = ("preset", "recipe", "task", "from_pretrained", "config", "steps", "epochs")
 
@@ -52,8 +53,10 @@ def start_from(words: Sequence[str], **fixed: Any) -> tuple[Start, RunConfig]:
         fixed: settings that this command has in place of the recipe's.
 
     Raises:
-        ValueError: if the preset, the recipe or the file can't be used.
+        ValueError: if the preset, the recipe, the file or the choice of a part can't be used.
     """
+    if not {"-h", "--help"} & set(words):
+        _check_choices(words)
     said = {name: value for name, value in said_in(words, FILLERS).items() if value.lower() != "none"}
     if {"steps", "epochs"} <= said.keys():
         raise ValueError(f"--steps {said['steps']} and --epochs {said['epochs']} both {BOTH}")
@@ -61,6 +64,15 @@ def start_from(words: Sequence[str], **fixed: Any) -> tuple[Start, RunConfig]:
     start = Start(preset=said.get("preset"), recipe=said.get("recipe"), config=path)
     config = _filled(said, fixed) if path is None else _filled_by_file(path, said, fixed)
     return start, config.changed(epochs=None) if "steps" in said else config  # epochs are another way to say how many
+
+
+def _check_choices(words: Sequence[str]) -> None:
+    """Refuse an unknown choice with the nearest one, which tyro does not name."""
+    fields = {name: kind for part in PARTS.values() for name, kind in kinds(part).items()}
+    for name, value in said_in(words, list(fields)).items():
+        (choice, *others) = options_of(fields[name])
+        if get_origin(choice) is Literal and not others:
+            check_choice(name, value, get_args(choice))
 
 
 def _filled(said: Mapping[str, str | None], fixed: Mapping[str, Any]) -> RunConfig:
@@ -95,6 +107,7 @@ def registry(shown: RunConfig | None = None) -> tyro.constructors.ConstructorReg
     """
     rules = tyro.constructors.ConstructorRegistry()
     rules.primitive_rule(_optional)
+    rules.primitive_rule(_path)
     rules.struct_rule(_Parts(RunConfig() if shown is None else shown))
     return rules
 
@@ -115,6 +128,25 @@ def _optional(info: tyro.constructors.PrimitiveTypeInfo) -> Any:
         instance_from_str=lambda words: None if words in (["none"], ["None"]) else given.instance_from_str(words),
         is_instance=lambda value: value is None or given.is_instance(value),
         str_from_instance=lambda value: ["none"] if value is None else given.str_from_instance(value),
+    )
+
+
+def _path(info: tyro.constructors.PrimitiveTypeInfo) -> Any:
+    """A path is not empty: ``Path("")`` would be the current folder."""
+    if info.type is not Path:
+        return None
+
+    def read(words: list[str]) -> Path:
+        if not words[0]:
+            raise RefusedError("an empty text '' names no file and no folder; leave the option out, or name one")
+        return Path(words[0])
+
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="PATH",
+        instance_from_str=read,
+        is_instance=lambda value: isinstance(value, Path),
+        str_from_instance=lambda value: [str(value)],
     )
 
 
@@ -146,9 +178,14 @@ class _Parts:
         if rule is not None and field.default is None and value is not None:
             number = f"{value:.4g}" if isinstance(value, float) else str(value)
             kind = Annotated[kind, tyro.conf.arg(help_behavior_hint=f"(default: {rule.formula} = {number})")]
-        elif field.default is None and "(default:" in str(field.helptext):  # the docstring says what none means
+        elif field.default is None and "(default:" in _text_of(field):  # the docstring says what none means
             kind = Annotated[kind, tyro.conf.arg(help_behavior_hint="")]
         return dataclasses.replace(field, type=kind)
+
+
+def _text_of(field: tyro.constructors.StructFieldSpec) -> str:
+    """The help of a field; tyro may not have read it from the docstring yet."""
+    return str(field.helptext() if callable(field.helptext) else field.helptext)
 
 
 def _refusing(instantiate: Any) -> Any:

@@ -184,7 +184,12 @@ def test_every_field_of_a_run_file_with_any_other_value_is_refused_or_means_the_
             kept = getattr(getattr(found, part), name)
             meant = {"none": None, "inf": math.inf}.get(value, value) if isinstance(value, str) else value
             assert kept in (value, meant) or kept == float(value) or str(kept) == value, (name, own, value)
-            assert type(kept) in (type(meant), type(value), float) or name in ("text", "data", "from_pretrained", "tokenizer")
+            assert type(kept) in (type(meant), type(value), float) or name in (
+                "text",
+                "data",
+                "from_pretrained",
+                "tokenizer",
+            )
 
 
 @pytest.mark.parametrize("value", JSON_VALUES, ids=range(len(JSON_VALUES)))
