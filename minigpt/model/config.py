@@ -39,7 +39,7 @@ WIDTH, LENGTH = Range(1, 2**20), Range(1, 2**24)  # of a layer, in numbers; of a
 PositionName = Literal["none", "sinusoidal", "learned", "rope-interleaved", "rope-half", "alibi"]
 NormName = Literal["layer", "rms"]
 PlacementName = Literal["pre", "post"]
-MLPName = Literal["gelu", "gelu-tanh", "relu2", "swiglu"]
+MLPName = Literal["gelu", "gelu-tanh", "relu2", "relu", "swiglu"]
 InitialisationName = Literal["gpt2", "plain", "zero"]
 AttentionName = Literal["formula", "sdpa", "triton", "auto"]
 

@@ -139,6 +139,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": fast_gelu,
     "gelu-tanh": fast_gelu_tanh,
     "relu2": fast_relu_squared,
+    "relu": F.relu,  # max(x, 0), which has one form only
 }
 
 

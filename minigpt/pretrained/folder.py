@@ -16,7 +16,7 @@ from minigpt.files.atomic import write_atomically
 from minigpt.files.json_object import read_object
 from minigpt.model import GPT, GPTConfig
 from minigpt.pretrained import gpt2
-from minigpt.pretrained.weights import WEIGHTS, StoredTensor, stored_tensors
+from minigpt.pretrained.weights import CONFIG_LIMIT, WEIGHTS, StoredTensor, stored_tensors
 from minigpt.text import Tokenizer
 from minigpt.text.tokenizers.bpe import END_OF_TEXT
 from minigpt.text.tokenizers.byte_pairs import ByteLevelTokenizer
@@ -42,12 +42,17 @@ def load_pretrained(
 
     Raises:
         ValueError: if a file is missing or can't be read, the model is of another kind than GPT-2, or a tensor is
-            missing, left over or of another shape; it names the field or the tensor.
+            missing, left over, of another shape or not finite; it names the field or the tensor.
     """
-    config = pretrained_config(folder, dropout=dropout, attention=attention)
+    folder = Path(folder)
+    fields = _read_fields(folder)
+    config = _config_of(folder, fields, dropout=dropout, attention=attention)
+    stored = _by_full_name(folder, gpt2.tensor_names(config))  # first: a forged number of blocks takes minutes to build
     with torch.device("meta"):  # the shapes alone: the weights come from the file
         model = GPT(config)
-    _read_weights(Path(folder), model, dtype)
+    _read_weights(folder, stored, model, dtype)
+    if fields.get(gpt2.BY_LAYER, False):
+        gpt2.divide_queries(model)
     return model.eval()
 
 
@@ -63,12 +68,19 @@ def pretrained_config(folder: Path | str, *, dropout: float | None = None, atten
         ValueError: if there is no such folder, or its ``config.json`` is missing or asks for what our GPT does not do.
     """
     folder = Path(folder)
+    return _config_of(folder, _read_fields(folder), dropout=dropout, attention=attention)
+
+
+def _read_fields(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise ValueError(
             f"{folder} is not a folder; nothing is downloaded here: get it once, for instance with "
             f"`hf download {folder} --local-dir {folder.name}`, and give that folder"
         )
-    fields = read_object(folder / "config.json")
+    return read_object(folder / "config.json", limit=CONFIG_LIMIT)
+
+
+def _config_of(folder: Path, fields: dict[str, Any], *, dropout: float | None, attention: str) -> GPTConfig:
     try:
         return gpt2.gpt_config(fields, dropout=dropout, attention=attention)
     except ValueError as error:
@@ -118,18 +130,21 @@ def _save_tokenizer(tokenizer: Tokenizer, folder: Path, context_length: int) -> 
     )
 
 
-def _read_weights(folder: Path, model: GPT, dtype: torch.dtype) -> None:
+def _read_weights(folder: Path, stored: dict[str, StoredTensor], model: GPT, dtype: torch.dtype) -> None:
     """Give each parameter of a model without storage its tensor from the folder."""
     names, ours = gpt2.tensor_names(model.config), dict(model.named_parameters())
-    stored = _by_full_name(folder, names)
     for theirs, name in names.items():
-        tensor, wanted = stored[theirs].read(), gpt2.transpose(theirs, ours[name]).shape
-        if tensor.shape != wanted or not tensor.is_floating_point():
+        wanted = tuple(gpt2.transpose(theirs, ours[name]).shape)
+        shape, kind = stored[theirs].shape_and_type()
+        if shape != wanted or "F" not in kind:
             raise ValueError(
-                f"{folder}: the tensor {stored[theirs].name} has shape {tuple(tensor.shape)} and type {tensor.dtype}; "
-                f"by its config.json it should have shape {tuple(wanted)} and floating point"
+                f"{folder}: the tensor {stored[theirs].name} has shape {shape} and type {kind}; by its config.json it "
+                f"should have shape {wanted} and floating point"
             )
-        _set_parameter(model, name, gpt2.transpose(theirs, tensor).to(dtype, copy=True).contiguous())
+        tensor = gpt2.transpose(theirs, stored[theirs].read()).to(dtype, copy=True).contiguous()
+        if not tensor.isfinite().all():
+            raise ValueError(f"{folder}: the tensor {stored[theirs].name} holds NaN or infinity as {dtype}")
+        _set_parameter(model, name, tensor)
     if model.config.tied_head:
         embedding = model.head.weight = model.token_embedding.weight
         if gpt2.HEAD in stored and not torch.equal(stored[gpt2.HEAD].read().to(dtype), embedding):

@@ -141,6 +141,10 @@ def test_a_small_vocabulary_is_read():
         ({**small(), "pre_tokenizer": None}, 'field "pre_tokenizer" should be a dict'),
         ({**small(), "added_tokens": [3]}, "added_tokens should be a list of objects"),
         ({**small(), "added_tokens": [{"content": "<x>"}]}, "the id of the token '<x>' is None"),
+        (
+            {**small(), "added_tokens": [{"content": f"<{i}>", "id": 258 + i} for i in range(200_000)]},
+            "there are 200,000 special tokens; at most 20,000",
+        ),
         (small(type="WordPiece"), "model has type='WordPiece'; only 'BPE'"),
         (small(dropout=0.1), "dropout=0.1"),
         (small(byte_fallback=True), "byte_fallback=True"),
