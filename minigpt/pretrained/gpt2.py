@@ -170,11 +170,11 @@ def divide_queries(model: GPT) -> None:
     Args:
         model: with the weights of the file.
     """
-    for layer, block in enumerate(model.blocks):
-        project = block.attention.project_qkv
-        with torch.no_grad():
-            for parameter in (project.weight, project.bias):
-                parameter[: model.config.d_model] /= layer + 1
+    with torch.no_grad():
+        for layer in range(model.config.n_layers):
+            for leaf in ("weight", "bias"):
+                rows = model.get_parameter(f"blocks.{layer}.attention.project_qkv.{leaf}")
+                rows[: model.config.d_model] /= layer + 1  # those of the queries come first
 
 
 def _dropout(fields: dict[str, Any]) -> float:

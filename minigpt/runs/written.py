@@ -9,7 +9,7 @@ from minigpt.files.verified import read_plain
 from minigpt.runs.config import SETTINGS_LIMIT
 from minigpt.settings import fit, shown
 
-FILLERS = {"preset": "", "recipe": "", "task": "source", "from_pretrained": "source"}  # and the part where each is
+FILLER_PARTS = {"preset": "", "recipe": "", "task": "source", "from_pretrained": "source"}  # and the part where each is
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -47,6 +47,6 @@ def fillers_of(table: dict[str, Any]) -> tuple[dict[str, str | None], dict[str, 
     if not isinstance(source, dict):
         raise ValueError(f"source must be a table of settings, got {shown(source)}")
     places = {"": table, "source": source}
-    names = {name: fit(name, places[part].get(name), str | None) for name, part in FILLERS.items()}
+    names = {name: fit(name, places[part].get(name), str | None) for name, part in FILLER_PARTS.items()}
     names = {name: None if value == "none" else value for name, value in names.items()}
-    return names, {name: value for name, value in table.items() if FILLERS.get(name) != ""}
+    return names, {name: value for name, value in table.items() if FILLER_PARTS.get(name) != ""}

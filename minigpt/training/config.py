@@ -29,7 +29,7 @@ PrecisionName = Literal["fp32", "bf16", "fp16", "auto"]
 LossName = Literal["logits", "chunked", "triton"]
 
 MOST_STEPS = 10**9
-STEPS, SEQUENCES = Range(0, MOST_STEPS), Range(1, 2**20)
+COUNT, SEQUENCES = Range(0, MOST_STEPS), Range(1, 2**20)
 NOT_NEGATIVE, SHARE = Range(0.0, math.inf, "[)"), Range(0.0, 1.0, "[)")
 
 
@@ -84,9 +84,9 @@ class TrainConfig:
     rate_at_128: Annotated[float, NOT_NEGATIVE] = 2e-3
     schedule: ScheduleName = "cosine"
     final_learning_rate: Annotated[float | None, NOT_NEGATIVE, Rule("learning_rate / 10")] = None
-    warmup_steps: Annotated[int | None, STEPS, Rule("min(100, steps // 20)")] = None
+    warmup_steps: Annotated[int | None, COUNT, Rule("min(100, steps // 20)")] = None
     decay_steps: Annotated[
-        int | None, STEPS, Rule("min((steps + 4) // 5, steps - warmup_steps)", when="schedule == 'wsd'")
+        int | None, COUNT, Rule("min((steps + 4) // 5, steps - warmup_steps)", when="schedule == 'wsd'")
     ] = None
     beta_1: Annotated[float, SHARE] = 0.9
     beta_2: Annotated[float, SHARE] = 0.99
@@ -97,8 +97,8 @@ class TrainConfig:
     label_smoothing: Annotated[float, SHARE] = 0.0
     ema: Annotated[float, SHARE] = 0.0
     seed: Annotated[int, Range(0, 2**63 - 1)] = 0
-    eval_every: Annotated[int, STEPS, Mark.WATCHED] = 250
-    checkpoint_every: Annotated[int, STEPS, Mark.WATCHED] = 500
+    eval_every: Annotated[int, COUNT, Mark.WATCHED] = 250
+    checkpoint_every: Annotated[int, COUNT, Mark.WATCHED] = 500
     keep_checkpoints: Annotated[int, Range(2, MOST_STEPS), Mark.WATCHED] = 2
     background_saves: Annotated[bool, Mark.WATCHED] = False
     tensorboard: Annotated[bool, Mark.WATCHED] = False
