@@ -25,6 +25,7 @@ from minigpt.settings import (
     nearest,
     resolved,
     rule_of,
+    shown,
     to_object,
     values,
 )
@@ -196,6 +197,8 @@ class GPTConfig:
         Raises:
             ValueError: if the text is no JSON object, or has a field that is unknown, missing or of another type.
         """
+        if not isinstance(text, str):
+            raise ValueError(f"the model configuration must be a JSON text, got {shown(text)}")
         fields = parse_object(text.encode(), "the model configuration")
         known: dict[str, Any] = kinds(GPTConfig)
         if unknown := sorted(set(fields) - set(known)):

@@ -14,7 +14,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
-from minigpt.settings import Mark, Range, Rule, check_choice, check_types, resolved, rule_of
+from minigpt.model.config import WIDTH
+from minigpt.settings import Mark, Range, Rule, check_choice, check_types, fit, resolved, rule_of
 from minigpt.training.losses import LOSSES
 from minigpt.training.optim import OPTIMIZERS
 from minigpt.training.precision import PRECISION_NAMES
@@ -158,8 +159,13 @@ class TrainConfig:
             )
 
     def resolved(self, d_model: int) -> Self:
-        """The same with each ``None`` that follows a rule replaced by its value, for a model of width D."""
-        return resolved(self, d_model=d_model, relative_rate=OPTIMIZERS[self.optimizer].relative_rate)
+        """The same with each ``None`` that follows a rule replaced by its value, for a model of width D.
+
+        Raises:
+            ValueError: if the width is none, or a rule gives a number outside the range of its field.
+        """
+        width = fit("d_model", d_model, Annotated[int, WIDTH])
+        return resolved(self, d_model=width, relative_rate=OPTIMIZERS[self.optimizer].relative_rate)
 
     def is_due(self, step: int, every: int) -> bool:
         """Whether what happens each ``every`` steps, and after the last, happens after ``step`` (counted from 0)."""

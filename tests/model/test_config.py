@@ -101,6 +101,12 @@ def test_a_broken_json_configuration_is_refused(text, message):
         GPTConfig.from_json(text)
 
 
+@pytest.mark.parametrize("value", [None, 3, b"{}", ["{}"]])
+def test_what_is_no_text_is_no_configuration(value):
+    with pytest.raises(ValueError, match="the model configuration must be a JSON text, got"):
+        GPTConfig.from_json(value)
+
+
 def test_none_is_allowed_where_it_has_a_meaning():
     fields = json.loads(GPTConfig(vocab_size=5).to_json())
     assert fields["n_kv_heads"] is None

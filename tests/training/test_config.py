@@ -69,6 +69,9 @@ def test_a_rate_that_follows_the_width_has_to_be_resolved_first():
     with pytest.raises(ValueError, match=r"learning_rate=None follows the width of the model; call config.resolved"):
         config.rate(1)
     assert config.resolved(d_model=256).peak == 0.25
+    for wrong in (0, "wide", None, 10**400):
+        with pytest.raises(ValueError, match=r"^d_model(=| must be)"):
+            config.resolved(wrong)
 
 
 @pytest.mark.parametrize("value", [np.float32(3), np.float64(3), np.int64(3)])
