@@ -132,8 +132,8 @@ class GPTConfig:
         if (n := self.n_parameters) > MOST_PARAMETERS:
             raise ValueError(
                 f"a model with d_model={self.d_model}, n_layers={self.n_layers}, vocab_size={self.vocab_size} and "
-                f"context_length={self.context_length} has {n:.1e} parameters, {4 * n / 1e12:,.0f} TB in float32; no "
-                f"model has more than {MOST_PARAMETERS:.0e}, {4 * MOST_PARAMETERS / 1e12:.0f} TB: make it smaller"
+                f"context_length={self.context_length} has {n:.1e} parameters, {4 * n / 1e12:,.0f} TB in float32; the "
+                f"limit is {MOST_PARAMETERS:.0e}, {4 * MOST_PARAMETERS / 1e12:.0f} TB: make it smaller"
             )
 
     @property
