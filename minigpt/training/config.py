@@ -45,8 +45,8 @@ class TrainConfig:
             (default: all those of a process).
         optimizer: optimizer.
         learning_rate: peak learning rate, reached after the warm-up.
-        rate_at_128: learning rate that suits AdamW and a model of width 128; where learning_rate is not set, it follows
-            as 1/D, times what suits the optimizer as a multiple of AdamW's (relative_rate: 50 for sgd, 8 for muon).
+        rate_at_128: learning rate that suits AdamW at width 128; where learning_rate is none, it is multiplied by
+            128 / D and by the optimizer's relative_rate, its good rate as a multiple of AdamW's (sgd 50, muon 8).
         schedule: shape of the learning rate after the warm-up; "wsd" stays constant and falls at the end.
         final_learning_rate: learning rate of the last step.
         warmup_steps: updates over which the learning rate rises from 0.
