@@ -138,7 +138,7 @@ class GPTConfig:
 
     @property
     def n_parameters(self) -> int:
-        """N, the number of trained numbers, by arithmetic: nothing is built. A tied head counts once."""
+        """N, the number of trained numbers, counted by arithmetic alone; a tied head counts once."""
         d, f, biases = self.d_model, self.hidden_width, int(self.bias)
         columns = (self.n_heads + 2 * self.kv_heads) * self.head_width
         expanding = 2 if self.mlp == "swiglu" else 1
