@@ -5,6 +5,10 @@ import inspect
 from pathlib import Path
 from typing import Annotated
 
+import pytest
+
+pytest.importorskip("sphinx", reason="the site needs Sphinx: install the docs extra")
+
 DOCS = Path(__file__).parents[2] / "docs"
 
 
