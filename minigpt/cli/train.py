@@ -1,25 +1,30 @@
 """Commands that train: `minigpt train` and `minigpt demo`, and what they print."""
 
 import math
-import shlex
+import os
+import re
 import shutil
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Self
 
 import tyro
 
 import minigpt as mg
+from minigpt.cli.output import command
 from minigpt.cli.settings import Start, said_in, start_from
 from minigpt.evaluation.stories import TELLING, tell_stories
 from minigpt.generation import Sampler
 from minigpt.runs import Run, RunConfig, recipe
+from minigpt.text import RowDataset
 from minigpt.training.processes.distributed import is_main_process
 from minigpt.training.storage.run_folder import Resume
 
 TOLD = 500  # stories that the demo is measured on
+LOOKED_AT = 32  # windows of the validation text in which a prompt is looked for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,14 +127,17 @@ def _verdict(story: str) -> str:
 
 
 def _finish(run: Run) -> None:
-    """Draw the curve and print where everything is."""
+    """Draw the curve and print where everything is.
+
+    Raises:
+        KeyboardInterrupt: if the run was stopped before its last step, so that the command ends as others do at Ctrl-C.
+    """
     history, out = run.history, run.config.out
     steps = run.config.training.steps
-    if len(history) < steps:
-        print(
-            f"stopped after step {len(history)} of {steps}; continue with: minigpt train --resume --out "
-            f"{shlex.quote(str(out))}"
-        )
+    stopped = len(history) < steps
+    if stopped:
+        resume = command("minigpt", "train", "--resume", "--out", out)
+        print(f"stopped after step {len(history)} of {steps}; continue with: {resume}")
     if history.validation_loss is not None:
         print(f"loss on the whole validation split: {history.validation_loss:.3f} nats per token")
     try:
@@ -140,14 +148,44 @@ def _finish(run: Run) -> None:
     print(f"log:        {out / 'log.jsonl'}")
     print(f"checkpoint: {out / 'checkpoints'}")
     if run.config.source.task in (None, "story"):
-        print(f"next:       minigpt sample {shlex.quote(str(out))} --prompt {shlex.quote(_prompt(run))}")
+        print(f"next:       {command('minigpt', 'sample', out, *_prompt(run))}")
     else:
-        print(f"next:       minigpt eval {shlex.quote(str(out))}, or minigpt chat {shlex.quote(str(out))}")
+        print(f"next:       {command('minigpt', 'eval', out)}, or {command('minigpt', 'chat', out)}")
+    if stopped and "RANK" not in os.environ:  # torchrun would take it for a failure and end the other processes
+        raise KeyboardInterrupt
 
 
-def _prompt(run: Run) -> str:
-    """A few words from the start of the validation text: a prompt that the tokenizer knows, whatever the language."""
-    inputs, _ = next(run.validation.windows(1))
-    text = run.tokenizer.decode(inputs[0].tolist()).replace("\ufffd", "")
-    words = (text.partition("\n")[2].strip() or text).split()  # the split may have cut the first line
-    return " ".join(words[:3])[:24]
+def _prompt(run: Run) -> list[str]:
+    """The option that gives `minigpt sample` the first words of a line of the validation text; none if it has none."""
+    special, data = run.tokenizer.special_tokens.values(), run.validation
+    whole = isinstance(data, RowDataset)
+    ids = data.row(0).ids if isinstance(data, RowDataset) else next(data.windows(LOOKED_AT))[0].flatten().tolist()
+    text = run.tokenizer.decode([token for token in ids if token not in special])
+    words = next((found for line in _lines(text, whole=whole) if (found := first_words_of(line)).strip()), "")
+    if not words:
+        return []
+    return [f"--prompt={words}"] if words.startswith("-") else ["--prompt", words]
+
+
+def _lines(text: str, *, whole: bool) -> list[str]:
+    """The lines of a text, those first that are no part of one; of a text without lines, what follows its first word.
+
+    Args:
+        text: one or more lines.
+        whole: whether the text begins where a line does.
+    """
+    lines = text.split("\n")
+    if whole:
+        return lines
+    return [*lines[1:-1], *lines[1:], text.partition(" ")[2], text]
+
+
+def first_words_of(line: str) -> str:
+    """The beginning of a line, at most half of it: up to three words, if one fits, and at most 24 characters.
+
+    It ends before a character that a terminal does not show.
+    """
+    shown = "".join(takewhile(lambda c: c.isprintable() and c != "\ufffd", line)).rstrip()
+    room = min((len(shown) + 1) // 2, 24)
+    ends = [word.end() for word in re.finditer(r"\S+", shown)][:3]
+    return shown[: max((end for end in ends if end <= room), default=room)]
