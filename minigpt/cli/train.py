@@ -186,6 +186,6 @@ def first_words_of(line: str) -> str:
     It ends before a character that a terminal does not show.
     """
     shown = "".join(takewhile(lambda c: c.isprintable() and c != "\ufffd", line)).rstrip()
-    room = min((len(shown) + 1) // 2, 24)
+    room = min((len(line.rstrip()) + 1) // 2, 24)
     ends = [word.end() for word in re.finditer(r"\S+", shown)][:3]
     return shown[: max((end for end in ends if end <= room), default=room)]
