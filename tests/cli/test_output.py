@@ -111,12 +111,11 @@ def test_a_real_process_with_such_a_stream_prints_every_line(tmp_path):
 
 
 @pytest.fixture
-def unread(monkeypatch):
-    """A stdout whose reader has left, line-buffered as a terminal's is."""
+def unread():
+    """A stream whose reader has left, line-buffered as a terminal's is."""
     reader, writer = os.pipe()
     os.close(reader)
     stream = os.fdopen(writer, "w", buffering=1, encoding="utf-8")
-    monkeypatch.setattr(sys, "stdout", stream)
     yield stream
     stream.close()
 
@@ -125,7 +124,8 @@ def trained(folder):
     return [path.name for path in (folder / "checkpoints").iterdir()]
 
 
-def test_a_training_whose_output_nobody_reads_goes_on_and_saves(unread, chinese):
+def test_a_training_whose_output_nobody_reads_goes_on_and_saves(unread, chinese, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", unread)
     main([*TRAIN, "--out", "runs/one"])
     assert trained(chinese / "runs" / "one") == ["step-00000002"]
     assert len((chinese / "runs/one/log.jsonl").read_text().splitlines()) == 2
@@ -148,8 +148,10 @@ def test_a_training_without_any_stdout_goes_on_and_saves(monkeypatch, chinese):
     assert sys.stdout is None
 
 
-def test_a_sample_whose_reader_leaves_ends_quietly(unread, tiny_run, capsys):
-    main(["sample", str(tiny_run("names").out)])
+def test_a_sample_whose_reader_leaves_ends_quietly(unread, tiny_run, capsys, monkeypatch):
+    out = str(tiny_run("names").out)
+    monkeypatch.setattr(sys, "stdout", unread)
+    main(["sample", out])
     assert capsys.readouterr().err == ""
 
 
@@ -170,8 +172,8 @@ def test_a_lasting_stream_is_the_stream_in_all_else():
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="nothing here would end it")
-@pytest.mark.parametrize("columns", ["1", "5", "39"])
-def test_help_ends_however_narrow_the_terminal_is(columns, monkeypatch):
+@pytest.mark.parametrize(("columns", "command"), [("1", "sample"), ("5", "train")])
+def test_help_ends_however_narrow_the_terminal_is(columns, command, monkeypatch):
     def too_long(number, frame):
         raise AssertionError("the help does not end")
 
@@ -180,7 +182,7 @@ def test_help_ends_however_narrow_the_terminal_is(columns, monkeypatch):
     signal.alarm(60)
     try:
         with pytest.raises(SystemExit):
-            printed_by(["sample", "--help"])
+            printed_by([command, "--help"])
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
