@@ -151,8 +151,13 @@ def _finish(run: Run) -> None:
         print(f"next:       {command('minigpt', 'sample', out, *_prompt(run))}")
     else:
         print(f"next:       {command('minigpt', 'eval', out)}, or {command('minigpt', 'chat', out)}")
-    if stopped and "RANK" not in os.environ:  # torchrun would take it for a failure and end the other processes
+    if stopped and is_alone():
         raise KeyboardInterrupt
+
+
+def is_alone() -> bool:
+    """Whether torchrun started no other process: it would take another exit status for a failure and end the others."""
+    return "RANK" not in os.environ
 
 
 def _prompt(run: Run) -> list[str]:

@@ -124,7 +124,9 @@ def test_ctrl_c_in_a_save_ends_with_that_checkpoint_and_the_way_to_go_on(capsys,
         flush(handle)
 
     monkeypatch.setattr(os, "fsync", interrupted)
-    main([*training(tmp_path, 12), *background])
+    with pytest.raises(SystemExit) as ended:
+        main([*training(tmp_path, 12), *background])
+    assert ended.value.code == 130
     steps = len((tmp_path / "run" / "log.jsonl").read_text().splitlines())
     assert steps == 2 or (background and steps < 12)
     assert f"stopped after step {steps} of 12; continue with: minigpt train --resume --out" in capsys.readouterr().out
