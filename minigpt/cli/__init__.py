@@ -22,6 +22,7 @@ from minigpt.cli.settings import RefusedError, registry
 from minigpt.cli.text import Prepare, Tokenizer
 from minigpt.cli.train import Demo, Train
 from minigpt.cli.use import Chat, Eval, Sample
+from minigpt.settings import nearest
 from minigpt.training.processes.distributed import is_main_process
 
 COMMANDS: dict[str, type] = {
@@ -131,9 +132,11 @@ def _parse(words: list[str]) -> Any:
     """The command that the words ask for.
 
     Raises:
-        ValueError: if a part of a configuration can't be used, with the part's own message.
+        ValueError: if there is no such command, or a part of a configuration can't be used.
     """
-    name = words[0] if words else ""
+    name = words[0]
+    if name not in COMMANDS and not name.startswith("-"):
+        raise ValueError(f"there is no command {name!r}; choose one of {', '.join(COMMANDS)}{nearest(name, COMMANDS)}")
     default = COMMANDS[name].started(words) if name in STARTED else None  # type: ignore[attr-defined]
     if default is not None and {"-h", "--help"} & set(words):
         default = _typed_so_far(name, words, default)

@@ -279,6 +279,9 @@ def test_every_command_explains_itself(command, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["sampel", "runs/mine"], "there is no command 'sampel'; choose one of train, runs, "),
+        (["sampel", "runs/mine"], "; did you mean sample?"),
+        ([""], "there is no command ''"),
         (["train", "--text", "nowhere.txt"], "nowhere.txt"),
         (["train", "--corpus", "bible"], "bible"),
         (["train", "--preset", "huge"], "preset='huge' is unknown; choose one of nano"),
@@ -312,6 +315,13 @@ def test_a_text_shorter_than_the_context_is_one_message(capsys, tmp_path):
     with pytest.raises(SystemExit):
         main(["train", "--text", str(tmp_path / "text.txt"), "--out", str(tmp_path / "run")])
     assert "65" in capsys.readouterr().err
+
+
+def test_a_mistyped_option_is_answered_with_the_nearest(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["train", "--stpes", "3"])
+    assert caught.value.code == 2
+    assert re.search(r"Perhaps you meant:\W+--steps", capsys.readouterr().err)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipe that breaks this way")
