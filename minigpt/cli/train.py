@@ -24,7 +24,7 @@ from minigpt.training.processes.distributed import is_main_process
 from minigpt.training.storage.run_folder import Resume
 
 TOLD = 500  # stories that the demo is measured on
-LOOKED_AT = 32  # windows of the validation text in which a prompt is looked for
+PROMPT_WINDOWS = 32  # windows of the validation text in which a prompt is looked for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +164,7 @@ def _prompt(run: Run) -> list[str]:
     """The option that gives `minigpt sample` the first words of a line of the validation text; none if it has none."""
     special, data = run.tokenizer.special_tokens.values(), run.validation
     whole = isinstance(data, RowDataset)
-    ids = data.row(0).ids if isinstance(data, RowDataset) else next(data.windows(LOOKED_AT))[0].flatten().tolist()
+    ids = data.row(0).ids if isinstance(data, RowDataset) else next(data.windows(PROMPT_WINDOWS))[0].flatten().tolist()
     text = run.tokenizer.decode([token for token in ids if token not in special])
     words = next((found for line in _lines(text, whole=whole) if (found := first_words_of(line)).strip()), "")
     if not words:

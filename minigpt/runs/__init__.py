@@ -1,5 +1,6 @@
 """From a text to a trained model in one call: a source, a plan, a run folder; and several of them compared."""
 
+from minigpt.runs.borders import borders_of
 from minigpt.runs.comparison import Comparison, Trial, compare
 from minigpt.runs.config import RunConfig
 from minigpt.runs.recipes import RECIPES, Recipe, recipe
@@ -15,6 +16,7 @@ __all__ = [
     "RunConfig",
     "Source",
     "Trial",
+    "borders_of",
     "build_tokenizer",
     "compare",
     "load_model",
