@@ -1,12 +1,12 @@
-r"""Where documents begin and end, and how a prompt continues one: what precedes it, and its tokens inside the text.
+"""Where documents begin and end, and how a prompt continues one: what precedes it, and its tokens inside the text.
 
 A model has read documents between borders: stories between line ends, or files between ``<|endoftext|>``. A prompt is
 the start of a document, so the model sees the border before it.
 
-A prompt may also end inside a token of the text. A byte-pair tokenizer may have the token `` warm evening, ``, while a
-prompt that ends in ``warm evening,`` is cut into short tokens, a sequence that the model has hardly ever read. So the
-last tokens of the prompt are left open: as long as they last, only tokens that agree with the rest of the prompt are
-drawn, and one of them may reach beyond it.
+A prompt may also end inside a token of the text. Of a byte-pair tokenizer, "warm evening, " with a space on both sides
+may be one token, while a prompt that ends in "warm evening," is cut into short tokens, a sequence that the model has
+hardly ever read. So the last tokens of the prompt are left open: as long as they last, only tokens that agree with the
+rest of the prompt are drawn, and one of them may reach beyond it.
 
 Dimensions: V vocabulary.
 """
@@ -103,7 +103,7 @@ class OpenEnd:
         self.sampler, self.rest, self.vocabulary = sampler, rest, vocabulary
 
     def check(self, vocab_size: int) -> None:
-        """As :meth:`minigpt.Sampler.check`, same arguments."""
+        """As :meth:`~minigpt.generation.sampler.Sampler.check`, same arguments."""
         self.sampler.check(vocab_size)
 
     def __call__(self, logits: Tensor, generator: torch.Generator) -> Tensor:
