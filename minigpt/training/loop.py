@@ -13,7 +13,7 @@ Source: the seed document, section 3.2 (autoregressive training).
 """
 
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 
 from minigpt.model import GPT
@@ -21,11 +21,11 @@ from minigpt.text import Dataset, Tokenizer
 from minigpt.training.blocks import run_blocks
 from minigpt.training.config import TrainConfig
 from minigpt.training.processes.allocator import keep_freed_memory
-from minigpt.training.processes.distributed import join_world
+from minigpt.training.processes.distributed import World, join_world
 from minigpt.training.report.history import History
 from minigpt.training.report.loggers import Logger, Loggers, TensorBoardLogger
 from minigpt.training.report.progress import Progress
-from minigpt.training.run_state import RunState
+from minigpt.training.run_state import RunState, what_decides
 from minigpt.training.safety.memory_advice import memory_advice
 from minigpt.training.safety.stop import StopFlag
 from minigpt.training.step import train_step
@@ -65,25 +65,29 @@ def train(
 
     Raises:
         ValueError: if the data does not fit the model, the device does not exist, ``out`` holds a run that is not to be
-            resumed, or the checkpoint is another run's.
+            resumed or another process trains in, the processes were started differently, or the checkpoint is another
+            run's.
         FloatingPointError: after three steps in a row without a finite loss and gradient.
         MemoryError: if the device has too little memory, with what would fit.
-        OSError: if a checkpoint can't be written; where it is written in the background, at one of the next steps.
+        OSError: if a checkpoint can't be written; where it is written in the background, at one of the next steps. Or
+            if the folder is moved or deleted while the run trains.
     """
     config = (TrainConfig() if config is None else config).resolved(model.config.d_model)
     _check_fit(model, data, validation)
     if out is None and (Resume.of(resume) is not Resume.NO or config.tensorboard):
         raise ValueError("resume=True and tensorboard=True need the folder of the run: pass out=…")
     ways = {"recomputed": config.activation_checkpointing, "compiled": config.compile}
-    with join_world(config.device) as world, run_blocks(model, **ways):
-        if world.device.type == "cpu":
-            keep_freed_memory()
-        run = RunState(model.to(world.device).train(), config, data, tokenizer, world)
-        folder = RunFolder.open(out, resume, writes=world.is_main) if isinstance(out, Path | str) else out
+    with (
+        join_world(config.device) as world,
+        run_blocks(model, **ways),
+        _open_folder(out, resume, writes=world.is_main) as folder,
+    ):
+        if world.size > 1:
+            world.check_alike(what_decides(model.config, config, data, validation, tokenizer))
+        run = _start(model, config, data, tokenizer, world)
         first = run.restore(folder.newest()) if folder is not None and folder.resumes else 0
         world.check_equal("the step to go on from", first)
-        history = _open_history(folder, first)
-        history.floor = None if validation is None else validation.floor
+        history = _open_history(folder, first, None if validation is None else validation.floor)
         with (
             closing(history),
             closing(_open_loggers(loggers, run, folder)) as others,
@@ -97,12 +101,14 @@ def train(
                 if validation is not None and run.evaluates_after(step):
                     with run.precision.autocast(), run.averaged():
                         row["validation_loss"] = split_loss(run.loss, validation, world=world).mean
+                _check_present(folder)
                 history.append(row)
                 others.log(row)
-                shown.show(row)
                 saver.after_step(step)
-                if world.any(stop.requested):
+                if stops := world.any(stop.requested):
                     saver.save(step)
+                shown.show(row)  # after the save: the terminal may be gone
+                if stops:
                     break
     run.finish()
     return history
@@ -124,11 +130,29 @@ def _check_fit(model: GPT, data: Dataset, validation: Dataset | None) -> None:
             )
 
 
-def _open_history(folder: RunFolder | None, first: int) -> History:
+def _start(model: GPT, config: TrainConfig, data: Dataset, tokenizer: Tokenizer | None, world: World) -> RunState:
+    if world.device.type == "cpu":
+        keep_freed_memory()
+    return RunState(model.to(world.device).train(), config, data, tokenizer, world)
+
+
+def _open_folder(
+    out: Path | str | RunFolder | None, resume: Resume | str | bool, *, writes: bool
+) -> AbstractContextManager[RunFolder | None]:
+    """The run folder, closed at the end by whoever opened it."""
+    return RunFolder.open(out, resume, writes=writes) if isinstance(out, Path | str) else nullcontext(out)
+
+
+def _check_present(folder: RunFolder | None) -> None:
+    if folder is not None:
+        folder.check_present()
+
+
+def _open_history(folder: RunFolder | None, first: int, floor: float | None) -> History:
     if folder is None or not folder.writes:
-        return History()
+        return History(floor=floor)
     rows = History.read(folder.log, before=first).rows if first and folder.log.exists() else []
-    return History(rows, folder.log)
+    return History(rows, folder.log, floor=floor)
 
 
 def _open_loggers(loggers: Iterable[Logger], run: RunState, folder: RunFolder | None) -> Loggers:

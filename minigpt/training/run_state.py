@@ -167,6 +167,19 @@ class RunState:
         }
 
 
+def what_decides(
+    shape: GPTConfig, config: TrainConfig, data: Dataset, validation: Dataset | None, tokenizer: Tokenizer | None
+) -> dict[str, object]:
+    """All that several processes must have been given alike, by name, as what JSON can hold."""
+    return {
+        **to_object(shape),
+        **to_object(config),
+        "the training data": data.fingerprint,
+        "the validation data": None if validation is None else validation.fingerprint,
+        "the tokenizer": None if tokenizer is None else tokenizer.to_json(),
+    }
+
+
 def weights_of(model: GPT) -> dict[str, Tensor]:
     """The weights by name, sharing their memory."""
     return {name: parameter.data for name, parameter in model.named_parameters()}

@@ -21,8 +21,8 @@ def check_same_run(saved: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     changes = list(_differences(saved, wanted))
     if changes:
         raise ValueError(
-            f"the checkpoint belongs to another run: {'; '.join(changes)}. Resume with the saved values, or start anew "
-            "with another output folder"
+            f"the run that was started is another one: {'; '.join(changes)}. Resume with the saved values, or start "
+            "anew with another output folder"
         )
 
 
@@ -33,10 +33,16 @@ def _differences(saved: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterato
             continue
         if name == "tokenizer" and not (isinstance(before, str) and isinstance(now, str)):
             yield "the tokenizer is another one"
+        elif name == "fingerprint":
+            yield f"the training data has changed since (its fingerprint was {before}, now {now})"
         elif isinstance(before, Mapping) and isinstance(now, Mapping):
             yield from _differences(before, now)
         else:
-            yield f"{name} was {before!r}, now {now!r}"
+            yield f"{name} was {_shown(before)}, now {_shown(now)}"
+
+
+def _shown(value: Any) -> str:
+    return "not set" if value is None else repr(value)
 
 
 #: What may differ when a run is resumed: it changes what is watched and kept, or how a number is computed.
