@@ -11,6 +11,7 @@ import minigpt as mg
 from minigpt.checks import CHECKS
 from minigpt.cli import COMMANDS, main
 from minigpt.cli.compare import parse_switch
+from minigpt.runs import Comparison, Trial
 
 TEXT = "the cat sat on the mat, and the dog sat on the log. " * 40
 
@@ -31,7 +32,8 @@ def test_train_says_what_it_does_and_where_everything_is(trained, tmp_path):
     command = shlex.split(printed.partition("next:")[2])
     assert command[:3] == ["minigpt", "sample", trained]
     main([*command[1:], "--max-new-tokens", "3"])
-    assert {p.name for p in (tmp_path / "run").iterdir()} == {"run.json", "log.jsonl", "loss.png", "checkpoints"}
+    kept = {"run.json", "data.json", "log.jsonl", "loss.png", "checkpoints"}
+    assert {p.name for p in (tmp_path / "run").iterdir()} == kept
     assert len((tmp_path / "run" / "log.jsonl").read_text().splitlines()) == 4
 
 
@@ -339,6 +341,28 @@ def test_compare_prints_a_table_and_keeps_the_figures_and_the_plot(tmp_path, cap
     saved = json.loads((tmp_path / "runs" / "compare" / "compare.json").read_text())
     assert [len(trials) for trials in saved["trials"].values()] == [2, 2] and saved["n_tokens"] == 32
     assert (tmp_path / "runs" / "compare" / "compare.png").is_file()
+
+
+def test_an_earlier_comparison_is_kept(tmp_path, capsys, monkeypatch):
+    figures = Comparison(trials={"seed=0": [Trial(loss=1.0, curve=((1, 1.0),))]}, n_tokens=1)
+    monkeypatch.setattr(mg, "compare", lambda *_, **__: figures)
+    for name in ("compare", "compare-2", "compare-3"):
+        main(["compare", "optimizer=adamw", "--out", str(tmp_path)])
+        printed = capsys.readouterr().out
+        assert f"figures: {tmp_path / name}.json" in printed and f"picture: {tmp_path / name}.png" in printed
+    (tmp_path / "compare.json").unlink()
+    main(["compare", "optimizer=adamw", "--out", str(tmp_path), "--json"])
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *("compare.png", "compare-2.json", "compare-2.png", "compare-3.json", "compare-3.png", "compare-4.json")
+    }
+
+
+@pytest.mark.parametrize("command", [["train"], ["train", "--resume"], ["compare", "optimizer=adamw"]])
+@pytest.mark.parametrize("empty", [["--out", ""], ["--out="]])
+def test_an_empty_folder_is_refused(command, empty, capsys):
+    with pytest.raises(SystemExit):
+        main([*command, *empty])
+    assert capsys.readouterr().err == "minigpt: --out is empty; give the run folder, such as --out runs/mine\n"
 
 
 @pytest.mark.parametrize(
