@@ -5,10 +5,9 @@
     {"fingerprints": {"training": "…", "validation": "…"}, "files": {"train/00000.bin": {"size": …, "sha256": …}, …}}
 
 Of a text, which is read whole in any case, the hash is that of the file. Shards may be larger than the memory: their
-size is compared, and the hash of blocks spread over the file; a shard of up to 1 MiB is hashed whole.
+size is compared, and the hash of blocks spread over the file.
 """
 
-import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,13 +15,13 @@ from typing import Any
 
 from minigpt.files.atomic import write_atomically
 from minigpt.files.json_object import read_object
+from minigpt.files.sampled import sampled_entry
 from minigpt.files.verified import entry_of_file
 from minigpt.runs.source import Source
 from minigpt.text import Dataset, open_prepared
 from minigpt.text.reading import text_files
 
 DATA_FILE = "data.json"
-BLOCK, BLOCKS = 2**16, 16  # bytes, and how many of them are hashed of a shard
 
 
 def write_read_files(out: Path, source: Source, data: Dataset, validation: Dataset) -> None:
@@ -83,23 +82,10 @@ def _entries(source: Source) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each file that is read, by its name in the text's folder or in that of the shards."""
     if source.data is not None:
         for path in sorted(source.data.glob("*/*.bin")):
-            yield path.relative_to(source.data).as_posix(), _sampled(path)
+            yield path.relative_to(source.data).as_posix(), sampled_entry(path)
     elif source.text is not None and (source.text.is_file() or source.text.is_dir()):
         for path in text_files(source.text):
             yield path.relative_to(_folder(source)).as_posix(), entry_of_file(path)
-
-
-def _sampled(path: Path) -> dict[str, Any]:
-    """The size of a file, and the hash of blocks from its start to its end."""
-    size, digest = path.stat().st_size, hashlib.sha256()
-    with path.open("rb") as file:
-        for i in range(BLOCKS):
-            if size <= BLOCK * BLOCKS:
-                digest.update(file.read(BLOCK))
-            else:
-                file.seek((size - BLOCK) * i // (BLOCKS - 1))
-                digest.update(file.read(BLOCK))
-    return {"size": size, "sha256": digest.hexdigest()}
 
 
 def _folder(source: Source) -> Path:

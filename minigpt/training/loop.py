@@ -25,9 +25,10 @@ from minigpt.training.processes.distributed import World, join_world
 from minigpt.training.report.history import History
 from minigpt.training.report.loggers import Logger, Loggers, TensorBoardLogger
 from minigpt.training.report.progress import Progress
-from minigpt.training.run_state import RunState, what_decides
+from minigpt.training.run_state import RunState
 from minigpt.training.safety.memory_advice import memory_advice
 from minigpt.training.safety.stop import StopFlag
+from minigpt.training.same_run import what_decides
 from minigpt.training.step import train_step
 from minigpt.training.storage.run_folder import Resume, RunFolder
 from minigpt.training.storage.saver import Saver

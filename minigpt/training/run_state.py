@@ -21,7 +21,7 @@ from minigpt.training.precision import Precision
 from minigpt.training.processes.distributed import ALONE, World
 from minigpt.training.processes.strategies import copy_whole, gathered, make_callable, wrap
 from minigpt.training.safety.spikes import SpikeWatch, Usual
-from minigpt.training.same_run import check_same_run
+from minigpt.training.same_run import check_same_run, shards_of
 from minigpt.training.storage.checkpoint import Checkpoint
 from minigpt.training.update import build_optimizer
 
@@ -43,6 +43,7 @@ class RunState:
         precision: how it computes, with the loss scale of the next step.
         spikes: what the loss and the gradient norm usually are.
         bad_steps: steps in a row, up to now, without a finite gradient.
+        shards: what tells the files that the data is read from, if it is, from files that have changed since.
     """
 
     model: GPT
@@ -57,6 +58,7 @@ class RunState:
     precision: Precision = field(init=False)
     spikes: SpikeWatch = field(init=False)
     bad_steps: int = field(init=False, default=0)
+    shards: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
         config = self.config
@@ -67,6 +69,7 @@ class RunState:
         self.optimizer = build_optimizer(self.model, config)
         self.precision = Precision(config.precision, next(self.model.parameters()).device)
         self.spikes = SpikeWatch(config.spike_threshold)
+        self.shards = shards_of(self.data)
 
     @property
     def saves_shards(self) -> bool:
@@ -118,7 +121,10 @@ class RunState:
                 fit.
         """
         own, weights, moments = self._description(), self._weights(), self._moments()
-        check_same_run({name: checkpoint.state[name] for name in own}, own)
+        saved = {name: checkpoint.state[name] for name in own}
+        if "shards" not in saved["data"]:  # saved before shards were looked at
+            own["data"].pop("shards", None)
+        check_same_run(saved, own)
         carried = checkpoint.state.get("carried")
         if not isinstance(carried, dict) or _types(carried) != _types(self._carried()):
             raise ValueError(f"the checkpoint does not say {', '.join(self._carried())}")
@@ -158,26 +164,13 @@ class RunState:
         self.precision.scale, self.precision.streak = carried["loss_scale"], carried["loss_scale_streak"]
         self.spikes.loss, self.spikes.norm = Usual(**carried["usual_loss"]), Usual(**carried["usual_norm"])
 
-    def _description(self) -> dict[str, object]:
+    def _description(self) -> dict[str, Any]:
         return {
             "model_config": to_object(self.model.config),
             "train_config": to_object(self.config),
             "tokenizer": None if self.tokenizer is None else self.tokenizer.to_json(),
-            "data": {"fingerprint": self.data.fingerprint},
+            "data": {"fingerprint": self.data.fingerprint, **({"shards": self.shards} if self.shards else {})},
         }
-
-
-def what_decides(
-    shape: GPTConfig, config: TrainConfig, data: Dataset, validation: Dataset | None, tokenizer: Tokenizer | None
-) -> dict[str, object]:
-    """All that several processes must have been given alike, by name, as what JSON can hold."""
-    return {
-        **to_object(shape),
-        **to_object(config),
-        "the training data": data.fingerprint,
-        "the validation data": None if validation is None else validation.fingerprint,
-        "the tokenizer": None if tokenizer is None else tokenizer.to_json(),
-    }
 
 
 def weights_of(model: GPT) -> dict[str, Tensor]:

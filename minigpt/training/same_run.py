@@ -1,10 +1,13 @@
-"""Whether a run that is resumed is the one that was started: its description then and now, compared field by field."""
+"""Whether a run is the one that was started: its description then and now, or in each process, compared by field."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+from minigpt.files.sampled import sampled_entry
 from minigpt.model import GPTConfig
-from minigpt.settings import Mark, marked
+from minigpt.settings import Mark, marked, to_object
+from minigpt.text import Dataset, Tokenizer
 from minigpt.training.config import TrainConfig
 
 
@@ -21,8 +24,8 @@ def check_same_run(saved: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     changes = list(_differences(saved, wanted))
     if changes:
         raise ValueError(
-            f"the run that was started is another one: {'; '.join(changes)}. Resume with the saved values, or start "
-            "anew with another output folder"
+            f"this is not the run that was started: {'; '.join(changes)}. Resume with the saved values, or start anew "
+            "with another output folder"
         )
 
 
@@ -36,9 +39,34 @@ def _differences(saved: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterato
         elif name == "fingerprint":
             yield f"the training data has changed since (its fingerprint was {before}, now {now})"
         elif isinstance(before, Mapping) and isinstance(now, Mapping):
-            yield from _differences(before, now)
+            files = (f"{file} has changed since" for file in {**before, **now} if before.get(file) != now.get(file))
+            yield from files if name == "shards" else _differences(before, now)
         else:
             yield f"{name} was {_shown(before)}, now {_shown(now)}"
+
+
+def what_decides(
+    shape: GPTConfig, config: TrainConfig, data: Dataset, validation: Dataset | None, tokenizer: Tokenizer | None
+) -> dict[str, object]:
+    """All that several processes must have been given alike, by name, as what JSON can hold."""
+    return {
+        **to_object(shape),
+        **to_object(config),
+        "the training data": data.fingerprint,
+        "its shards on disk": shards_of(data),
+        "the validation data": None if validation is None else validation.fingerprint,
+        "the tokenizer": None if tokenizer is None else tokenizer.to_json(),
+    }
+
+
+def shards_of(data: Dataset) -> dict[str, Any]:
+    """The shards on disk that data is read from: their sizes, and the hashes of some of their blocks.
+
+    The fingerprint of such data is that of the hashes in the headers, which do not change when a shard does.
+    """
+    tokens = [shard.tokens for shard in getattr(data, "shards", ())]
+    files = [Path(each.filename) for each in tokens if getattr(each, "filename", None) is not None]
+    return {f"{file.parent.name}/{file.name}": sampled_entry(file) for file in files}
 
 
 def _shown(value: Any) -> str:

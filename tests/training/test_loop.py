@@ -126,6 +126,24 @@ def test_resuming_with_other_settings_names_each(make_model, data, tokenizer, tm
         train(make_model(), changed, tokenizer=tokenizer, out=tmp_path, resume=True)
 
 
+def test_a_shard_that_changed_between_stop_and_resume_is_named(make_model, tokenizer, tmp_path):
+    (tmp_path / "text.txt").write_text("the cat sat on the mat. " * 80)
+    mg.prepare(tmp_path / "text.txt", tokenizer, tmp_path / "data", workers=1, shard_tokens=700, progress=False)
+
+    def resume():
+        shards = mg.TokenDataset.open(tmp_path / "data" / "train", 16)
+        return train(make_model(), shards, tokenizer=tokenizer, out=tmp_path / "run", resume="auto")
+
+    resume()
+    shard = tmp_path / "data" / "train" / "00001.bin"
+    tokens = shard.read_bytes()
+    shard.write_bytes(tokens[::-1])
+    with pytest.raises(ValueError, match=r"was started: train/00001.bin has changed since\. Resume"):
+        resume()
+    shard.write_bytes(tokens)
+    assert len(resume()) == 12
+
+
 def test_data_that_does_not_fit_the_model_is_refused(make_model, data, tokenizer):
     with pytest.raises(ValueError, match=r"the training data has vocab_size=\d+, the model only 5"):
         train(make_model(vocab_size=5), data)
