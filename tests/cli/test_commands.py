@@ -180,6 +180,46 @@ def test_ladder_prints_the_baselines_of_a_text_and_draws_them(tmp_path, monkeypa
     assert (tmp_path / "ladder.png").is_file()
 
 
+def test_ladder_offers_what_has_a_meaning_there_and_refuses_a_text_beside_a_run(trained, capsys):
+    with pytest.raises(SystemExit):
+        main(["ladder", "--help"])
+    printed = capsys.readouterr().out
+    offered = set(re.findall(r"--([a-z][a-z-]+)", printed)) - {"help", "no-json"}
+    assert offered == {"json", "text", "corpus", "data", "tokenizer", "validation-fraction", "run", "out"}
+    for words in (["--text", "nothere.txt"], ["--validation-fraction", "0.2"], ["--data", "nowhere"]):
+        with pytest.raises(SystemExit):
+            main(["ladder", *words, "--run", trained])
+        said = capsys.readouterr().err
+        assert said.startswith(f"minigpt: --run compares on the run's own text, so {words[0]} can't be given with it;")
+
+
+@pytest.mark.parametrize("command", [["eval"], ["ladder", "--run"]])
+def test_a_text_that_changed_since_is_named_before_anything_is_measured(trained, tmp_path, capsys, command):
+    (tmp_path / "text.txt").write_text(TEXT.replace("dog", "god"))
+    with pytest.raises(SystemExit):
+        main([*command, trained])
+    assert f"{tmp_path / 'text.txt'} has changed since the run in {trained} was started" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words", [["sample"], ["eval"], ["info"], ["ladder", "--run"], ["chat"], ["train", "--resume", "--out"]]
+)
+@pytest.mark.parametrize("form", [1, 99])
+def test_a_run_of_another_format_gets_the_same_message_everywhere(trained, tmp_path, capsys, words, form):
+    run_file = tmp_path / "run" / "run.json"
+    run_file.write_text(json.dumps(json.loads(run_file.read_text()) | {"format": form}))
+    with pytest.raises(SystemExit):
+        main([*words, trained])
+    age = "an older" if form == 1 else "a newer"
+    told = (
+        f"{run_file} can't be used: it has format {form}, {age} one than the 2 that this minigpt reads; use the version"
+    )
+    assert capsys.readouterr().err.startswith(f"minigpt: {told}")
+    with pytest.raises(SystemExit):
+        main(["train", "--config", str(run_file)])
+    assert capsys.readouterr().err.startswith(f"minigpt: {told}")
+
+
 def test_ladder_of_a_run_measures_its_model_on_its_own_split(trained, tmp_path, capsys):
     main(["eval", trained])
     nats, perplexity = re.findall(r"[\d.]+", capsys.readouterr().out)[:2]
