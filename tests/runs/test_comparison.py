@@ -61,10 +61,11 @@ def test_where_the_runs_have_other_numbers_of_tokens_each_has_its_own(config):
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3])
-def test_a_run_that_diverges_in_its_last_steps_is_one_that_diverged(config, steps):
+def test_a_run_that_diverges_in_its_last_steps_is_one_that_diverged(config, steps, capsys):
     with pytest.warns(UserWarning, match="not finite"):
-        comparison = compare({"init_std": [1e30]}, config.changed(steps=steps))
-    assert comparison.loss("init_std=1e+30")[0] == math.inf
+        comparison = compare({"init_std": [1e30]}, config.changed(steps=steps), progress=True)
+    assert capsys.readouterr().out == "init_std=1e+30, seed 0: diverged\n"
+    assert comparison.trials == {"init_std=1e+30": [Trial(loss=math.inf, n_tokens=steps * 32)]}
     assert "1 of 1 diverged" in str(comparison) and "lowest" not in str(comparison)
 
 
