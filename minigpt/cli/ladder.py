@@ -12,7 +12,13 @@ from minigpt.runs.read_files import check_unchanged
 from minigpt.text import Dataset, Tokenizer
 from minigpt.text.tinyworld import task_rows
 
-READ = ("text", "corpus", "data", "tokenizer", "validation_fraction")  # fields of the source with a meaning here
+SOURCE_FIELDS = (
+    "text",
+    "corpus",
+    "data",
+    "tokenizer",
+    "validation_fraction",
+)  # fields of the source with a meaning here
 STORIES = 700  # that a storyteller is measured on; the baselines have counted nine times as many
 
 
@@ -55,12 +61,12 @@ class Ladder:
             print(f"picture: {error}")
 
     def _of_text(self) -> mg.Ladder:
-        source = Source(**{name: getattr(self, name) for name in READ})
+        source = Source(**{name: getattr(self, name) for name in SOURCE_FIELDS})
         tokenizer, data, validation = open_splits(_pairs(RunConfig(source=source)))
         return mg.ladder(_ids(data), _ids(validation), tokenizer, floor=validation.floor)
 
     def _of_run(self, run: Path) -> mg.Ladder:
-        if given := [name for name in READ if getattr(self, name) != getattr(Ladder, name)]:
+        if given := [name for name in SOURCE_FIELDS if getattr(self, name) != getattr(Ladder, name)]:
             raise ValueError(
                 f"--run compares on the run's own text, so --{given[0].replace('_', '-')} can't be given with it; "
                 f"`minigpt eval {run} --text …` measures the model on another text"
@@ -69,8 +75,9 @@ class Ladder:
         if config.source.task == "story":
             return _of_storyteller(model, tokenizer, config)
         _, data, validation = open_splits(_pairs(config), tokenizer)
+        learnt, told = _ids(data), _ids(validation)
         check_unchanged(run, config.source, data, validation)
-        return mg.ladder(_ids(data), _ids(validation), tokenizer, model=model, floor=validation.floor)
+        return mg.ladder(learnt, told, tokenizer, model=model, floor=validation.floor)
 
 
 def _pairs(config: RunConfig) -> RunConfig:

@@ -11,7 +11,7 @@ from typing import Any
 
 from minigpt.files.verified import plain_size
 
-BLOCK, BLOCKS = 2**16, 16  # bytes, and how many blocks
+BLOCK, N_BLOCKS = 2**16, 16  # bytes, and how many blocks
 
 
 def sampled_entry(path: Path | str) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def sampled_entry(path: Path | str) -> dict[str, Any]:
     size, digest = plain_size(Path(path), os.fspath(path)), hashlib.sha256()
     last = max(size - BLOCK, 0)
     with Path(path).open("rb") as file:
-        for start in sorted({last * i // (BLOCKS - 1) for i in range(BLOCKS)}):
+        for start in sorted({last * i // (N_BLOCKS - 1) for i in range(N_BLOCKS)}):
             file.seek(start)
             digest.update(file.read(BLOCK))
     return {"size": size, "sha256": digest.hexdigest()}

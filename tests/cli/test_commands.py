@@ -66,10 +66,13 @@ def test_eval_prints_the_three_units(trained, capsys, tmp_path):
 
 def test_resume_takes_the_saved_settings_and_refuses_others_by_name(trained, capsys):
     main(["train", "--resume", "--out", trained])
+    capsys.readouterr()
     with pytest.raises(SystemExit) as caught:
-        main(["train", "--resume", f"--out={trained}", "--steps", "9", "--seed", "3"])
+        main(["train", "--resume", f"--out={trained}", "--steps", "9", "--seed", "3", "--spike-threshold", "6"])
     assert caught.value.code == 2
-    assert "steps was 4, now 9; seed was 0, now 3" in capsys.readouterr().err
+    printed = capsys.readouterr()
+    assert "steps was 4, now 9; spike_threshold was not set, now 6.0; seed was 0, now 3" in printed.err
+    assert printed.out == ""  # no plan of a run that does not take place
 
 
 def test_training_into_the_folder_of_another_run_is_refused_and_changes_nothing(trained, capsys, tmp_path):
