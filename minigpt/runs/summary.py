@@ -146,7 +146,7 @@ def _read_log(log: Path) -> History:
         losses = row.get("loss"), row.get("validation_loss", 0.0)
         if type(row.get("step")) is not int or not all(map(_is_number, losses)):
             raise ValueError(
-                f"{log} is damaged: row {i + 1} is {str(row)[:60]}, expected the numbers step and loss; delete "
+                f"{log} can't be used: row {i + 1} is {str(row)[:60]}, expected the numbers step and loss; delete "
                 "that line"
             )
     return history

@@ -78,7 +78,7 @@ def test_a_row_of_the_log_that_is_none_is_one_error_and_one_line_of_the_list(fol
         shutil.copytree(folder / "a", tmp_path / name)
     log = tmp_path / "damaged" / "log.jsonl"
     log.write_text(log.read_text() + row + "\n")
-    with pytest.raises(ValueError, match=r"log\.jsonl is damaged: row 4 is .*, expected the numbers step and loss"):
+    with pytest.raises(ValueError, match=r"log\.jsonl can't be used: row 4 is .*, expected the numbers step and loss"):
         RunSummary.of(tmp_path / "damaged")
     found, wrong = list_runs(tmp_path)
     assert [run.config.out.name for run in found] == ["whole"]

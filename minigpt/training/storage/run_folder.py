@@ -4,6 +4,7 @@
 
     out/
       run.json       how the run was started
+      data.json      what it read
       run.lock       there while a process trains
       log.jsonl      a line for each step
       checkpoints/   step-00000500/, step-00001000/, …
