@@ -10,8 +10,10 @@ The run folder holds ``run.json`` (how it was started), ``log.jsonl``, ``loss.pn
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar, overload
 
 import torch
+from torch import nn
 
 from minigpt.files.atomic import write_atomically
 from minigpt.model import GPT
@@ -24,10 +26,12 @@ from minigpt.training.loop import train
 from minigpt.training.processes.distributed import is_main_process
 from minigpt.training.report.history import History
 from minigpt.training.report.loggers import Logger
-from minigpt.training.run_state import model_from
+from minigpt.training.run_state import load_weights, model_from
 from minigpt.training.same_run import check_same_run
 from minigpt.training.storage.loading import load_checkpoint
 from minigpt.training.storage.run_folder import Resume, RunFolder
+
+_Model = TypeVar("_Model", bound=nn.Module)
 
 
 @dataclass
@@ -132,16 +136,26 @@ def start_run(config: RunConfig, *, resume: Resume | str | bool = Resume.NO, pro
     return run
 
 
-def load_model(out: Path | str) -> tuple[GPT, Tokenizer]:
+@overload
+def load_model(out: Path | str) -> tuple[GPT, Tokenizer]: ...
+@overload
+def load_model(out: Path | str, model: _Model) -> tuple[_Model, Tokenizer]: ...
+def load_model(out: Path | str, model: nn.Module | None = None) -> tuple[nn.Module, Tokenizer]:
     """The trained model and the tokenizer of a run folder, from its newest whole checkpoint; on the CPU.
 
     Args:
         out: the run folder.
+        model: a model of your own, or a GPT with parts of your own, built as it was for training: it gets the weights,
+            and is returned in evaluation mode. ``None`` builds the GPT that the checkpoint describes.
 
     Raises:
-        ValueError: if there is no such checkpoint, or it was saved without a tokenizer.
+        ValueError: if there is no such checkpoint, it was saved without a tokenizer, or the weights do not fit.
     """
     checkpoint = load_checkpoint(Path(out) / "checkpoints")
     if checkpoint.state["tokenizer"] is None:
         raise ValueError(f"the run in {out} was saved without its tokenizer; pass tokenizer=… to minigpt.train")
-    return model_from(checkpoint), load_tokenizer(checkpoint.state["tokenizer"])
+    tokenizer = load_tokenizer(checkpoint.state["tokenizer"])
+    if model is None:
+        return model_from(checkpoint), tokenizer
+    load_weights(model, checkpoint.model)
+    return model.eval(), tokenizer

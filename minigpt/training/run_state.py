@@ -20,6 +20,7 @@ from minigpt.training.optim import EquationOptimizer
 from minigpt.training.precision import Precision
 from minigpt.training.processes.distributed import ALONE, World
 from minigpt.training.processes.strategies import copy_whole, gathered, make_callable, wrap
+from minigpt.training.safety.parts import describe_model
 from minigpt.training.safety.spikes import SpikeWatch, Usual
 from minigpt.training.same_run import check_same_run
 from minigpt.training.storage.checkpoint import Checkpoint
@@ -45,7 +46,7 @@ class RunState:
         bad_steps: steps in a row, up to now, without a finite gradient.
     """
 
-    model: GPT
+    model: nn.Module
     config: TrainConfig
     data: Dataset
     tokenizer: Tokenizer | None = None
@@ -129,12 +130,14 @@ class RunState:
         return checkpoint.step
 
     def _weights(self) -> dict[str, Tensor]:
-        return weights_of(self.model) if self.average is None else self.average.weights
+        weights = weights_of(self.model)
+        return weights if self.average is None else {**weights, **self.average.weights}
 
     def _moments(self) -> dict[str, Tensor]:
         moments = {
             f"{name}.{key}": value
             for name, parameter in self.model.named_parameters()
+            if parameter.requires_grad
             for key, value in self.optimizer.state_of(parameter).items()
         }
         if self.average is None:
@@ -160,19 +163,21 @@ class RunState:
 
     def _description(self) -> dict[str, object]:
         return {
-            "model_config": to_object(self.model.config),
+            "model_config": describe_model(self.model),
             "train_config": to_object(self.config),
             "tokenizer": None if self.tokenizer is None else self.tokenizer.to_json(),
             "data": {"fingerprint": self.data.fingerprint},
         }
 
 
-def weights_of(model: GPT) -> dict[str, Tensor]:
-    """The weights by name, sharing their memory."""
-    return {name: parameter.data for name, parameter in model.named_parameters()}
+def weights_of(model: nn.Module) -> dict[str, Tensor]:
+    """The weights by name, sharing their memory; and the buffers that a module wants to be kept with them."""
+    kept = model.state_dict(keep_vars=True)
+    buffers = {name: buffer for name, buffer in model.named_buffers() if name in kept}
+    return {**{name: parameter.data for name, parameter in model.named_parameters()}, **buffers}
 
 
-def load_weights(model: GPT, weights: dict[str, Tensor]) -> None:
+def load_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
     """Copy weights by name into ``model``, in place.
 
     Raises:
@@ -211,8 +216,13 @@ def model_from(checkpoint: Checkpoint) -> GPT:
     """The trained model of a checkpoint, on the CPU and in evaluation mode.
 
     Raises:
-        ValueError: if the configuration or the weights can't be used.
+        ValueError: if the configuration or the weights can't be used, or it is a model of another class than GPT.
     """
+    if other := checkpoint.state["model_config"].get("class"):
+        raise ValueError(
+            f"the checkpoint holds a {other}, which only your code can build: make one as it was trained and pass it, "
+            "load_model(out, model)"
+        )
     config = GPTConfig.from_json(json.dumps(checkpoint.state["model_config"]))
     _check_size(config, checkpoint.model)
     model = GPT(config)
