@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from minigpt.equations.decorated import Decorator
 from minigpt.equations.formula import Equation
 
-F = TypeVar("F", bound=Callable)
 SEED = "the seed document"
 _registry: dict[str, Equation] = {}
 
@@ -20,21 +20,21 @@ def equation(
     where: Sequence[str] = (),
     symbols: Mapping[str, str] | None = None,
     source: str = "",
-) -> Callable[[F], F]:
+) -> Decorator:
     """Decorate what implements an equation: it gets ``.equation`` and is listed by `all`; arguments as `Equation`.
 
     Raises:
         ValueError: if another function has registered ``name``.
     """
 
-    def register(function: F) -> F:
-        function.equation = Equation(name, latex, where, symbols or {}, source, function)  # type: ignore[attr-defined]
+    def register(function: Any) -> Any:
+        function.equation = Equation(name, latex, where, symbols or {}, source, function)
         old: Any = _registry[name].function if name in _registry else function
         if (old.__module__, old.__qualname__) != (function.__module__, function.__qualname__):
             raise ValueError(
                 f"the equation {name!r} belongs to {old.__module__}.{old.__qualname__}; choose another name"
             )
-        _registry[name] = function.equation  # type: ignore[attr-defined]
+        _registry[name] = function.equation
         return function
 
     return register

@@ -11,7 +11,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from minigpt.equations import equation
+from minigpt.equations import Equation, equation
 from minigpt.model.block import BLOCKS, build_norm
 from minigpt.model.config import GPTConfig
 from minigpt.model.initialisation import initialise
@@ -41,6 +41,7 @@ class GPT(nn.Module):
         generator: where the initial weights are drawn from; ``None`` means PyTorch's global generator.
     """
 
+    equation: ClassVar[Equation]
     parameter_roles: ClassVar = {"token_embedding": "embedding", "head": "embedding"}
 
     def __init__(self, config: GPTConfig, *, generator: torch.Generator | None = None) -> None:
