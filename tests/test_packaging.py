@@ -148,6 +148,8 @@ def test_type_checkers_follow_the_wheel(wheel, tmp_path):
 
 
 def test_type_checkers_follow_an_editable_install_which_has_no_other_kernels(tmp_path):
+    if not (ROOT / ".editable" / "minigpt").is_dir():
+        pytest.skip("git wrote the links as text: the next test is about that")
     source = copy_of_the_source(tmp_path / "source")
     python = environment(tmp_path / "venv", "-e", source)
     assert complaint_of_mypy(python, tmp_path) == ""

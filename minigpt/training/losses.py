@@ -55,7 +55,14 @@ def ends_in_head(model: nn.Module) -> TypeGuard[GPT]:
 
 def _own_logits(model: nn.Module, ids: Tensor, targets: Tensor) -> Tensor:
     """What any other module returns, if that is logits."""
-    logits, name = model(ids), type(model).__name__
+    name = type(model).__name__
+    try:
+        logits = model(ids)
+    except IndexError as error:
+        raise ValueError(
+            f"{name} does not take ids up to {int(ids.max())}: {error}; give its embedding a row for each token of the "
+            "tokenizer"
+        ) from error
     if not isinstance(logits, Tensor) or logits.dim() != 3 or logits.shape[:2] != ids.shape:
         got = tuple(logits.shape) if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
         raise ValueError(

@@ -220,8 +220,8 @@ def model_from(checkpoint: Checkpoint) -> GPT:
     """
     if other := checkpoint.state["model_config"].get("class"):
         raise ValueError(
-            f"the checkpoint holds a {other}, which only your code can build: make one as it was trained and pass it, "
-            "load_model(out, model)"
+            f"the checkpoint holds a {other!s:.80}, which only your code can build: make one as it was trained and "
+            "pass it, load_model(out, model)"
         )
     config = GPTConfig.from_json(json.dumps(checkpoint.state["model_config"]))
     _check_size(config, checkpoint.model)

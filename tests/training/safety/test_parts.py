@@ -201,6 +201,13 @@ def test_what_is_no_logits_is_refused(data, change, message):
         train(Wrong(change), data)
 
 
+def test_an_embedding_without_a_row_for_each_token_is_named(data):
+    with pytest.raises(
+        ValueError, match=r"Bigram does not take ids up to 1[0-9]: .*; give its embedding a row for each"
+    ):
+        train(Bigram(5), data)
+
+
 @pytest.mark.parametrize(
     ("model", "settings", "message"),
     [
