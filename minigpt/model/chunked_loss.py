@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from minigpt.equations import equation, fast_twin
 from minigpt.model.loss import REDUCTIONS, check_loss_options, next_token_loss
@@ -66,7 +65,7 @@ def chunked_next_token_loss(
 
     Returns:
         ``()`` in nats per token, or in nats for "sum"; at least float32, as all sums are. It can be differentiated
-        once.
+        once: a backward pass with ``create_graph=True`` raises a ``ValueError``.
 
     Raises:
         ValueError: if the shapes, dtypes or options do not fit, or a target is no token (looked for on the CPU; a GPU
@@ -104,9 +103,13 @@ class _SummedLoss(torch.autograd.Function):
         return total
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, d_total: Tensor) -> tuple[Tensor | None, ...]:
         """Scale the gradients: in place, unless the graph is to be used again."""
+        if torch.is_grad_enabled():
+            raise ValueError(
+                "the chunked loss has a first derivative only, and create_graph=True asks for one that can be "
+                "differentiated again: use next_token_loss (loss='logits')"
+            )
         kept = torch._C._autograd._get_current_graph_task_keep_graph()
         scaled = torch.mul if kept else Tensor.mul_
         gradients = (None if g is None else scaled(g, d_total) for g in ctx.saved_tensors)
