@@ -22,7 +22,7 @@ from minigpt.training.processes.distributed import ALONE, World
 from minigpt.training.processes.strategies import copy_whole, gathered, make_callable, wrap
 from minigpt.training.safety.parts import describe_model
 from minigpt.training.safety.spikes import SpikeWatch, Usual
-from minigpt.training.same_run import check_same_run
+from minigpt.training.same_run import check_same_run, tell_other_threads
 from minigpt.training.storage.checkpoint import Checkpoint
 from minigpt.training.update import build_optimizer
 
@@ -105,7 +105,7 @@ class RunState:
         weights, moments = self._weights(), self._moments()
         if not self.saves_shards:
             weights, moments = (gathered(tensors, self.world) for tensors in (weights, moments))
-        state = {**self._description(), "carried": self._carried()}
+        state = {**self._description(), "carried": self._carried(), "threads": torch.get_num_threads()}
         return Checkpoint(step=step, model=weights, optimizer=moments, state=state)
 
     def restore(self, checkpoint: Checkpoint) -> int:
@@ -125,6 +125,8 @@ class RunState:
             raise ValueError(f"the checkpoint does not say {', '.join(self._carried())}")
         check_fit(weights, checkpoint.model, "the weights do")
         check_fit(moments, checkpoint.optimizer, "the optimizer's tensors do")
+        if self.precision.device.type == "cpu":
+            tell_other_threads(checkpoint.state.get("threads"), torch.get_num_threads())
         checkpoint.copy_to(weights, moments)
         self._take_up(carried)
         return checkpoint.step
@@ -213,7 +215,7 @@ def _kind(tensor: Tensor) -> str:
 
 
 def model_from(checkpoint: Checkpoint) -> GPT:
-    """The trained model of a checkpoint, on the CPU and in evaluation mode.
+    """The trained model of a checkpoint, in the dtype in which it was trained, on the CPU and in evaluation mode.
 
     Raises:
         ValueError: if the configuration or the weights can't be used, or it is a model of another class than GPT.
@@ -224,19 +226,33 @@ def model_from(checkpoint: Checkpoint) -> GPT:
             "pass it, load_model(out, model)"
         )
     config = GPTConfig.from_json(json.dumps(checkpoint.state["model_config"]))
-    _check_size(config, checkpoint.model)
-    model = GPT(config)
+    dtype = _dtype_of(checkpoint.model)
+    _check_size(config, checkpoint.model, dtype)
+    model = GPT(config).to(dtype)
     load_weights(model, checkpoint.model)
     return model.eval()
 
 
-def _check_size(config: GPTConfig, weights: dict[str, Tensor]) -> None:
+def _dtype_of(weights: dict[str, Tensor]) -> torch.dtype:
+    """The one dtype of saved weights.
+
+    Raises:
+        ValueError: if they have several, or it is none that a model computes in.
+    """
+    found = {tensor.dtype for tensor in weights.values()}
+    if len(found) != 1 or not found <= {torch.float64, torch.float32, torch.bfloat16, torch.float16}:
+        names = ", ".join(sorted(str(dtype).removeprefix("torch.") for dtype in found)) or "no dtype at all"
+        raise ValueError(f"the weights have {names}; a model has one of float64, float32, bfloat16 and float16")
+    return found.pop()
+
+
+def _check_size(config: GPTConfig, weights: dict[str, Tensor], dtype: torch.dtype) -> None:
     """Compare the shapes before memory is taken: a forged configuration may ask for more than any machine has."""
     if config.n_layers > len(weights):
         raise ValueError(f"the weights do not fit the model: {len(weights)} tensors for n_layers={config.n_layers}")
     try:
         with torch.device("meta"):
-            shapes = weights_of(GPT(config))
+            shapes = weights_of(GPT(config).to(dtype))
     except (RuntimeError, OverflowError, TypeError) as error:
         raise ValueError(f"no tensor can be as large as the model's configuration says: {error}") from None
     check_fit(shapes, weights, "the weights do")
