@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from minigpt.equations import equation, fast_twin
-from minigpt.model.loss import REDUCTIONS, check_loss_options, next_token_loss
+from minigpt.model.loss import REDUCTIONS, check_loss_options, next_token_loss, token_ids
 
 LEAST_ROWS = 32  # fewer make poor use of a processor
 LOGITS = r"z_{ij} = x_i \cdot W_j"
@@ -56,7 +56,7 @@ def chunked_next_token_loss(
     Args:
         x: ``(B, T, D)`` what enters the head, floating point.
         weight: ``(V, D)`` the head's matrix, in the dtype of ``x`` unless under autocast.
-        targets: ``(B, T)`` int64: the token after each position, or ``ignore_index``.
+        targets: ``(B, T)`` integers: the token after each position, or ``ignore_index``.
         ignore_index: marks the positions that do not count.
         reduction: "mean" over the positions that count (0 if none does), or "sum".
         label_smoothing: ε of :func:`smoothed_cross_entropy`, for training.
@@ -77,6 +77,7 @@ def chunked_next_token_loss(
         raise ValueError(f"rows_at_once={rows_at_once} must be at least 1, or None to have it chosen")
     kind = x.device.type
     dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
+    targets = token_ids(targets)
     counts = targets != ignore_index
     _check_fit(x, weight, targets, counts, mixed=dtype is not None)
     rows = (x.flatten(0, -2), weight, targets.flatten(), counts.flatten())

@@ -16,6 +16,7 @@ from minigpt.equations import Equation, equation
 from minigpt.model.block import BLOCKS, build_norm
 from minigpt.model.config import GPTConfig
 from minigpt.model.initialisation import initialise
+from minigpt.model.inspection import numbers_of
 from minigpt.model.position_schemes import POSITIONS
 
 
@@ -129,7 +130,7 @@ class GPT(nn.Module):
                 f"ids[:, -{limit}:], or build the model with a longer context"
             )
         if ids.device.type == "cpu" and ids.numel() and not torch.compiler.is_compiling():
-            low, high = (int(bound) for bound in ids.aminmax())
+            low, high = (int(bound) for bound in numbers_of(ids).aminmax())
             if low < 0 or high >= self.config.vocab_size:
                 raise ValueError(
                     f"ids run from {low} to {high}, but vocab_size={self.config.vocab_size} allows 0 to "

@@ -237,3 +237,23 @@ def test_a_head_of_ones_own_is_left_alone():
     model.head = torch.nn.Linear(16, 17)
     model.load_state_dict(model.double().state_dict(), assign=True)
     assert not model.has_tied_head
+
+
+@pytest.mark.parametrize(
+    "changes", [{"window": 3, "convolution": 2}, {"window": 5, "convolution": 4, "position": "alibi"}]
+)
+def test_a_model_is_exported_for_every_length_from_2(changes):
+    model = mg.GPT(config(n_layers=1, **changes)).eval()
+    torch.nn.init.normal_(model.blocks[0].convolution.taps)
+    sizes = {0: torch.export.Dim("B", max=8), 1: torch.export.Dim("T", min=2, max=24)}
+    exported = torch.export.export(model, (torch.randint(17, (2, 12)),), dynamic_shapes=(sizes,)).module()
+    for length in range(2, 25):
+        ids = torch.randint(17, (3, length))
+        torch.testing.assert_close(exported(ids), model(ids))
+
+
+def test_vmap_over_ids_is_the_model_on_each():
+    model, ids = mg.GPT(config(attention="formula")).eval(), torch.randint(17, (3, 2, 5))
+    torch.testing.assert_close(torch.vmap(model)(ids), torch.stack([model(each) for each in ids]))
+    with pytest.raises(ValueError, match="vocab_size=17 allows 0 to 16"):
+        torch.vmap(model)(ids + 17)
