@@ -24,6 +24,7 @@ from minigpt.training.safety.parts import describe_model
 from minigpt.training.safety.spikes import SpikeWatch, Usual
 from minigpt.training.same_run import check_same_run, tell_other_threads
 from minigpt.training.storage.checkpoint import Checkpoint
+from minigpt.training.storage.weights import check_own_parts, dtype_of, own_parts, refuse_own_parts
 from minigpt.training.update import build_optimizer
 
 
@@ -44,6 +45,7 @@ class RunState:
         precision: how it computes, with the loss scale of the next step.
         spikes: what the loss and the gradient norm usually are.
         bad_steps: steps in a row, up to now, without a finite gradient.
+        own_parts: the parts of the model that its configuration does not describe, which a checkpoint names.
     """
 
     model: nn.Module
@@ -58,10 +60,12 @@ class RunState:
     precision: Precision = field(init=False)
     spikes: SpikeWatch = field(init=False)
     bad_steps: int = field(init=False, default=0)
+    own_parts: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
         config = self.config
         self.world.micro_batch(config.batch_size, config.micro_batch_size)  # refuses a batch that can't be shared
+        self.own_parts = own_parts(self.model)
         self.loss = LossModule(self.model, config.loss, config.label_smoothing)
         self.wrapper = wrap(self.loss, config.strategy, self.world)
         self.average = WeightAverage(self.model, config.ema) if config.ema else None
@@ -105,7 +109,8 @@ class RunState:
         weights, moments = self._weights(), self._moments()
         if not self.saves_shards:
             weights, moments = (gathered(tensors, self.world) for tensors in (weights, moments))
-        state = {**self._description(), "carried": self._carried(), "threads": torch.get_num_threads()}
+        beside = {"carried": self._carried(), "threads": torch.get_num_threads(), "own_parts": self.own_parts}
+        state = {**self._description(), **beside}
         return Checkpoint(step=step, model=weights, optimizer=moments, state=state)
 
     def restore(self, checkpoint: Checkpoint) -> int:
@@ -120,6 +125,7 @@ class RunState:
         """
         own, weights, moments = self._description(), self._weights(), self._moments()
         check_same_run({name: checkpoint.state[name] for name in own}, own)
+        check_own_parts(checkpoint.state, self.own_parts)
         carried = checkpoint.state.get("carried")
         if not isinstance(carried, dict) or _types(carried) != _types(self._carried()):
             raise ValueError(f"the checkpoint does not say {', '.join(self._carried())}")
@@ -218,32 +224,20 @@ def model_from(checkpoint: Checkpoint) -> GPT:
     """The trained model of a checkpoint, in the dtype in which it was trained, on the CPU and in evaluation mode.
 
     Raises:
-        ValueError: if the configuration or the weights can't be used, or it is a model of another class than GPT.
+        ValueError: if the configuration or the weights can't be used, or only the user's code can build the model.
     """
+    refuse_own_parts(checkpoint.state)
     if other := checkpoint.state["model_config"].get("class"):
         raise ValueError(
             f"the checkpoint holds a {other!s:.80}, which only your code can build: make one as it was trained and "
             "pass it, load_model(out, model)"
         )
     config = GPTConfig.from_json(json.dumps(checkpoint.state["model_config"]))
-    dtype = _dtype_of(checkpoint.model)
+    dtype = dtype_of(checkpoint.model)
     _check_size(config, checkpoint.model, dtype)
     model = GPT(config).to(dtype)
     load_weights(model, checkpoint.model)
     return model.eval()
-
-
-def _dtype_of(weights: dict[str, Tensor]) -> torch.dtype:
-    """The one dtype of saved weights.
-
-    Raises:
-        ValueError: if they have several, or it is none that a model computes in.
-    """
-    found = {tensor.dtype for tensor in weights.values()}
-    if len(found) != 1 or not found <= {torch.float64, torch.float32, torch.bfloat16, torch.float16}:
-        names = ", ".join(sorted(str(dtype).removeprefix("torch.") for dtype in found)) or "no dtype at all"
-        raise ValueError(f"the weights have {names}; a model has one of float64, float32, bfloat16 and float16")
-    return found.pop()
 
 
 def _check_size(config: GPTConfig, weights: dict[str, Tensor], dtype: torch.dtype) -> None:

@@ -66,6 +66,7 @@ def attempt(folder, run):
 
 
 @pytest.mark.filterwarnings("ignore:.*is damaged and passed over:UserWarning")
+@pytest.mark.filterwarnings("ignore:the run continues with:UserWarning")
 @pytest.mark.parametrize("file", ["state.json", "MANIFEST.json"])
 def test_one_field_of_another_type_is_one_clear_error_or_loads(run, saved, file, forge_manifest, monkeypatch):
     original = json.loads((saved / file).read_text())
