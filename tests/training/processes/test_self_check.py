@@ -109,8 +109,8 @@ def test_auto_takes_mps_only_where_it_computes_what_the_cpu_does(monkeypatch, tr
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     figures = self_check._figures
 
-    def on_mps(model, device, dtype):
-        found = figures(model, CPU, dtype)
+    def on_mps(model, device, dtype, chunked):
+        found = figures(model, CPU, dtype, chunked)
         return found if trusted or device == CPU else {name: 1.1 * y for name, y in found.items()}
 
     monkeypatch.setattr(self_check, "_figures", on_mps)
