@@ -26,12 +26,12 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int = 2) -> P
         The checkpoint's own folder.
 
     Raises:
-        ValueError: if :func:`open_checkpoint` would refuse it.
+        ValueError: if :func:`open_checkpoint` would refuse it, or two tensors share memory.
         OSError: if it can't be written, with what to do; the older checkpoints are unchanged and nothing is left over.
     """
     with new_folder(folder, checkpoint.step, keep=keep) as partial:
         entries = {
-            name: write_entry(partial / name, safetensors.torch.save(_on_cpu(tensors)))
+            name: write_entry(partial / name, _bytes_of(tensors))
             for name, tensors in ((MODEL, checkpoint.model), (OPTIMIZER, checkpoint.optimizer))
         }
         write_manifest(partial, checkpoint, entries)
@@ -74,5 +74,14 @@ def parse_tensors(data: bytes, name: str) -> dict[str, Tensor]:
         raise ValueError(f"{name} can't be read: {type(error).__name__} {error}") from None
 
 
-def _on_cpu(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+def _bytes_of(tensors: dict[str, Tensor]) -> bytes:
+    on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    sharing: dict[int, list[str]] = {}
+    for name, tensor in on_cpu.items():
+        if tensor.numel():
+            sharing.setdefault(tensor.data_ptr(), []).append(name)
+    if names := next((names for names in sharing.values() if len(names) > 1), None):
+        raise ValueError(
+            f"the checkpoint can't be saved: {' and '.join(names)} share their memory; leave one of them out"
+        )
+    return safetensors.torch.save(on_cpu)
