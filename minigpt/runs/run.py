@@ -26,10 +26,11 @@ from minigpt.training.loop import train
 from minigpt.training.processes.distributed import is_main_process
 from minigpt.training.report.history import History
 from minigpt.training.report.loggers import Logger
-from minigpt.training.run_state import load_weights, model_from
+from minigpt.training.run_state import model_from
 from minigpt.training.same_run import check_same_run
 from minigpt.training.storage.loading import load_checkpoint
 from minigpt.training.storage.run_folder import Resume, RunFolder
+from minigpt.training.weights import load_weights
 
 _Model = TypeVar("_Model", bound=nn.Module)
 

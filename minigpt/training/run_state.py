@@ -19,13 +19,14 @@ from minigpt.training.losses import LossModule
 from minigpt.training.optim import EquationOptimizer
 from minigpt.training.precision import Precision
 from minigpt.training.processes.distributed import ALONE, World
-from minigpt.training.processes.strategies import copy_whole, gathered, make_callable, wrap
+from minigpt.training.processes.strategies import gathered, make_callable, wrap
 from minigpt.training.safety.parts import describe_model
 from minigpt.training.safety.spikes import SpikeWatch, Usual
 from minigpt.training.same_run import check_same_run, tell_other_threads
 from minigpt.training.storage.checkpoint import Checkpoint
-from minigpt.training.storage.weights import check_own_parts, dtype_of, own_parts, refuse_own_parts
+from minigpt.training.storage.own_parts import check_own_parts, own_parts, refuse_own_parts
 from minigpt.training.update import build_optimizer
+from minigpt.training.weights import check_fit, dtype_of, load_weights, weights_of
 
 
 @dataclass
@@ -124,8 +125,8 @@ class RunState:
                 fit.
         """
         own, weights, moments = self._description(), self._weights(), self._moments()
-        check_same_run({name: checkpoint.state[name] for name in own}, own)
         check_own_parts(checkpoint.state, self.own_parts)
+        check_same_run({name: checkpoint.state[name] for name in own}, own)
         carried = checkpoint.state.get("carried")
         if not isinstance(carried, dict) or _types(carried) != _types(self._carried()):
             raise ValueError(f"the checkpoint does not say {', '.join(self._carried())}")
@@ -178,46 +179,8 @@ class RunState:
         }
 
 
-def weights_of(model: nn.Module) -> dict[str, Tensor]:
-    """The weights by name, sharing their memory; and the buffers that a module wants to be kept with them."""
-    kept = model.state_dict(keep_vars=True)
-    buffers = {name: buffer for name, buffer in model.named_buffers() if name in kept}
-    return {**{name: parameter.data for name, parameter in model.named_parameters()}, **buffers}
-
-
-def load_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
-    """Copy weights by name into ``model``, in place.
-
-    Raises:
-        ValueError: if a weight is missing, left over, or of another shape or type.
-    """
-    own = weights_of(model)
-    check_fit(own, weights, "the weights do")
-    for name, tensor in own.items():
-        copy_whole(tensor, weights[name])
-
-
-def check_fit(own: dict[str, Tensor], saved: dict[str, Tensor], what: str) -> None:
-    """Refuse saved tensors that are not exactly those that are wanted.
-
-    Raises:
-        ValueError: naming the first that is missing, left over, or of another shape or type.
-    """
-    has, wants = ({name: _kind(tensor) for name, tensor in named.items()} for named in (saved, own))
-    wrong = sorted(name for name in {**has, **wants} if has.get(name) != wants.get(name))
-    if wrong:
-        raise ValueError(
-            f"{what} not fit the model: of {wrong[0]} there is {has.get(wrong[0], 'nothing')}, the model wants "
-            f"{wants.get(wrong[0], 'nothing')} ({len(wrong)} such name(s) in all)"
-        )
-
-
 def _types(values: Mapping[str, object]) -> dict[str, object]:
     return {name: _types(value) if isinstance(value, Mapping) else type(value) for name, value in values.items()}
-
-
-def _kind(tensor: Tensor) -> str:
-    return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
 
 
 def model_from(checkpoint: Checkpoint) -> GPT:

@@ -1,30 +1,12 @@
-"""What the weights of a checkpoint say of the model that they belong to, and what they can't say: its code."""
+"""Parts of a model that only the user's code can build: a checkpoint names them, and is never loaded as a plain GPT."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from minigpt.model import GPT
-
-DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
-
-
-def dtype_of(weights: Mapping[str, Tensor]) -> torch.dtype:
-    """The one dtype of saved weights.
-
-    Args:
-        weights: by name.
-
-    Raises:
-        ValueError: if they have several, or it is none that a model computes in.
-    """
-    found = {tensor.dtype for tensor in weights.values()}
-    if len(found) != 1 or not found <= set(DTYPES):
-        names = ", ".join(sorted(str(dtype).removeprefix("torch.") for dtype in found)) or "no dtype at all"
-        raise ValueError(f"the weights have {names}; a model has one of float64, float32, bfloat16 and float16")
-    return found.pop()
 
 
 def own_parts(model: nn.Module) -> dict[str, str]:

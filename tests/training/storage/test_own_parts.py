@@ -4,8 +4,9 @@ from torch import nn
 
 import minigpt as mg
 from minigpt.training import RunState, TrainConfig
-from minigpt.training.run_state import load_weights, model_from
-from minigpt.training.storage.weights import dtype_of, own_parts, refuse_own_parts
+from minigpt.training.run_state import model_from
+from minigpt.training.storage.own_parts import own_parts, refuse_own_parts
+from minigpt.training.weights import dtype_of, load_weights
 
 CONFIG = TrainConfig(steps=1, batch_size=2, learning_rate=0.01, device="cpu")
 
