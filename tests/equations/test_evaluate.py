@@ -62,7 +62,7 @@ def test_a_vector_by_a_vector_needs_a_sign():
         (r"y = x \cdot A", r"x \cdot A"),
         (r"y = A^2", "A^2"),
         (r"y = \frac{A}{A}", r"\frac{A}{A}"),
-        (r"y = x^\top A", r"x^\top A"),
+        (r"y = x^\top A", "A"),
         (r"y = \sum_{i=1}^{3} A_{ii}", "A_{ii}"),
         (r"y = x_4", "x_4"),
         (r"y = x_0", "x_0"),

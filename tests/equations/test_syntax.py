@@ -12,11 +12,14 @@ def refusal(latex, where=(), **symbols):
 
 
 def test_an_unknown_macro_is_named_and_pointed_at():
-    assert refusal(r"y = \foo{x}") == (r"unknown macro \foo", r"\foo{x}")
+    assert refusal(r"y = \foo{x}") == (r"unknown macro \foo; a name of your own is \mathrm{foo}", r"\foo{x}")
 
 
 def test_a_macro_that_begins_like_a_known_one_is_unknown():
-    assert refusal(r"y = x \cdots y") == (r"unknown macro \cdots", r"\cdots y")
+    assert refusal(r"y = x \cdotsum y") == (
+        r"unknown macro \cdotsum; a name of your own is \mathrm{cdotsum}",
+        r"\cdotsum y",
+    )
 
 
 def test_an_index_that_nothing_binds_is_refused():
@@ -40,7 +43,9 @@ def test_shadowing_an_index_is_refused():
 
 
 def test_an_index_may_not_be_a_declared_name():
-    assert "needs one new index" in refusal(r"y = \sum_{k} x_k", k="() a number")[0]
+    message = "k is an index here, but symbols or another row give it a meaning too; rename one of them"
+    assert refusal(r"y = \sum_{k} x_k", k="() a number") == (message, "_{k} x_k")
+    assert refusal(r"y_k = x_k", k="() a number")[0] == message
 
 
 def test_an_index_may_not_be_part_of_a_name_in_its_scope():
@@ -58,7 +63,6 @@ def test_an_index_may_not_be_part_of_a_name_in_its_scope():
         (r"a = b/c d", "d"),
         (r"a = x^T", "T"),
         (r"a = x^{(l)}", "(l)}"),
-        (r"a = |x|", "|x|"),
         (r"a = 2 x 3", "3"),
         (r"a = x_{\text{in}}", r"\text{in}}"),
         (r"a = \operatorname{foo}(x)", r"\operatorname{foo}(x)"),
@@ -89,7 +93,10 @@ def test_the_longest_declared_name_wins():
 
 
 def test_a_declared_function_does_not_hide_the_rest_of_a_longer_macro():
-    assert refusal(r"y = \sigmax(z)", **{r"\sigma": "function"}) == (r"unknown macro \sigmax", r"\sigmax(z)")
+    assert refusal(r"y = \sigmax(z)", **{r"\sigma": "function"}) == (
+        r"unknown macro \sigmax; write \sigma",
+        r"\sigmax(z)",
+    )
 
 
 def test_letters_in_a_row_are_indices_and_a_product_with_a_number_is_one():
@@ -109,7 +116,7 @@ def test_a_parameter_may_be_a_greek_letter():
 
 
 def test_rows_of_one_name_must_have_equally_many_indices():
-    assert "rows of one name differ" in refusal(r"a_i = x_i", [r"a_{ij} = x_i x_j"])[0]
+    assert "the rows of a differ in how many indices" in refusal(r"a_i = x_i", [r"a_{ij} = x_i x_j"])[0]
 
 
 def test_a_name_followed_by_parentheses_is_a_product_unless_it_is_a_declared_function():
