@@ -1,4 +1,4 @@
-"""Equations for a terminal, and their evaluation as a teacher writes it on the board."""
+"""Equations as plain text, and their evaluation step by step, as a teacher writes it on the board."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def plain_name(latex: str) -> str:
 
 
 class Writer:
-    """Writes nodes down."""
+    """Writes nodes as plain text."""
 
     def plain(self, node: Any, scope: Scope) -> str:
         """A node on one line, the letters in ``scope`` as numbers."""
@@ -122,7 +122,7 @@ class Writer:
 
 
 class Board(Writer):
-    """Writes nodes down with their values in one evaluation."""
+    """Writes nodes with their values in one evaluation."""
 
     def __init__(self, evaluation: Evaluator) -> None:
         self.evaluation = evaluation
@@ -188,7 +188,7 @@ class Board(Writer):
             yield self.line(node, scope)
 
     def steps(self, name: str, at: Scope) -> Steps:
-        """The entries of ``name`` whose letters are as in ``at``: what they use, their parts, their value."""
+        """The entries of ``name`` at the indices in ``at``: the definitions they use, their parts, their values."""
         lines, evaluation = [], self.evaluation
         for row in evaluation.document.rows[name]:
             spans = [

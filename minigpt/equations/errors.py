@@ -45,3 +45,12 @@ def counted(number: int, one: str, many: str = "") -> str:
     ('1 axis', '2,000 terms')
     """
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def written(indices: tuple[int, ...]) -> str:
+    """The indices of an entry.
+
+    >>> written((2, 3))
+    '2,3'
+    """
+    return ",".join(map(str, indices))

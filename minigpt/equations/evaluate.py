@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from minigpt.equations import operations as ops
-from minigpt.equations.errors import MAX_OPERATIONS, MAX_WAITING, TOO_DEEP, counted
+from minigpt.equations.errors import MAX_OPERATIONS, MAX_WAITING, TOO_DEEP, counted, written
 from minigpt.equations.parse import Node, chain, names_in
 from minigpt.equations.sizes import Sizes
 from minigpt.equations.syntax import EULER, Definition, Document
@@ -99,13 +99,13 @@ class Evaluator:
     # What the equation defines, entry by entry.
 
     def whole(self, name: str, scope: Scope = NOTHING) -> np.ndarray:
-        """All entries of a defined name, put together."""
+        """All entries of a defined name as one array."""
         plan = self._plan(name, scope)
         keys = sorted(key for key in plan if min(key, default=1) > 0)
         shape = tuple(map(max, zip(*keys, strict=True)))
         for key in product(*(range(1, length + 1) for length in shape)):
             if key not in plan:
-                self.document.fail(name, f"entry {key} of {name} is not defined")
+                self.document.fail(name, f"entry {written(key)} of {name} is not defined")
         values = [self.entry(name, key, name, scope) for key in keys]
         if len({np.shape(value) for value in values}) > 1:
             self.document.fail(name, f"the entries of {name} have different shapes")
@@ -115,7 +115,9 @@ class Evaluator:
         """One entry of a defined name, remembered unless it depends on the arguments of a function."""
         if scope or (name, key) not in self._entries:
             if key not in (plan := self._plan(name, scope)):
-                self.document.fail(place, f"{name} has no entry {key}: out of range, or a recurrence without base case")
+                self.document.fail(
+                    place, f"{name} has no entry {written(key)}: it is out of range, or where needs the base case"
+                )
             row, bound = plan[key]
             self._entries[name, key] = None
             try:
@@ -137,7 +139,7 @@ class Evaluator:
                     bound = dict(zip(row.letters, numbers, strict=True))
                     key = tuple(self.integer(index, {**scope, **bound}) for index in row.indices)
                     if key in plan and (plan[key][0].letters or not row.letters):
-                        self.document.fail(row.tree, f"entry {key} of {name} is defined twice")
+                        self.document.fail(row.tree, f"entry {written(key)} of {name} is defined twice")
                     plan.setdefault(key, (row, bound))
             self._plans[name] = plan
         return self._plans[name]
@@ -157,7 +159,7 @@ class Evaluator:
                 return self._take(values[name], at, node)
         if name not in self.document.rows:
             size = self.sizes.find(name, scope)
-            return self.document.fail(name, f"{name} has no value; give it to evaluate") if size is None else size
+            return self.document.fail(name, f"{name} has no value; pass it to evaluate") if size is None else size
         depth = len(self.document.rows[name][0].indices)
         if len(at) < depth or slice in map(type, at):
             return self._take(self.whole(name), at, node)

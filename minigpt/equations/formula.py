@@ -32,12 +32,12 @@ class Equation:
 
     Args:
         name: short and unique, with dashes.
-        latex: one definition, or a system in ``aligned``; what the grammar does not know is refused at first use.
+        latex: one definition, or a system in ``aligned``; it is read when the equation is first used.
         where: definitions that the formula uses, and base cases of recurrences.
-        symbols: what each name means, opening with its shape: ``{"v": "(n, d) token vectors"}``; ``()`` is a single
-            number, ``function`` something to call. A name with a subscript or superscript must stand here.
+        symbols: what each name means, starting with its shape: ``{"v": "(n, d) token vectors"}``; ``()`` is a single
+            number, ``function`` something to call. A name with a subscript or superscript must be declared here.
         source: section or paper, and equation number.
-        function: what implements it.
+        function: the function that implements it.
     """
 
     name: str

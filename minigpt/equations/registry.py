@@ -21,7 +21,9 @@ def equation(
     symbols: Mapping[str, str] | None = None,
     source: str = "",
 ) -> Decorator:
-    """Decorate what implements an equation: it gets ``.equation`` and is listed by `all`; arguments as `Equation`.
+    """Decorate the function that implements an equation: it gets ``.equation``, and `all` lists it.
+
+    The arguments are those of `Equation`.
 
     Raises:
         ValueError: if another function has registered ``name``.
@@ -41,7 +43,7 @@ def equation(
 
 
 def all() -> tuple[Equation, ...]:
-    """The registered equations: those of the seed document first, then as the code was imported."""
+    """The registered equations: those of the seed document first, then the others in the order of their import."""
     return tuple(sorted(_registry.values(), key=lambda equation: not equation.source.startswith(SEED)))
 
 
@@ -52,7 +54,7 @@ def get(name: str) -> Equation:
         name: such as "causal-attention".
 
     Raises:
-        ValueError: if there is none; names the nearest.
+        ValueError: if there is none; the message names the nearest.
     """
     if name not in _registry:
         near = difflib.get_close_matches(name, _registry, n=3, cutoff=0.3)

@@ -1,4 +1,4 @@
-"""Sizes that nobody states: from the declared shapes, else from the axes that an index runs over."""
+"""Sizes that are not given: from the declared shapes, else from the axes that an index runs over."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from minigpt.equations.parse import Node, letter_of, names_in
 from minigpt.equations.syntax import Document
 
 
-class _Evaluation(Protocol):  # what sizes need of it
+class _Evaluation(Protocol):  # the part that sizes need
     document: Document
     given: Mapping[str, Any]
 
@@ -38,7 +38,7 @@ class Sizes:
         self.hold({name: np.shape(value) for name, value in self.values.items()})
 
     def hold(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        """Hold shapes against their declarations; a size that is a plain name is fixed by the first that has it."""
+        """Compare shapes with their declarations; the first axis of a size that is a plain name gives it its value."""
         axes = []
         for name, shape in shapes.items():
             declared = self.document.shapes.get(name)

@@ -76,7 +76,7 @@ def test_a_shape_that_does_not_fit_is_an_error_at_its_place(latex, place):
 
 
 def test_a_name_without_a_value_is_an_error_at_its_place():
-    assert refusal("y = x + q", x=1.0) == ("q has no value; give it to evaluate", "q")
+    assert refusal("y = x + q", x=1.0) == ("q has no value; pass it to evaluate", "q")
 
 
 def test_cases_are_evaluated_lazily_and_one_must_hold():
@@ -95,7 +95,7 @@ def test_a_base_case_goes_before_the_general_row():
 
 def test_a_recurrence_without_base_case_is_an_error_at_the_missing_entry():
     message, place = refusal("s_i = s_{i-1} + x_i", x=X)
-    assert message.startswith("s has no entry (0,)")
+    assert message.startswith("s has no entry 0: it is out of range, or where needs the base case")
     assert place == "s_{i-1} + x_i"
 
 
@@ -104,9 +104,9 @@ def test_a_name_defined_by_itself_is_an_error():
 
 
 def test_entries_left_out_or_defined_twice_are_errors():
-    assert refusal("y_{2i} = x_i", x=X)[0] == "entry (1,) of y is not defined"
+    assert refusal("y_{2i} = x_i", x=X)[0] == "entry 1 of y is not defined"
     twice = r"\begin{aligned} y_i &= x_i \\ y_j &= 2 x_j \end{aligned}"
-    assert refusal(twice, x=X)[0] == "entry (1,) of y is defined twice"
+    assert refusal(twice, x=X)[0] == "entry 1 of y is defined twice"
 
 
 def test_a_function_declared_for_single_numbers_maps_over_an_array():

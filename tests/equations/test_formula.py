@@ -86,7 +86,7 @@ def test_importing_equations_loads_neither_torch_nor_lark():
 
 def test_the_engine_is_small_and_imports_nothing_else_of_ours():
     lines = {
-        file.name: file.read_text(encoding="utf-8").split("\n")
+        file.name: file.read_text(encoding="utf-8").splitlines()
         for file in [ENGINE / "grammar.lark", *ENGINE.glob("*.py")]
     }
     assert max(map(len, lines.values())) <= 250

@@ -53,7 +53,7 @@ def test_the_result_is_held_against_its_declared_shape():
     assert place == "y_i = x_i"
 
 
-def test_an_index_that_stands_in_a_sum_only_runs_as_far_as_it_reaches():
+def test_an_index_within_a_sum_only_runs_as_far_as_it_reaches():
     np.testing.assert_array_equal(Equation("odd", "y_i = x_{2i-1}").evaluate(x=[1, 2, 3, 4, 5]), [1, 3, 5])
 
 
