@@ -237,12 +237,12 @@ class Evaluator:
 
     def _comparison(self, node: Node, scope: Scope) -> bool:
         sides = [self.value(side, scope) for side in node.children[::2]]
-        return all(ops.RELATIONS[sign](*sides[i : i + 2]) for i, sign in enumerate(node.children[1::2]))
+        return self._try(ops.compare, node, sides, node.children[1::2])
 
     def case(self, node: Node, scope: Scope) -> Node:
         """The expression of the first case that holds; the others are not evaluated."""
         for value, *condition in (case.children for case in node.children):
-            if not condition or self.value(condition[0], scope):
+            if not condition or self._try(ops.is_true, condition[0], self.value(condition[0], scope)):
                 return value
         return self.document.fail(node, r"no case holds; end with \text{otherwise}")
 

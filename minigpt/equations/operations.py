@@ -72,6 +72,30 @@ def elementwise(kind: str, values: list[Any], function: Callable) -> Any:
     return function(*values)
 
 
+def compare(sides: Sequence[Any], signs: Sequence[str]) -> bool:
+    r"""Whether each relation of ``a < b \le c`` holds.
+
+    Args:
+        sides: the numbers.
+        signs: the relations between them, keys of ``RELATIONS``.
+
+    Raises:
+        ValueError: for arrays.
+    """
+    return all(is_true(RELATIONS[sign](*sides[i : i + 2])) for i, sign in enumerate(signs))
+
+
+def is_true(condition: Any) -> bool:
+    """The truth of a condition.
+
+    Raises:
+        ValueError: for arrays.
+    """
+    if np.ndim(condition):
+        raise ValueError("a condition compares numbers, not arrays; write it with indices")
+    return bool(condition)
+
+
 def entries(name: str, array: Any, at: Sequence[int | slice]) -> Any:
     """Entries of an array by indices that count from 1.
 

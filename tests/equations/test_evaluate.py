@@ -141,3 +141,17 @@ def test_e_pi_and_infinity_are_constants_unless_declared():
 def test_the_value_outside_a_domain_is_literal_and_silent():
     assert evaluate(r"y = \log(0)") == -np.inf
     assert np.isnan(evaluate(r"y = 0 \log(0)"))
+
+
+@pytest.mark.parametrize(
+    ("latex", "place"),
+    [
+        (r"y = \mathbb{1}[x \le 2]", r"x \le 2]"),
+        (r"y = \sum_{i < x} x_i", "i < x} x_i"),
+        (r"y = \begin{cases} 1 & \text{if } x = x \\ 0 & \text{otherwise} \end{cases}", "x = x"),
+    ],
+)
+def test_a_condition_on_an_array_is_an_error_at_its_place(latex, place):
+    message, found = refusal(latex, x=X)
+    assert message == "a condition compares numbers, not arrays; write it with indices"
+    assert found.startswith(place)

@@ -1,4 +1,11 @@
+import contextlib
+import dataclasses
+
+import formulas_training  # noqa: F401 - registers its oracles
 import pytest
+from formulas import FORMULAS
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
 from minigpt.equations import Equation, EquationError
 
@@ -124,3 +131,39 @@ def test_a_name_followed_by_parentheses_is_a_product_unless_it_is_a_declared_fun
     call = Equation("call", "y = f(x)", (), {"f": "function anything"})
     assert product.evaluate(f=2, x=3) == 6
     assert call.evaluate(f=lambda x: x - 5, x=3) == -2
+
+
+WORDS = r"""
+a b x_i x_{ij} y_{t-k+1} e \theta \theta_t d_k W^{Q} f f(x) 0 2 10^7 1.5 + - = , & < > ( ) { } [ ] | ^ ^2 _ _i ^\top
+^{-1} \cdot \odot / \bmod \frac{1}{2} \frac{ \sqrt{ \exp \log_{10} \log_2 \ln \sin^2 \max \min \| || ' * \sum_i
+\sum_{i,j} \sum_{i=1}^{n} \sum_{i<n} \arg\max_i \arg \lVert \rVert \rVert_1 \lvert \rvert \mid \le \ne \left( \right)
+\left| \right| \lceil \rceil \mathbb{1}[ \begin{aligned} \end{aligned} \\ \foo \text{ ∑ é \partial
+"""
+PIECES = st.sampled_from([*WORDS.split(), "\n\\text{where } ", "\\text{if } ", "\uf800", "\ue000", ""])
+SYMBOLS = {r"\theta_t": "(n) names", "d_k": "() width", "W^{Q}": "(n, d_k) matrix", "f": "function", "x": "(n)"}
+property_test = settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+
+
+def is_evaluated_or_refused(eq, given):
+    with contextlib.suppress(EquationError):
+        assert eq.document
+        assert eq.evaluate(**{name: value for name, value in given.items() if name in eq.inputs}) is not None
+        assert str(eq)
+    assert eq._repr_latex_()
+    return True
+
+
+@property_test
+@given(st.lists(PIECES, max_size=14), st.booleans())
+def test_any_text_is_evaluated_or_refused_with_one_kind_of_error(pieces, has_left_side):
+    assert is_evaluated_or_refused(Equation("text", "y = " * has_left_side + " ".join(pieces), (), SYMBOLS), {})
+
+
+@property_test
+@given(st.sampled_from(sorted(FORMULAS)), st.floats(0, 1), st.integers(0, 4), PIECES)
+def test_a_formula_with_a_piece_put_into_it_is_evaluated_or_refused(cases, name, place, n_removed, piece):
+    eq, inputs = FORMULAS[name], cases(name)[0][0]
+    assume(not any(map(callable, inputs.values())))  # a function of the test's own has errors of its own
+    at = int(place * len(eq.latex))
+    changed = dataclasses.replace(eq, latex=eq.latex[:at] + piece + eq.latex[at + n_removed :])
+    assert is_evaluated_or_refused(changed, inputs)
