@@ -76,7 +76,7 @@ class Evaluator:
         value = self.value(node, scope)
         if np.ndim(value) or not np.isfinite(value) or value != np.floor(value):
             fix = "; a sum without end has no literal value: write its last term" * bool(np.isinf(value).all())
-            is_euler = "e" in names_in(node) and "e" not in {*scope, *self.given}
+            is_euler = "e" in names_in(node) and "e" not in self.document.declared
             fix = f"; {EULER}: choose another letter, or declare e in symbols" if is_euler else fix
             self.document.fail(node, f"expected a whole number here, got {value}{fix}")
         return int(value)
