@@ -20,7 +20,7 @@ from minigpt.checks import (  # noqa: F401 - they register their checks
 from minigpt.checks.draw import CHECKS, Check, Draw, check
 from minigpt.equations import Equation
 
-#: The largest error in float64, as :func:`largest_error` returns it, with which function and equation agree.
+#: The largest :func:`largest_error` in float64 at which a function and its equation count as equal.
 TOLERANCE = 1e-10
 
 __all__ = ["CHECKS", "TOLERANCE", "Check", "Draw", "check", "compared", "largest_error"]
