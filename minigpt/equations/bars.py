@@ -14,8 +14,8 @@ from minigpt.equations.errors import EquationError
 OPEN, CLOSE = "\uf800", "\uf801"
 TOKEN = re.compile(r"\\(?:left|right)\s*\||\\\||\\[a-zA-Z]+|\S")
 INFIX = {r"\cdot", r"\odot", r"\bmod", r"\le", r"\ge", r"\ne", r"\mid"}
-FUNCTIONS = {r"\exp", r"\ln", r"\log", r"\sin", r"\cos", r"\tanh"}
-BEFORE_OPERANDS = {*INFIX, *FUNCTIONS, r"\lvert", r"\lVert", r"\lceil", r"\lfloor"}
+NAMED_FUNCTIONS = {r"\exp", r"\ln", r"\log", r"\sin", r"\cos", r"\tanh"}
+BEFORE_OPERANDS = {*INFIX, *NAMED_FUNCTIONS, r"\lvert", r"\lVert", r"\lceil", r"\lfloor"}
 AFTER_OPERANDS = {*INFIX, r"\rvert", r"\rVert", r"\rceil", r"\rfloor", r"\text", r"\end"}
 USE_MACROS = r"write \lvert a \rvert for an absolute value, \lVert x \rVert for a norm, \mid for a condition"
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from minigpt.equations.evaluate import Evaluator, Scope
-from minigpt.equations.operations import Row
+from minigpt.equations.operations import RowVector
 from minigpt.equations.parse import Node, chain, names_in
 
 GREEK_AND_SIGNS = (
@@ -135,7 +135,7 @@ class Board(Writer):
     def of(self, node: Node, scope: Scope) -> Any:
         """The value of a node, which may be a factor of a product."""
         value = self.evaluation.value(node, scope, is_factor=True)
-        return value.entries if isinstance(value, Row) else value
+        return value.entries if isinstance(value, RowVector) else value
 
     def line(self, node: Node, scope: Scope) -> str:
         """The node in letters, then with the values of its parts, then its value."""

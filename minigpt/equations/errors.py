@@ -16,7 +16,7 @@ TOO_DEEP = (
     f"more than {MAX_WAITING} values wait for one another here; "
     "evaluate at smaller sizes, or write a recurrence from its first entry on"
 )
-WIDTH = 160
+LINE_WIDTH = 160
 
 
 class EquationError(ValueError):
@@ -31,17 +31,17 @@ class EquationError(ValueError):
     def __init__(self, message: str, text: str, position: int) -> None:
         start = text.rfind("\n", 0, position) + 1
         line, at = text[start:].split("\n", 1)[0], position - start
-        if len(line) > WIDTH:
-            first = max(0, at - WIDTH // 2)
-            before, after = "…" * bool(first), "…" * (first + WIDTH < len(line))
-            line, at = before + line[first : first + WIDTH] + after, at - first + len(before)
+        if len(line) > LINE_WIDTH:
+            first = max(0, at - LINE_WIDTH // 2)
+            before, after = "…" * bool(first), "…" * (first + LINE_WIDTH < len(line))
+            line, at = before + line[first : first + LINE_WIDTH] + after, at - first + len(before)
         super().__init__(f"{message}\n  {line}\n  {' ' * at}^")
 
 
-def counted(number: int, one: str, many: str = "") -> str:
+def quantity(number: int, one: str, many: str = "") -> str:
     """A number and its noun.
 
-    >>> counted(1, "axis", "axes"), counted(2_000, "term")
+    >>> quantity(1, "axis", "axes"), quantity(2_000, "term")
     ('1 axis', '2,000 terms')
     """
     return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from minigpt.equations import operations as ops
-from minigpt.equations.errors import MAX_OPERATIONS, MAX_WAITING, TOO_DEEP, counted, written
+from minigpt.equations.errors import MAX_OPERATIONS, MAX_WAITING, TOO_DEEP, quantity, written
 from minigpt.equations.parse import Node, chain, names_in
 from minigpt.equations.sizes import Sizes
 from minigpt.equations.syntax import EULER, Definition, Document
@@ -67,9 +67,9 @@ class Evaluator:
 
     def _without_direction(self, value: Any, node: Node) -> Any:
         """A value that leaves a product: a row times a matrix is a vector like any other."""
-        if isinstance(value, ops.Row) and node.data == "transpose":
+        if isinstance(value, ops.RowVector) and node.data == "transpose":
             self.document.fail(node, r"\top of a vector needs a factor after it, as in u^\top A v; alone, write u")
-        return value.entries if isinstance(value, ops.Row) else value
+        return value.entries if isinstance(value, ops.RowVector) else value
 
     def integer(self, node: Node, scope: Scope) -> int:
         """The value of an index, a bound or a size."""
@@ -183,7 +183,7 @@ class Evaluator:
             return self._take(np.asarray(given(*values), dtype=np.float64), at, node)
         if rows and len(rows[0].parameters) == len(values):
             return self._take(self.apply(name, values), at, node)
-        return self.document.fail(node, f"{name} is not a function of {counted(len(values), 'argument')}")
+        return self.document.fail(node, f"{name} is not a function of {quantity(len(values), 'argument')}")
 
     def apply(self, name: str, values: list[Any]) -> Any:
         """A function that the equation defines; one declared for single numbers maps over arrays."""
@@ -203,8 +203,8 @@ class Evaluator:
     def _transpose(self, node: Node, scope: Scope) -> Any:
         value = self.value(node.children[0], scope)
         if np.ndim(value) not in (1, 2):
-            self.document.fail(node, r"\top needs a vector or a matrix, got " + counted(np.ndim(value), "axis", "axes"))
-        return value.T if np.ndim(value) == 2 else ops.Row(value)
+            self.document.fail(node, rf"\top needs a vector or a matrix, got {np.ndim(value)} axes")
+        return value.T if np.ndim(value) == 2 else ops.RowVector(value)
 
     def terms(self, node: Node, scope: Scope) -> Iterator[tuple[Scope, Any]]:
         """What a sum, product or extremum runs over: the scope and the value of each term."""
@@ -226,10 +226,10 @@ class Evaluator:
         values = [value for _, value in terms]
         if not values and name not in (r"\sum", r"\prod"):
             self.document.fail(node, f"{name} over nothing")
-        if name in ops.PLACES:
+        if name in ops.ARG_EXTREMA:
             if any(map(np.ndim, values)):
                 self.document.fail(node, f"{name} compares numbers, not arrays; write the body with indices")
-            return float(terms[ops.PLACES[name](values)][0])
+            return float(terms[ops.ARG_EXTREMA[name](values)][0])
         empty = 1.0 if name == r"\prod" else 0.0
         return (
             reduce(lambda left, right: self._each(ops.COMBINE[name], [left, right], node), values) if values else empty
@@ -237,7 +237,7 @@ class Evaluator:
 
     def _comparison(self, node: Node, scope: Scope) -> bool:
         sides = [self.value(side, scope) for side in node.children[::2]]
-        return self._try(ops.compare, node, sides, node.children[1::2])
+        return self._try(ops.relations_hold, node, sides, node.children[1::2])
 
     def case(self, node: Node, scope: Scope) -> Node:
         """The expression of the first case that holds; the others are not evaluated."""

@@ -32,7 +32,7 @@ MACROS = {
 }
 FUNCTION = r"\\(?:exp|ln|log(?:_2|_\{\d+\})?|sin|cos|tanh)(?:\^\S+)?\s*"
 # What is before the place where reading stops, what is there, and what to write.
-PLACES = [
+MISREAD = [
     (r".*", r"\\log_", r"the bases are \log_2 and \log_{10}; for another one write \frac{\log(x)}{\log(b)}"),
     (rf".*{FUNCTION}[^\s=+\-(]+\s*", r"[^\s=+\-]", r"put what the function is applied to in parentheses: \log(x y)"),
     (r".*", r"\\bmod", r"add parentheses: (a + b) \bmod c or a + (b \bmod c)"),
@@ -66,7 +66,7 @@ def not_expected(text: str, position: int) -> str:
     if not found:
         return "the formula ends too early: a part is missing, or something that was opened is not closed"
     before = re.split(r"\n|\\\\|=", text[:position])[-1][-200:]
-    for left, right, hint in PLACES:
+    for left, right, hint in MISREAD:
         if re.fullmatch(left, before, re.DOTALL) and re.match(right, text[position:]):
             return f"{found} is not expected here; {hint}"
     return f"{found} is not expected here"

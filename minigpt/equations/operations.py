@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigpt.equations.errors import counted
+from minigpt.equations.errors import quantity
 
 CONSTANTS = {"e": math.e, r"\pi": math.pi, r"\infty": math.inf}
 FUNCTIONS: dict[str, Callable] = {
@@ -24,7 +24,7 @@ FUNCTIONS: dict[str, Callable] = {
     r"\operatorname{sign}": np.sign,
 }
 COMBINE: dict[str, Callable] = {r"\sum": np.add, r"\prod": np.multiply, r"\max": np.maximum, r"\min": np.minimum}
-PLACES: dict[str, Callable] = {r"\arg\max": np.argmax, r"\arg\min": np.argmin}
+ARG_EXTREMA: dict[str, Callable] = {r"\arg\max": np.argmax, r"\arg\min": np.argmin}
 RELATIONS = {"<": np.less, ">": np.greater, r"\le": np.less_equal, r"\ge": np.greater_equal, r"\ne": np.not_equal}
 ARITHMETIC: dict[str, Callable] = {
     "add": np.add,
@@ -45,7 +45,7 @@ ARITHMETIC: dict[str, Callable] = {
 }
 
 
-class Row(NamedTuple):
+class RowVector(NamedTuple):
     r"""$u^\top$ as a factor of a product."""
 
     entries: np.ndarray
@@ -72,7 +72,7 @@ def elementwise(kind: str, values: list[Any], function: Callable) -> Any:
     return function(*values)
 
 
-def compare(sides: Sequence[Any], signs: Sequence[str]) -> bool:
+def relations_hold(sides: Sequence[Any], signs: Sequence[str]) -> bool:
     r"""Whether each relation of ``a < b \le c`` holds.
 
     Args:
@@ -108,8 +108,8 @@ def entries(name: str, array: Any, at: Sequence[int | slice]) -> Any:
         ValueError: for more indices than axes, and an index that is out of range.
     """
     if len(at) > np.ndim(array):
-        axes = counted(np.ndim(array), "axis", "axes")
-        raise ValueError(f"{name} has {axes} and is written with {counted(len(at), 'index', 'indices')}")
+        axes = quantity(np.ndim(array), "axis", "axes")
+        raise ValueError(f"{name} has {axes} and is written with {quantity(len(at), 'index', 'indices')}")
     for index, length in zip(at, np.shape(array), strict=False):
         if isinstance(index, int) and not 1 <= index <= length:
             fix = "bound the sum, declare a shorter shape or write cases"
@@ -123,12 +123,12 @@ def product(left: Any, right: Any) -> Any:
     Raises:
         ValueError: if the shapes do not fit, or a sign is missing between two vectors.
     """
-    if isinstance(left, Row) and not isinstance(right, Row):
+    if isinstance(left, RowVector) and not isinstance(right, RowVector):
         value = product(left.entries, right) if np.ndim(right) != 1 else _inner(left.entries, right)
-        return value if np.ndim(right) == 1 else Row(value)
-    if isinstance(right, Row) and not isinstance(left, Row) and np.ndim(left) < 2:
-        return np.outer(left, right.entries) if np.ndim(left) else Row(left * right.entries)
-    if isinstance(left, Row) or isinstance(right, Row):
+        return value if np.ndim(right) == 1 else RowVector(value)
+    if isinstance(right, RowVector) and not isinstance(left, RowVector) and np.ndim(left) < 2:
+        return np.outer(left, right.entries) if np.ndim(left) else RowVector(left * right.entries)
+    if isinstance(left, RowVector) or isinstance(right, RowVector):
         raise ValueError(r"x^\top is a row here, and a row comes after a number or a vector")
     if not np.ndim(left) or not np.ndim(right):
         return left * right

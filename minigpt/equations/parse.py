@@ -13,7 +13,7 @@ from importlib.resources import files
 from typing import Any
 
 from minigpt.equations.bars import directed
-from minigpt.equations.errors import MAX_DEPTH, MAX_LENGTH, MAX_NAMES, EquationError, counted
+from minigpt.equations.errors import MAX_DEPTH, MAX_LENGTH, MAX_NAMES, EquationError, quantity
 from minigpt.equations.hints import not_expected, refuse_unknown
 
 Node = Any  # a lark Tree or, among its children, a Token
@@ -88,7 +88,7 @@ def _refuse_deep(tree: Node, text: str) -> None:
                 on_this_level = number == 0 and node.data in CHAINS and child.data in CHAINS
                 waiting.append((child, depth + (not on_this_level)))
     if deepest > MAX_DEPTH:
-        message = f"{counted(deepest, 'level')} of parentheses, fractions and indices inside one another"
+        message = f"{quantity(deepest, 'level')} of parentheses, fractions and indices inside one another"
         fix = f"at most {MAX_DEPTH} are read: name the inner part in where, and use the name"
         raise EquationError(f"{message}; {fix}", text, place.meta.start_pos)
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from minigpt.equations.errors import counted
+from minigpt.equations.errors import quantity
 from minigpt.equations.parse import Node, letter_of, names_in
 from minigpt.equations.syntax import Document
 
@@ -44,7 +44,7 @@ class Sizes:
             declared = self.document.shapes.get(name)
             if declared is not None and len(declared) != len(shape):
                 self.document.fail(
-                    name, f"{name} is declared with {counted(len(declared), 'axis', 'axes')}, got shape {shape}"
+                    name, f"{name} is declared with {quantity(len(declared), 'axis', 'axes')}, got shape {shape}"
                 )
             axes += [(name, axis, dim) for axis, dim in enumerate(declared or ())]
         for name, axis, dim in sorted(axes, key=lambda each: each[2].data != "array"):
