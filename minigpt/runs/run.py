@@ -13,8 +13,10 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar, overload
 
 import torch
+from torch import nn
 
 from minigpt.files.atomic import write_atomically
 from minigpt.files.json_object import read_object
@@ -34,6 +36,9 @@ from minigpt.training.same_run import check_same_run
 from minigpt.training.storage.folders import checkpoint_folders
 from minigpt.training.storage.loading import load_checkpoint
 from minigpt.training.storage.run_folder import Resume, RunFolder
+from minigpt.training.weights import load_weights
+
+_Model = TypeVar("_Model", bound=nn.Module)
 
 
 @dataclass
@@ -187,20 +192,31 @@ def start_run(config: RunConfig, *, resume: Resume | str | bool = Resume.NO, pro
     return run
 
 
-def load_model(out: Path | str) -> tuple[GPT, Tokenizer]:
+@overload
+def load_model(out: Path | str) -> tuple[GPT, Tokenizer]: ...
+@overload
+def load_model(out: Path | str, model: _Model) -> tuple[_Model, Tokenizer]: ...
+def load_model(out: Path | str, model: nn.Module | None = None) -> tuple[nn.Module, Tokenizer]:
     """The trained model and the tokenizer of a run folder, from its newest whole checkpoint; on the CPU.
 
     Args:
         out: the run folder.
+        model: a model of your own, or a GPT with parts of your own, built as it was for training: it gets the weights,
+            and is returned in evaluation mode. ``None`` builds the GPT that the checkpoint describes.
 
     Raises:
-        ValueError: if there is no such checkpoint, it was saved without a tokenizer, or an older minigpt saved it.
+        ValueError: if there is no such checkpoint, it was saved without a tokenizer, an older minigpt saved it, or the
+            weights do not fit.
     """
     refuse_old(Path(out))
     checkpoint = load_checkpoint(Path(out) / "checkpoints")
     if checkpoint.state["tokenizer"] is None:
         raise ValueError(f"the run in {out} was saved without its tokenizer; pass tokenizer=… to minigpt.train")
-    return model_from(checkpoint), load_tokenizer(checkpoint.state["tokenizer"])
+    tokenizer = load_tokenizer(checkpoint.state["tokenizer"])
+    if model is None:
+        return model_from(checkpoint), tokenizer
+    load_weights(model, checkpoint.model)
+    return model.eval(), tokenizer
 
 
 def refuse_old(out: Path) -> None:

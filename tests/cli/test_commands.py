@@ -274,6 +274,22 @@ def test_tokenizer_trains_saves_and_shows_the_pieces(tmp_path, capsys):
     assert out.is_file()
 
 
+def test_tokenizer_replaces_a_file_only_when_told_to(tmp_path, capsys):
+    (tmp_path / "text.txt").write_text(TEXT)
+    out = tmp_path / "tokenizer.json"
+    out.write_text("mine")
+    words = ["tokenizer", "--text", str(tmp_path / "text.txt"), "--vocab-size", "260", "--out", str(out)]
+    with pytest.raises(SystemExit):
+        main(words)
+    assert (
+        "tokenizer.json exists already; name another file with --out, or replace it with --force"
+        in capsys.readouterr().err
+    )
+    assert out.read_text() == "mine"
+    main([*words, "--force"])
+    assert mg.load_tokenizer(out).vocab_size == 260
+
+
 def test_equations_prints_each_with_its_function_and_its_largest_error(capsys):
     main(["equations"])
     printed = capsys.readouterr().out
