@@ -89,8 +89,7 @@ def train(
         run_blocks(model, **ways),
         _open_folder(out, resume, writes=world.is_main) as folder,
     ):
-        if world.size > 1:
-            world.check_alike(what_decides(describe_model(model), config, batches, held_out, tokenizer))
+        world.check_alike(what_decides(describe_model(model), config, batches, held_out, tokenizer))
         run = _start(model, config, batches, tokenizer, world)
         first = run.restore(folder.newest()) if folder is not None and folder.resumes else 0
         world.check_equal("the step to go on from", first)
