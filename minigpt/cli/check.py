@@ -11,8 +11,9 @@ import tyro
 
 import minigpt as mg
 from minigpt import bench, checks
-from minigpt.cli.output import counted, print_json
+from minigpt.cli.output import print_json
 from minigpt.equations import Equation
+from minigpt.runs.summary import counted
 from minigpt.training.processes.device import choose_device
 
 

@@ -55,11 +55,6 @@ def command(*words: str | Path) -> str:
     )
 
 
-def counted(n: int, noun: str) -> str:
-    """A number with its noun, such as "1 equation" and "2 equations"."""
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
-
-
 def show_every_character() -> None:
     r"""Let stdout and stderr escape what their encoding lacks, as ``\u4f60``, without an error; read stdin likewise.
 

@@ -88,6 +88,7 @@ class Tokenizer:
         corpus: a corpus by name, used where no text is given.
         vocab_size: how many tokens, the 256 bytes and <|endoftext|> included.
         out: the file to write.
+        force: replace the file if it exists.
         show: the sentence to cut.
     """
 
@@ -95,10 +96,13 @@ class Tokenizer:
     corpus: str = "python-docs"
     vocab_size: int = 1024
     out: Path = Path("tokenizer.json")
+    force: bool = False
     show: str = "The transformer attends to every token. 你好，世界"
 
     def __call__(self) -> None:
         """Train, save, and show the pieces."""
+        if self.out.exists() and not self.force:
+            raise ValueError(f"{self.out} exists already; name another file with --out, or replace it with --force")
         text = mg.load_corpus(self.corpus) if self.text is None else mg.read_text(self.text)
         tokenizer = mg.BPETokenizer.train(text, self.vocab_size)
         tokenizer.save(self.out)

@@ -19,8 +19,10 @@ from minigpt.cli.settings import Start, said_in, start_from
 from minigpt.evaluation.stories import TELLING, tell_stories
 from minigpt.generation import Sampler
 from minigpt.runs import Run, RunConfig, recipe
+from minigpt.runs.summary import counted
 from minigpt.text import RowDataset
 from minigpt.training.processes.distributed import is_main_process
+from minigpt.training.storage.lock import FolderLock
 from minigpt.training.storage.run_folder import Resume
 
 TOLD = 500  # stories that the demo is measured on
@@ -36,16 +38,19 @@ class Train:
         run: what to train, on what, and how.
         resume: continue the run in --out from its newest checkpoint, with its saved settings.
         auto_resume: continue the run in --out if there is one, else start it; for jobs that a cluster may restart.
+        verify: read the prepared shards whole when a run continues, and compare them with their SHA-256.
     """
 
     start: Start = field(default_factory=Start)
     run: Annotated[RunConfig, tyro.conf.arg(name="")] = field(default_factory=RunConfig)
     resume: bool = False
     auto_resume: bool = False
+    verify: bool = False
 
     @classmethod
     def started(cls, words: Sequence[str]) -> Self:
         """The defaults that the words start from: those of a recipe, a file, or the run that is resumed."""
+        check_out(words)
         if "--resume" in words:
             if other := sorted(said_in(words, ("preset", "recipe", "config"))):
                 raise ValueError(f"--resume takes the settings of the run, so --{other[0]} can't be given with it")
@@ -56,9 +61,11 @@ class Train:
     def __call__(self) -> None:
         """Train, then say where everything is."""
         run = mg.prepare_run(self.run)
-        if is_main_process():
-            print(_describe(run))
-        run.train(resume=Resume.YES if self.resume else Resume.AUTO if self.auto_resume else Resume.NO)
+        resume = Resume.YES if self.resume else Resume.AUTO if self.auto_resume else Resume.NO
+        with run.open(resume, verify=self.verify) as folder:
+            if is_main_process():
+                print(_describe(run))
+            run.train(folder)
         if is_main_process():
             _finish(run)
 
@@ -80,7 +87,9 @@ class Demo:
     def __call__(self) -> None:
         """A sample before, the training, a sample after, the distance to the floor, and where to go from there."""
         out = Path("runs/demo")
-        shutil.rmtree(out / "checkpoints", ignore_errors=True)
+        out.mkdir(parents=True, exist_ok=True)
+        with FolderLock(out):
+            shutil.rmtree(out / "checkpoints", ignore_errors=True)
         run = mg.prepare_run(RunConfig.of(task="story", steps=self.steps, out=out, seed=self.seed))
         print(_describe(run))
         print(f"\nBefore training it writes:\n{_stories(run)}\n")
@@ -89,6 +98,16 @@ class Demo:
         _finish(run)
         held_out = mg.TinyWorld(split="test")
         print(f"\n{mg.evaluate_stories(run.model, held_out, run.tokenizer, TOLD)}")
+
+
+def check_out(words: Sequence[str]) -> None:
+    """Refuse an empty --out, which would be the current folder.
+
+    Raises:
+        ValueError: if it is empty.
+    """
+    if said_in(words, ("out",)).get("out") == "":
+        raise ValueError("--out is empty; give the run folder, such as --out runs/mine")
 
 
 def _describe(run: Run) -> str:
@@ -100,10 +119,11 @@ def _describe(run: Run) -> str:
     return (
         f"text:  {run.data} to learn from, {run.validation} to be tested on; "
         f"{run.tokenizer.name} tokenizer, {run.tokenizer.vocab_size} tokens\n"
-        f"model: {model.n_layers} layers × {model.d_model} wide, {model.n_heads} heads, {model.position} positions, "
+        f"model: {counted(model.n_layers, 'layer')} × {model.d_model} wide, {counted(model.n_heads, 'head')}, "
+        f"{model.position} positions, "
         f"{run.model.n_parameters:,} parameters, context {model.context_length}{first}\n"
-        f"train: {training.steps:,} steps of {training.batch_size} sequences, {training.optimizer}, learning rate "
-        f"{training.peak:.3g}\n"
+        f"train: {counted(training.steps, 'step')} of {counted(training.batch_size, 'sequence')}, "
+        f"{training.optimizer}, learning rate {training.peak:.3g}\n"
         f"goal:  a loss far below guessing, {guess:.3f} nats per token{known}"
     )
 

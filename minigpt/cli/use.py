@@ -14,6 +14,7 @@ from minigpt.generation.text import stream_text
 from minigpt.runs import RunConfig, open_splits
 from minigpt.runs.borders import borders_of, first_words
 from minigpt.runs.config import RUN_FILE
+from minigpt.runs.read_files import check_unchanged
 from minigpt.text import Dataset, Tokenizer
 from minigpt.text.tinyworld import TASKS, task_of
 
@@ -117,6 +118,7 @@ class Eval:
             or its task on a world that it has not seen.
         task: a task of the tiny world, where it is not the run's own: "story", "translate", "qa" or "dialogue".
         examples: number of examples of a task that are asked.
+        verify: read the run's prepared shards whole, and compare them with their SHA-256.
         json: print the figures as JSON, and nothing else.
     """
 
@@ -124,6 +126,7 @@ class Eval:
     text: Path | None = None
     task: str | None = None
     examples: int = 500
+    verify: bool = False
     json: bool = False
 
     def __call__(self) -> None:
@@ -140,7 +143,8 @@ class Eval:
         elif task is not None:
             report = mg.evaluate_task(model, task, _world(config), tokenizer, self.examples)
         else:
-            _, _, data = open_splits(config, tokenizer)
+            _, learnt, data = open_splits(config, tokenizer)
+            check_unchanged(self.out, config.source, learnt, data, verify=self.verify)
             report = mg.evaluate(model, data, tokenizer)
         floor = data.floor if task is None and self.text is None else None
         if self.json:
