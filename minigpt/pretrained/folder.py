@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from minigpt.files.atomic import write_atomically
+from minigpt.files.folder import update_folder
 from minigpt.files.json_object import read_object
 from minigpt.model import GPT, GPTConfig
 from minigpt.pretrained import gpt2
@@ -92,42 +92,40 @@ def save_pretrained(model: GPT, folder: Path | str, tokenizer: Tokenizer | None 
 
     Args:
         model: with learned positions, LayerNorm before each branch, and biases; see the recipe "gpt2".
-        folder: made if need be; files of an earlier model in it are replaced.
+        folder: made if need be. The files of an earlier model are replaced in one step and other files stay: a
+            kill leaves the earlier model or this one.
         tokenizer: byte-level BPE; ``None`` writes the model alone.
 
     Raises:
-        ValueError: naming each part of the model that GPT-2 does not have, or if the tokenizer is of another kind.
+        ValueError: naming each part of the model that GPT-2 does not have, or if the tokenizer is of another kind, or
+            ``folder`` holds folders or can't be replaced for another reason.
     """
-    folder = Path(folder)
     fields = gpt2.hugging_face_fields(model.config)
     ours = dict(model.named_parameters())
     names = gpt2.tensor_names(model.config)
     tensors = {theirs: gpt2.transpose(theirs, ours[name].detach()).cpu().contiguous() for theirs, name in names.items()}
     fields["dtype"] = str(tensors["transformer.wte.weight"].dtype).removeprefix("torch.")
+    files = {} if tokenizer is None else _tokenizer_files(tokenizer, model.config.context_length)
     if tokenizer is not None:
-        _save_tokenizer(tokenizer, folder, model.config.context_length)
         fields["bos_token_id"] = fields["eos_token_id"] = tokenizer.special_tokens.get(END_OF_TEXT)
-    write_atomically(folder / WEIGHTS, safetensors.torch.save(tensors, {"format": "pt"}))
-    _write_object(folder / "config.json", fields)
+    files |= {WEIGHTS: safetensors.torch.save(tensors, {"format": "pt"}), "config.json": _as_bytes(fields)}
+    update_folder(Path(folder), files, f"{folder} is as it was; free some space and save the model again")
 
 
-def _save_tokenizer(tokenizer: Tokenizer, folder: Path, context_length: int) -> None:
+def _tokenizer_files(tokenizer: Tokenizer, context_length: int) -> dict[str, bytes]:
     if not isinstance(tokenizer, ByteLevelTokenizer):
         raise ValueError(
             f"a {tokenizer.name} tokenizer has no place in Hugging Face's format, only byte-level BPE has; leave it "
             "out and keep it with tokenizer.save(path)"
         )
     end = END_OF_TEXT if END_OF_TEXT in tokenizer.special_tokens else None
-    _write_object(folder / "tokenizer.json", to_hugging_face(tokenizer))
-    _write_object(
-        folder / "tokenizer_config.json",
-        {
-            "tokenizer_class": "GPT2Tokenizer",
-            "add_prefix_space": False,
-            "model_max_length": context_length,
-            **dict.fromkeys(("bos_token", "eos_token", "unk_token"), end),
-        },
-    )
+    settings = {
+        "tokenizer_class": "GPT2Tokenizer",
+        "add_prefix_space": False,
+        "model_max_length": context_length,
+        **dict.fromkeys(("bos_token", "eos_token", "unk_token"), end),
+    }
+    return {"tokenizer.json": _as_bytes(to_hugging_face(tokenizer)), "tokenizer_config.json": _as_bytes(settings)}
 
 
 def _read_weights(folder: Path, stored: dict[str, StoredTensor], model: GPT, dtype: torch.dtype) -> None:
@@ -175,5 +173,5 @@ def _set_parameter(model: nn.Module, name: str, tensor: Tensor) -> None:
     setattr(model.get_submodule(parent), leaf, nn.Parameter(tensor))
 
 
-def _write_object(path: Path, value: dict[str, Any]) -> None:
-    write_atomically(path, json.dumps(value, indent=2, ensure_ascii=False).encode())
+def _as_bytes(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, indent=2, ensure_ascii=False).encode()

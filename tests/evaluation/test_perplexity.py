@@ -39,3 +39,10 @@ def test_a_uniform_model_is_as_uncertain_as_its_vocabulary_is_large():
     result = mg.evaluate(Fixed(torch.zeros(tokenizer.vocab_size)), data, tokenizer)
     assert result.perplexity == pytest.approx(tokenizer.vocab_size, rel=1e-5)
     assert "nats per token" in str(result) and "bits per byte" in str(result)
+
+
+@pytest.mark.parametrize("nats", [710.0, 1e300, math.inf])
+def test_a_loss_whose_exponential_no_number_holds_has_an_infinite_perplexity(nats):
+    result = mg.Evaluation(nats, 1, 1)
+    assert result.perplexity == math.inf and "perplexity inf" in str(result)
+    assert mg.Evaluation(709.0, 1, 1).perplexity == pytest.approx(math.exp(709))

@@ -53,7 +53,9 @@ def test_an_empty_prompt_starts_from_the_end_of_text_token(reciter, tokenizer):
 
 def test_an_empty_prompt_without_such_a_token_is_refused(reciter, tokenizer):
     tokenizer.special_tokens = {}
-    with pytest.raises(ValueError, match=r"the prompt is empty and the tokenizer has no <\|endoftext\|>.*prompt="):
+    with pytest.raises(
+        ValueError, match=r"the prompt is empty and the tokenizer has no <\|endoftext\|>.*; give the first words"
+    ):
         generate(reciter("a"), tokenizer, "")
 
 

@@ -59,9 +59,11 @@ class Dataset(Protocol):
         self, step: int, batch_size: int, *, seed: int = 0, rank: int = 0, world_size: int = 1
     ) -> tuple[Tensor, Tensor]:
         """``(inputs, targets)`` of one rank at one step; targets are -100 where nothing is to be learnt."""
+        ...
 
     def windows(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """``(inputs, targets)`` of everything there is, once and in order."""
+        ...
 
 
 class TokenDataset:
@@ -125,9 +127,13 @@ class TokenDataset:
         """Windows an epoch, the same for every phase."""
         return max(1, self.n_tokens // self.context_length - 1)
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
         """Sixteen hexadecimal digits that tell this data from other data: a hash of the type and hash of each shard."""
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
         parts = [f"{shard.header.dtype} {shard.header.sha256}" for shard in self.shards]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
