@@ -14,7 +14,6 @@ import tyro
 import minigpt as mg
 from minigpt.cli.output import as_json, print_json
 from minigpt.cli.settings import Start, start_from
-from minigpt.cli.train import check_out
 from minigpt.runs import RunConfig
 from minigpt.runs.comparison import check_comparable
 from minigpt.runs.config import PARTS, part_of
@@ -53,7 +52,6 @@ class Compare:
     @classmethod
     def started(cls, words: Sequence[str]) -> Self:
         """The defaults that the words start from."""
-        check_out(words)
         start, run = start_from(words, steps=STEPS, out=OUT)
         return cls(switches=tyro.MISSING, start=start, run=run)
 

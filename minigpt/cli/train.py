@@ -50,7 +50,6 @@ class Train:
     @classmethod
     def started(cls, words: Sequence[str]) -> Self:
         """The defaults that the words start from: those of a recipe, a file, or the run that is resumed."""
-        check_out(words)
         if "--resume" in words:
             if other := sorted(said_in(words, ("preset", "recipe", "config"))):
                 raise ValueError(f"--resume takes the settings of the run, so --{other[0]} can't be given with it")
@@ -98,16 +97,6 @@ class Demo:
         _finish(run)
         held_out = mg.TinyWorld(split="test")
         print(f"\n{mg.evaluate_stories(run.model, held_out, run.tokenizer, TOLD)}")
-
-
-def check_out(words: Sequence[str]) -> None:
-    """Refuse an empty --out, which would be the current folder.
-
-    Raises:
-        ValueError: if it is empty.
-    """
-    if said_in(words, ("out",)).get("out") == "":
-        raise ValueError("--out is empty; give the run folder, such as --out runs/mine")
 
 
 def _describe(run: Run) -> str:

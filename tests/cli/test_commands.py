@@ -431,7 +431,8 @@ def test_an_earlier_comparison_is_kept(tmp_path, capsys, monkeypatch):
 def test_an_empty_folder_is_refused(command, empty, capsys):
     with pytest.raises(SystemExit):
         main([*command, *empty])
-    assert capsys.readouterr().err == "minigpt: --out is empty; give the run folder, such as --out runs/mine\n"
+    message = "an empty text '' names no file and no folder; leave the option out, or name one"
+    assert capsys.readouterr().err == f"minigpt: {message}\n"
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def test_a_token_that_the_tokenizer_does_not_know_is_named(reciter, tokenizer):
         ({"temperature": -1}, "temperature=-1.0 must be finite"),
         ({"top_k": 0}, "top_k=0 must be at least 1"),
         ({"top_k": 258}, "top_k=258 is more than the vocabulary of 257 tokens"),
-        ({"top_p": 2}, "top_p=2 must be above 0"),
+        ({"top_p": 2}, "top_p=2.0 must be above 0"),
         ({"max_new_tokens": -1}, "max_new_tokens=-1 must be 0 or more"),
     ],
 )
