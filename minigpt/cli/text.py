@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
 import minigpt as mg
+from minigpt.cli.output import command
 from minigpt.runs import build_tokenizer
 from minigpt.text import PreparedCorpus, TextFiles, dataset_documents, first_text, prepare_documents
 from minigpt.text.reading import read_files
@@ -57,7 +58,7 @@ class Prepare:
         print(
             f"{self.out}: {prepared.n_train_tokens:,} tokens to learn from, {prepared.n_validation_tokens:,} to test on"
         )
-        print(f"next: minigpt train --data {self.out} --out runs/mine")
+        print(f"next: {command('minigpt', 'train', '--data', self.out, '--out', free_run_folder(self.out))}")
 
     def _prepare_text(self, source: Path) -> PreparedCorpus:
         with TextFiles(source, self.glob).on_disk() as files:
@@ -99,6 +100,7 @@ class Tokenizer:
         corpus: a corpus by name, used where no text is given.
         vocab_size: how many tokens, the 256 bytes and <|endoftext|> included.
         out: the file to write.
+        force: replace the file if it exists.
         show: the sentence to cut.
     """
 
@@ -106,14 +108,29 @@ class Tokenizer:
     corpus: str = "python-docs"
     vocab_size: int = 1024
     out: Path = Path("tokenizer.json")
+    force: bool = False
     show: str = "The transformer attends to every token. 你好，世界"
 
     def __call__(self) -> None:
         """Train, save, and show the pieces."""
+        if self.out.exists() and not self.force:
+            raise ValueError(f"{self.out} exists already; name another file with --out, or replace it with --force")
         text = mg.load_corpus(self.corpus) if self.text is None else mg.read_text(self.text)
         tokenizer = mg.BPETokenizer.train(text, self.vocab_size)
         tokenizer.save(self.out)
         ids = tokenizer.encode(self.show)
         n_bytes, n_ids = len(text.encode()), len(tokenizer.encode(text))
         print(f"{self.out}: {tokenizer.vocab_size} tokens; {n_bytes / n_ids:.2f} bytes per token on its own text")
-        print(" | ".join(repr(tokenizer.token_bytes(token).decode(errors="backslashreplace"))[1:-1] for token in ids))
+        print(" | ".join(_shown(tokenizer.token_bytes(token)) for token in ids))
+
+
+def free_run_folder(data: Path) -> Path:
+    """A folder below runs/ that does not exist yet, named after the data."""
+    name = Path("runs") / (data.resolve().name or "data")
+    return next(path for i in count(1) if not (path := name if i == 1 else Path(f"{name}-{i}")).exists())
+
+
+def _shown(piece: bytes) -> str:
+    """The bytes of a token as text; a byte that is not UTF-8, and a character that prints nothing, as an escape."""
+    text = piece.decode(errors="backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

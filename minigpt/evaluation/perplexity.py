@@ -68,10 +68,10 @@ class Evaluation:
         source="Jelinek, Mercer, Bahl & Baker 1977, J. Acoust. Soc. Am. 62",
     )
     def perplexity(self) -> float:
-        """As uncertain as a choice among this many equally likely tokens."""
+        """As uncertain as a choice among this many equally likely tokens; infinite where float64 has no such number."""
         try:
             return math.exp(self.nats_per_token)
-        except OverflowError:  # beyond 709 nats a token
+        except OverflowError:
             return math.inf
 
     @property

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from minigpt.runs.config import RunConfig
-from minigpt.runs.source import Source
+from minigpt.runs.source import Source, check_tokenizer, vocabulary_of
 from minigpt.text import (
     BPETokenizer,
     CharTokenizer,
@@ -35,6 +35,7 @@ def build_tokenizer(name: str, text: str, whole_text: str | None = None) -> Toke
     Raises:
         ValueError: if the name stands for none.
     """
+    check_tokenizer(name)
     kind = name.partition(":")[0]
     if kind == "char":
         return CharTokenizer.train(text if whole_text is None else whole_text)
@@ -46,18 +47,6 @@ def build_tokenizer(name: str, text: str, whole_text: str | None = None) -> Toke
         return tiktoken_tokenizer(name)
     except ValueError as error:
         raise ValueError(f"tokenizer={name!r} is not char, bpe:1024 or a saved tokenizer's file, and {error}") from None
-
-
-def vocabulary_of(name: str) -> int:
-    """How many tokens a name such as "bpe:1024" asks for; "bpe" means 1024.
-
-    Raises:
-        ValueError: if what follows the colon is no number.
-    """
-    _, _, size = name.partition(":")
-    if size and not size.isdecimal():
-        raise ValueError(f"tokenizer={name!r}: after 'bpe:' comes the number of tokens, as in bpe:1024")
-    return int(size or 1024)
 
 
 def open_splits(config: RunConfig, tokenizer: Tokenizer | None = None) -> tuple[Tokenizer, Dataset, Dataset]:

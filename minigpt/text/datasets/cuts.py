@@ -25,6 +25,8 @@ from typing import NamedTuple
 
 from minigpt.text.datasets.order import mix, shuffled
 
+CUTS = "every target once"  # part of the fingerprint of data: a run that was started with other cuts is not resumed
+
 
 class Window(NamedTuple):
     """One row of an epoch.

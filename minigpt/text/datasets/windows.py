@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from minigpt.text.datasets.checks import check_batch, check_ids_below
-from minigpt.text.datasets.cuts import count_windows, draw_window
+from minigpt.text.datasets.cuts import CUTS, count_windows, draw_window
 from minigpt.text.shards.shard import Shard, as_shard, open_shards
 from minigpt.text.tokenizers.borders import encode_texts
 
@@ -59,9 +59,11 @@ class Dataset(Protocol):
         self, step: int, batch_size: int, *, seed: int = 0, rank: int = 0, world_size: int = 1
     ) -> tuple[Tensor, Tensor]:
         """``(inputs, targets)`` of one rank at one step; targets are -100 where nothing is to be learnt."""
+        ...
 
     def windows(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """``(inputs, targets)`` of everything there is, once and in order."""
+        ...
 
 
 class TokenDataset:
@@ -136,10 +138,17 @@ class TokenDataset:
         """n: rows an epoch, the same in every one; together they have every token but the first as a target once."""
         return count_windows(self.n_tokens - 1, self.context_length)
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
-        """Sixteen hexadecimal digits that tell this data from other data: a hash of the type and hash of each shard."""
-        parts = [f"{shard.header.dtype} {shard.header.sha256}" for shard in self.shards]
+        """Sixteen hexadecimal digits that tell this data, and how it is cut, from others.
+
+        A hash of the type and the hash of each shard, and of the name of the cuts.
+        """
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        parts = [CUTS, *(f"{shard.header.dtype} {shard.header.sha256}" for shard in self.shards)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
     def batch(

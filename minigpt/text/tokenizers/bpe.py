@@ -10,7 +10,7 @@ from typing import Any
 from minigpt.text.tokenizers.bpe_training import TokenPair, train_merges
 from minigpt.text.tokenizers.byte_pairs import ByteLevelTokenizer
 from minigpt.text.tokenizers.patterns import GPT2_SPLIT, compile_pattern, special_splitter, split_pieces
-from minigpt.text.tokenizers.tokenizer import check_text, json_field, json_header
+from minigpt.text.tokenizers.tokenizer import check_special_count, check_text, json_field, json_header
 
 END_OF_TEXT = "<|endoftext|>"
 
@@ -39,6 +39,7 @@ class BPETokenizer(ByteLevelTokenizer):
         special_tokens: Sequence[str] = (END_OF_TEXT,),
         pattern: str = GPT2_SPLIT,
     ) -> None:
+        check_special_count(len(special_tokens))
         compile_pattern(pattern)
         _check_special_tokens(special_tokens)
         self.merges = [(first, second) for first, second in merges]

@@ -14,6 +14,7 @@ import numpy as np
 
 from minigpt.files.atomic import write_atomically
 
+MOST_SPECIAL_TOKENS = 20_000  # they are one pattern, which takes a second to compile for each 10,000
 TOKENIZER_FORMAT = "minigpt.tokenizer"
 TOKENIZER_VERSION = 1
 ENCODED_TOGETHER = 2**16  # characters
@@ -93,6 +94,19 @@ class TokenizerBase:
 def json_header(kind: str) -> dict[str, Any]:
     """The fields every tokenizer file opens with."""
     return {"format": TOKENIZER_FORMAT, "version": TOKENIZER_VERSION, "type": kind}
+
+
+def check_special_count(count: int) -> None:
+    """Refuse more special tokens than a text can be searched for in reasonable time.
+
+    Args:
+        count: how many there are.
+
+    Raises:
+        ValueError: if there are more than 20,000.
+    """
+    if count > MOST_SPECIAL_TOKENS:
+        raise ValueError(f"there are {count:,} special tokens; at most {MOST_SPECIAL_TOKENS:,} can be used")
 
 
 def json_field(data: dict[str, Any], key: str, expected: type) -> Any:

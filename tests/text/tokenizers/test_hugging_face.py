@@ -143,6 +143,10 @@ def test_a_small_vocabulary_is_read():
         ({**small(), "added_tokens": [{"content": 5, "id": 9}]}, "objects with a content, which is a text, and an id"),
         ({**small(), "added_tokens": [{"content": [5], "id": 9}]}, "objects with a content, which is a text"),
         ({**small(), "added_tokens": [{"content": "<x>"}]}, "the id of the token '<x>' is None"),
+        (
+            {**small(), "added_tokens": [{"content": f"<{i}>", "id": 258 + i} for i in range(200_000)]},
+            "there are 200,000 special tokens; at most 20,000",
+        ),
         (small(type="WordPiece"), "model has type='WordPiece'; only 'BPE'"),
         (small(dropout=0.1), "dropout=0.1"),
         (small(byte_fallback=True), "byte_fallback=True"),
