@@ -18,7 +18,9 @@ def source(tmp_path, request):
     texts.mkdir()
     for name in ("a.txt", "b.md"):
         (texts / name).write_text(TEXT)
-    mg.prepare(texts, mg.CharTokenizer.train(TEXT), tmp_path / "data", workers=1, shard_tokens=1000, progress=False)
+    mg.prepare(
+        texts, mg.CharTokenizer.train(TEXT + "\n"), tmp_path / "data", workers=1, shard_tokens=1000, progress=False
+    )
     names = {"file": {"text": texts / "a.txt"}, "folder": {"text": texts}, "shards": {"data": tmp_path / "data"}}
     return RunConfig.of(**names[request.param], context_length=8).source
 

@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 from minigpt.text.datasets.order import mix, shuffled
 
-CUTS = "every target once"  # part of the fingerprint of data: a run that was started with other cuts is not resumed
+CUT_NAME = "every target once"  # part of the fingerprint of data: a run that was started with other cuts is not resumed
 
 
 class Window(NamedTuple):

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from minigpt.text.datasets.checks import check_batch, check_ids_below
-from minigpt.text.datasets.cuts import CUTS, count_windows, draw_window
+from minigpt.text.datasets.cuts import CUT_NAME, count_windows, draw_window
 from minigpt.text.shards.shard import Shard, as_shard, open_shards
 from minigpt.text.tokenizers.borders import encode_texts
 
@@ -148,7 +148,7 @@ class TokenDataset:
 
     @cached_property
     def _fingerprint(self) -> str:
-        parts = [CUTS, *(f"{shard.header.dtype} {shard.header.sha256}" for shard in self.shards)]
+        parts = [CUT_NAME, *(f"{shard.header.dtype} {shard.header.sha256}" for shard in self.shards)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
     def batch(
