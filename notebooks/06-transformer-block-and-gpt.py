@@ -394,7 +394,7 @@ for sums in (True, False):
 share = torch.bincount(targets.flatten()).double() / targets.numel()
 counting = -torch.xlogy(share, share).sum().item()
 print(f"a model that only knows how often each word occurs: {counting:.2f}")
-assert QUICK or ends[True] < 1.2 and ends[False] > counting - 0.01
+assert QUICK or (ends[True] < 1.2 and ends[False] > counting - 0.01)
 
 # %% [markdown]
 # With the sums, the gradient has about the same size in every block. Without them it is
