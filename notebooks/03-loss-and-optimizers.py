@@ -5,7 +5,7 @@
 # place, and an optimizer says where the next step goes. Here you
 #
 # - compute the loss from its definition, and find that its gradient is simply
-#   *believed minus true*;
+#   *predicted minus true*;
 # - see why no library takes the logarithm of a softmax in two steps;
 # - walk with gradient descent, momentum, Adam, AdamW, Lion and Muon over surfaces that
 #   you can see, each optimizer taken from its equation;
@@ -65,7 +65,7 @@ print("loss ", round(loss.item(), 4), "nats, and -log p_2 =", round(-p[1].log().
 torch.testing.assert_close(loss, torch.from_numpy(mg.cross_entropy.equation.evaluate(y=y, p=p)))
 
 # %% [markdown]
-# ## Its gradient: believed minus true
+# ## Its gradient: predicted minus true
 #
 # Put softmax into the loss. The exponential and the logarithm cancel, and what is left
 # depends on the logits alone, with $c$ for the word that came:
@@ -107,7 +107,7 @@ torch.testing.assert_close(by_formula, by_nudge)
 # %% mystnb={"image": {"alt": "Bars of p and y; downhill lifts the word that came and lowers the others."}}
 figure, both = plt.subplots(1, 2, figsize=(6, 2.5), layout="constrained")
 place = np.arange(5)
-both[0].bar(place - 0.2, p.detach(), 0.4, label="believed, p")
+both[0].bar(place - 0.2, p.detach(), 0.4, label="predicted, p")
 both[0].bar(place + 0.2, y, 0.4, label="true, y")
 both[0].legend(frameon=False)
 both[0].set(ylabel="probability", xlabel="word")
@@ -713,7 +713,7 @@ plt.show()
 # ```
 #
 # 2. The truth becomes $(1 - \epsilon) y_i + \epsilon / n$, and the gradient is still
-#    believed minus true. So it is 0 where $p$ equals the smoothed truth; never at
+#    predicted minus true. So it is 0 where $p$ equals the smoothed truth; never at
 #    certainty.
 #
 # ```python
