@@ -81,7 +81,7 @@ clean:  ## Remove builds and caches; .venv and runs/ stay
 	rm -rf build dist *.egg-info docs/_build docs/node_modules tests/browser/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find minigpt kernels tests notebooks docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The set-up. An empty file in .venv marks each step that is done; a changed pyproject.toml or constraints.txt undoes it.
+# The set-up. An empty file in .venv marks each step that is done; a changed pyproject.toml, setup.py or constraints.txt undoes it.
 
 .venv/.created:
 	@command -v $(PYTHON) >/dev/null || { \
@@ -98,7 +98,7 @@ clean:  ## Remove builds and caches; .venv and runs/ stay
 	@$(PIP) --no-deps --extra-index-url $(TORCH_INDEX) --retries 1 --timeout 30 torch $(IF_IT_FAILS_SHOW_WHY)
 	@touch $@
 
-.venv/.with-%: .venv/.torch pyproject.toml constraints.txt
+.venv/.with-%: .venv/.torch pyproject.toml setup.py constraints.txt
 	@echo "Installing minigpt with what '$*' needs"
 	@$(PIP) -e ".[$*]" $(IF_IT_FAILS_SHOW_WHY)
 	@touch $@

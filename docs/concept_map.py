@@ -68,7 +68,7 @@ def entry(row: Row, words: Translate, language: str, on_site: bool) -> Iterator[
 
 def formula(row: Formula, words: Translate, on_site: bool) -> str:
     """The equation as a display formula."""
-    latex = equations.get(row.name)._repr_latex_().strip("$")
+    latex = equations.get(row.name).display.strip("$")
     latex = re.sub(r"\\text\{[^}]*\}", lambda match: words(match[0]), latex)
     # GitHub refuses this macro, and takes the backslashes out of $$ … $$
     return f"$$\n{latex}\n$$" if on_site else f"```math\n{latex.replace('operatorname', 'mathrm')}\n```"
@@ -125,7 +125,7 @@ def messages() -> list[str]:
         found.append(subject)
         for row in rows:
             found.append(row.title)
-            latex = equations.get(row.name)._repr_latex_() if isinstance(row, Formula) else ""
+            latex = equations.get(row.name).display if isinstance(row, Formula) else ""
             found += [row.statement] if isinstance(row, Rule) else re.findall(r"\\text\{[^}]*\}", latex)
     return list(dict.fromkeys(found))
 

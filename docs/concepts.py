@@ -171,7 +171,12 @@ SUBJECTS: dict[str, list[Row]] = {
     ],
     "Positions": [
         Formula("Sinusoidal positions", "sinusoidal-positions", "06 § Where a word stands"),
-        Formula("Rotary position embedding (RoPE): angles", "rotary-angles", "06 § Where a word stands"),
+        Formula(
+            "Rotary position embedding (RoPE): angles",
+            "rotary-angles",
+            "06 § Where a word stands",
+            "tests/model/test_positions.py::test_rotary_turns_each_pair_by_its_angle",
+        ),
         Formula(
             "RoPE, pairs half a head apart",
             "rotary-half",
@@ -337,7 +342,13 @@ SUBJECTS: dict[str, list[Row]] = {
         ),
     ],
     "Evaluation": [
-        Formula("Chain rule", "chain-rule", "07 § Story by story"),
+        Formula(
+            "Chain rule",
+            "chain-rule",
+            "07 § Story by story",
+            "tests/training/test_validation.py::"
+            "test_the_loss_of_a_text_is_that_of_the_product_of_its_conditional_probabilities",
+        ),
         Formula("Nats per token", "nats-per-token", "01 § One number, three units"),
         Formula("Perplexity", "perplexity", "01 § One number, three units"),
         Formula("Bits per byte", "bits-per-byte", "01 § One number, three units"),

@@ -27,6 +27,7 @@ extensions = [
     "fast_twins",
     "katex",
     "map_page",
+    "plain_types",
     "public_names",
     "short_names",
     "translatable",

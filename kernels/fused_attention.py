@@ -14,9 +14,9 @@ from typing import Any
 import torch
 import triton
 from torch import Tensor
-from torch.autograd import forward_ad
 from torch.utils.flop_counter import register_flop_formula
 
+from .derivatives import refuse_forward_mode, refuse_second_derivative
 from .flash_forward import forward_kernel
 from .launches import block_e, launch_forward, launch_keys_values, launch_normaliser, launch_queries
 from .tile_sizes import FORWARD, KEYS_VALUES, QUERIES, Tiles, tiles_for
@@ -94,6 +94,7 @@ def _save(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
 
 
 def _backward(ctx: Any, do: Tensor, dlse: Tensor) -> tuple[Tensor | None, ...]:
+    refuse_second_derivative("fused attention", "attention='formula'")
     return *flash_backward(do, dlse, *ctx.saved_tensors, *ctx.settings), None, None, None
 
 
@@ -145,14 +146,6 @@ def autocast(*tensors: Tensor) -> list[Tensor]:
     if not torch.is_autocast_enabled(kind):
         return list(tensors)
     return [x.to(torch.get_autocast_dtype(kind)) for x in tensors]
-
-
-def refuse_forward_mode(name: str, instead: str, *tensors: Tensor) -> None:
-    """Raise an error where the operator would let a tangent drop, and the derivative would be 0."""
-    if any(forward_ad.unpack_dual(x).tangent is not None for x in tensors):
-        raise ValueError(
-            f"{name} has no derivative in forward mode (torch.func.jvp): use {instead}, or reverse mode (backward)"
-        )
 
 
 def _check_tensors(q: Tensor, k: Tensor, v: Tensor) -> None:

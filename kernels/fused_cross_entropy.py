@@ -19,7 +19,8 @@ import triton
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
-from .fused_attention import DTYPES, INTERPRETED, autocast, refuse_forward_mode
+from .derivatives import refuse_forward_mode, refuse_second_derivative
+from .fused_attention import DTYPES, INTERPRETED, autocast
 from .head_tiles import gradient_kernel, loss_kernel, product_kernel
 from .tile_sizes import HeadTiles, head_tiles_for
 
@@ -131,6 +132,7 @@ def _save(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
 
 
 def _backward(ctx: Any, d_total: Tensor, _: Any) -> tuple[Tensor | None, ...]:
+    refuse_second_derivative("the fused loss", "next_token_loss (loss='logits')")
     wants = list(ctx.needs_input_grad[:2])
     found = head_loss_backward(d_total, *ctx.saved_tensors, ctx.smoothing, wants)
     return *(gradient if wanted else None for gradient, wanted in zip(found, wants, strict=True)), None, None

@@ -25,6 +25,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from .derivatives import refuse_second_derivative
+
 
 @triton.jit
 def forward_kernel(x_ND, gain_D, y_ND, r_N, D, eps, BLOCK: tl.constexpr):
@@ -75,6 +77,7 @@ class RMSNormFunction(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor, Tensor, None]:
         """Each program sums the gain's gradient of its rows, and PyTorch adds those sums: the same bits every time."""
+        refuse_second_derivative("the fused norm", "minigpt.rms_norm")
         rows, gain, r = ctx.saved_tensors
         n_rows, width = rows.shape
         n_programs = triton.cdiv(n_rows, ROWS_A_PROGRAM)

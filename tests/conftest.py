@@ -39,6 +39,7 @@ LONGEST = (
     "tests/kernels/test_pytorch.py",
     "tests/cli/test_commands.py",
     "tests/equations/test_twins.py",
+    "tests/test_types.py",
     "tests/docs/test_snippets.py",
     "tests/training/processes/test_distributed.py",
     "tests/kernels/test_fused_cross_entropy.py",

@@ -15,7 +15,6 @@ SHARED = {
     "fast_update": "the same update in fewer operations, in the optimizer's file",
     "SYMBOLS": "the legend of the equations of one file",
     "T": "a type variable",
-    "F": "a type variable",
     "all": "the list of a registry: of equations, of fast twins",
     "train": "learn/one_file.py writes the loop of `minigpt.train` out",
     "main": "the entry of a program",

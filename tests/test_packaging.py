@@ -32,10 +32,10 @@ def run(*command, cwd, **environment):
 def copy_of_the_source(to: Path) -> Path:
     """What a checkout holds of the package, so that building leaves no trace in the checkout."""
     to.mkdir()
-    for name in ("minigpt", "kernels"):
+    for name in ("minigpt", "kernels", ".editable"):
         skipped = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, to / name, symlinks=True, ignore=skipped)
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, to)
     return to
 
@@ -66,12 +66,41 @@ def wheel(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def wheel_without_links(tmp_path_factory) -> Path:
-    """The wheel of a checkout where git wrote the link as a text file, as it does on Windows."""
-    source = copy_of_the_source(tmp_path_factory.mktemp("text") / "source")
-    link = source / "minigpt" / "kernels"
-    link.unlink()
-    link.write_text("../kernels")
-    return build(source)
+    """The wheel of a checkout where git wrote the links as text files, as it does on Windows."""
+    return build(copy_without_links(tmp_path_factory.mktemp("text") / "source"))
+
+
+def copy_without_links(to: Path) -> Path:
+    source = copy_of_the_source(to)
+    for link, target in (
+        (source / "minigpt" / "kernels", "../kernels"),
+        (source / ".editable" / "minigpt", "../minigpt"),
+    ):
+        link.unlink()
+        link.write_text(target)
+    return source
+
+
+def environment(folder: Path, *install: str | Path) -> Path:
+    """A virtual environment beside the packages of this one, with minigpt installed in a way of its own; its Python."""
+    venv.create(folder, with_pip=False)
+    here = {"scheme": "venv", "vars": {"base": str(folder)}}
+    python = Path(sysconfig.get_path("scripts", **here)) / "python"
+    (Path(sysconfig.get_path("purelib", **here)) / "the_rest.pth").write_text(sysconfig.get_path("purelib"))
+    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index"]
+    run(*pip, "--no-build-isolation", "--ignore-installed", *install, cwd=folder)
+    return python
+
+
+def complaint_of_mypy(python: Path, folder: Path) -> str:
+    """What mypy says about the imports of a program in ``folder`` that runs on ``python``."""
+    pytest.importorskip("mypy", reason="mypy is not installed: install the dev extra")
+    (folder / "program.py").write_text(
+        "import minigpt\nimport minigpt.kernels.launches\nfrom minigpt.model import GPT\n"
+    )
+    options = ["--config-file=", "--cache-dir", os.devnull, "--follow-imports=skip", "--no-error-summary"]
+    command = [sys.executable, "-m", "mypy", *options, f"--python-executable={python}", "program.py"]
+    return subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
 
 
 def test_pyproject_lists_every_package_on_disk():
@@ -111,6 +140,38 @@ def test_installed_elsewhere_it_lives_beside_transformers_and_the_other_kernels(
         "minigpt.kernels": site / "minigpt" / "kernels" / "__init__.py",
         "kernels": theirs / "kernels" / "__init__.py",
         "transformers": theirs / "transformers" / "__init__.py",
+    }
+
+
+def test_type_checkers_follow_the_wheel(wheel, tmp_path):
+    assert complaint_of_mypy(environment(tmp_path / "venv", wheel), tmp_path) == ""
+
+
+def test_type_checkers_follow_an_editable_install_which_has_no_other_kernels(tmp_path):
+    if not (ROOT / ".editable" / "minigpt").is_dir():
+        pytest.skip("git wrote the links as text: the next test is about that")
+    source = copy_of_the_source(tmp_path / "source")
+    python = environment(tmp_path / "venv", "-e", source)
+    assert complaint_of_mypy(python, tmp_path) == ""
+    (source / "minigpt" / "model" / "brand_new.py").touch()  # a new module is there at once
+    found = files_imported(python, tmp_path, "minigpt", "minigpt.kernels", "minigpt.model.brand_new", "kernels")
+    assert {name: file.resolve() for name, file in found.items()} == {
+        "minigpt": source / "minigpt" / "__init__.py",
+        "minigpt.kernels": source / "kernels" / "__init__.py",
+        "minigpt.model.brand_new": source / "minigpt" / "model" / "brand_new.py",
+        "kernels": Path(sysconfig.get_path("purelib")) / "kernels" / "__init__.py",
+    }
+
+
+def test_an_editable_install_without_links_still_imports(tmp_path):
+    source = copy_without_links(tmp_path / "source")
+    found = files_imported(
+        environment(tmp_path / "venv", "-e", source), tmp_path, "minigpt", "minigpt.kernels", "kernels"
+    )
+    assert found == {
+        "minigpt": source / "minigpt" / "__init__.py",
+        "minigpt.kernels": source / "kernels" / "__init__.py",
+        "kernels": Path(sysconfig.get_path("purelib")) / "kernels" / "__init__.py",
     }
 
 

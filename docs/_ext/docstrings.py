@@ -38,7 +38,7 @@ def show_equation(app: Sphinx, what: str, name: str, obj: Any, options: object, 
     equation = getattr(thing, "__dict__", {}).get("equation")
     if isinstance(equation, Equation):
         end = lines.index("") if "" in lines else len(lines)
-        latex = " ".join(equation._repr_latex_().split())  # an indented line would begin a list of definitions
+        latex = " ".join(equation.display.split())  # an indented line would begin a list of definitions
         lines[end:end] = ["", latex, "", f"Source: {equation.source}.", ""]
 
 

@@ -55,7 +55,7 @@ def section(equation: Equation, error: float) -> str:
     full_name = f"{function.__module__}.{function.__qualname__}"
     largest = f"{error:.1e}" if error else "0"
     return (
-        f"## {equation.name}\n\n{equation._repr_latex_()}\n\n"
+        f"## {equation.name}\n\n{equation.display}\n\n"
         f"{symbols}.\n\n"
         f"In code: {{py:obj}}`{full_name.removeprefix('minigpt.')} <{full_name}>`. Source: {equation.source}.\n\n"
         f"Held by the check below; the largest error of ten draws is {largest}.\n\n"

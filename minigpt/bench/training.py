@@ -164,7 +164,8 @@ def peer_step(config: GPTConfig) -> Step:
     }
     no_dropout = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
     no_specials = {"bos_token_id": None, "eos_token_id": None}
-    model = GPT2LMHeadModel(GPT2Config(**shape, **no_dropout, **no_specials, loss_type="ForCausalLM")).train()
+    model = GPT2LMHeadModel(GPT2Config(**shape, **no_dropout, **no_specials)).train()
+    model.loss_type = "ForCausalLM"  # the loss it takes anyway; unset, transformers logs a warning
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.1)
 
     def step(inputs: Tensor, targets: Tensor) -> None:

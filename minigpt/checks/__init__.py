@@ -1,7 +1,6 @@
-"""Every registered equation, evaluated literally on random inputs and held against the function that implements it.
+"""Every registered equation, evaluated literally on random inputs and compared with the function that implements it.
 
-A check gets the function from the registry, so that it needs no import of it: code in a later room has its check here
-too.
+A check gets its function from the registry and imports nothing, so functions of later rooms are checked here too.
 """
 
 import math
@@ -21,21 +20,21 @@ from minigpt.checks import (  # noqa: F401 - they register their checks
 from minigpt.checks.draw import CHECKS, Check, Draw, check
 from minigpt.equations import Equation
 
-#: Of an error in float64, as :func:`largest_error` gives it.
+#: The largest :func:`largest_error` in float64 at which a function and its equation count as equal.
 TOLERANCE = 1e-10
 
 __all__ = ["CHECKS", "TOLERANCE", "Check", "Draw", "check", "compared", "largest_error"]
 
 
 def compared(equation: Equation, draw: Draw) -> dict[str, tuple[Tensor, Tensor]]:
-    """What the function returned and what the equation says, for each row of the equation.
+    """The value of the function and that of the equation, for each row of the equation.
 
     Args:
         equation: a registered one.
-        draw: where its inputs come from.
+        draw: the source of its inputs.
 
     Raises:
-        ValueError: if the equation has no check, or the check does not answer each row.
+        ValueError: if the equation has no check, or the check does not return a value for each row.
     """
     if equation.name not in CHECKS:
         raise ValueError(f"the equation {equation.name!r} has no check; write one in minigpt/checks")
@@ -48,11 +47,11 @@ def compared(equation: Equation, draw: Draw) -> dict[str, tuple[Tensor, Tensor]]
 
 
 def largest_error(equation: Equation, n_draws: int = 10) -> float:
-    """The largest difference on some draws in float64, relative to the largest number expected; ``inf`` for NaN.
+    """The largest difference over several draws in float64, relative to the largest expected value; ``inf`` for NaN.
 
     Args:
-        equation: a registered one; or one like it, with another formula or function.
-        n_draws: how many inputs are tried.
+        equation: a registered one, or a copy with another formula or function.
+        n_draws: number of inputs drawn.
 
     Raises:
         ValueError: as :func:`compared`.

@@ -1,4 +1,4 @@
-"""Checks of attention, from the seed's two formulas to what the model runs."""
+"""Checks of attention, from the seed's two formulas to the one that the model uses."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ def scaled_attention(function: Any, draw: Draw) -> Case:
 
 @check
 def masked_attention(function: Any, draw: Draw) -> Case:
-    """Masks that leave each query one key at least."""
+    """Masks that leave each query at least one key."""
     given = _queries_keys_values(draw, draw.size(), draw.size())
     n_queries, n_keys = len(given["q"]), len(given["k"])
     mask = draw.normal(n_queries, n_keys) > 0
@@ -73,7 +73,7 @@ def projected_attention(function: Any, draw: Draw) -> Case:
 
 
 def _heads(draw: Draw, n_heads: int, n_kv_heads: int) -> tuple[dict[str, Tensor], list[Tensor]]:
-    """What the equation is given, and the same matrices as they are stored, side by side."""
+    """The inputs of the equation, and the same matrices side by side, as the model stores them."""
     d, e = draw.size(), draw.size()
     query, key, value = (draw.normal(n, d, e) for n in (n_heads, n_kv_heads, n_kv_heads))
     output = draw.normal(n_heads, e, d)

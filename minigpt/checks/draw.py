@@ -13,7 +13,7 @@ from torch import Tensor, nn
 T = TypeVar("T")
 M = TypeVar("M", bound=nn.Module)
 
-#: What the equation is given, and what the function returned – one value, or a value for each row of a system.
+#: The inputs of the equation, and the result of the function: one value, or a value for each row of a system.
 Case = tuple[dict[str, Any], Any]
 #: From the implementing function and a draw: a case.
 Check = Callable[[Any, "Draw"], Case]
@@ -25,8 +25,8 @@ def check(function: Check) -> Check:
     """Pair a check with the equation of its name, ``layer-norm`` for ``layer_norm``.
 
     Args:
-        function: from the implementing function and a :class:`Draw` to what the equation is given, and what the
-            function returned.
+        function: maps the implementing function and a :class:`Draw` to the inputs of the equation and the result of
+            the function.
     """
     CHECKS[function.__name__.replace("_", "-")] = function
     return function
@@ -36,7 +36,7 @@ class Draw:
     """Random sizes, settings and tensors.
 
     Args:
-        integer: a whole number between two, both included; the only source of chance.
+        integer: returns a random integer between two bounds, both included; the only source of randomness.
         dtype: of the tensors.
     """
 
@@ -59,19 +59,19 @@ class Draw:
         return self.integer(low, high)
 
     def choice(self, options: Sequence[T]) -> T:
-        """One of several."""
+        """One of several values."""
         return options[self.integer(0, len(options) - 1)]
 
     def normal(self, *shape: int, scale: float = 1.0) -> Tensor:
-        """Normal numbers; rounded to the dtype, so that equation and function are given the same."""
+        """Normal numbers, rounded to the dtype: the equation and the function get the same ones."""
         return (scale * torch.randn(shape, generator=self.generator, dtype=torch.float64)).to(self.dtype)
 
     def probabilities(self, *shape: int) -> Tensor:
-        """Distributions over the last axis, none of its entries 0."""
+        """Distributions over the last axis, without zeros."""
         return torch.softmax(self.normal(*shape).double(), -1).to(self.dtype)
 
     def sixteenths(self, n: int) -> Tensor:
-        """A distribution in whole sixteenths: sums are exact in every dtype; some entries are equal, some 0."""
+        """Multiples of 1/16 that add up to 1, exactly in every dtype; some are equal, some are 0."""
         drawn = torch.randint(n, (16,), generator=self.generator)
         return (torch.bincount(drawn, minlength=n) / 16).to(self.dtype)
 
@@ -80,7 +80,7 @@ class Draw:
         return torch.randint(below, shape, generator=self.generator)
 
     def filled(self, module: M) -> M:
-        """The module in the dtype, with drawn parameters."""
+        """The module in the dtype, with random parameters."""
         with torch.no_grad():
             for parameter in module.parameters():
                 parameter.copy_(self.normal(*parameter.shape, scale=1 / math.sqrt(parameter.shape[-1])))
@@ -88,6 +88,6 @@ class Draw:
 
 
 def literal(module: nn.Module) -> Callable[[np.ndarray], np.ndarray]:
-    """The module in float64, as a function on arrays without a batch axis, to be named in an equation."""
+    """The module in float64, as a function of an array without a batch axis, for use in an equation."""
     exact = copy.deepcopy(module).double()
     return lambda x: exact(torch.from_numpy(x).unsqueeze(0)).squeeze(0).detach().numpy()

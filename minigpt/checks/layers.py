@@ -58,7 +58,7 @@ def rotary_half(function: Any, draw: Draw) -> Case:
 
 @check
 def layer_norm(function: Any, draw: Draw) -> Case:
-    """A small constant that counts and one that hardly does."""
+    """An epsilon that changes the result and one that hardly does."""
     x, gain, shift = draw.normal(3, draw.size(2, 6))
     eps = draw.choice([1e-5, 0.5])
     return {"x": x, "g": gain, "b": shift, "epsilon": eps}, function(x, gain, shift, eps)
@@ -120,7 +120,7 @@ def swiglu(function: Any, draw: Draw) -> Case:
 
 @check
 def short_convolution(function: Any, draw: Draw) -> Case:
-    """More positions than there are, and fewer."""
+    """A kernel longer than the sequence, and one that is shorter."""
     x = draw.normal(draw.size(), draw.size())
     w = draw.normal(draw.size(), x.shape[1])
     return {"x": x, "w": w}, function(x, w)
@@ -131,14 +131,14 @@ def small_config(draw: Draw, **fields: Any) -> GPTConfig:
     n_heads = draw.size(1, 2)
     chosen = {"norm": draw.choice(["layer", "rms"]), "mlp": draw.choice(["gelu-tanh", "swiglu"])}
     shape = {"d_model": 4 * n_heads, "n_heads": n_heads, "n_layers": draw.size(1, 2)}
-    # A large eps, or a norm magnifies the rounding of numbers that happen to lie close together.
+    # with a small eps a norm magnifies the rounding of numbers that happen to be close together
     settings = {"vocab_size": 5, "context_length": 6, "attention": "formula", "norm_eps": 0.1}
     return GPTConfig(**{**settings, **shape, **chosen, **fields})
 
 
 @check
 def pre_norm_block(function: Any, draw: Draw) -> Case:
-    """The sublayers are taken as they are; what is checked is how they are put together."""
+    """The equation calls the sublayers; the check is of how they are combined."""
     block = draw.filled(function(small_config(draw)))
     x = draw.normal(draw.size(), block.norm_1.gain.shape[0])
     parts = {"A": block.attention, "F": block.mlp, "N": block.norm_1, "M": block.norm_2}
@@ -153,7 +153,7 @@ def post_norm_block(function: Any, draw: Draw) -> Case:
 
 @check
 def gpt(function: Any, draw: Draw) -> Case:
-    """Learned positions, tied head; the blocks are taken as they are."""
+    """Learned positions and a tied head; the equation calls the blocks."""
     config = small_config(draw)
     model = draw.filled(function(config))
     ids = draw.ids(draw.size(1, 6), below=config.vocab_size)

@@ -1,4 +1,4 @@
-"""Checks of what makes an update: optimizers, clipping, schedules of the learning rate, averages of the weights."""
+"""Checks of optimizers, gradient clipping, learning-rate schedules and weight averages."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from minigpt.equations.formula import spell
 
 
 def _updated(function: Any, draw: Draw, start: dict[str, Tensor], t: int = 1, **settings: Any) -> dict[str, Tensor]:
-    """What one update, the ``t``-th, makes of the parameters ``theta``, given their gradient ``g`` and their state."""
+    """The parameters ``theta`` and their state after update ``t`` with the gradient ``g``."""
     parameter = nn.Parameter(start["theta"].clone())
     optimizer = function([parameter], **settings, implementation=draw.choice(["formula", "fast"]))
     state = optimizer.state_of(parameter)
@@ -24,7 +24,7 @@ def _updated(function: Any, draw: Draw, start: dict[str, Tensor], t: int = 1, **
 
 
 def _before(start: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The names that the equations have for a start."""
+    """The starting values, under the names that the equations use."""
     return {"g_t" if name == "g" else f"{name}_t_minus_1": value for name, value in start.items()}
 
 
@@ -63,7 +63,7 @@ def adamw(function: Any, draw: Draw) -> Case:
 
 @check
 def lion(function: Any, draw: Draw) -> Case:
-    """Both implementations; a gradient against a large mean, so that each share decides a sign."""
+    """Both implementations; gradients and means of opposite signs, so that both coefficients matter."""
     start = dict(zip(("theta", "g", "m"), draw.normal(3, 4 + draw.size()), strict=True))
     start["m"][:2], start["g"][:2] = 1.0, torch.tensor([-8.5, -9.5])
     given = {**_before(start), "eta": 0.3, "beta_1": 0.9, "beta_2": 0.8, "lambda_": 0.2}
@@ -72,7 +72,7 @@ def lion(function: Any, draw: Draw) -> Case:
 
 @check
 def newton_schulz(function: Any, draw: Draw) -> Case:
-    """Wide and high matrices, and one so small that the bound of its norm counts."""
+    """Wide and tall matrices, and one so small that epsilon matters."""
     g, steps = draw.normal(draw.size(), draw.size(), scale=draw.choice([1.0, 1e-8])), draw.size(1, 5)
     a, b, c = (torch.full((steps,), value, dtype=torch.float64) for value in (3.4445, -4.7750, 2.0315))
     return {"G": g, "a": a, "b": b, "c": c, "epsilon": 1e-7}, function(g, steps)
@@ -94,7 +94,7 @@ def muon(function: Any, draw: Draw) -> Case:
 
 @check
 def clip_by_norm(function: Any, draw: Draw) -> Case:
-    """Gradients that are clipped and that are not, and some so small that the constant counts."""
+    """Gradients that are clipped and that are not, and some so small that epsilon matters."""
     scale = draw.choice([1e-6, 1.0, 10.0])
     gradients, limit = draw.normal(draw.size(), draw.size(), scale=scale), scale * draw.choice([0.5, 2.0])
     parameters = [nn.Parameter(torch.zeros_like(gradient)) for gradient in gradients]
@@ -108,7 +108,7 @@ def clip_by_norm(function: Any, draw: Draw) -> Case:
 
 
 def _rates(function: Any, draw: Draw, **options: int) -> Case:
-    """Every update and two beyond the end, with and without a warm-up, and with nothing after it."""
+    """Every step and two beyond the end, with and without warm-up, and with warm-up alone."""
     warmup, after = options.pop("warmup", draw.size(0, 3)), options.pop("after", draw.choice([0, 3, 6]))
     steps = max(1, warmup + after)
     t = torch.arange(1, steps + 3)
@@ -119,26 +119,26 @@ def _rates(function: Any, draw: Draw, **options: int) -> Case:
 
 @check
 def warmup_constant(function: Any, draw: Draw) -> Case:
-    """It knows of no end."""
+    """A schedule without an end."""
     given, rates = _rates(function, draw)
     return {name: given[name] for name in ("t", "eta_max", "W")}, rates
 
 
 @check
 def warmup_cosine(function: Any, draw: Draw) -> Case:
-    """As its sisters."""
+    """All steps and two beyond the end."""
     return _rates(function, draw)
 
 
 @check
 def warmup_linear(function: Any, draw: Draw) -> Case:
-    """As its sisters."""
+    """All steps and two beyond the end."""
     return _rates(function, draw)
 
 
 @check
 def warmup_stable_decay(function: Any, draw: Draw) -> Case:
-    """A decay over all that the warm-up leaves, over a part, and none; or the usual fifth."""
+    """Decay over all steps after the warm-up, over some of them, no decay, and the default fifth."""
     warmup, after = draw.size(0, 3), draw.choice([3, 6])
     if draw.choice([True, False]):
         given, rates = _rates(function, draw, warmup=warmup, after=after)
@@ -150,7 +150,7 @@ def warmup_stable_decay(function: Any, draw: Draw) -> Case:
 
 @check
 def exponential_ramp(function: Any, draw: Draw) -> Case:
-    """Every update of a ramp, up or down."""
+    """Every step of a ramp, up or down."""
     steps, low = draw.size(2, 6), draw.choice([0.5, 3.0])
     t = torch.arange(1, steps + 1)
     rates = [function(i, low=low, high=2.0, steps=steps) for i in t.tolist()]
@@ -159,7 +159,7 @@ def exponential_ramp(function: Any, draw: Draw) -> Case:
 
 @check
 def weight_average(function: Any, draw: Draw) -> Case:
-    """At the first update, where the average before does not count, and later."""
+    """The first update, which ignores the previous average, and later ones."""
     t, (average, theta) = draw.choice([1, 2, 9]), draw.normal(2, draw.size())
     given = {"theta_bar_t_minus_1": average, "theta_t": theta, "t": t, "beta": 0.8}
     return given, function(average, theta, t, 0.8)

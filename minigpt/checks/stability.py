@@ -1,4 +1,4 @@
-"""Checks of what keeps a run stable: the loss scale, and the score of a spike."""
+"""Checks of what keeps training stable: the loss scale and the spike score."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from minigpt.checks.draw import Case, Draw, check
 
 @check
 def loss_scale(function: Any, draw: Draw) -> Case:
-    """Long enough for the scale to rise, to fall, and to stay at its least."""
+    """Enough steps for the scale to rise, to fall and to stay at its minimum."""
     scale, streak, patience = 2.0 ** draw.integer(0, 2), 0, draw.integer(1, 4)
     finite = (draw.normal(20) > -1).int()
     given = {"s": scale, "f": finite, "N": patience}
@@ -23,7 +23,7 @@ def loss_scale(function: Any, draw: Draw) -> Case:
 
 @check
 def spike_score(function: Any, draw: Draw) -> Case:
-    """Values that are forgotten at different speeds, one after another."""
+    """Losses in a row, with several decay rates."""
     before, x, memory = draw.normal(draw.size(2, 6)).double(), draw.normal().double(), draw.choice([0.5, 0.9, 1.0])
     usual = function(memory=memory)
     for y in before.tolist():

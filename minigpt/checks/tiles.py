@@ -10,14 +10,14 @@ from minigpt.model import causal_mask, log_sum_exp, masked_attention
 
 @check
 def online_softmax(function: Any, draw: Draw) -> Case:
-    """A key or more."""
+    """One key or more."""
     z, v = draw.normal(n := draw.size(1, 6)), draw.normal(n, draw.size())
     return {"z": z, "v": v}, dict(zip(("m", "l", "o"), function(z, v), strict=True))
 
 
 @check
 def flash_backward(function: Any, draw: Draw) -> Case:
-    """Tiles of any size; with and without a gradient of the log-sum-exps. One key alone would have no gradient."""
+    """Tiles of any size; with and without a gradient of the log-sum-exps. With a single key the gradient would be 0."""
     n, width = draw.size(2, 5), draw.size()
     q, k, v, d_output = (draw.normal(n, width) for _ in range(4))
     c = draw.choice([None, draw.normal(n).to(draw.wide)])

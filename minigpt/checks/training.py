@@ -1,4 +1,4 @@
-"""Checks of the loss, sampling, and the figures of evaluation and cost."""
+"""Checks of losses, sampling, evaluation metrics and cost."""
 
 import copy
 from typing import Any
@@ -18,7 +18,7 @@ from minigpt.text import TokenDataset
 
 @check
 def cross_entropy(function: Any, draw: Draw) -> Case:
-    """A soft target, or one class."""
+    """A soft target, or a single class."""
     y, p = draw.probabilities(2, draw.size(1, 6))
     y = draw.choice([y, nn.functional.one_hot(y.argmax(), len(y)).to(y.dtype)])
     return {"y": y, "p": p}, function(y, p)
@@ -26,7 +26,7 @@ def cross_entropy(function: Any, draw: Draw) -> Case:
 
 @check
 def label_smoothing(function: Any, draw: Draw) -> Case:
-    """As cross-entropy, with a little and with much of it."""
+    """As cross-entropy, with weak and strong smoothing."""
     given, _ = cross_entropy(lambda y, p: None, draw)
     smoothing = draw.choice([0.1, 0.6])
     return {**given, "epsilon": smoothing}, function(given["y"], given["p"], smoothing)
@@ -52,7 +52,7 @@ def next_token_loss(function: Any, draw: Draw) -> Case:
 
 @check
 def head_loss(function: Any, draw: Draw) -> Case:
-    """Some rows ignored, but not all; fewer rows at a time than there are."""
+    """Some rows ignored, but not all; chunks smaller than the number of rows."""
     x, weight, targets, counts = _head(draw)
     loss = function(x, weight, targets.masked_fill(~counts, -100), rows_at_once=draw.size())
     return {"x": x, "W": weight, "c": targets + 1, "w": counts}, loss
@@ -77,7 +77,7 @@ def _head(draw: Draw) -> tuple[torch.Tensor, ...]:
 
 @check
 def chain_rule(function: Any, draw: Draw) -> Case:
-    """A small GPT that is asked for one token at a time by the equation, and for all at once by the function."""
+    """A small GPT: the equation takes the probability of one token at a time, the function all of them at once."""
     ids = draw.ids(draw.size(2, 6), below=5)
     model = draw.filled(GPT(small_config(draw, context_length=len(ids) - 1)))
     exact = copy.deepcopy(model).double()
@@ -92,14 +92,14 @@ def chain_rule(function: Any, draw: Draw) -> Case:
 
 @check
 def temperature(function: Any, draw: Draw) -> Case:
-    """Colder and hotter than 1."""
+    """Temperatures below and above 1."""
     z, tau = draw.normal(draw.size(1, 6)), draw.choice([0.25, 0.8, 3.0])
     return {"z": z, "tau": tau}, function(z, tau)
 
 
 @check
 def top_k(function: Any, draw: Draw) -> Case:
-    """Equal probabilities among them."""
+    """Some probabilities are equal."""
     p = draw.sixteenths(draw.size(1, 6))
     k = draw.integer(1, len(p))
     return {"p": p, "k": k}, function(p, k)
@@ -107,13 +107,13 @@ def top_k(function: Any, draw: Draw) -> Case:
 
 @check
 def top_p(function: Any, draw: Draw) -> Case:
-    """A mass that is met exactly, and one between."""
+    """A probability mass that is reached exactly, and one that is exceeded."""
     p, mass = draw.sixteenths(draw.size(1, 6)), draw.integer(1, 32) / 32
     return {"p": p, "rho": mass}, function(p, mass)
 
 
 def _counts(draw: Draw) -> np.ndarray:
-    """Counts of a few tokens, some 0 and not all of them; now and then a single occurrence."""
+    """Counts of a few tokens, some 0 and not all of them; sometimes a single one."""
     counts = draw.ids(draw.size(1, 5), below=draw.size(1, 4)).numpy()
     counts[0] += 1
     return counts
@@ -192,7 +192,7 @@ def matrix_parameters(function: Any, draw: Draw) -> Case:
 
 @check
 def training_flops(function: Any, draw: Draw) -> Case:
-    """The numbers in the matrices are taken from their own equation."""
+    """The number of matrix entries comes from its own equation."""
     sizes, config = _shape(draw)
     n_positions = draw.size(1, 9)
     given = {"P": equations.get("matrix-parameters").evaluate(**sizes), "T": n_positions}

@@ -1,10 +1,12 @@
 """The `minigpt` command: a thin layer over the functions that notebooks call."""
 
 import os
+import shutil
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any, Union
 
 import tyro
@@ -14,11 +16,13 @@ from minigpt.cli.check import Bench, Equations
 from minigpt.cli.compare import Compare
 from minigpt.cli.kernels import Kernels
 from minigpt.cli.ladder import Ladder
+from minigpt.cli.output import LastingStream, drop_output, show_every_character
 from minigpt.cli.runs import Info, Runs
 from minigpt.cli.settings import RefusedError, registry
 from minigpt.cli.text import Prepare, Tokenizer
 from minigpt.cli.train import Demo, Train
 from minigpt.cli.use import Chat, Eval, Sample
+from minigpt.settings import nearest
 from minigpt.training.processes.distributed import is_main_process
 
 COMMANDS: dict[str, type] = {
@@ -40,26 +44,73 @@ COMMANDS: dict[str, type] = {
 
 
 STARTED = ("train", "compare")  # whose defaults follow a recipe, a file or a run folder
+# What these make is on disk, so they finish their work even where nobody reads what they print.
+LASTING = ("train", "demo", "compare", "ladder", "prepare", "tokenizer", "bench")
+NARROWEST = 40  # columns; narrower ones can't hold the boxes of the help
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; a mistake in the input is one line on stderr and exit status 2."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        if words == ["--version"]:
-            print(f"minigpt {mg.__version__}")
-            return
+    with _streams(lasting=words[:1] != [] and words[0] in LASTING):
+        try:
+            _run(words)
+            sys.stdout.flush()
+        except BrokenPipeError:  # the reader of the output, such as `head`, has seen enough
+            drop_output(sys.stdout)
+        except (ValueError, OSError, ImportError, FloatingPointError, MemoryError) as error:
+            who = "minigpt" if is_main_process() else f"minigpt (rank {os.environ['RANK']})"
+            print(f"{who}: {error}", file=sys.stderr)
+            sys.exit(2)
+        except KeyboardInterrupt:
+            sys.exit(130)
+
+
+def _run(words: list[str]) -> None:
+    if words == ["--version"]:
+        print(f"minigpt {mg.__version__}")
+        return
+    with _wide_enough():
         command = _parse(words or ["--help"])
-        with _plain_warnings():
-            command()
-    except BrokenPipeError:  # whoever read the output, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (ValueError, OSError, ImportError, FloatingPointError, MemoryError) as error:
-        who = "minigpt" if is_main_process() else f"minigpt (rank {os.environ['RANK']})"
-        print(f"{who}: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    with _plain_warnings():
+        command()
+
+
+@contextmanager
+def _streams(*, lasting: bool) -> Iterator[None]:
+    """Streams that take every character, and if ``lasting``, whatever becomes of their readers."""
+    before = sys.stdout, sys.stderr
+    # a closed stream is None
+    given: list[Any] = [stream or Path(os.devnull).open("w", encoding="utf-8") for stream in before]  # noqa: SIM115
+    sys.stdout, sys.stderr = map(LastingStream, given) if lasting else given
+    show_every_character()
+    try:
+        yield
+    finally:
+        try:
+            sys.stdout.flush()
+        except OSError:
+            drop_output(sys.stdout)
+        sys.stdout, sys.stderr = before
+        for stream in given:
+            if stream not in before:
+                stream.close()
+
+
+@contextmanager
+def _wide_enough() -> Iterator[None]:
+    """Let the help have as many columns as it needs, however narrow the terminal is."""
+    if shutil.get_terminal_size().columns >= NARROWEST:
+        yield
+        return
+    before = os.environ.get("COLUMNS")
+    os.environ["COLUMNS"] = str(NARROWEST)
+    try:
+        yield
+    finally:
+        os.environ.pop("COLUMNS")
+        if before is not None:
+            os.environ["COLUMNS"] = before
 
 
 @contextmanager
@@ -81,9 +132,11 @@ def _parse(words: list[str]) -> Any:
     """The command that the words ask for.
 
     Raises:
-        ValueError: if a part of a configuration can't be used, with the part's own message.
+        ValueError: if there is no such command, or a part of a configuration can't be used.
     """
-    name = words[0] if words else ""
+    name = words[0]
+    if name not in COMMANDS and not name.startswith("-"):
+        raise ValueError(f"there is no command {name!r}; choose one of {', '.join(COMMANDS)}{nearest(name, COMMANDS)}")
     default = COMMANDS[name].started(words) if name in STARTED else None  # type: ignore[attr-defined]
     if default is not None and {"-h", "--help"} & set(words):
         default = _typed_so_far(name, words, default)

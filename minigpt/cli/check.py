@@ -13,6 +13,7 @@ import minigpt as mg
 from minigpt import bench, checks
 from minigpt.cli.output import print_json
 from minigpt.equations import Equation
+from minigpt.runs.summary import counted
 from minigpt.training.processes.device import choose_device
 
 
@@ -41,9 +42,11 @@ class Equations:
                 print(f"\n{equation.name:28}{error:<16.1e}{_function_of(equation)}")
                 print(textwrap.indent(f"{equation}\nSource: {equation.source}", "    "))
         if wrong:
-            raise ValueError(f"the code differs from {len(wrong)} of {len(errors)} equations: {', '.join(wrong)}")
+            of = f"{len(wrong)} of {counted(len(errors), 'equation')}"
+            raise ValueError(f"the code differs from {of}: {', '.join(wrong)}")
         if not self.json:
-            print(f"\n{len(errors)} equations, all equal to their functions within {checks.TOLERANCE:.0e}")
+            equal = "equal to its function" if len(errors) == 1 else "all equal to their functions"
+            print(f"\n{counted(len(errors), 'equation')}, {equal} within {checks.TOLERANCE:.0e}")
 
 
 def _figures_of(equation: Equation, error: float) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 import dataclasses
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
@@ -28,6 +30,8 @@ class Compare:
 
     For example: `minigpt compare optimizer=adamw,muon,lion --seeds 3 --steps 300`. A switch is any setting of the model
     or the training, a preset or a recipe, with values to compare; several switches are combined in every way.
+
+    What an earlier comparison left in the folder is kept: the next writes compare-2.json and compare-2.png.
 
     Attributes:
         switches: settings and their values: learning_rate=1e-3,2e-3 or position=learned,rope-half,alibi.
@@ -58,19 +62,29 @@ class Compare:
             raise ValueError(f"{', '.join(sorted(twice))} is given twice; put all its values into one NAME=VALUE,VALUE")
         comparison = mg.compare(dict(switches), self.run, seeds=self.seeds, progress=not self.json)
         figures = {"switches": self.switches, **dataclasses.asdict(comparison)}
-        out = self.run.out
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "compare.json").write_text(as_json(figures), encoding="utf-8")
+        kept = _write_new(self.run.out, as_json(figures))
         if self.json:
             print_json(figures)
             return
         print(comparison)
-        print(f"figures: {out / 'compare.json'}")
+        print(f"figures: {kept}")
         try:
-            comparison.plot().savefig(out / "compare.png")
-            print(f"picture: {out / 'compare.png'}")
+            comparison.plot().savefig(kept.with_suffix(".png"))
+            print(f"picture: {kept.with_suffix('.png')}")
         except ImportError as error:
             print(f"picture: {error}")
+
+
+def _write_new(out: Path, figures: str) -> Path:
+    """Write compare.json; compare-2.json, compare-3.json, … where there was a comparison before, which is kept."""
+    out.mkdir(parents=True, exist_ok=True)
+    for n in count(1):
+        path = out / ("compare.json" if n == 1 else f"compare-{n}.json")
+        if not path.with_suffix(".png").exists():
+            with suppress(FileExistsError), path.open("x", encoding="utf-8") as file:
+                file.write(figures)
+                return path
+    raise AssertionError
 
 
 def parse_switch(text: str) -> tuple[str, list[Any]]:

@@ -10,6 +10,7 @@ import tyro
 from tqdm import tqdm
 
 from minigpt.bench import tune_tiles
+from minigpt.runs.summary import counted
 
 if TYPE_CHECKING:
     from minigpt.bench.compiled.inspection import Report
@@ -58,8 +59,9 @@ class Kernels:
         named = zip(jobs, reports, strict=True)
         unfit = [" ".join(map(str, job)) for job, report in named if report.faults]
         if unfit:
-            raise ValueError(f"{len(unfit)} of {len(jobs)} kernels are not fit to run: {', '.join(unfit)}")
-        print(f"\n{len(jobs)} kernels, all fit to run: no spill in a loop, no more shared memory than there is")
+            raise ValueError(f"{len(unfit)} of {counted(len(jobs), 'kernel')} not fit to run: {', '.join(unfit)}")
+        fit = "fit to run" if len(jobs) == 1 else "all fit to run"
+        print(f"\n{counted(len(jobs), 'kernel')}, {fit}: no spill in a loop, no more shared memory than there is")
 
 
 def tune() -> None:

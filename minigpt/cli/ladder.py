@@ -1,6 +1,6 @@
 """The command that puts a loss beside its baselines: `minigpt ladder`."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +8,17 @@ import numpy as np
 import minigpt as mg
 from minigpt.cli.output import print_json
 from minigpt.runs import RunConfig, Source, open_splits
+from minigpt.runs.read_files import check_unchanged
 from minigpt.text import Dataset, Tokenizer
 from minigpt.text.tinyworld import task_rows
 
+SOURCE_FIELDS = (
+    "text",
+    "corpus",
+    "data",
+    "tokenizer",
+    "validation_fraction",
+)  # fields of the source with a meaning here
 STORIES = 700  # that a storyteller is measured on; the baselines have counted nine times as many
 
 
@@ -19,13 +27,21 @@ class Ladder:
     """Compare with baselines that anyone can build: a uniform guess, n-gram models, gzip and xz.
 
     Attributes:
-        source: what to read, and how it becomes tokens.
-        run: run folder of a GPT to compare; its text, tokenizer and split are used.
+        text: UTF-8 text file, or a folder of them.
+        corpus: corpus by name, where no text is given: python-docs, tiny-world or shakespeare.
+        data: folder that `minigpt prepare` made, in place of a text.
+        tokenizer: tokenizer: char, bpe:1024, gpt2, or a saved tokenizer's file.
+        validation_fraction: share of the text, at its end, that all are measured on.
+        run: run folder of a GPT to compare, in place of a text: its own text, tokenizer and split are used.
         out: file of the picture (default: ladder.png, in the run folder if there is one).
         json: print the figures as JSON, and nothing else.
     """
 
-    source: Source = field(default_factory=Source)
+    text: Path | None = None
+    corpus: str = Source.corpus
+    data: Path | None = None
+    tokenizer: str = "char"
+    validation_fraction: float = Source.validation_fraction
     run: Path | None = None
     out: Path | None = None
     json: bool = False
@@ -45,15 +61,23 @@ class Ladder:
             print(f"picture: {error}")
 
     def _of_text(self) -> mg.Ladder:
-        tokenizer, data, validation = open_splits(_pairs(RunConfig(source=self.source)))
+        source = Source(**{name: getattr(self, name) for name in SOURCE_FIELDS})
+        tokenizer, data, validation = open_splits(_pairs(RunConfig(source=source)))
         return mg.ladder(_ids(data), _ids(validation), tokenizer, floor=validation.floor)
 
     def _of_run(self, run: Path) -> mg.Ladder:
+        if given := [name for name in SOURCE_FIELDS if getattr(self, name) != getattr(Ladder, name)]:
+            raise ValueError(
+                f"--run compares on the run's own text, so --{given[0].replace('_', '-')} can't be given with it; "
+                f"`minigpt eval {run} --text …` measures the model on another text"
+            )
         (model, tokenizer), config = mg.load_model(run), RunConfig.read(run)
         if config.source.task == "story":
             return _of_storyteller(model, tokenizer, config)
         _, data, validation = open_splits(_pairs(config), tokenizer)
-        return mg.ladder(_ids(data), _ids(validation), tokenizer, model=model, floor=validation.floor)
+        learnt, told = _ids(data), _ids(validation)
+        check_unchanged(run, config.source, data, validation)
+        return mg.ladder(learnt, told, tokenizer, model=model, floor=validation.floor)
 
 
 def _pairs(config: RunConfig) -> RunConfig:

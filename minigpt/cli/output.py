@@ -1,22 +1,38 @@
-"""What a command prints for programs to read: JSON on stdout, and nothing else there."""
+"""What a command prints: JSON for programs, commands for people to copy, and streams that take every character."""
 
 import json
 import math
+import os
+import shlex
+import sys
+from pathlib import Path
 from typing import Any
 
 
 def print_json(figures: Any) -> None:
     """Print ``figures`` as JSON; a number that is not finite, which JSON does not have, becomes null.
 
+    Where stdout can't show a character, all that are not ASCII are escaped as JSON does it.
+
     Args:
         figures: dictionaries, lists, tuples, strings, numbers and ``None``.
     """
-    print(as_json(figures))
+    text = as_json(figures)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        text = as_json(figures, ascii_only=True)
+    print(text)
 
 
-def as_json(figures: Any) -> str:
-    """The text that :func:`print_json` prints, same arguments."""
-    return json.dumps(_finite(figures), indent=1, ensure_ascii=False, allow_nan=False)
+def as_json(figures: Any, *, ascii_only: bool = False) -> str:
+    """The text that :func:`print_json` prints.
+
+    Args:
+        figures: as there.
+        ascii_only: whether characters that are not ASCII are escaped.
+    """
+    return json.dumps(_finite(figures), indent=1, ensure_ascii=ascii_only, allow_nan=False)
 
 
 def _finite(figures: Any) -> Any:
@@ -25,3 +41,68 @@ def _finite(figures: Any) -> Any:
     if isinstance(figures, list | tuple):
         return [_finite(value) for value in figures]
     return None if isinstance(figures, float) and not math.isfinite(figures) else figures
+
+
+def command(*words: str | Path) -> str:
+    """A command as it can be typed into a shell; a path that begins with a dash is not taken for an option.
+
+    Args:
+        words: of the command; a path is an argument.
+    """
+    return " ".join(
+        shlex.quote(f"./{word}" if isinstance(word, Path) and str(word).startswith("-") else str(word))
+        for word in words
+    )
+
+
+def show_every_character() -> None:
+    r"""Let stdout and stderr escape what their encoding lacks, as ``\u4f60``, without an error; read stdin likewise.
+
+    Tables and texts have characters that an ASCII terminal or a Windows code page lacks; none may end a command.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        _reconfigure(stream, "backslashreplace")
+    _reconfigure(sys.stdin, "replace")
+
+
+def _reconfigure(stream: Any, errors: str) -> None:
+    if hasattr(stream, "reconfigure"):  # a notebook's streams take every character as they are
+        stream.reconfigure(errors=errors)
+
+
+class LastingStream:
+    """A stream whose reader may leave: the command goes on, and what it prints from then on is dropped.
+
+    It does what the stream does; a pipe without a reader, or a disk without room, is no error of the command.
+
+    Args:
+        stream: such as stdout.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        """As the stream's; all of it is taken even where it is dropped."""
+        try:
+            self.stream.write(text)
+        except OSError:
+            drop_output(self.stream)
+        return len(text)
+
+    def flush(self) -> None:
+        """As the stream's."""
+        try:
+            self.stream.flush()
+        except OSError:
+            drop_output(self.stream)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+def drop_output(stream: Any) -> None:
+    """Send what the stream still holds, and all that follows, to nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

@@ -24,16 +24,16 @@ class Runs:
     json: bool = False
 
     def __call__(self) -> None:
-        """Print a line for each; what can't be read is said on stderr."""
+        """Print a line for each, also for those that can't be read; with --json these are said on stderr."""
         found, wrong = list_runs(self.folder)
         if self.json:
             print_json([run.to_object() for run in found])
-        elif found:
-            print(table_of(found))
+            for message in wrong.values():
+                print(f"minigpt: {message}", file=sys.stderr)
+        elif found or wrong:
+            print(table_of(found, wrong))
         else:
             print(f"no runs in {self.folder}; start one with: minigpt train --out {self.folder / 'first'}")
-        for message in wrong:
-            print(f"minigpt: {message}", file=sys.stderr)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,19 +9,21 @@ message, and ``--help`` shows the values that are really used.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import tyro
 
 from minigpt.runs import RunConfig
-from minigpt.runs.config import PARTS
-from minigpt.runs.written import read_settings
-from minigpt.settings import kinds, rule_of
+from minigpt.runs.config import BOTH, PARTS
+from minigpt.runs.written import fillers_of, read_settings
+from minigpt.settings import check_choice, kinds, rule_of
+from minigpt.settings.checks import options_of
 
-FILLERS = ("preset", "recipe", "task", "from_pretrained", "config", "steps")
+EMPTY_PATH = "an empty text '' names no file and no folder; leave the option out, or name one"
+FILLERS = ("preset", "recipe", "task", "from_pretrained", "config", "steps", "epochs")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,33 +54,49 @@ def start_from(words: Sequence[str], **fixed: Any) -> tuple[Start, RunConfig]:
         fixed: settings that this command has in place of the recipe's.
 
     Raises:
-        ValueError: if the preset, the recipe or the file can't be used.
+        ValueError: if the preset, the recipe, the file or the choice of a part can't be used.
     """
+    if not {"-h", "--help"} & set(words):
+        _check_choices(words)
     said = {name: value for name, value in said_in(words, FILLERS).items() if value.lower() != "none"}
-    start = Start(
-        preset=said.get("preset"),
-        recipe=said.get("recipe"),
-        config=Path(said["config"]) if "config" in said else None,
-    )
-    table = {} if start.config is None else read_settings(start.config)
-    names = {name: said.get(name) or table.pop(name, None) for name in ("preset", "recipe")}
-    source = table.get("source", {})
-    names |= {name: said.get(name) or source.get(name) for name in ("task", "from_pretrained")}
-    config = RunConfig.of(**{name: value for name, value in {**fixed, **names}.items() if value is not None})
-    try:
-        config = config.overlaid(table)
-    except ValueError as error:
-        raise ValueError(f"{start.config} can't be used: {error}") from None
+    if {"steps", "epochs"} <= said.keys():
+        raise ValueError(f"--steps {said['steps']} and --epochs {said['epochs']} both {BOTH}")
+    path = Path(said["config"]) if "config" in said else None
+    start = Start(preset=said.get("preset"), recipe=said.get("recipe"), config=path)
+    config = _filled(said, fixed) if path is None else _filled_by_file(path, said, fixed)
     return start, config.changed(epochs=None) if "steps" in said else config  # epochs are another way to say how many
 
 
+def _check_choices(words: Sequence[str]) -> None:
+    """Refuse an unknown choice with the nearest one, which tyro does not name."""
+    fields = {name: kind for part in PARTS.values() for name, kind in kinds(part).items()}
+    for name, value in said_in(words, list(fields)).items():
+        (choice, *others) = options_of(fields[name])
+        if get_origin(choice) is Literal and not others:
+            check_choice(name, value, get_args(choice))
+
+
+def _filled(said: Mapping[str, str | None], fixed: Mapping[str, Any]) -> RunConfig:
+    names = {name: said.get(name) for name in ("preset", "recipe", "task", "from_pretrained")}
+    return RunConfig.of(**{**fixed, **{name: value for name, value in names.items() if value is not None}})
+
+
+def _filled_by_file(path: Path, said: Mapping[str, str], fixed: Mapping[str, Any]) -> RunConfig:
+    table = read_settings(path)
+    try:
+        names, settings = fillers_of(table)
+        return _filled({**names, **said}, fixed).overlaid(settings)
+    except ValueError as error:
+        raise ValueError(f"{path} can't be used: {error}") from None
+
+
 def said_in(words: Sequence[str], names: Sequence[str]) -> dict[str, str]:
-    """The values of some options among the words, as text; "" where a value is missing."""
+    """The values of some options among the words, as text; an option without a value is left to the second stage."""
     found = {}
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in zip(words, [*words[1:], "--"], strict=True):
         name, equals, value = word.removeprefix("--").partition("=")
-        if word.startswith("--") and (key := name.replace("-", "_")) in names:
-            found[key] = value if equals else "" if following.startswith("--") else following
+        if word.startswith("--") and (key := name.replace("-", "_")) in names and (equals or following[:2] != "--"):
+            found[key] = value if equals else following
     return found
 
 
@@ -90,6 +108,7 @@ def registry(shown: RunConfig | None = None) -> tyro.constructors.ConstructorReg
     """
     rules = tyro.constructors.ConstructorRegistry()
     rules.primitive_rule(_optional)
+    rules.primitive_rule(_path)
     rules.struct_rule(_Parts(RunConfig() if shown is None else shown))
     return rules
 
@@ -110,6 +129,25 @@ def _optional(info: tyro.constructors.PrimitiveTypeInfo) -> Any:
         instance_from_str=lambda words: None if words in (["none"], ["None"]) else given.instance_from_str(words),
         is_instance=lambda value: value is None or given.is_instance(value),
         str_from_instance=lambda value: ["none"] if value is None else given.str_from_instance(value),
+    )
+
+
+def _path(info: tyro.constructors.PrimitiveTypeInfo) -> Any:
+    """A path is not empty: ``Path("")`` would be the current folder."""
+    if info.type is not Path:
+        return None
+
+    def read(words: list[str]) -> Path:
+        if not words[0]:
+            raise RefusedError(EMPTY_PATH)
+        return Path(words[0])
+
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="PATH",
+        instance_from_str=read,
+        is_instance=lambda value: isinstance(value, Path),
+        str_from_instance=lambda value: [str(value)],
     )
 
 
@@ -141,9 +179,14 @@ class _Parts:
         if rule is not None and field.default is None and value is not None:
             number = f"{value:.4g}" if isinstance(value, float) else str(value)
             kind = Annotated[kind, tyro.conf.arg(help_behavior_hint=f"(default: {rule.formula} = {number})")]
-        elif field.default is None and "(default:" in str(field.helptext):  # the docstring says what none means
+        elif field.default is None and "(default:" in _text_of(field):  # the docstring says what none means
             kind = Annotated[kind, tyro.conf.arg(help_behavior_hint="")]
         return dataclasses.replace(field, type=kind)
+
+
+def _text_of(field: tyro.constructors.StructFieldSpec) -> str:
+    """The help of a field; tyro may not have read it from the docstring yet."""
+    return str(field.helptext() if callable(field.helptext) else field.helptext)
 
 
 def _refusing(instantiate: Any) -> Any:

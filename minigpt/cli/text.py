@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
 import minigpt as mg
+from minigpt.cli.output import command
 from minigpt.runs import build_tokenizer
-from minigpt.text import PreparedCorpus, dataset_documents, first_text, prepare_documents
+from minigpt.text import PreparedCorpus, TextFiles, dataset_documents, first_text, prepare_documents
+from minigpt.text.reading import read_files
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +20,9 @@ class Prepare:
     """Turn a text, a folder of texts or a dataset into token shards that `minigpt train --data` reads from disk.
 
     Attributes:
-        source: a UTF-8 text file or a folder of them.
+        source: a UTF-8 text file, a pipe such as /dev/stdin, or a folder of files.
+        glob: pattern of the files of a folder, such as "*.py" (default: those ending in .txt, .text, .md or .rst).
+        special_tokens: read the text "<|endoftext|>" as the token of that name, as in files that hold many documents.
         dataset: instead of a text, a dataset from Hugging Face, such as "roneneldan/TinyStories", or a JSONL or Parquet
             file; it is streamed, a document a row.
         subset: of a dataset that has several.
@@ -32,6 +36,8 @@ class Prepare:
     """
 
     source: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="TEXT")] = None
+    glob: str | None = None
+    special_tokens: bool = False
     dataset: str | None = None
     subset: str | None = None
     split: str = "train"
@@ -46,17 +52,24 @@ class Prepare:
         """Write the shards and say how large they are."""
         if (self.source is None) == (self.dataset is None):
             raise ValueError("give either a text or --dataset, and not both: minigpt prepare texts --out data/texts")
+        if self.dataset is not None and (self.glob is not None or self.special_tokens):
+            raise ValueError("--glob and --special-tokens are for texts, and --dataset is none; leave them out")
         prepared = self._prepare_text(self.source) if self.source else self._prepare_dataset()
         print(
             f"{self.out}: {prepared.n_train_tokens:,} tokens to learn from, {prepared.n_validation_tokens:,} to test on"
         )
-        print(f"next: minigpt train --data {self.out} --out runs/mine")
+        print(f"next: {command('minigpt', 'train', '--data', self.out, '--out', free_run_folder(self.out))}")
 
     def _prepare_text(self, source: Path) -> PreparedCorpus:
-        tokenizer = build_tokenizer(self.tokenizer, mg.read_text(source) if self._trains_tokenizer else "")
-        return mg.prepare(
-            source, tokenizer, self.out, validation_fraction=self.validation_fraction, workers=self.workers
-        )
+        with TextFiles(source, self.glob).on_disk() as files:
+            text = read_files(files) if self._trains_tokenizer else ""
+            return mg.prepare(
+                TextFiles(files, special_tokens=self.special_tokens),
+                build_tokenizer(self.tokenizer, text),
+                self.out,
+                validation_fraction=self.validation_fraction,
+                workers=self.workers,
+            )
 
     def _prepare_dataset(self) -> PreparedCorpus:
         if self.tokenizer == "char":
@@ -87,6 +100,7 @@ class Tokenizer:
         corpus: a corpus by name, used where no text is given.
         vocab_size: how many tokens, the 256 bytes and <|endoftext|> included.
         out: the file to write.
+        force: replace the file if it exists.
         show: the sentence to cut.
     """
 
@@ -94,14 +108,29 @@ class Tokenizer:
     corpus: str = "python-docs"
     vocab_size: int = 1024
     out: Path = Path("tokenizer.json")
+    force: bool = False
     show: str = "The transformer attends to every token. 你好，世界"
 
     def __call__(self) -> None:
         """Train, save, and show the pieces."""
+        if self.out.exists() and not self.force:
+            raise ValueError(f"{self.out} exists already; name another file with --out, or replace it with --force")
         text = mg.load_corpus(self.corpus) if self.text is None else mg.read_text(self.text)
         tokenizer = mg.BPETokenizer.train(text, self.vocab_size)
         tokenizer.save(self.out)
         ids = tokenizer.encode(self.show)
         n_bytes, n_ids = len(text.encode()), len(tokenizer.encode(text))
         print(f"{self.out}: {tokenizer.vocab_size} tokens; {n_bytes / n_ids:.2f} bytes per token on its own text")
-        print(" | ".join(repr(tokenizer.token_bytes(token).decode(errors="backslashreplace"))[1:-1] for token in ids))
+        print(" | ".join(_shown(tokenizer.token_bytes(token)) for token in ids))
+
+
+def free_run_folder(data: Path) -> Path:
+    """A folder below runs/ that does not exist yet, named after the data."""
+    name = Path("runs") / (data.resolve().name or "data")
+    return next(path for i in count(1) if not (path := name if i == 1 else Path(f"{name}-{i}")).exists())
+
+
+def _shown(piece: bytes) -> str:
+    """The bytes of a token as text; a byte that is not UTF-8, and a character that prints nothing, as an escape."""
+    text = piece.decode(errors="backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

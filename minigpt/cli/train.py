@@ -1,25 +1,32 @@
 """Commands that train: `minigpt train` and `minigpt demo`, and what they print."""
 
 import math
-import shlex
+import os
+import re
 import shutil
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Self
 
 import tyro
 
 import minigpt as mg
-from minigpt.cli.settings import Start, said_in, start_from
+from minigpt.cli.output import command
+from minigpt.cli.settings import EMPTY_PATH, Start, said_in, start_from
 from minigpt.evaluation.stories import TELLING, tell_stories
 from minigpt.generation import Sampler
 from minigpt.runs import Run, RunConfig, recipe
+from minigpt.runs.summary import counted
+from minigpt.text import RowDataset
 from minigpt.training.processes.distributed import is_main_process
+from minigpt.training.storage.lock import FolderLock
 from minigpt.training.storage.run_folder import Resume
 
 TOLD = 500  # stories that the demo is measured on
+PROMPT_WINDOWS = 32  # windows of the validation text in which a prompt is looked for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +38,14 @@ class Train:
         run: what to train, on what, and how.
         resume: continue the run in --out from its newest checkpoint, with its saved settings.
         auto_resume: continue the run in --out if there is one, else start it; for jobs that a cluster may restart.
+        verify: read the prepared shards whole when a run continues, and compare them with their SHA-256.
     """
 
     start: Start = field(default_factory=Start)
     run: Annotated[RunConfig, tyro.conf.arg(name="")] = field(default_factory=RunConfig)
     resume: bool = False
     auto_resume: bool = False
+    verify: bool = False
 
     @classmethod
     def started(cls, words: Sequence[str]) -> Self:
@@ -44,16 +53,21 @@ class Train:
         if "--resume" in words:
             if other := sorted(said_in(words, ("preset", "recipe", "config"))):
                 raise ValueError(f"--resume takes the settings of the run, so --{other[0]} can't be given with it")
-            return cls(run=RunConfig.read(Path(said_in(words, ("out",)).get("out", RunConfig.out))), resume=True)
+            out = said_in(words, ("out",)).get("out", str(RunConfig.out))
+            if not out:
+                raise ValueError(EMPTY_PATH)
+            return cls(run=RunConfig.read(out), resume=True)
         start, run = start_from(words)
         return cls(start=start, run=run)
 
     def __call__(self) -> None:
         """Train, then say where everything is."""
         run = mg.prepare_run(self.run)
-        if is_main_process():
-            print(_describe(run))
-        run.train(resume=Resume.YES if self.resume else Resume.AUTO if self.auto_resume else Resume.NO)
+        resume = Resume.YES if self.resume else Resume.AUTO if self.auto_resume else Resume.NO
+        with run.open(resume, verify=self.verify) as folder:
+            if is_main_process():
+                print(_describe(run))
+            run.train(folder)
         if is_main_process():
             _finish(run)
 
@@ -75,7 +89,9 @@ class Demo:
     def __call__(self) -> None:
         """A sample before, the training, a sample after, the distance to the floor, and where to go from there."""
         out = Path("runs/demo")
-        shutil.rmtree(out / "checkpoints", ignore_errors=True)
+        out.mkdir(parents=True, exist_ok=True)
+        with FolderLock(out):
+            shutil.rmtree(out / "checkpoints", ignore_errors=True)
         run = mg.prepare_run(RunConfig.of(task="story", steps=self.steps, out=out, seed=self.seed))
         print(_describe(run))
         print(f"\nBefore training it writes:\n{_stories(run)}\n")
@@ -95,10 +111,11 @@ def _describe(run: Run) -> str:
     return (
         f"text:  {run.data} to learn from, {run.validation} to be tested on; "
         f"{run.tokenizer.name} tokenizer, {run.tokenizer.vocab_size} tokens\n"
-        f"model: {model.n_layers} layers × {model.d_model} wide, {model.n_heads} heads, {model.position} positions, "
+        f"model: {counted(model.n_layers, 'layer')} × {model.d_model} wide, {counted(model.n_heads, 'head')}, "
+        f"{model.position} positions, "
         f"{run.model.n_parameters:,} parameters, context {model.context_length}{first}\n"
-        f"train: {training.steps:,} steps of {training.batch_size} sequences, {training.optimizer}, learning rate "
-        f"{training.peak:.3g}\n"
+        f"train: {counted(training.steps, 'step')} of {counted(training.batch_size, 'sequence')}, "
+        f"{training.optimizer}, learning rate {training.peak:.3g}\n"
         f"goal:  a loss far below guessing, {guess:.3f} nats per token{known}"
     )
 
@@ -122,14 +139,17 @@ def _verdict(story: str) -> str:
 
 
 def _finish(run: Run) -> None:
-    """Draw the curve and print where everything is."""
+    """Draw the curve and print where everything is.
+
+    Raises:
+        KeyboardInterrupt: if the run was stopped before its last step, so that the command ends as others do at Ctrl-C.
+    """
     history, out = run.history, run.config.out
     steps = run.config.training.steps
-    if len(history) < steps:
-        print(
-            f"stopped after step {len(history)} of {steps}; continue with: minigpt train --resume --out "
-            f"{shlex.quote(str(out))}"
-        )
+    stopped = len(history) < steps
+    if stopped:
+        resume = command("minigpt", "train", "--resume", "--out", out)
+        print(f"stopped after step {len(history)} of {steps}; continue with: {resume}")
     if history.validation_loss is not None:
         print(f"loss on the whole validation split: {history.validation_loss:.3f} nats per token")
     try:
@@ -140,14 +160,49 @@ def _finish(run: Run) -> None:
     print(f"log:        {out / 'log.jsonl'}")
     print(f"checkpoint: {out / 'checkpoints'}")
     if run.config.source.task in (None, "story"):
-        print(f"next:       minigpt sample {shlex.quote(str(out))} --prompt {shlex.quote(_prompt(run))}")
+        print(f"next:       {command('minigpt', 'sample', out, *_prompt(run))}")
     else:
-        print(f"next:       minigpt eval {shlex.quote(str(out))}, or minigpt chat {shlex.quote(str(out))}")
+        print(f"next:       {command('minigpt', 'eval', out)}, or {command('minigpt', 'chat', out)}")
+    if stopped and is_alone():
+        raise KeyboardInterrupt
 
 
-def _prompt(run: Run) -> str:
-    """A few words from the start of the validation text: a prompt that the tokenizer knows, whatever the language."""
-    inputs, _ = next(run.validation.windows(1))
-    text = run.tokenizer.decode(inputs[0].tolist()).replace("\ufffd", "")
-    words = (text.partition("\n")[2].strip() or text).split()  # the split may have cut the first line
-    return " ".join(words[:3])[:24]
+def is_alone() -> bool:
+    """Whether torchrun started no other process: it would take another exit status for a failure and end the others."""
+    return "RANK" not in os.environ
+
+
+def _prompt(run: Run) -> list[str]:
+    """The option that gives `minigpt sample` the first words of a line of the validation text; none if it has none."""
+    special, data = run.tokenizer.special_tokens.values(), run.validation
+    whole = isinstance(data, RowDataset)
+    ids = data.row(0).ids if isinstance(data, RowDataset) else next(data.windows(PROMPT_WINDOWS))[0].flatten().tolist()
+    text = run.tokenizer.decode([token for token in ids if token not in special])
+    words = next((found for line in _lines(text, whole=whole) if (found := first_words_of(line)).strip()), "")
+    if not words:
+        return []
+    return [f"--prompt={words}"] if words.startswith("-") else ["--prompt", words]
+
+
+def _lines(text: str, *, whole: bool) -> list[str]:
+    """The lines of a text, those first that are no part of one; of a text without lines, what follows its first word.
+
+    Args:
+        text: one or more lines.
+        whole: whether the text begins where a line does.
+    """
+    lines = text.split("\n")
+    if whole:
+        return lines
+    return [*lines[1:-1], *lines[1:], text.partition(" ")[2], text]
+
+
+def first_words_of(line: str) -> str:
+    """The beginning of a line, at most half of it: up to three words, if one fits, and at most 24 characters.
+
+    It ends before a character that a terminal does not show.
+    """
+    shown = "".join(takewhile(lambda c: c.isprintable() and c != "\ufffd", line)).rstrip()
+    room = min((len(line.rstrip()) + 1) // 2, 24)
+    ends = [word.end() for word in re.finditer(r"\S+", shown)][:3]
+    return shown[: max((end for end in ends if end <= room), default=room)]

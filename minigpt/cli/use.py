@@ -9,10 +9,14 @@ import tyro
 
 import minigpt as mg
 from minigpt.cli.output import print_json
-from minigpt.generation import Conversation, Sampler
+from minigpt.generation import Borders, Conversation, Sampler
 from minigpt.generation.text import stream_text
 from minigpt.runs import RunConfig, open_splits
-from minigpt.text import Dataset
+from minigpt.runs.borders import borders_of, first_words
+from minigpt.runs.config import RUN_FILE
+from minigpt.runs.read_files import check_unchanged
+from minigpt.text import Dataset, Tokenizer
+from minigpt.text.reading import read_texts
 from minigpt.text.tinyworld import TASKS, task_of
 
 OutFolder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
@@ -20,11 +24,11 @@ OutFolder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """Let a trained model write.
+    """Let a trained model write: from the start of a document of its text to the end of one.
 
     Attributes:
         out: the run folder that `minigpt train` filled.
-        prompt: what the text begins with.
+        prompt: first words of the document; a prompt that begins with a dash is written --prompt=-like-this.
         max_new_tokens: the most tokens to add.
         sampler: how each token is chosen.
         stop: strings before which the text ends.
@@ -32,7 +36,7 @@ class Sample:
     """
 
     out: OutFolder
-    prompt: str = "\n"
+    prompt: str = ""
     max_new_tokens: int = 300
     sampler: Annotated[Sampler, tyro.conf.arg(name="")] = Sampler(temperature=0.8)  # --temperature, --top-k, --top-p
     stop: tuple[str, ...] = ()
@@ -41,19 +45,28 @@ class Sample:
     def __call__(self) -> None:
         """Print the prompt and its continuation, piece by piece."""
         model, tokenizer = mg.load_model(self.out)
+        prompt, borders = self._start(tokenizer)
         pieces = stream_text(
             model,
             tokenizer,
-            self.prompt,
+            prompt,
             self.sampler,
             max_new_tokens=self.max_new_tokens,
-            stop=self.stop,
+            borders=borders.stopping(self.stop),
             seed=self.seed,
         )
-        print(self.prompt, end="", flush=True)
+        print(prompt, end="", flush=True)
         for piece in pieces:
             print(piece, end="", flush=True)
         print()
+
+    def _start(self, tokenizer: Tokenizer) -> tuple[str, Borders]:
+        """The prompt, or words that begin a document where there is nothing else to start from; and its borders."""
+        if not (self.out / RUN_FILE).is_file():  # trained by mg.train, which does not say on what
+            return self.prompt or "\n", Borders()
+        config = RunConfig.read(self.out)
+        borders = borders_of(config, tokenizer)
+        return self.prompt or ("" if borders.before else first_words(config, tokenizer, self.seed)), borders
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +80,10 @@ class Chat:
     out: OutFolder
 
     def __call__(self) -> None:
-        """Answer line after line; an empty line starts anew, and the end of the input ends."""
+        """Answer line after line; an empty line starts anew, and the end of the input ends.
+
+        Ctrl-C ends an answer, which is then forgotten with its question; where a line is typed, it ends the chat.
+        """
         config = RunConfig.read(self.out)
         if config.source.task is None:
             raise ValueError(
@@ -79,7 +95,7 @@ class Chat:
         conversation = Conversation(model, tokenizer, task.prompt)
         print(f"This model was trained to {task.summary}. For instance:\n")
         print(textwrap.indent("".join(part.text for part in task.example(_world(config), 0)), "  "))
-        print("Now you. An empty line starts anew, Ctrl-D ends.")
+        print("Now you. An empty line starts anew, Ctrl-C ends an answer, Ctrl-D the chat.")
         while (line := _ask()) is not None:
             try:
                 for piece in conversation.reply(line) if line else ():
@@ -87,6 +103,8 @@ class Chat:
                 print()
             except ValueError as error:
                 print(error)
+            except KeyboardInterrupt:
+                print(" …")
             if not line:
                 conversation.start_anew()
 
@@ -101,6 +119,7 @@ class Eval:
             or its task on a world that it has not seen.
         task: a task of the tiny world, where it is not the run's own: "story", "translate", "qa" or "dialogue".
         examples: number of examples of a task that are asked.
+        verify: read the run's prepared shards whole, and compare them with their SHA-256.
         json: print the figures as JSON, and nothing else.
     """
 
@@ -108,6 +127,7 @@ class Eval:
     text: Path | None = None
     task: str | None = None
     examples: int = 500
+    verify: bool = False
     json: bool = False
 
     def __call__(self) -> None:
@@ -116,15 +136,16 @@ class Eval:
         config = RunConfig.read(self.out)
         task = self.task or config.source.task
         if self.text is not None:
-            text = mg.read_text(self.text)
-            data: Dataset = mg.TokenDataset.from_text(text, tokenizer, model.config.context_length)
+            texts = read_texts(self.text)
+            data: Dataset = mg.TokenDataset.from_text(texts, tokenizer, model.config.context_length)
             report: _Report = mg.evaluate(model, data, tokenizer)
         elif task == "story":
             report = mg.evaluate_stories(model, _world(config), tokenizer, self.examples)
         elif task is not None:
             report = mg.evaluate_task(model, task, _world(config), tokenizer, self.examples)
         else:
-            _, _, data = open_splits(config, tokenizer)
+            _, learnt, data = open_splits(config, tokenizer)
+            check_unchanged(self.out, config.source, learnt, data, verify=self.verify)
             report = mg.evaluate(model, data, tokenizer)
         floor = data.floor if task is None and self.text is None else None
         if self.json:

@@ -1,16 +1,17 @@
-"""Equations for a terminal, and their evaluation as a teacher writes it on the board."""
+"""Equations as plain text, and their evaluation step by step, as a teacher writes it on the board."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
 import numpy as np
 
 from minigpt.equations.evaluate import Evaluator, Scope
-from minigpt.equations.syntax import Node, names_in
+from minigpt.equations.operations import RowVector
+from minigpt.equations.parse import Node, chain, names_in
 
 GREEK_AND_SIGNS = (
     "alpha beta gamma delta epsilon zeta eta theta kappa lambda mu nu xi pi rho sigma tau phi chi psi omega "
@@ -32,6 +33,8 @@ FORMS = {
     "group": "({})",
     "root": "√({})",
     "norm": "‖{}‖",
+    "absolute": "|{}|",
+    "modulo": "{} mod {}",
     "ceiling": "⌈{}⌉",
     "floor": "⌊{}⌋",
     "indicator": "1[{}]",
@@ -44,11 +47,12 @@ FORMS = {
     "number": "{}",
 }
 LISTS = {"arguments": ", ", "parameters": ", ", "case": " if ", "cases": "; ", "comparison": " "}
-# How tightly each form binds, and how tightly its parts must bind to stand there without parentheses.
+# How tightly each form binds, and how tightly its parts must bind to need no parentheses.
 BINDS = {
     "add": 1,
     "subtract": 1,
     "negative": 1,
+    "modulo": 1,
     "fraction": 2,
     "quotient": 2,
     "dot": 2,
@@ -56,7 +60,10 @@ BINDS = {
     "reduce": 3,
     "times": 4,
 }
-NEEDS = {"fraction": (4, 5), "quotient": (4, 5), "power": (5, 5), "dot": (4, 3), "hadamard": (4, 3), "times": (4, 3)}
+NEEDS = {
+    **{"fraction": (4, 5), "quotient": (4, 5), "power": (5, 5), "transpose": (5,)},
+    **{"dot": (4, 3), "hadamard": (4, 3), "times": (4, 3), "modulo": (4, 4)},
+}
 
 
 class Steps(str):
@@ -80,13 +87,20 @@ def plain_name(latex: str) -> str:
 
 
 class Writer:
-    """Writes nodes down."""
+    """Writes nodes as plain text."""
 
-    def plain(self, node: Any, scope: Scope, part: Callable[[Any], str] | None = None) -> str:
-        """A node on one line, the letters in ``scope`` as numbers; ``part`` writes the nodes below it."""
+    def plain(self, node: Any, scope: Scope) -> str:
+        """A node on one line, the letters in ``scope`` as numbers."""
         if not hasattr(node, "data"):
             return str(scope.get(node, plain_name(node)))
-        texts = [part(child) if part else self.plain(child, scope) for child in node.children]
+        *outer, first = chain(node)
+        text = self.joined(first, [self.plain(child, scope) for child in first.children], scope)
+        for each in reversed(outer):
+            text = self.joined(each, [text, self.plain(each.children[1], scope)], scope)
+        return text
+
+    def joined(self, node: Node, texts: list[str], scope: Scope, *, are_values: bool = False) -> str:
+        """The texts of the parts of a node put together; of its parts or of their values."""
         if node.data in LISTS:
             return LISTS[node.data].join(texts) + " otherwise" * (node.data == "case" and len(texts) == 1)
         if node.data in ("array", "call", "signature"):
@@ -97,9 +111,10 @@ class Writer:
         for i, child in enumerate(node.children):
             binds, needs = BINDS.get(getattr(child, "data", ""), 5), (*NEEDS.get(node.data, (2,)), 0)
             signed = texts[i].startswith("-") and node.data != "definition" and (i or node.data == "negative")
-            if signed or (part is None and node.data in (*NEEDS, "negative") and binds < needs[i]):
+            if signed or (not are_values and node.data in (*NEEDS, "negative") and binds < needs[i]):
                 texts[i] = f"({texts[i]})"
-        return re.sub(r"(\d) (\d)", r"\1·\2", FORMS[node.data].format(*texts))
+        form = FORMS[node.data] + "_{}" * (node.data == "norm" and len(texts) > 1)
+        return re.sub(r"(\d) (\d)", r"\1·\2", form.format(*texts))
 
     def index(self, node: Node, scope: Scope) -> str:
         """An index or a part of one."""
@@ -107,7 +122,7 @@ class Writer:
 
 
 class Board(Writer):
-    """Writes nodes down with their values in one evaluation."""
+    """Writes nodes with their values in one evaluation."""
 
     def __init__(self, evaluation: Evaluator) -> None:
         self.evaluation = evaluation
@@ -117,21 +132,28 @@ class Board(Writer):
         known = node.data != "before" and all(name in scope for name in names_in(node))
         return str(self.evaluation.integer(node, scope)) if known else super().index(node, scope)
 
+    def of(self, node: Node, scope: Scope) -> Any:
+        """The value of a node, which may be a factor of a product."""
+        value = self.evaluation.value(node, scope, is_factor=True)
+        return value.entries if isinstance(value, RowVector) else value
+
     def line(self, node: Node, scope: Scope) -> str:
         """The node in letters, then with the values of its parts, then its value."""
 
         def value(child: Any) -> str:
             if getattr(child, "data", "") == "arguments":
                 return ", ".join(map(value, child.children))
-            return number(self.evaluation.value(child, scope)) if hasattr(child, "data") else self.plain(child, scope)
+            return number(self.of(child, scope)) if hasattr(child, "data") else self.plain(child, scope)
 
         node = self.evaluation.case(node, scope) if node.data == "cases" else node
         if node.data == "reduce":
             sign = {r"\sum": " + ", r"\prod": " · "}.get(node.children[0], ", ")
             middle = sign.join(number(term) for _, term in self.evaluation.terms(node, scope))
+        elif node.data in ("array", "number"):
+            middle = ""
         else:
-            middle = self.plain(node, scope, value) if node.data not in ("array", "number") else ""
-        texts = [self.plain(node, scope), middle, number(self.evaluation.value(node, scope))]
+            middle = self.joined(node, [value(child) for child in node.children], scope, are_values=True)
+        texts = [self.plain(node, scope), middle, number(self.of(node, scope))]
         return " = ".join(text for text in dict.fromkeys(texts) if text)
 
     def parts(self, node: Node, scope: Scope) -> Iterator[str]:
@@ -143,14 +165,30 @@ class Board(Writer):
             for inner, _ in self.evaluation.terms(node, scope):
                 yield f"  {letter} = {inner[letter]}:  {self.line(body, inner)}"
             return
-        for child in node.children:
-            if getattr(child, "data", "array") not in ("array", "number"):
-                yield from self.parts(child, scope)
-                if child.data not in ("arguments", "group", "comparison"):
-                    yield self.line(child, scope)
+        *outer, first = chain(node)
+        if not outer:
+            for child in node.children:
+                yield from self.part(child, scope)
+        elif first.data not in ("array", "number"):
+            yield from self.parts(first, scope)
+        for each in reversed(outer):
+            left, right = each.children
+            yield from self.own_line(left, scope)
+            yield from self.part(right, scope)
+
+    def part(self, node: Any, scope: Scope) -> Iterator[str]:
+        """The lines below a part, and its own."""
+        if getattr(node, "data", "array") not in ("array", "number"):
+            yield from self.parts(node, scope)
+            yield from self.own_line(node, scope)
+
+    def own_line(self, node: Node, scope: Scope) -> Iterator[str]:
+        """The line of a part that is computed, if it is not only a pair of parentheses."""
+        if node.data not in ("array", "number", "arguments", "group", "comparison"):
+            yield self.line(node, scope)
 
     def steps(self, name: str, at: Scope) -> Steps:
-        """The entries of ``name`` whose letters are as in ``at``: what they use, their parts, their value."""
+        """The entries of ``name`` at the indices in ``at``: the definitions they use, their parts, their values."""
         lines, evaluation = [], self.evaluation
         for row in evaluation.document.rows[name]:
             spans = [

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from minigpt.equations.board import Board, Steps, Writer
-from minigpt.equations.evaluate import COMBINE, CONSTANTS, FUNCTIONS, Evaluator
-from minigpt.equations.syntax import Document, names_in
+from minigpt.equations.evaluate import Evaluator
+from minigpt.equations.operations import COMBINE, CONSTANTS, FUNCTIONS
+from minigpt.equations.parse import names_in
+from minigpt.equations.syntax import Document
 
 
 def spell(latex: str) -> str:
@@ -30,12 +32,12 @@ class Equation:
 
     Args:
         name: short and unique, with dashes.
-        latex: one definition, or a system in ``aligned``; what the grammar does not know is refused at first use.
+        latex: one definition, or a system in ``aligned``; it is read when the equation is first used.
         where: definitions that the formula uses, and base cases of recurrences.
-        symbols: what each name means, opening with its shape: ``{"v": "(n, d) token vectors"}``; ``()`` is a single
-            number, ``function`` something to call. A name with a subscript or superscript must stand here.
+        symbols: what each name means, starting with its shape: ``{"v": "(n, d) token vectors"}``; ``()`` is a single
+            number, ``function`` something to call. A name with a subscript or superscript must be declared here.
         source: section or paper, and equation number.
-        function: what implements it.
+        function: the function that implements it.
     """
 
     name: str
@@ -89,16 +91,21 @@ class Equation:
         shapes, parameters = self.document.shapes, self.document.rows[name][0].parameters
         mapped = [p for p in parameters if p in given and shapes.get(p) == [] and np.ndim(given[p])]
 
+        n_operations = 0
+
         def once(*numbers: Any) -> np.ndarray:
-            return self._values({**given, **dict(zip(mapped, numbers, strict=True))})[spell(name)]
+            nonlocal n_operations
+            evaluation = Evaluator(self.document, {**given, **dict(zip(mapped, numbers, strict=True))}, n_operations)
+            value = self._values(evaluation)[spell(name)]
+            n_operations = evaluation.n_operations
+            return value
 
         with np.errstate(all="ignore"):
             if not mapped:
-                return self._values(given)
+                return self._values(Evaluator(self.document, given))
             return {spell(name): np.vectorize(once, otypes=[np.float64])(*(given[p] for p in mapped))}
 
-    def _values(self, given: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        evaluation = Evaluator(self.document, given)
+    def _values(self, evaluation: Evaluator) -> dict[str, np.ndarray]:
         values = {name: evaluation.whole(name) for name in self.outputs}
         evaluation.sizes.hold({name: value.shape for name, value in values.items()})
         return {spell(name): value for name, value in values.items()}
@@ -109,7 +116,8 @@ class Equation:
         for key, value in arrays.items():
             name = key if key in inputs.values() else inputs.get(key)
             if name is None:
-                raise ValueError(f"{self.name} has no input {key!r}; it has {', '.join(inputs)}")
+                euler = "; e is Euler's number, unless symbols declares it" * (key == "e")
+                raise ValueError(f"{self.name} has no input {key!r}; it has {', '.join(inputs) or 'none'}{euler}")
             if hasattr(value, "detach"):
                 value = value.detach().cpu().double()
             given[name] = value if callable(value) else np.asarray(value, dtype=np.float64)
@@ -133,6 +141,13 @@ class Equation:
 
     __repr__ = __str__
 
-    def _repr_latex_(self) -> str:
+    @property
+    def display(self) -> str:
+        """The LaTeX of the formula and its definitions as one display formula, between double dollars."""
         lines = " \\\\ ".join([self.latex, *(rf"\text{{where }} {row}" for row in self.where)])
         return f"$$\\begin{{gathered}} {lines} \\end{{gathered}}$$"
+
+    def _repr_latex_(self) -> str:
+        # a notebook may put this into a page as it is: nothing in it may look like a tag or an entity of HTML
+        safe = {"<": r"\lt ", ">": r"\gt ", "&": "& "}
+        return "".join(safe.get(sign, sign) for sign in self.display)

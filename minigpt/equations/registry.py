@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from minigpt.equations.decorated import Decorator
 from minigpt.equations.formula import Equation
 
-F = TypeVar("F", bound=Callable)
 SEED = "the seed document"
 _registry: dict[str, Equation] = {}
 
@@ -20,28 +20,30 @@ def equation(
     where: Sequence[str] = (),
     symbols: Mapping[str, str] | None = None,
     source: str = "",
-) -> Callable[[F], F]:
-    """Decorate what implements an equation: it gets ``.equation`` and is listed by `all`; arguments as `Equation`.
+) -> Decorator:
+    """Decorate the function that implements an equation: it gets ``.equation``, and `all` lists it.
+
+    The arguments are those of `Equation`.
 
     Raises:
         ValueError: if another function has registered ``name``.
     """
 
-    def register(function: F) -> F:
-        function.equation = Equation(name, latex, where, symbols or {}, source, function)  # type: ignore[attr-defined]
+    def register(function: Any) -> Any:
+        function.equation = Equation(name, latex, where, symbols or {}, source, function)
         old: Any = _registry[name].function if name in _registry else function
         if (old.__module__, old.__qualname__) != (function.__module__, function.__qualname__):
             raise ValueError(
                 f"the equation {name!r} belongs to {old.__module__}.{old.__qualname__}; choose another name"
             )
-        _registry[name] = function.equation  # type: ignore[attr-defined]
+        _registry[name] = function.equation
         return function
 
     return register
 
 
 def all() -> tuple[Equation, ...]:
-    """The registered equations: those of the seed document first, then as the code was imported."""
+    """The registered equations: those of the seed document first, then the others in the order of their import."""
     return tuple(sorted(_registry.values(), key=lambda equation: not equation.source.startswith(SEED)))
 
 
@@ -52,7 +54,7 @@ def get(name: str) -> Equation:
         name: such as "causal-attention".
 
     Raises:
-        ValueError: if there is none; names the nearest.
+        ValueError: if there is none; the message names the nearest.
     """
     if name not in _registry:
         near = difflib.get_close_matches(name, _registry, n=3, cutoff=0.3)

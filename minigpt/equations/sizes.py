@@ -1,21 +1,31 @@
-"""Sizes that nobody states: from the declared shapes, else from the axes that an index runs over."""
+"""Sizes that are not given: from the declared shapes, else from the axes that an index runs over."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from minigpt.equations.syntax import Document, Node, letter_of, names_in
+from minigpt.equations.errors import quantity
+from minigpt.equations.parse import Node, letter_of, names_in
+from minigpt.equations.syntax import Document
 
 
-class _Evaluation(Protocol):  # what sizes need of it
+class _Evaluation(Protocol):  # the part that sizes need
     document: Document
     given: Mapping[str, Any]
 
     def value(self, node: Node, scope: Mapping[str, Any]) -> Any: ...
     def integer(self, node: Node, scope: Mapping[str, Any]) -> int: ...
+
+
+class Reach(NamedTuple):
+    """How far an index runs on one axis of a name."""
+
+    name: Node
+    axis: int
+    length: int
 
 
 class Sizes:
@@ -28,25 +38,30 @@ class Sizes:
         self.hold({name: np.shape(value) for name, value in self.values.items()})
 
     def hold(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        """Hold shapes against their declarations; a size that is a plain name is fixed by the first that has it."""
+        """Compare shapes with their declarations; the first axis of a size that is a plain name gives it its value."""
         axes = []
         for name, shape in shapes.items():
             declared = self.document.shapes.get(name)
             if declared is not None and len(declared) != len(shape):
-                self.document.fail(name, f"{name} is declared with {len(declared)} axes, got shape {shape}")
+                self.document.fail(
+                    name, f"{name} is declared with {quantity(len(declared), 'axis', 'axes')}, got shape {shape}"
+                )
             axes += [(name, axis, dim) for axis, dim in enumerate(declared or ())]
         for name, axis, dim in sorted(axes, key=lambda each: each[2].data != "array"):
             length, size = shapes[name][axis], self._declared(dim)
             if size is None and dim.data == "array":
                 self.values[str(dim.children[0])] = length
             elif size not in (None, length):
-                sizes = " ".join(names_in(dim))
-                self.document.fail(name, f"axis {axis + 1} of {name} is {length} long, but {size} by {sizes} elsewhere")
+                known = ", ".join(f"{part} is {self.values[part]:g}" for part in dict.fromkeys(names_in(dim)))
+                message = f"axis {axis + 1} of {name} has length {length}; expected {size:g}, since {known} elsewhere"
+                self.document.fail(name, message)
 
     def extent(self, letter: str, tree: Node, scope: Mapping[str, Any]) -> int:
         """How far an index runs in ``tree``."""
         length = self._agreed(letter, tree, scope)
-        return self.document.fail(tree, f"nothing gives the range of {letter}") if length is None else length
+        if length is None:
+            self.document.fail(tree, f"the range of {letter} is unknown: write its bounds or declare shapes in symbols")
+        return length
 
     def find(self, name: str, scope: Mapping[str, Any]) -> int | None:
         """A size that was not given, such as ``n``: that of the axes over which the sums up to it run."""
@@ -62,21 +77,32 @@ class Sizes:
         return self.evaluation.value(dim, self.values) if known else None
 
     def _agreed(self, letter: str, tree: Node, scope: Mapping[str, Any]) -> int | None:
-        """The length of all axes where ``letter`` stands alone; else how far an index such as ``2i-1`` reaches."""
+        """The length of all axes where ``letter`` is alone; else how far an index such as ``2i-1`` reaches."""
         alone, inside = [], []
         for array in tree.find_data("array"):
             for axis, index in enumerate(array.children[1:]):
                 length = self._length(array.children[0], axis, scope) if letter in names_in(index) else None
                 if length is not None and letter_of(index) == letter:
-                    alone.append((array.children[0], length))
+                    alone.append(Reach(array.children[0], axis, length))
                 elif length is not None and index.data != "before" and names_in(index) == [letter]:
                     offset, after = (self.evaluation.integer(index, {letter: i}) for i in (0, 1))
-                    inside.append((array.children[0], (length - offset) // (after - offset)))
-        found = sorted(alone or inside, key=lambda pair: pair[0].start_pos)
-        for name, length in found:
-            if length != found[0][1]:
-                self.document.fail(name, f"{letter} runs over {found[0][1]} in {found[0][0]}, but over {length} here")
-        return found[0][1] if found else None
+                    inside.append(Reach(array.children[0], axis, (length - offset) // (after - offset)))
+        found = sorted(self._shortened(alone, inside, tree) or inside, key=lambda reach: reach.name.start_pos)
+        for name, _, length in found:
+            if length != found[0].length:
+                message = f"{letter} runs over {found[0].length} in {found[0].name}, but over {length} here"
+                self.document.fail(name, f"{message}; an index needs axes of one length")
+        return found[0].length if found else None
+
+    def _shortened(self, alone: list[Reach], inside: list[Reach], tree: Node) -> list[Reach]:
+        """The axes where an index is alone, without those that the declared left side of ``d_i = x_{i+1} - x_i`` cuts.
+
+        An axis may be longer than the left side is declared, if ``i+1`` takes the rest of it.
+        """
+        left = tree.children[0].children[0] if tree.data == "definition" else None
+        declared = [reach.length for reach in alone if reach.name is left and str(left) in self.document.shapes]
+        cut = {(str(reach.name), reach.axis) for reach in inside if [reach.length] == declared}
+        return [reach for reach in alone if [reach.length] == declared or (str(reach.name), reach.axis) not in cut]
 
     def _length(self, name: str, axis: int, scope: Mapping[str, Any]) -> int | None:
         """The length of one axis, if a value, a declaration or the left side of its row gives it."""

@@ -1,37 +1,21 @@
-r"""From LaTeX to a tree: names before indices, then the grammar, then what every index is bound to.
+r"""A formula as it is read: its definitions, its shapes, and what every index is bound to.
 
-$a_{ij}$ and $\theta_t$ look alike. Declared names are therefore recognised first, the longest first; what is left
-of a subscript is indices: single lower-case letters, bound by the left side or by a sum.
+An index is a single lower-case letter, bound by the left side or by a sum.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
-from importlib.resources import files
-from typing import Any, NamedTuple, NoReturn
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, NoReturn
 
-Node = Any  # a lark Tree or, among its children, a Token
+from minigpt.equations.errors import MAX_LENGTH, EquationError
+from minigpt.equations.parse import Node, letter_of, names_in, parse_latex
+
 PLAIN = r"(?:\\(?:mathrm|hat|bar)\{\\?[a-zA-Z]+\}|\\[a-zA-Z]+|[a-zA-Z])'*"
 SCRIPTED = rf"{PLAIN}[_^](?:\w|\{{(?:[^{{}}]|\{{[^}}]*\}})*\}})"
 SIGNATURE = rf"(?:^|\\\\|\}})\s*({PLAIN})\s*\([^()]*\)\s*(?:_\S+\s*)?&?\s*="
-MACRO = r"\\(?:begin|end|text|mathrm|operatorname|mathbb)\{[^}]*\}|\\[a-zA-Z]+"
-
-
-class EquationError(ValueError):
-    """An equation cannot be read or evaluated; the message shows the line and points at the place.
-
-    Args:
-        message: what is wrong.
-        text: the formula.
-        position: of the character in it, from 0.
-    """
-
-    def __init__(self, message: str, text: str, position: int) -> None:
-        start = text.rfind("\n", 0, position) + 1
-        line = text[start:].split("\n", 1)[0]
-        super().__init__(f"{message}\n  {line}\n  {' ' * (position - start)}^")
+EULER = "e is Euler's number here"
 
 
 class Definition(NamedTuple):
@@ -45,70 +29,6 @@ class Definition(NamedTuple):
     tree: Node
 
 
-@cache
-def grammar() -> tuple[Any, str]:
-    """The parser, and the text of its grammar."""
-    from lark import Lark
-
-    text = files(__package__).joinpath("grammar.lark").read_text(encoding="utf-8")
-    return Lark(text, parser="lalr", start=["document", "expr"], propagate_positions=True), text
-
-
-def parse_latex(text: str, names: Sequence[str], functions: Iterable[str], start: str = "document") -> Node:
-    """Read ``text``; every token of the tree is spelled and placed as in ``text``."""
-    from lark import Token, UnexpectedInput
-
-    parser, known = grammar()
-    codes = {name: chr((0xF000 if name in functions else 0xE000) + i) for i, name in enumerate(names)}
-    longest_first = sorted(names, key=len, reverse=True)
-    spelled = [re.escape(name) + r"(?![a-zA-Z])" * bool(re.search(r"\\[a-zA-Z]+$", name)) for name in longest_first]
-    marked = re.sub("|".join([*spelled, MACRO]), lambda m: codes.get(m[0], m[0]).ljust(len(m[0]), "\uf8ff"), text)
-    for macro in re.finditer(r"\\([a-zA-Z]+)", marked):
-        if not re.search(rf"\b{macro[1]}\b", known):
-            raise EquationError(f"unknown macro {macro[0]}", text, macro.start())
-    for word in re.finditer(r"(?<![\\a-zA-Z{])(exp|log|sin|cos|tanh|max|min)(?=\s*\()", marked):
-        raise EquationError(f"{word[0]}(…) is a product of letters; write \\{word[0]}", text, word.start())
-    try:
-        tree = parser.parse(marked, start=start)
-    except UnexpectedInput as error:
-        ended = getattr(getattr(error, "token", None), "type", "") == "$END"
-        position = len(text.rstrip()) if ended else error.pos_in_stream or 0
-        found = re.findall(r"\\[a-zA-Z]+|.|$", text[position:], re.DOTALL)[0]
-        message = f"{found} cannot stand here" if found else "the formula ends too early"
-        raise EquationError(message, text, position) from None
-    for node in tree.iter_subtrees():
-        for i, child in enumerate(node.children):
-            if isinstance(child, Token):
-                node.children[i] = child.update(value=text[child.start_pos : child.end_pos])
-        if node.data == "derivative":
-            above, below = (child for child in node.children if isinstance(child, Token))
-            name = above.update(value=rf"\frac{{\partial {above}}}{{\partial {below}}}")
-            node.data, node.children = "array", [name, *(c for c in node.children if c is not above and c is not below)]
-        if node.data in ("array", "signature", "call"):
-            node.children = [part for child in node.children for part in letters_apart(child)]
-    return tree
-
-
-def letters_apart(index: Node) -> list[Node]:
-    """The letters of a product of bare letters, each an index: ``ij``; anything else is one index."""
-    if getattr(index, "data", "") == "times" and all(
-        letter_of(part) or part.data == "times" for part in index.children
-    ):
-        return [letter for part in index.children for letter in letters_apart(part)]
-    return [index]
-
-
-def letter_of(node: Node) -> str:
-    """The letter, if ``node`` is a lower-case letter and nothing more; else the empty string."""
-    alone = getattr(node, "data", "") == "array" and len(node.children) == 1
-    return str(node.children[0]) if alone and re.fullmatch("[a-z]", node.children[0]) else ""
-
-
-def names_in(tree: Node) -> list[Node]:
-    """The tokens of all names below ``tree``."""
-    return list(tree.scan_values(lambda token: getattr(token, "type", "") in ("NAME", "FUNCTION")))
-
-
 class Document:
     """A formula with its ``where`` definitions, read and checked: its text, its rows by name, its shapes."""
 
@@ -118,7 +38,8 @@ class Document:
         found = {name: re.match(r"\(([^)]*)\)", meaning) for name, meaning in symbols.items()}
         shapes = {name: re.findall(r"[^,\s][^,]*", match[1]) for name, match in found.items() if match}
         functions = {name for name, meaning in symbols.items() if meaning.startswith("function")}
-        functions.update(match[1] for line in lines for match in re.finditer(SIGNATURE, line))
+        if len(self.text) <= MAX_LENGTH:  # a longer one is refused when it is read
+            functions.update(match[1] for line in lines for match in re.finditer(SIGNATURE, line))
         declared = [*symbols, *(size for shape in shapes.values() for size in shape)]
         names = sorted(functions.union(name for name in declared if re.fullmatch(SCRIPTED, name)))
         self.tree = parse_latex(self.text, names, functions)
@@ -128,13 +49,13 @@ class Document:
         rows = [self._row(tree) for tree in self.tree.children]
         self.rows = {row.name: [same for same in rows if same.name == row.name] for row in rows}
         sizes = [name for shape in self.shapes.values() for size in shape for name in names_in(size)]
-        self.known = {*symbols, *self.rows, *map(str, sizes), "e", r"\pi", r"\infty"}
+        self.declared = {*symbols, *self.rows, *map(str, sizes)}
+        self.known = self.declared | {"e", r"\pi", r"\infty"}
         spans = [node.children[1] for node in self.tree.find_data("reduce")]
-        self.letters = {letter for row in rows for letter in row.letters}.union(str(span.children[0]) for span in spans)
+        self.letters = {letter for row in rows for letter in row.letters}
+        self.letters.update(str(span.children[0]) for span in spans if not hasattr(span.children[0], "data"))
         for row in rows:
-            first = self.rows[row.name][0]
-            if self.known.intersection(row.letters) or [*map(len, row[1:3])] != [*map(len, first[1:3])]:
-                self.fail(row.tree, "an index on the left side has another meaning too, or the rows of one name differ")
+            self._check_left_side(row)
             self._bind(row.tree, frozenset(row.letters + row.parameters))
 
     def _row(self, tree: Node) -> Definition:
@@ -144,34 +65,58 @@ class Document:
         letters = dict.fromkeys(str(n) for index in indices for n in names_in(index) if re.fullmatch("[a-z]", n))
         return Definition(str(name), list(map(str, parameters)), indices, list(letters), body, tree)
 
-    def _bind(self, node: Node, scope: frozenset[str], in_index: bool = False) -> None:
+    def _check_left_side(self, row: Definition) -> None:
+        first = self.rows[row.name][0]
+        if [*map(len, row[1:3])] != [*map(len, first[1:3])]:
+            self.fail(row.tree, f"the rows of {row.name} differ in how many indices or parameters {row.name} has")
+        for letter in self.known.intersection(row.letters):
+            self.fail(row.tree, self._taken(letter))
+
+    def _taken(self, letter: str) -> str:
+        """Why a letter cannot be an index."""
+        taken = f"{letter} is an index here, but symbols or another row give it a meaning too; rename one of them"
+        is_euler = letter == "e" and letter not in self.declared
+        return f"{EULER}; choose another letter for the index" if is_euler else taken
+
+    def _bind(self, tree: Node, letters: frozenset[str]) -> None:
         """Refuse an index that nothing binds, one bound twice, one that is also part of a name, and ``x^{(l)}``."""
-        children = [child for child in node.children if hasattr(child, "data")]
-        if node.data == "reduce":
-            span, body = children
-            inner = scope | {self._new_letter(span, scope)}
-            self._bind(span, inner if span.data == "such_that" else scope)
-            return self._bind(body, inner)
-        if node.data == "array":
-            name = node.children[0]
-            if not children and name not in scope | self.known and (in_index or name in self.letters):
-                self.fail(name, f"index {name} is not bound here; bind it on the left side or by a sum")
-            for letter in scope:
-                if re.search(rf"[_^].*(?<![a-zA-Z\\]){re.escape(letter)}(?![a-zA-Z])", name):
-                    self.fail(name, f"{letter} is an index here and also part of the name {name}; rename one")
-        if node.data == "power" and (children[1].data == "group" or children[1].children == ["T"]):
-            self.fail(children[1], r"ambiguous exponent; write ^\top for the transpose, no parentheses for a power")
-        for child in children:
-            self._bind(child, scope, in_index or node.data == "array" or (node.data == "call" and child != children[0]))
+        waiting = [(tree, letters, False)]
+        while waiting:
+            node, scope, in_index = waiting.pop()
+            children = [child for child in node.children if hasattr(child, "data")]
+            if node.data == "reduce":
+                span, body = children
+                inner = scope | {self._new_letter(span, scope)}
+                waiting += [(body, inner, False), (span, inner if span.data == "such_that" else scope, False)]
+                continue
+            if node.data == "array":
+                self._check_name(node.children[0], scope, is_index=not children and in_index, is_alone=not children)
+            if node.data == "power" and (children[1].data == "group" or children[1].children == ["T"]):
+                fix = r"write ^\top for the transpose, and a power without parentheses"
+                self.fail(children[1], f"ambiguous exponent; {fix}")
+            for child in reversed(children):
+                is_index = node.data == "array" or (node.data == "call" and child is not children[0])
+                waiting.append((child, scope, in_index or is_index))
+
+    def _check_name(self, name: Node, scope: frozenset[str], *, is_index: bool, is_alone: bool) -> None:
+        if is_alone and name not in scope | self.known and (is_index or name in self.letters):
+            self.fail(name, f"index {name} is not bound here; bind it on the left side or by a sum")
+        for letter in scope:
+            if re.search(rf"[_^].*(?<![a-zA-Z\\]){re.escape(letter)}(?![a-zA-Z])", name):
+                self.fail(name, f"{letter} is an index here and also part of the name {name}; rename one of them")
 
     def _new_letter(self, span: Node, scope: frozenset[str]) -> str:
-        r"""The index that a range binds; of ``{i - w < l \le i}`` the only letter that means nothing yet."""
+        r"""The index that a range binds; of ``{i - w < l \le i}`` the only letter that has no meaning yet."""
         if span.data == "such_that":
             sides = [side.children[0] for side in span.children[0].children if letter_of(side)]
             span.children[:0] = [letter for letter in sides if letter not in scope | self.known][:1] or sides[:1]
         letter = span.children[0]
-        if hasattr(letter, "data") or letter in scope | self.known:
-            self.fail(span, "a range needs one new index; what stands here already has a meaning")
+        if hasattr(letter, "data"):
+            self.fail(span, r"a range needs an index, a single lower-case letter: \sum_{i=1}^{n} or \sum_{i < n}")
+        if letter in scope:
+            self.fail(span, f"index {letter} is already bound here; choose another letter")
+        if letter in self.known:
+            self.fail(span, self._taken(letter))
         return str(letter)
 
     def fail(self, place: Node | str, message: str) -> NoReturn:

@@ -4,8 +4,8 @@
 
     the equation ── tests ── the readable formula ── tests ── its fast twins
 
-The formula is always there and is the reference. A twin says which formula it stands for, how far from it it may be,
-and why it is faster; tests/equations/test_twins.py enumerates all of them and holds each within its error.
+The formula always exists and is the reference. A twin declares which formula it replaces, its largest error, and why it
+is faster; tests/equations/test_twins.py checks each declared twin against its error.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _twins: dict[str, FastTwin] = {}
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FastTwin:
-    """A fast function and what is promised about it.
+    """A fast function, and what its declaration promises.
 
     Attributes:
         function: the fast one.
-        formula: the readable function that it stands for: the reference.
+        formula: the readable function that it replaces: the reference.
         error: the largest error of its results and of their gradients in float32, against the formula in float64,
             relative to the largest magnitude of each; 0 if it returns the formula's bits in every dtype.
         gradient: where its gradient comes from: "autograd", PyTorch's; "by hand", a backward pass of its own; "none".
@@ -48,7 +48,9 @@ class FastTwin:
 
     def __post_init__(self) -> None:
         if not 0 <= self.error < 1:
-            raise ValueError(f"error={self.error} of the twin {self.name} must be in [0, 1): it is a relative error")
+            raise ValueError(
+                f"error={self.error} of the twin {self.name} must be at least 0 and less than 1: it is a relative error"
+            )
         if self.function is self.formula:
             raise ValueError(f"{self.name} is declared as its own twin; of= takes the readable formula")
 
@@ -97,7 +99,7 @@ def fast_twin(
         bfloat16: whether the error holds in bfloat16.
 
     Raises:
-        ValueError: if the error is not in [0, 1), or the function is its own formula.
+        ValueError: if the error is negative, 1 or more, or the function is its own formula.
     """
 
     def declare(function: F) -> F:

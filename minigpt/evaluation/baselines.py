@@ -25,11 +25,13 @@ from minigpt.model import GPT, NGram, NGramCounts
 from minigpt.model.ngram_counts import Ids, check_row
 from minigpt.plots import BLUE, GREY, ORANGE, new_figure
 from minigpt.text import Dataset, TokenDataset, Tokenizer
+from minigpt.text.tokenizers.tokenizer import text_lengths
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ORDERS = {"unigram": 1, "bigram": 2, "3-gram": 3, "5-gram": 5}
+BORDER = b"\xff"  # of two documents, to a compressor
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Ladder:
 
     rungs: dict[str, Evaluation]
 
-    def to_object(self) -> dict[str, dict[str, float]]:
+    def to_object(self) -> dict[str, dict[str, float | None]]:
         """The figures of each rung, as what JSON can hold."""
         return {name: rung.to_object() for name, rung in self.rungs.items()}
 
@@ -69,12 +71,16 @@ class Ladder:
         return figure
 
     def __str__(self) -> str:
-        lines = [f"{'':8}  nats per token  perplexity  bits per byte"]
+        text, borders = self.rungs["uniform"], self.rungs["uniform"].n_borders
+        lines = [f"{'':8}  nats per token  perplexity  bits per byte" + "  nats per border" * bool(borders)]
         for name, rung in self.rungs.items():
             figures = f"{rung.nats_per_token:14.4f}  {rung.perplexity:10,.2f}  {rung.bits_per_byte:13.4f}"
-            lines.append(f"{name:8}  {figures}")
-        text = self.rungs["uniform"]
-        return "\n".join([*lines, f"each on the same {text.n_tokens:,} tokens ({text.n_bytes:,} bytes)"])
+            border = "-" if rung.nats_per_border is None else f"{rung.nats_per_border:.4f}"
+            lines.append(f"{name:8}  {figures}" + f"  {border:>15}" * bool(borders))
+        lines.append(f"each on the same {text.n_tokens:,} tokens ({text.n_bytes:,} bytes)")
+        if borders:
+            lines[-1] += f"; {borders:,} of the tokens are document borders"
+        return "\n".join(lines)
 
 
 def ladder(
@@ -88,8 +94,9 @@ def ladder(
 ) -> Ladder:
     """Measure the baselines on every token of a text but the first.
 
-    The compressors are not given the tokens but the bytes that they stand for. gzip looks back 32 KiB, so it has
-    forgotten most of a long training text; xz looks back 8 MiB.
+    The compressors are not given the tokens but the bytes that they stand for, and the byte 0xFF, which is in no UTF-8
+    text and counts as no byte, for a border between two documents. gzip looks back 32 KiB, so it has forgotten most of
+    a long training text; xz looks back 8 MiB.
 
     Args:
         train_ids: ``(N,)`` what the n-grams count, and what the compressors have read before.
@@ -113,16 +120,17 @@ def ladder(
     counts = NGramCounts.of(train_ids, max(ORDERS.values()), V)
     validation = check_row(validation_ids, V)
     log_probs = {name: NGram(counts.up_to(order)).log_prob(validation) for name, order in ORDERS.items()}
-    known, text = _bytes(check_row(train_ids, V), tokenizer), _bytes(validation, tokenizer)
-    first = len(tokenizer.token_bytes(int(validation[0])))
-    known, text = known + text[:first], text[first:]
-    n_tokens = len(validation) - 1
+    known, text = _bytes(check_row(train_ids, V), tokenizer), _bytes(validation[1:], tokenizer)
+    known += _bytes(validation[:1], tokenizer)
+    n_tokens, n_bytes = len(validation) - 1, int(text_lengths(tokenizer)[validation[1:]].sum())
+    is_border = np.isin(validation[1:], list(tokenizer.special_tokens.values()))
+    n_borders = int(is_border.sum())
 
-    def rung(nats: float) -> Evaluation:
-        return Evaluation(nats, n_tokens, len(text))
+    def rung(nats: float, border_nats: float | None = None) -> Evaluation:
+        return Evaluation(nats, n_tokens, n_bytes, n_borders, border_nats)
 
-    rungs = {"uniform": rung(n_tokens * math.log(V))}
-    rungs |= {name: rung(-float(log_prob.sum())) for name, log_prob in log_probs.items()}
+    rungs = {"uniform": rung(n_tokens * math.log(V), n_borders * math.log(V))}
+    rungs |= {name: rung(-float(found.sum()), -float(found[is_border].sum())) for name, found in log_probs.items()}
     rungs |= {name: rung(_added_bits(compress, known, text) * math.log(2)) for name, compress in _compressors().items()}
     if model is not None:
         data = rows or TokenDataset(validation, model.config.context_length, vocab_size=V)
@@ -135,8 +143,10 @@ def ladder(
 
 
 def _bytes(ids: np.ndarray, tokenizer: Tokenizer) -> bytes:
-    """The bytes that a text's tokens stand for."""
+    """The bytes that a text's tokens stand for, each document border a byte of its own."""
     pieces = [tokenizer.token_bytes(token) for token in range(tokenizer.vocab_size)]
+    for border in tokenizer.special_tokens.values():
+        pieces[border] = BORDER
     return b"".join([pieces[token] for token in ids])
 
 

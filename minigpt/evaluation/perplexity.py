@@ -1,19 +1,24 @@
 """How well a model predicts a text, in three units.
 
-Only bits per byte can be compared between tokenizers: a longer token is harder to guess and covers more text.
+Only bits per byte can be compared between tokenizers: a longer token is harder to guess and covers more text. A special
+token such as `<|endoftext|>`, the border between two documents, covers none: it has to be predicted, so its nats count,
+but no byte of any file stands for it. What the borders cost is therefore told apart, too.
 
 Dimensions: n predicted tokens, b bytes of UTF-8 that they stand for.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
-import numpy as np
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from minigpt.equations import equation
 from minigpt.text import Dataset, Tokenizer
 from minigpt.text.datasets.windows import IGNORED_TARGET
+from minigpt.text.tokenizers.tokenizer import text_lengths
 from minigpt.training import split_loss
 
 PREDICTED = {"p": "(n) probability given to each token that came"}
@@ -26,12 +31,23 @@ class Evaluation:
     Attributes:
         nats: summed over the text.
         n_tokens: predicted tokens.
-        n_bytes: the bytes of UTF-8 that they stand for.
+        n_bytes: the bytes of UTF-8 that they stand for: those of the text, and none for a document border.
+        n_borders: how many of the tokens are document borders, or other special tokens.
+        border_nats: what those cost, a part of ``nats``; ``None`` where that is not known.
+
+    Raises:
+        ValueError: if no token was predicted, or none of them stands for any text.
     """
 
     nats: float
     n_tokens: int
     n_bytes: int
+    n_borders: int = 0
+    border_nats: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.n_tokens < 1 or self.n_bytes < 1:
+            raise ValueError(f"{self.n_tokens} tokens of {self.n_bytes} bytes leave nothing to measure; give more text")
 
     @property
     @equation(
@@ -52,8 +68,11 @@ class Evaluation:
         source="Jelinek, Mercer, Bahl & Baker 1977, J. Acoust. Soc. Am. 62",
     )
     def perplexity(self) -> float:
-        """As uncertain as a choice among this many equally likely tokens."""
-        return math.exp(self.nats_per_token)
+        """As uncertain as a choice among this many equally likely tokens; infinite where float64 has no such number."""
+        try:
+            return math.exp(self.nats_per_token)
+        except OverflowError:
+            return math.inf
 
     @property
     @equation(
@@ -66,15 +85,25 @@ class Evaluation:
         """Comparable between tokenizers: how far the model would compress the text, ×8."""
         return self.nats / math.log(2) / self.n_bytes
 
-    def to_object(self) -> dict[str, float]:
+    @property
+    def nats_per_border(self) -> float | None:
+        """The mean cross-entropy of the document borders alone; ``None`` where there is none, or it is not known."""
+        return None if self.border_nats is None or not self.n_borders else self.border_nats / self.n_borders
+
+    def to_object(self) -> dict[str, float | None]:
         """The figures by name, as what JSON can hold."""
-        names = ("nats_per_token", "perplexity", "bits_per_byte", "nats", "n_tokens", "n_bytes")
-        return {name: getattr(self, name) for name in names}
+        names = ("nats_per_token", "perplexity", "bits_per_byte", "nats", "n_tokens", "n_bytes", "n_borders")
+        return {name: getattr(self, name) for name in (*names, "nats_per_border")}
 
     def __str__(self) -> str:
+        counted = f"{self.n_tokens:,} tokens, {self.n_bytes:,} bytes"
+        if self.nats_per_border is not None:
+            counted += (
+                f"; {self.n_borders:,} of the tokens are document borders, at {self.nats_per_border:.4f} nats each"
+            )
         return (
             f"{self.nats_per_token:.4f} nats per token · perplexity {self.perplexity:.2f} · "
-            f"{self.bits_per_byte:.4f} bits per byte ({self.n_tokens:,} tokens, {self.n_bytes:,} bytes)"
+            f"{self.bits_per_byte:.4f} bits per byte ({counted})"
         )
 
 
@@ -88,8 +117,28 @@ def evaluate(model: nn.Module, data: Dataset, tokenizer: Tokenizer, batch_size: 
         batch_size: windows at once; changes the speed and nothing else.
     """
     loss = split_loss(model, data, batch_size)
-    lengths = np.array([len(tokenizer.token_bytes(token)) for token in range(tokenizer.vocab_size)])
-    n_bytes = 0
+    lengths = text_lengths(tokenizer)
+    special = torch.tensor(sorted(tokenizer.special_tokens.values()), dtype=torch.int64)
+    n_bytes = n_borders = 0
     for _, targets in data.windows(batch_size):
-        n_bytes += int(lengths[targets[targets != IGNORED_TARGET].numpy()].sum())
-    return Evaluation(loss.nats, loss.n_tokens, n_bytes)
+        counted = targets[targets != IGNORED_TARGET]
+        n_bytes += int(lengths[counted.numpy()].sum())
+        n_borders += int(torch.isin(counted, special).sum())
+    if not n_borders:
+        return Evaluation(loss.nats, loss.n_tokens, n_bytes)
+    borders = split_loss(model, cast("Dataset", _Borders(data, special)), batch_size)
+    return Evaluation(loss.nats, loss.n_tokens, n_bytes, n_borders, borders.nats)
+
+
+@dataclass(frozen=True)
+class _Borders:
+    """The windows of a text that have a special token to predict, and no other target in them."""
+
+    data: Dataset
+    special: Tensor
+
+    def windows(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        for inputs, targets in self.data.windows(batch_size):
+            has_border = torch.isin(targets, self.special)
+            if (rows := has_border.any(dim=1)).any():
+                yield inputs[rows], torch.where(has_border, targets, IGNORED_TARGET)[rows]

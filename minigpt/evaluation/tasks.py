@@ -39,13 +39,13 @@ class TaskReport:
     def __str__(self) -> str:
         names = list(self.scores)
         kinds = list(self.scores["GPT"])
-        lines = [
-            f"{'exact match':22}{'answers':>8}" + "".join(f"{name:>14}" for name in names) + f"{'GPT, tokens':>14}"
-        ]
+        writing = [name for name in names if name != "bag of words"]  # which chooses whole answers
+        heads = [*names, *(f"{name}, tokens" for name in writing)]
+        lines = [f"{'exact match':22}{'answers':>8}" + "".join(f"{head:>15}" for head in heads)]
         for kind in (*kinds, "all"):
             row = {name: self.overall(name) if kind == "all" else self.scores[name][kind] for name in names}
-            shares = [row[name].exact_match for name in names] + [row["GPT"].token_accuracy]
-            lines.append(f"{kind:22}{row['GPT'].answers:8,}" + "".join(f"{share:14.1%}" for share in shares))
+            shares = [row[name].exact_match for name in names] + [row[name].token_accuracy for name in writing]
+            lines.append(f"{kind:22}{row['GPT'].answers:8,}" + "".join(f"{share:15.1%}" for share in shares))
         return "\n".join(lines)
 
 

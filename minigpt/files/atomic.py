@@ -1,11 +1,16 @@
 """One file, whole or not there at all: written under another name, flushed to the disk, then renamed."""
 
+import ctypes
 import errno
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+AT_FDCWD, RENAME_EXCHANGE = -100, 2  # <fcntl.h> and <stdio.h> of Linux
+RENAME_SWAP = 2  # <stdio.h> of macOS
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes | memoryview) -> None:
@@ -39,3 +44,22 @@ def explain_full_disk(consequence: str) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise OSError(error.errno, f"the disk is full: {consequence}") from None
         raise
+
+
+def swap_paths(one: Path, other: Path) -> bool:
+    """Exchange the names of two files or folders of one file system in one step.
+
+    Args:
+        one: exists.
+        other: exists.
+
+    Returns:
+        Whether it was done; false where the system, or the file system, can't do it in one step.
+    """
+    names = os.fsencode(one), os.fsencode(other)
+    with suppress(AttributeError, OSError, TypeError):  # no such function, or no C library to ask
+        library = ctypes.CDLL(None)
+        if sys.platform == "darwin":
+            return bool(library.renamex_np(*names, RENAME_SWAP) == 0)
+        return bool(library.renameat2(AT_FDCWD, names[0], AT_FDCWD, names[1], RENAME_EXCHANGE) == 0)
+    return False

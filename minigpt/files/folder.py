@@ -8,11 +8,11 @@ file, the folder, the rename, the folder above.
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from minigpt.files.atomic import explain_full_disk
+from minigpt.files.atomic import explain_full_disk, swap_paths
 
 
 @contextmanager
@@ -21,7 +21,9 @@ def whole_folder(
 ) -> Iterator[Path]:
     """A partial folder to write in; when the block ends, it becomes ``folder`` and survives a power cut.
 
-    If the block or anything after it fails, the partial folder is deleted and ``folder`` is as it was.
+    If the block or anything after it fails, the partial folder is deleted and ``folder`` is as it was. Where another
+    folder is replaced, a kill at any instant leaves one of the two whole under the name, on Linux and macOS; elsewhere
+    there is an instant without either.
 
     Args:
         folder: the final path; its parents are made if need be.
@@ -43,12 +45,80 @@ def whole_folder(
         yield partial
         flush_tree(partial)
         if folder.exists() and replace:
-            delete_folder(folder)
-        elif folder.exists():
-            folder.rmdir()  # Windows does not rename onto a folder, not even an empty one
-        partial.rename(folder)
+            _put_in_place_of(folder, partial)
+        else:
+            if folder.exists():
+                folder.rmdir()  # Windows does not rename onto a folder, not even an empty one
+            partial.rename(folder)
     with explain_full_disk(f"{folder.name} is in {folder.parent}, but the disk did not confirm it. Free some space"):
         flush_folder(folder.parent)
+
+
+def update_folder(folder: Path, files: Mapping[str, bytes], consequence: str) -> None:
+    """Put files into a folder, all of them or none; its other files stay.
+
+    A folder that exists is replaced by one that holds the new files and links to the other ones.
+
+    Args:
+        folder: made if need be.
+        files: the bytes of each, by its name.
+        consequence: what an error says of a full disk.
+
+    Raises:
+        ValueError: if ``folder`` is something that can't be replaced in this way.
+        OSError: if it can't be written; the folder is as it was.
+    """
+    folder = folder.resolve()
+    kept = [path for path in _plain_files(folder) if path.name not in files]
+    partial = folder.with_name(f".{folder.name}.new.tmp")
+    with whole_folder(folder, consequence, partial=partial, replace=True):
+        if folder.exists():
+            shutil.copymode(folder, partial)
+        for path in kept:
+            _link(path, partial / path.name)
+        for name, data in files.items():
+            (partial / name).write_bytes(data)
+
+
+def _plain_files(folder: Path) -> list[Path]:
+    """The files of a folder that may be replaced; none if it does not exist."""
+    if not folder.exists():
+        return []
+    found = list(folder.iterdir()) if folder.is_dir() else []
+    inner = sorted(path.name for path in found if path.is_dir())
+    reasons = {
+        "it is a file": not folder.is_dir(),
+        "it is a mount point": os.path.ismount(folder),
+        "it is the working folder of this process, or holds it": Path.cwd().is_relative_to(folder),
+        f"it holds folders ({', '.join(inner[:3])})": bool(inner),
+    }
+    if reason := next((reason for reason, holds in reasons.items() if holds), None):
+        raise ValueError(f"{folder} can't be replaced as a whole, since {reason}; give a folder of its own")
+    return found
+
+
+def _link(path: Path, target: Path) -> None:
+    """A second name for a file; a copy, where the file system has none."""
+    try:
+        os.link(path, target, follow_symlinks=False)
+    except (OSError, NotImplementedError):
+        shutil.copy2(path, target, follow_symlinks=False)
+
+
+def _put_in_place_of(folder: Path, partial: Path) -> None:
+    """Let ``partial`` become ``folder``, which exists; what was there is deleted."""
+    doomed = partial
+    if not swap_paths(folder, partial):
+        doomed = folder.with_name(f"{folder.name}.old.tmp")
+        shutil.rmtree(doomed, ignore_errors=True)
+        folder.rename(doomed)
+        try:
+            partial.rename(folder)
+        except BaseException:
+            doomed.rename(folder)
+            raise
+    flush_folder(folder.parent)  # the old one is deleted only when the new one lasts
+    shutil.rmtree(doomed)
 
 
 def delete_folder(folder: Path) -> None:
@@ -72,7 +142,7 @@ def flush_tree(folder: Path) -> None:
     for path in folder.iterdir():
         if path.is_dir():
             flush_tree(path)
-        else:
+        elif not path.is_symlink():
             flush_file(path)
     flush_folder(folder)
 
@@ -81,9 +151,9 @@ def flush_file(path: Path) -> None:
     """Flush the contents of a file to the disk.
 
     Args:
-        path: a file that this process may write to: Windows flushes no other.
+        path: on Windows, a file that this process may write to.
     """
-    _flush(path, os.O_RDWR)
+    _flush(path, os.O_RDWR if os.access(path, os.W_OK) else os.O_RDONLY)
 
 
 def flush_folder(folder: Path) -> None:

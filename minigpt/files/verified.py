@@ -89,18 +89,20 @@ def read_plain(path: Path, name: str, *, limit: int | None = None) -> bytes:
         return path.read_bytes()
 
 
-def read_verified(path: Path, entry: Any) -> bytes:
+def read_verified(path: Path, entry: Any, *, limit: int | None = None) -> bytes:
     """The bytes of a file, if they are those that its entry in a manifest describes.
 
     Args:
         path: the file.
         entry: what the manifest holds, as :func:`entry_of` returns it; it is not trusted to be that.
+        limit: how many bytes are read at most; ``None`` means as many as the entry says.
 
     Raises:
-        ValueError: if it is no plain file, or its size or sha256 is another. The size is compared before reading.
+        ValueError: if it is no plain file, or its size or sha256 is another. The size is compared before anything is
+            read, and without one, and without a limit, nothing is: a file with holes may be larger than any memory.
     """
-    _check_size(path, entry)
-    data = read_plain(path, path.name)
+    _check_size(path, entry, needed=limit is None)
+    data = read_plain(path, path.name, limit=limit)
     _check_sha256(path, sha256_of(data), entry)
     return data
 
@@ -119,15 +121,16 @@ def check_file(path: Path, entry: Any) -> None:
     _check_sha256(path, sha256_of_file(path), entry)
 
 
-def _check_size(path: Path, entry: Any) -> None:
+def _check_size(path: Path, entry: Any, *, needed: bool = True) -> None:
     size = plain_size(path, path.name)
-    expected = entry.get("size", size) if isinstance(entry, dict) else size
-    if expected != size:
+    if not isinstance(entry, dict) or (needed and "size" not in entry):
+        raise ValueError(f"the manifest does not say how large {path.name} is")
+    if (expected := entry.get("size", size)) != size:
         raise ValueError(f"{path.name} has {size:,} bytes, its manifest says {str(expected)[:20]}")
 
 
-def _check_sha256(path: Path, found: str, entry: Any) -> None:
-    if not isinstance(entry, dict) or entry.get("sha256") != found:
+def _check_sha256(path: Path, found: str, entry: dict[str, Any]) -> None:
+    if entry.get("sha256") != found:
         raise ValueError(f"{path.name} does not match the sha256 in its manifest")
 
 
@@ -137,3 +140,5 @@ def _explained(name: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise ValueError(f"{name} can't be read: {error.strerror}") from None
+    except MemoryError:
+        raise ValueError(f"{name} can't be read: it is larger than the memory") from None

@@ -1,5 +1,6 @@
 """From a trained model to new text: the sampler and its rules, generation on ids, generation on text, conversations."""
 
+from minigpt.generation.borders import Borders
 from minigpt.generation.conversation import Conversation
 from minigpt.generation.ids import generate_ids, stream_ids
 from minigpt.generation.sampler import GREEDY, Sampler
@@ -8,6 +9,7 @@ from minigpt.generation.text import generate, stream
 
 __all__ = [
     "GREEDY",
+    "Borders",
     "Conversation",
     "Sampler",
     "generate",

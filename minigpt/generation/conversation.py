@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator
 
+from minigpt.generation.borders import Borders
 from minigpt.generation.sampler import GREEDY
 from minigpt.generation.text import stream_text
 from minigpt.model import GPT
 from minigpt.text import Tokenizer
 
-Prompt = Callable[[str, str], str]  # from what was said before and a new line to the text that is gone on with
+Prompt = Callable[[str, str], str]  # from what was said before and a new line to the text that the model continues
+BORDERS = Borders(end=("\n",))  # an answer is one line
 
 
 class Conversation:
@@ -16,7 +18,7 @@ class Conversation:
     Args:
         model: trained to answer prompts of this kind with one line.
         tokenizer: the one that it was trained with.
-        prompt: turns what was said before and a new line into what the model is to go on with;
+        prompt: turns what was said before and a new line into the text that the model continues;
             ``TASKS[name].prompt`` of the tiny world is one.
     """
 
@@ -36,7 +38,7 @@ class Conversation:
             raise ValueError(
                 f"the conversation is longer than the {limit} tokens that this model sees at once; start a new one"
             )
-        pieces = stream_text(self.model, self.tokenizer, prompt, GREEDY, max_new_tokens=room, stop="\n")
+        pieces = stream_text(self.model, self.tokenizer, prompt, GREEDY, max_new_tokens=room, borders=BORDERS)
         return self._kept(prompt, pieces)
 
     def start_anew(self) -> None:

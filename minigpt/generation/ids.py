@@ -9,6 +9,7 @@ Dimensions: B batch, T prompt tokens, V vocabulary.
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from itertools import chain
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -17,13 +18,23 @@ from minigpt.generation.sampler import Sampler
 from minigpt.model import GPT
 
 
+class Chooser(Protocol):
+    """How a token is chosen: a :class:`~minigpt.generation.sampler.Sampler`, or something around one."""
+
+    def check(self, vocab_size: int) -> None:
+        """Raise ValueError if it can't choose from so many tokens."""
+
+    def __call__(self, logits: Tensor, generator: torch.Generator) -> Tensor:
+        """From ``(B, V)`` logits to ``(B,)`` tokens."""
+
+
 def generate_ids(
     model: GPT,
     ids: Tensor,
     *,
     max_new_tokens: int,
     generator: torch.Generator,
-    sampler: Sampler = Sampler(),
+    sampler: Chooser = Sampler(),
     stop_tokens: Collection[int] = (),
 ) -> Tensor:
     """Continue each row of ``ids`` by up to ``max_new_tokens`` tokens.
@@ -63,7 +74,7 @@ def stream_ids(
     *,
     max_new_tokens: int,
     generator: torch.Generator,
-    sampler: Sampler = Sampler(),
+    sampler: Chooser = Sampler(),
     stop_tokens: Collection[int] = (),
 ) -> Iterator[Tensor]:
     """Yield the new tokens of :func:`generate_ids` one step at a time, each ``(B,)`` int64; same arguments.
@@ -76,8 +87,7 @@ def stream_ids(
     vocab_size = model.config.vocab_size
     sampler.check(vocab_size)
     _check_ids(ids, vocab_size)
-    if max_new_tokens < 0:
-        raise ValueError(f"max_new_tokens={max_new_tokens} must be 0 or more")
+    check_max_new_tokens(max_new_tokens)
     stops = torch.tensor(sorted(stop_tokens), dtype=torch.int64, device=model_device(model))
 
     def steps() -> Iterator[Tensor]:
@@ -93,6 +103,12 @@ def stream_ids(
             sequence = torch.cat([sequence, token.unsqueeze(1)], dim=1)
 
     return steps()
+
+
+def check_max_new_tokens(max_new_tokens: int) -> None:
+    """Refuse a negative number of tokens."""
+    if max_new_tokens < 0:
+        raise ValueError(f"max_new_tokens={max_new_tokens} must be 0 or more")
 
 
 @contextmanager

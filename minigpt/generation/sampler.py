@@ -24,6 +24,7 @@ from minigpt.generation.sampling import (
     top_k_filter,
     top_p_filter,
 )
+from minigpt.settings import check_types
 
 SamplingRule = Callable[[Tensor], Tensor]  # (..., V) probabilities -> (..., V) probabilities
 
@@ -38,7 +39,7 @@ class Sampler:
         top_p: probability of the smallest set of tokens to draw from; by default all tokens.
 
     Raises:
-        ValueError: if a setting is outside its range.
+        ValueError: if a setting has another type or is outside its range.
     """
 
     temperature: float = 1.0
@@ -46,6 +47,7 @@ class Sampler:
     top_p: float | None = None
 
     def __post_init__(self) -> None:
+        check_types(self)
         check_temperature(self.temperature)
         if self.top_k is not None:
             check_top_k(self.top_k)

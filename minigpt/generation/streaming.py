@@ -8,13 +8,16 @@ small generators deal with one problem each, and both hold back only what cannot
 
 import codecs
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
+
+_Token = TypeVar("_Token")
 
 
-def text_pieces(tokens: Iterable[int], token_bytes: Callable[[int], bytes]) -> Iterator[str]:
+def text_pieces(tokens: Iterable[_Token], token_bytes: Callable[[_Token], bytes]) -> Iterator[str]:
     """Decode tokens to text, a piece at a time, never splitting a UTF-8 sequence.
 
     Args:
-        tokens: token ids.
+        tokens: token ids, or whatever else ``token_bytes`` takes.
         token_bytes: the UTF-8 bytes of one token, which may be part of a character.
 
     Yields:

@@ -1,14 +1,17 @@
 """Generation on text: a prompt in, the prompt and its continuation out, whole or as a stream.
 
-An empty prompt starts from the tokenizer's ``<|endoftext|>``. A prompt longer than the model's context is kept whole in
-the result, while the model sees its last ``context_length`` tokens.
+The prompt is taken as it is, unless the borders of the documents are given that the model was trained on: then it is
+the start of such a document. An empty prompt without a border starts from the tokenizer's ``<|endoftext|>``. A prompt
+longer than the model's context is kept whole in the result, while the model sees its last ``context_length`` tokens.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import torch
 
-from minigpt.generation.ids import stream_ids
+from minigpt.generation.borders import NO_BORDERS, Borders, OpenEnd, Vocabulary, settled, without_start
+from minigpt.generation.ids import Chooser, check_max_new_tokens, stream_ids
 from minigpt.generation.sampler import Sampler
 from minigpt.generation.streaming import cut_at_stop, text_pieces
 from minigpt.model import GPT
@@ -26,6 +29,7 @@ def generate(
     top_k: int | None = None,
     top_p: float | None = None,
     stop: str | Sequence[str] = (),
+    borders: Borders = NO_BORDERS,
     seed: int = 0,
 ) -> str:
     """Continue ``prompt`` with text drawn from ``model``.
@@ -41,6 +45,8 @@ def generate(
         top_k: draw from this many most probable tokens; ``None`` for all.
         top_p: draw from the smallest set of tokens of this mass; ``None`` for all.
         stop: strings, or names of special tokens, before which the continuation ends; the prompt is not searched.
+        borders: of the documents that the model was trained on: the prompt continues the border before one, and the
+            text ends where a document does; by default the prompt is taken as it is.
         seed: chooses one of the possible texts.
 
     Returns:
@@ -50,8 +56,8 @@ def generate(
         ValueError: if the tokenizer does not fit the model, the prompt is empty and there is nothing to start from, a
             setting is outside its range, or the logits are not finite.
     """
-    sampler = Sampler(temperature=temperature, top_k=top_k, top_p=top_p)
-    pieces = stream_text(model, tokenizer, prompt, sampler, max_new_tokens=max_new_tokens, stop=stop, seed=seed)
+    sampler, borders = Sampler(temperature=temperature, top_k=top_k, top_p=top_p), borders.stopping(stop)
+    pieces = stream_text(model, tokenizer, prompt, sampler, max_new_tokens=max_new_tokens, borders=borders, seed=seed)
     return prompt + "".join(pieces)
 
 
@@ -65,6 +71,7 @@ def stream(
     top_k: int | None = None,
     top_p: float | None = None,
     stop: str | Sequence[str] = (),
+    borders: Borders = NO_BORDERS,
     seed: int = 0,
 ) -> Iterator[str]:
     """Yield the continuation of :func:`generate` piece by piece as it is drawn, without the prompt; same arguments.
@@ -74,8 +81,8 @@ def stream(
     Raises:
         ValueError: as :func:`generate`, at the call and not at the first piece.
     """
-    sampler = Sampler(temperature=temperature, top_k=top_k, top_p=top_p)
-    return stream_text(model, tokenizer, prompt, sampler, max_new_tokens=max_new_tokens, stop=stop, seed=seed)
+    sampler, borders = Sampler(temperature=temperature, top_k=top_k, top_p=top_p), borders.stopping(stop)
+    return stream_text(model, tokenizer, prompt, sampler, max_new_tokens=max_new_tokens, borders=borders, seed=seed)
 
 
 def stream_text(
@@ -85,7 +92,7 @@ def stream_text(
     sampler: Sampler,
     *,
     max_new_tokens: int,
-    stop: str | Sequence[str] = (),
+    borders: Borders = NO_BORDERS,
     seed: int = 0,
 ) -> Iterator[str]:
     """:func:`stream` for callers that have a :class:`Sampler`; the other arguments are those of :func:`generate`.
@@ -93,43 +100,53 @@ def stream_text(
     Raises:
         ValueError: as :func:`generate`, at the call and not at the first piece.
     """
-    stop_tokens, stop_strings = _split_stops(tokenizer, stop)
+    stop_tokens, stop_strings = _split_stops(tokenizer, borders.end)
     vocab_size = model.config.vocab_size
     if tokenizer.vocab_size > vocab_size:
         raise ValueError(
             f"the tokenizer has {tokenizer.vocab_size} tokens but the model has {vocab_size}; "
             "use the tokenizer that the model was trained with"
         )
-    new_tokens = stream_ids(
+    check_max_new_tokens(max_new_tokens)
+    ids, rest, chooser = _prompt(tokenizer, prompt, borders, sampler)
+    drawn = stream_ids(
         model,
-        torch.tensor([_prompt_ids(tokenizer, prompt)]),
-        max_new_tokens=max_new_tokens,
+        torch.tensor([ids]),
+        max_new_tokens=len(rest) + max_new_tokens,
         generator=torch.Generator().manual_seed(seed),
-        sampler=sampler,
+        sampler=chooser,
         stop_tokens=stop_tokens,
     )
-    continuation = _until_stop((int(token) for token in new_tokens), stop_tokens, tokenizer.vocab_size)
-    return cut_at_stop(text_pieces(continuation, tokenizer.token_bytes), stop_strings)
+    tokens = _until_stop((int(token) for token in drawn), stop_tokens, tokenizer.vocab_size)
+    written = without_start(map(tokenizer.token_bytes, tokens), len(rest))
+    return cut_at_stop(text_pieces(islice(written, max_new_tokens), bytes), stop_strings)
 
 
-def _prompt_ids(tokenizer: Tokenizer, prompt: str) -> list[int]:
-    if ids := tokenizer.encode(prompt):
-        return ids
+def _prompt(tokenizer: Tokenizer, prompt: str, borders: Borders, sampler: Sampler) -> tuple[list[int], bytes, Chooser]:
+    """The tokens that the model is given, the bytes of the prompt that are left open, and what chooses tokens."""
+    ids = borders.encode(tokenizer, prompt) or _start(tokenizer)
+    if borders.before is None:
+        return ids, b"", sampler
+    vocabulary = Vocabulary(tokenizer)
+    given = settled(prompt, borders, tokenizer, vocabulary)
+    rest = b"".join(map(tokenizer.token_bytes, ids[given:]))
+    return ids[:given], rest, OpenEnd(sampler, rest, vocabulary)
+
+
+def _start(tokenizer: Tokenizer) -> list[int]:
     if END_OF_TEXT not in tokenizer.special_tokens:
         raise ValueError(
-            f"the prompt is empty and the tokenizer has no {END_OF_TEXT} to start from; "
-            'give at least one character, for instance prompt="\\n"'
+            f"the prompt is empty and the tokenizer has no {END_OF_TEXT} to start from; give the first words of a text"
         )
     return [tokenizer.special_tokens[END_OF_TEXT]]
 
 
-def _split_stops(tokenizer: Tokenizer, stop: str | Sequence[str]) -> tuple[list[int], list[str]]:
-    """Ids of the stops that name special tokens, and the stops that are plain strings."""
-    stops = [stop] if isinstance(stop, str) else list(stop)
+def _split_stops(tokenizer: Tokenizer, stops: Sequence[str]) -> tuple[list[int], list[str]]:
+    """Ids of the stops that name special tokens, and all of them as strings: a text may spell a special token out."""
     if "" in stops:
-        raise ValueError(f"stop={stop!r} holds an empty string, which every text contains; use stop=() for no stop")
+        raise ValueError(f"stop={stops!r} holds an empty string, which every text contains; use stop=() for no stop")
     specials = tokenizer.special_tokens
-    return [specials[s] for s in stops if s in specials], [s for s in stops if s not in specials]
+    return [specials[s] for s in stops if s in specials], list(stops)
 
 
 def _until_stop(tokens: Iterator[int], stop_tokens: Sequence[int], vocab_size: int) -> Iterator[int]:

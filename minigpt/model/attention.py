@@ -29,6 +29,7 @@ from einops import einsum
 from torch import Tensor
 
 from minigpt.equations import equation
+from minigpt.model.inspection import numbers_of
 from minigpt.model.probabilities import softmax
 
 SEED_WEIGHTS = r"a_{ij} = \frac{\exp(v_i \cdot v_j)}{\sum_{k=1}^{n} \exp(v_i \cdot v_k)}"
@@ -228,7 +229,7 @@ def _check_vectors(v: Tensor) -> None:
 
 
 def _refuse_overflow(exp_scores: Tensor, v: Tensor) -> None:
-    if torch.isinf(exp_scores).any():
+    if torch.isinf(numbers_of(exp_scores)).any():
         limit = math.log(torch.finfo(v.dtype).max)
         raise ValueError(
             f"a score v_i·v_j exceeds {limit:.1f}, so its exponential overflows {v.dtype}; shrink v, or use "

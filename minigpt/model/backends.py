@@ -97,7 +97,8 @@ def sdpa_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
             return sdpa_attention(q.float(), k.float(), v.float(), pattern).to(v.dtype)
     n_heads, n_queries, n_keys = q.shape[1], q.shape[2], k.shape[2]
     k, v = share_heads(k, n_heads), share_heads(v, n_heads)
-    whole_past = pattern.window is None or pattern.window >= n_keys
+    # an exported program is for any number of keys, so it does not ask how many there are
+    whole_past = pattern.window is None or (not torch.compiler.is_exporting() and pattern.window >= n_keys)
     if whole_past and pattern.slopes is None and n_queries == n_keys:
         return F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=pattern.scale, dropout_p=pattern.dropout)
     mask = causal_mask(n_queries, n_keys, window=pattern.window, device=q.device)

@@ -13,7 +13,7 @@ from typing import ClassVar
 from einops import rearrange
 from torch import Tensor, nn
 
-from minigpt.equations import equation
+from minigpt.equations import Equation, equation
 from minigpt.model.backends import ATTENTION, Pattern
 from minigpt.model.config import GPTConfig
 from minigpt.model.context import NO_POSITIONS, Context
@@ -79,6 +79,8 @@ class PreNormBlock(nn.Module):
     Args:
         config: of the model.
     """
+
+    equation: ClassVar[Equation]
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()

@@ -12,10 +12,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from minigpt.equations import equation, fast_twin
-from minigpt.model.loss import REDUCTIONS, check_loss_options, next_token_loss
+from minigpt.model.loss import REDUCTIONS, check_loss_options, next_token_loss, token_ids
 
 LEAST_ROWS = 32  # fewer make poor use of a processor
 LOGITS = r"z_{ij} = x_i \cdot W_j"
@@ -57,7 +56,7 @@ def chunked_next_token_loss(
     Args:
         x: ``(B, T, D)`` what enters the head, floating point.
         weight: ``(V, D)`` the head's matrix, in the dtype of ``x`` unless under autocast.
-        targets: ``(B, T)`` int64: the token after each position, or ``ignore_index``.
+        targets: ``(B, T)`` integers: the token after each position, or ``ignore_index``.
         ignore_index: marks the positions that do not count.
         reduction: "mean" over the positions that count (0 if none does), or "sum".
         label_smoothing: ε of :func:`smoothed_cross_entropy`, for training.
@@ -66,7 +65,7 @@ def chunked_next_token_loss(
 
     Returns:
         ``()`` in nats per token, or in nats for "sum"; at least float32, as all sums are. It can be differentiated
-        once.
+        once: a backward pass with ``create_graph=True`` raises a ``ValueError``.
 
     Raises:
         ValueError: if the shapes, dtypes or options do not fit, or a target is no token (looked for on the CPU; a GPU
@@ -78,6 +77,7 @@ def chunked_next_token_loss(
         raise ValueError(f"rows_at_once={rows_at_once} must be at least 1, or None to have it chosen")
     kind = x.device.type
     dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
+    targets = token_ids(targets)
     counts = targets != ignore_index
     _check_fit(x, weight, targets, counts, mixed=dtype is not None)
     rows = (x.flatten(0, -2), weight, targets.flatten(), counts.flatten())
@@ -104,9 +104,13 @@ class _SummedLoss(torch.autograd.Function):
         return total
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, d_total: Tensor) -> tuple[Tensor | None, ...]:
         """Scale the gradients: in place, unless the graph is to be used again."""
+        if torch.is_grad_enabled():
+            raise ValueError(
+                "the chunked loss has a first derivative only, and create_graph=True asks for one that can be "
+                "differentiated again: use next_token_loss (loss='logits')"
+            )
         kept = torch._C._autograd._get_current_graph_task_keep_graph()
         scaled = torch.mul if kept else Tensor.mul_
         gradients = (None if g is None else scaled(g, d_total) for g in ctx.saved_tensors)

@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
+from minigpt.files.json_object import parse_object
 from minigpt.model.backends import ATTENTION
 from minigpt.model.initialisation import INITIALISATIONS
 from minigpt.model.mlp import ACTIVATIONS
@@ -15,6 +16,7 @@ from minigpt.model.norms import NORMS
 from minigpt.model.position_schemes import POSITIONS
 from minigpt.settings import (
     Mark,
+    Range,
     Rule,
     check_choice,
     check_types,
@@ -23,6 +25,7 @@ from minigpt.settings import (
     nearest,
     resolved,
     rule_of,
+    shown,
     to_object,
     values,
 )
@@ -30,12 +33,14 @@ from minigpt.settings import (
 MLPS = (*ACTIVATIONS, "swiglu")
 PLACEMENTS = ("pre", "post")
 GPT2_VOCABULARY = 50257
+MOST_PARAMETERS = 10**13  # 40 TB in float32, more than any model that was ever trained has
+WIDTH, LENGTH = Range(1, 2**20), Range(1, 2**24)  # of a layer, in numbers; of a row, in tokens
 
 # The names of the tables, for the command line and for type checkers; a test holds them equal to the tables.
 PositionName = Literal["none", "sinusoidal", "learned", "rope-interleaved", "rope-half", "alibi"]
 NormName = Literal["layer", "rms"]
 PlacementName = Literal["pre", "post"]
-MLPName = Literal["gelu", "gelu-tanh", "relu2", "swiglu"]
+MLPName = Literal["gelu", "gelu-tanh", "relu2", "relu", "swiglu"]
 InitialisationName = Literal["gpt2", "plain", "zero"]
 AttentionName = Literal["formula", "sdpa", "triton", "auto"]
 
@@ -70,36 +75,33 @@ class GPTConfig:
         attention: way to compute attention, with the same value.
     """
 
-    vocab_size: int
-    context_length: int = 256
-    d_model: int = 384
-    n_layers: int = 6
-    n_heads: int = 6
-    n_kv_heads: Annotated[int | None, Rule("n_heads")] = None
-    d_hidden: Annotated[int | None, Rule("(d_model + 2) // 3 * 8 if mlp == 'swiglu' else 4 * d_model")] = None
+    vocab_size: Annotated[int, Range(1, 2**31 - 1)]
+    context_length: Annotated[int, LENGTH] = 256
+    d_model: Annotated[int, WIDTH] = 384
+    n_layers: Annotated[int, Range(1, 4096)] = 6
+    n_heads: Annotated[int, WIDTH] = 6
+    n_kv_heads: Annotated[int | None, WIDTH, Rule("n_heads")] = None
+    d_hidden: Annotated[
+        int | None, Range(1, 2**24), Rule("(d_model + 2) // 3 * 8 if mlp == 'swiglu' else 4 * d_model")
+    ] = None
     position: PositionName = "learned"
-    rope_base: float = 10000.0
+    rope_base: Annotated[float, Range(0.0, math.inf, "()", "; the paper has 10000")] = 10000.0
     norm: NormName = "layer"
     norm_placement: PlacementName = "pre"
-    norm_eps: float = 1e-5
+    norm_eps: Annotated[float, Range(0.0, math.inf, "[)", "; GPT-2 has 1e-5")] = 1e-5
     qk_norm: bool = False
     mlp: MLPName = "gelu-tanh"
     bias: bool = True
     tied_head: bool = True
-    convolution: int | None = None
-    window: int | None = None
-    dropout: float = 0.0
+    convolution: Annotated[int | None, LENGTH] = None
+    window: Annotated[int | None, LENGTH] = None
+    dropout: Annotated[float, Range(0.0, 1.0, "[)", ": it is the share of activations set to 0")] = 0.0
     initialisation: InitialisationName = "gpt2"
-    init_std: float = 0.02
+    init_std: Annotated[float, Range(0.0, math.inf, "()", "; GPT-2 has 0.02")] = 0.02
     attention: Annotated[AttentionName, Mark.SAME_NUMBERS] = "auto"
 
     def __post_init__(self) -> None:
         check_types(self)
-        for name in ("vocab_size", "context_length", "d_model", "n_layers", "n_heads"):
-            _check_positive(name, getattr(self, name))
-        for name in ("n_kv_heads", "d_hidden", "convolution", "window"):
-            if getattr(self, name) is not None:
-                _check_positive(name, getattr(self, name))
         check_choice("position", self.position, POSITIONS)
         check_choice("norm", self.norm, NORMS)
         check_choice("norm_placement", self.norm_placement, PLACEMENTS)
@@ -107,14 +109,7 @@ class GPTConfig:
         check_choice("attention", self.attention, ATTENTION)
         check_choice("initialisation", self.initialisation, INITIALISATIONS)
         self._check_widths()
-        if not 0 < self.init_std < math.inf:
-            raise ValueError(f"init_std={self.init_std} must be a finite number greater than 0; GPT-2 has 0.02")
-        if not 0 < self.rope_base < math.inf:
-            raise ValueError(f"rope_base={self.rope_base} must be a finite number greater than 0; the paper has 10000")
-        if not 0 <= self.norm_eps < math.inf:
-            raise ValueError(f"norm_eps={self.norm_eps} must be a finite number of at least 0; GPT-2 has 1e-5")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout={self.dropout} must lie in [0, 1): it is the share of activations set to 0")
+        self._check_size()
 
     def _check_widths(self) -> None:
         d, h = self.d_model, self.n_heads
@@ -132,6 +127,28 @@ class GPTConfig:
                 f"position={self.position!r} needs an even width, got {needs_pairs[self.position]} "
                 f"(d_model={d}, n_heads={h}); try d_model={d + d % 2} with a number of heads that leaves heads even"
             )
+
+    def _check_size(self) -> None:
+        if (n := self.n_parameters) > MOST_PARAMETERS:
+            raise ValueError(
+                f"a model with d_model={self.d_model}, n_layers={self.n_layers}, vocab_size={self.vocab_size} and "
+                f"context_length={self.context_length} has {n:.1e} parameters, {4 * n / 1e12:,.0f} TB in float32; the "
+                f"limit is {MOST_PARAMETERS:.0e}, {4 * MOST_PARAMETERS / 1e12:.0f} TB: make it smaller"
+            )
+
+    @property
+    def n_parameters(self) -> int:
+        """N, the number of trained numbers, counted by arithmetic alone; a tied head counts once."""
+        d, f, biases = self.d_model, self.hidden_width, int(self.bias)
+        columns = (self.n_heads + 2 * self.kv_heads) * self.head_width
+        expanding = 2 if self.mlp == "swiglu" else 1
+        norm = d * (1 + biases) if self.norm == "layer" else d
+        attention = (d + biases) * columns + (d + biases) * d + 2 * self.head_width * self.qk_norm
+        mlp = expanding * (d + biases) * f + (f + biases) * d
+        block = attention + mlp + 2 * norm + d * (self.convolution or 0)
+        outside = d * self.vocab_size * (1 if self.tied_head else 2) + norm * (self.norm_placement == "pre")
+        positions = d * self.context_length if self.position == "learned" else 0
+        return outside + positions + self.n_layers * block
 
     @property
     def kv_heads(self) -> int:
@@ -180,12 +197,9 @@ class GPTConfig:
         Raises:
             ValueError: if the text is no JSON object, or has a field that is unknown, missing or of another type.
         """
-        try:
-            fields = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"a model configuration must be JSON: {error}") from None
-        if not isinstance(fields, dict):
-            raise ValueError(f"a model configuration must be a JSON object, got {type(fields).__name__}")
+        if not isinstance(text, str):
+            raise ValueError(f"the model configuration must be a JSON text, got {shown(text)}")
+        fields = parse_object(text.encode(), "the model configuration")
         known: dict[str, Any] = kinds(GPTConfig)
         if unknown := sorted(set(fields) - set(known)):
             raise ValueError(f"unknown field(s) {unknown} in the model configuration{nearest(unknown[0], known)}")
@@ -215,8 +229,3 @@ PRESETS: dict[str, dict[str, Any]] = {
         "bias": False,
     },
 }
-
-
-def _check_positive(name: str, value: int) -> None:
-    if value < 1:
-        raise ValueError(f"{name}={value!r} must be a whole number of at least 1")

@@ -86,8 +86,17 @@ class FastShortConvolution(torch.autograd.Function):
 )
 def fast_short_convolution(x: Tensor, weights: Tensor) -> Tensor:
     """:func:`short_convolution`, same arguments, by :class:`FastShortConvolution`."""
+    if torch.compiler.is_exporting():
+        return _for_any_length(x, weights)
     y: Tensor = FastShortConvolution.apply(x, weights)
     return y
+
+
+def _for_any_length(x: Tensor, weights: Tensor) -> Tensor:
+    """The same sums in an exported program, which is for any T and so does not ask whether T is less than K."""
+    before = len(weights) - 1
+    padded = F.pad(x, (0, 0, before, 0))
+    return x + sum(w * padded[..., before - k : before - k + x.shape[-2], :] for k, w in enumerate(weights))
 
 
 class ShortConvolution(nn.Module):

@@ -5,7 +5,7 @@ from types import ModuleType
 from torch import Tensor
 
 from minigpt.equations import fast_twin
-from minigpt.model.loss import REDUCTIONS, check_loss_options, next_token_loss
+from minigpt.model.loss import REDUCTIONS, check_loss_options, next_token_loss, token_ids
 from minigpt.model.norms import rms_norm
 
 
@@ -49,7 +49,7 @@ def triton_next_token_loss(
     Args:
         x: ``(B, T, D)`` what enters the head, on a CUDA GPU.
         weight: ``(V, D)`` the head's matrix, in the dtype of ``x`` unless under autocast.
-        targets: ``(B, T)`` int64: the token after each position, or ``ignore_index``.
+        targets: ``(B, T)`` integers: the token after each position, or ``ignore_index``.
         ignore_index: marks the positions that do not count.
         reduction: "mean" over the positions that count (0 if none does), or "sum".
         label_smoothing: ε of :func:`minigpt.model.smoothed_cross_entropy`.
@@ -62,6 +62,7 @@ def triton_next_token_loss(
     """
     check_loss_options(reduction, label_smoothing)
     _, kernels = fused_kernels("loss='triton'", "loss='chunked', which is as lean in PyTorch")
+    targets = token_ids(targets)
     options = {"ignore_index": ignore_index, "label_smoothing": label_smoothing}
     return REDUCTIONS[reduction](kernels.fused_cross_entropy(x, weight, targets, **options), targets != ignore_index)
 

@@ -6,15 +6,17 @@ sum already and takes the identity as its final norm.
 Dimensions: B batch, T positions, D model width, V vocabulary, L layers.
 """
 
-from typing import ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
-from minigpt.equations import equation
+from minigpt.equations import Equation, equation
 from minigpt.model.block import BLOCKS, build_norm
 from minigpt.model.config import GPTConfig
 from minigpt.model.initialisation import initialise
+from minigpt.model.inspection import numbers_of
 from minigpt.model.position_schemes import POSITIONS
 
 
@@ -41,6 +43,7 @@ class GPT(nn.Module):
         generator: where the initial weights are drawn from; ``None`` means PyTorch's global generator.
     """
 
+    equation: ClassVar[Equation]
     parameter_roles: ClassVar = {"token_embedding": "embedding", "head": "embedding"}
 
     def __init__(self, config: GPTConfig, *, generator: torch.Generator | None = None) -> None:
@@ -57,6 +60,8 @@ class GPT(nn.Module):
         if config.tied_head:
             self.head.weight = self.token_embedding.weight
         initialise(self, config.initialisation, config.init_std, config.n_layers, generator)
+        self.register_load_state_dict_pre_hook(_tie_entries)
+        self.register_load_state_dict_post_hook(_tie_again)
 
     def forward(self, ids: Tensor) -> Tensor:
         """The logits of the next token after each position.
@@ -95,6 +100,19 @@ class GPT(nn.Module):
         return x
 
     @property
+    def has_tied_head(self) -> bool:
+        """Whether the head's matrix is the embedding matrix, one tensor for both."""
+        return getattr(self.head, "weight", None) is self.token_embedding.weight
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """What moves and converts the weights: where it makes new ones (``to_empty``), a tied head stays tied."""
+        tied = self.has_tied_head
+        super()._apply(fn, recurse)
+        if tied:
+            self.head.weight = self.token_embedding.weight
+        return self
+
+    @property
     def n_parameters(self) -> int:
         """N, the number of trained numbers; a tied head counts once."""
         return sum(parameter.numel() for parameter in self.parameters())
@@ -112,9 +130,29 @@ class GPT(nn.Module):
                 f"ids[:, -{limit}:], or build the model with a longer context"
             )
         if ids.device.type == "cpu" and ids.numel() and not torch.compiler.is_compiling():
-            low, high = (int(bound) for bound in ids.aminmax())
+            low, high = (int(bound) for bound in numbers_of(ids).aminmax())
             if low < 0 or high >= self.config.vocab_size:
                 raise ValueError(
                     f"ids run from {low} to {high}, but vocab_size={self.config.vocab_size} allows 0 to "
                     f"{self.config.vocab_size - 1}: is the tokenizer the one that the model was built for?"
                 )
+
+
+def _tie_entries(model: nn.Module, state: dict[str, Any], prefix: str, *rest: Any) -> None:
+    """Before a state is loaded: let the two entries of a tied head be one tensor, or note that they differ."""
+    *_, errors = rest
+    names = [f"{prefix}{part}.weight" for part in ("token_embedding", "head")]
+    found = [state[name] for name in names if name in state]
+    if not (isinstance(model, GPT) and model.has_tied_head and found):
+        return
+    if found[-1] is not found[0] and not torch.equal(*found):
+        errors.append(f"{names[1]} is not {names[0]}, and they are one matrix here; build it with tied_head=False")
+    state.update(dict.fromkeys(names, found[0]))
+
+
+def _tie_again(model: nn.Module, _: Any) -> None:
+    """After a state is loaded: with ``assign=True`` the one tensor of a tied head has become two parameters."""
+    assert isinstance(model, GPT)
+    head, embedding = getattr(model.head, "weight", None), model.token_embedding.weight
+    if model.config.tied_head and isinstance(head, Tensor) and head.is_set_to(embedding):
+        model.head.weight = embedding

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from minigpt.equations import equation, fast_twin
+from minigpt.model.inspection import numbers_of
 from minigpt.model.probabilities import log_softmax
 from minigpt.settings import check_choice
 
@@ -89,12 +90,12 @@ def cross_entropy_from_logits(logits: Tensor, targets: Tensor) -> Tensor:
 
     Args:
         logits: ``(..., V)`` floating point.
-        targets: ``(...)`` int64, each in 0 … V-1.
+        targets: ``(...)`` integers, each in 0 … V-1.
 
     Returns:
         ``(...)`` in nats.
     """
-    return -log_softmax(logits).gather(-1, targets.unsqueeze(-1)).squeeze(-1)
+    return -log_softmax(logits).gather(-1, token_ids(targets).unsqueeze(-1)).squeeze(-1)
 
 
 @fast_twin(
@@ -128,7 +129,7 @@ def next_token_loss(
 
     Args:
         logits: ``(B, T, V)``: row t predicts the token after position t.
-        targets: ``(B, T)`` int64: that token, or ``ignore_index`` where there is none (padding, a prompt).
+        targets: ``(B, T)`` integers: that token, or ``ignore_index`` where there is none (padding, a prompt).
         ignore_index: marks the positions that do not count.
         reduction: "mean" over the positions that count (0 if none does), or "sum".
         label_smoothing: ε of :func:`smoothed_cross_entropy`, for training.
@@ -137,13 +138,15 @@ def next_token_loss(
         ``()`` in nats per token, or in nats for "sum"; at least float32.
 
     Raises:
-        ValueError: if the shapes do not fit, the reduction is unknown, or the smoothing is out of [0, 1).
+        ValueError: if the shapes do not fit, the targets are no integers, the reduction is unknown, or the smoothing is
+            out of [0, 1).
     """
     if logits.shape[:-1] != targets.shape:
         raise ValueError(
             f"logits have shape {tuple(logits.shape)} and targets {tuple(targets.shape)}; expected (B, T, V) and (B, T)"
         )
     check_loss_options(reduction, label_smoothing)
+    targets = token_ids(targets)
     rows = logits.flatten(0, -2)
     rows = rows.float() if rows.dtype in (torch.float16, torch.bfloat16) else rows
     total = F.cross_entropy(
@@ -156,6 +159,19 @@ REDUCTIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "mean": lambda total, counts: total / counts.sum().clamp(min=1),
     "sum": lambda total, counts: total,
 }
+
+
+def token_ids(targets: Tensor) -> Tensor:
+    """Targets in int64, by which PyTorch looks up; other integers are converted.
+
+    Raises:
+        ValueError: if they are no integers.
+    """
+    if targets.dtype == torch.bool or targets.is_floating_point() or targets.is_complex():
+        raise ValueError(
+            f"targets have dtype {targets.dtype}; expected integers, the ids of tokens (try targets.long())"
+        )
+    return targets.long()
 
 
 def check_loss_options(reduction: str, smoothing: float) -> None:
@@ -171,6 +187,7 @@ def check_smoothing(smoothing: float) -> None:
 
 
 def _check_probabilities(name: str, values: Tensor, advice: str) -> None:
+    values = numbers_of(values)
     if values.numel() and (values.min() < 0 or values.max() > 1 + 1e-6):
         raise ValueError(
             f"{name} holds values from {values.min():.4g} to {values.max():.4g}; expected probabilities in [0, 1]. "

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from minigpt.equations import equation, fast_twin
+from minigpt.equations import Equation, equation, fast_twin
 
 GELU_SOURCE = "Hendrycks & Gimpel 2016, arXiv:1606.08415, section 2"
 SILU = r"\mathrm{SiLU}(u) = \frac{u}{1 + \exp(-u)}"
@@ -139,6 +139,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": fast_gelu,
     "gelu-tanh": fast_gelu_tanh,
     "relu2": fast_relu_squared,
+    "relu": F.relu,  # max(x, 0), which has one form only
 }
 
 
@@ -166,6 +167,7 @@ class MLP(nn.Module):
         bias: whether the linear maps have one.
     """
 
+    equation: ClassVar[Equation]
     parameter_roles: ClassVar = {"expand": "matrix", "contract": "residual"}
 
     def __init__(self, d_model: int, d_hidden: int, activation: str = "gelu-tanh", *, bias: bool = True) -> None:
@@ -202,6 +204,7 @@ class SwiGLU(nn.Module):
         bias: whether the linear maps have one.
     """
 
+    equation: ClassVar[Equation]
     parameter_roles: ClassVar = {"gate": "matrix", "expand": "matrix", "contract": "residual"}
 
     def __init__(self, d_model: int, d_hidden: int, *, bias: bool = False) -> None:

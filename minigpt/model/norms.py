@@ -134,14 +134,18 @@ class FastRMSNorm(torch.autograd.Function):
         wide = _at_least_float32(x)
         length = torch.linalg.vector_norm(wide, dim=-1, keepdim=True)
         scale = torch.rsqrt(length.square() / x.shape[-1] + eps)
-        n = wide * scale
-        ctx.save_for_backward(n, scale, gain)
-        return (n * gain).to(x.dtype)
+        ctx.save_for_backward(x, scale, gain)
+        ctx.eps = eps
+        return (wide * scale * gain).to(x.dtype)
 
     @staticmethod
     def backward(ctx: Any, h: Tensor) -> tuple[Tensor, Tensor, None]:
         """The gradients with respect to x and the gain."""
-        n, scale, gain = ctx.saved_tensors
+        x, scale, gain = ctx.saved_tensors
+        wide = _at_least_float32(x)
+        if torch.is_grad_enabled():  # this gradient is differentiated in turn, and the kept scale knows nothing of x
+            scale = torch.rsqrt(wide.square().mean(-1, keepdim=True) + ctx.eps)
+        n = wide * scale
         along = h * n
         share = (along * gain).sum(-1, keepdim=True) / n.shape[-1]
         to_x = torch.addcmul((h * gain).to(n.dtype), n, share, value=-1).mul_(scale)

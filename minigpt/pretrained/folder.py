@@ -12,11 +12,11 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from minigpt.files.atomic import write_atomically
+from minigpt.files.folder import update_folder
 from minigpt.files.json_object import read_object
 from minigpt.model import GPT, GPTConfig
 from minigpt.pretrained import gpt2
-from minigpt.pretrained.weights import WEIGHTS, StoredTensor, stored_tensors
+from minigpt.pretrained.weights import CONFIG_LIMIT, WEIGHTS, StoredTensor, stored_tensors
 from minigpt.text import Tokenizer
 from minigpt.text.tokenizers.bpe import END_OF_TEXT
 from minigpt.text.tokenizers.byte_pairs import ByteLevelTokenizer
@@ -42,12 +42,17 @@ def load_pretrained(
 
     Raises:
         ValueError: if a file is missing or can't be read, the model is of another kind than GPT-2, or a tensor is
-            missing, left over or of another shape; it names the field or the tensor.
+            missing, left over, of another shape or not finite; it names the field or the tensor.
     """
-    config = pretrained_config(folder, dropout=dropout, attention=attention)
+    folder = Path(folder)
+    fields = _read_fields(folder)
+    config = _config_of(folder, fields, dropout=dropout, attention=attention)
+    stored = _by_full_name(folder, gpt2.tensor_names(config))  # first: a forged number of blocks takes minutes to build
     with torch.device("meta"):  # the shapes alone: the weights come from the file
         model = GPT(config)
-    _read_weights(Path(folder), model, dtype)
+    _read_weights(folder, stored, model, dtype)
+    if fields.get(gpt2.BY_LAYER, False):
+        gpt2.divide_queries(model)
     return model.eval()
 
 
@@ -63,12 +68,19 @@ def pretrained_config(folder: Path | str, *, dropout: float | None = None, atten
         ValueError: if there is no such folder, or its ``config.json`` is missing or asks for what our GPT does not do.
     """
     folder = Path(folder)
+    return _config_of(folder, _read_fields(folder), dropout=dropout, attention=attention)
+
+
+def _read_fields(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise ValueError(
             f"{folder} is not a folder; nothing is downloaded here: get it once, for instance with "
             f"`hf download {folder} --local-dir {folder.name}`, and give that folder"
         )
-    fields = read_object(folder / "config.json")
+    return read_object(folder / "config.json", limit=CONFIG_LIMIT)
+
+
+def _config_of(folder: Path, fields: dict[str, Any], *, dropout: float | None, attention: str) -> GPTConfig:
     try:
         return gpt2.gpt_config(fields, dropout=dropout, attention=attention)
     except ValueError as error:
@@ -80,56 +92,57 @@ def save_pretrained(model: GPT, folder: Path | str, tokenizer: Tokenizer | None 
 
     Args:
         model: with learned positions, LayerNorm before each branch, and biases; see the recipe "gpt2".
-        folder: made if need be; files of an earlier model in it are replaced.
+        folder: made if need be. The files of an earlier model are replaced in one step and other files stay: a
+            kill leaves the earlier model or this one.
         tokenizer: byte-level BPE; ``None`` writes the model alone.
 
     Raises:
-        ValueError: naming each part of the model that GPT-2 does not have, or if the tokenizer is of another kind.
+        ValueError: naming each part of the model that GPT-2 does not have, or if the tokenizer is of another kind, or
+            ``folder`` holds folders or can't be replaced for another reason.
     """
-    folder = Path(folder)
     fields = gpt2.hugging_face_fields(model.config)
     ours = dict(model.named_parameters())
     names = gpt2.tensor_names(model.config)
     tensors = {theirs: gpt2.transpose(theirs, ours[name].detach()).cpu().contiguous() for theirs, name in names.items()}
     fields["dtype"] = str(tensors["transformer.wte.weight"].dtype).removeprefix("torch.")
+    files = {} if tokenizer is None else _tokenizer_files(tokenizer, model.config.context_length)
     if tokenizer is not None:
-        _save_tokenizer(tokenizer, folder, model.config.context_length)
         fields["bos_token_id"] = fields["eos_token_id"] = tokenizer.special_tokens.get(END_OF_TEXT)
-    write_atomically(folder / WEIGHTS, safetensors.torch.save(tensors, {"format": "pt"}))
-    _write_object(folder / "config.json", fields)
+    files |= {WEIGHTS: safetensors.torch.save(tensors, {"format": "pt"}), "config.json": _as_bytes(fields)}
+    update_folder(Path(folder), files, f"{folder} is as it was; free some space and save the model again")
 
 
-def _save_tokenizer(tokenizer: Tokenizer, folder: Path, context_length: int) -> None:
+def _tokenizer_files(tokenizer: Tokenizer, context_length: int) -> dict[str, bytes]:
     if not isinstance(tokenizer, ByteLevelTokenizer):
         raise ValueError(
             f"a {tokenizer.name} tokenizer has no place in Hugging Face's format, only byte-level BPE has; leave it "
             "out and keep it with tokenizer.save(path)"
         )
     end = END_OF_TEXT if END_OF_TEXT in tokenizer.special_tokens else None
-    _write_object(folder / "tokenizer.json", to_hugging_face(tokenizer))
-    _write_object(
-        folder / "tokenizer_config.json",
-        {
-            "tokenizer_class": "GPT2Tokenizer",
-            "add_prefix_space": False,
-            "model_max_length": context_length,
-            **dict.fromkeys(("bos_token", "eos_token", "unk_token"), end),
-        },
-    )
+    settings = {
+        "tokenizer_class": "GPT2Tokenizer",
+        "add_prefix_space": False,
+        "model_max_length": context_length,
+        **dict.fromkeys(("bos_token", "eos_token", "unk_token"), end),
+    }
+    return {"tokenizer.json": _as_bytes(to_hugging_face(tokenizer)), "tokenizer_config.json": _as_bytes(settings)}
 
 
-def _read_weights(folder: Path, model: GPT, dtype: torch.dtype) -> None:
+def _read_weights(folder: Path, stored: dict[str, StoredTensor], model: GPT, dtype: torch.dtype) -> None:
     """Give each parameter of a model without storage its tensor from the folder."""
     names, ours = gpt2.tensor_names(model.config), dict(model.named_parameters())
-    stored = _by_full_name(folder, names)
     for theirs, name in names.items():
-        tensor, wanted = stored[theirs].read(), gpt2.transpose(theirs, ours[name]).shape
-        if tensor.shape != wanted or not tensor.is_floating_point():
+        wanted = tuple(gpt2.transpose(theirs, ours[name]).shape)
+        shape, kind = stored[theirs].shape_and_type()
+        if shape != wanted or "F" not in kind:
             raise ValueError(
-                f"{folder}: the tensor {stored[theirs].name} has shape {tuple(tensor.shape)} and type {tensor.dtype}; "
-                f"by its config.json it should have shape {tuple(wanted)} and floating point"
+                f"{folder}: the tensor {stored[theirs].name} has shape {shape} and type {kind}; by its config.json it "
+                f"should have shape {wanted} and floating point"
             )
-        _set_parameter(model, name, gpt2.transpose(theirs, tensor).to(dtype, copy=True).contiguous())
+        tensor = gpt2.transpose(theirs, stored[theirs].read()).to(dtype, copy=True).contiguous()
+        if not tensor.isfinite().all():
+            raise ValueError(f"{folder}: the tensor {stored[theirs].name} holds NaN or infinity as {dtype}")
+        _set_parameter(model, name, tensor)
     if model.config.tied_head:
         embedding = model.head.weight = model.token_embedding.weight
         if gpt2.HEAD in stored and not torch.equal(stored[gpt2.HEAD].read().to(dtype), embedding):
@@ -160,5 +173,5 @@ def _set_parameter(model: nn.Module, name: str, tensor: Tensor) -> None:
     setattr(model.get_submodule(parent), leaf, nn.Parameter(tensor))
 
 
-def _write_object(path: Path, value: dict[str, Any]) -> None:
-    write_atomically(path, json.dumps(value, indent=2, ensure_ascii=False).encode())
+def _as_bytes(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, indent=2, ensure_ascii=False).encode()

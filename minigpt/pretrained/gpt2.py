@@ -10,9 +10,11 @@ import json
 import re
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from minigpt.model import GPTConfig
+from minigpt.model import GPT, GPTConfig
+from minigpt.settings import shown
 
 SIZES = {
     "vocab_size": "vocab_size",
@@ -21,17 +23,24 @@ SIZES = {
     "n_layers": "n_layer",
     "n_heads": "n_head",
 }
-ACTIVATION_NAMES = {"gelu_new": "gelu-tanh", "gelu_pytorch_tanh": "gelu-tanh", "gelu": "gelu", "relu2": "relu2"}
+ACTIVATION_NAMES = {
+    "gelu_new": "gelu-tanh",
+    "gelu_pytorch_tanh": "gelu-tanh",
+    "gelu": "gelu",
+    "relu2": "relu2",
+    "relu": "relu",
+}
 DROPOUTS = ("embd_pdrop", "attn_pdrop", "resid_pdrop")
 
 # What our GPT does not do; a folder that asks for anything else is refused.
 FIXED = {
     "model_type": "gpt2",
     "scale_attn_weights": True,
-    "scale_attn_by_inverse_layer_idx": False,
     "add_cross_attention": False,
     "pruned_heads": {},
 }
+# Divides the scores of block l, counted from 0, by l + 1. Ours has no such switch: the queries are divided once.
+BY_LAYER = "scale_attn_by_inverse_layer_idx"
 # What GPT-2 does; a model of ours that does anything else can't be written.
 GPT2_PARTS = {
     "position": "learned",
@@ -82,12 +91,17 @@ def gpt_config(fields: dict[str, Any], *, dropout: float | None, attention: str)
     """
     for name, value in FIXED.items():
         if fields.get(name, value) != value:
-            raise ValueError(f"{name} is {fields[name]!r}, which this GPT does not do; only {value!r} can be loaded")
+            given = shown(fields[name])
+            raise ValueError(f"{name} is {given}, which this GPT does not do; only {value!r} can be loaded")
+    if fields.get("quantization_config") is not None:
+        raise ValueError("its weights are quantized (quantization_config), which is not read; get the original weights")
+    if not isinstance(fields.get(BY_LAYER, False), bool):
+        raise ValueError(f"{BY_LAYER} is {shown(fields[BY_LAYER])}; expected true or false")
     if missing := [name for name in SIZES.values() if name not in fields]:
         raise ValueError(f"it lacks {', '.join(missing)}")
     activation = fields.get("activation_function", "gelu_new")
-    if activation not in ACTIVATION_NAMES:
-        raise ValueError(f"activation_function is {activation!r}; expected one of {', '.join(ACTIVATION_NAMES)}")
+    if not isinstance(activation, str) or activation not in ACTIVATION_NAMES:
+        raise ValueError(f"activation_function is {shown(activation)}; expected one of {', '.join(ACTIVATION_NAMES)}")
     ours = {
         **{name: fields[theirs] for name, theirs in SIZES.items()},
         "d_hidden": fields.get("n_inner"),
@@ -150,8 +164,23 @@ def transpose(name: str, tensor: Tensor) -> Tensor:
     return tensor.t() if _TRANSPOSED.search(name) and tensor.dim() == 2 else tensor
 
 
+def divide_queries(model: GPT) -> None:
+    """Divide the queries of block l by l + 1, which divides its scores, as ``BY_LAYER`` asks for.
+
+    Args:
+        model: with the weights of the file.
+    """
+    with torch.no_grad():
+        for layer in range(model.config.n_layers):
+            for leaf in ("weight", "bias"):
+                rows = model.get_parameter(f"blocks.{layer}.attention.project_qkv.{leaf}")
+                rows[: model.config.d_model] /= layer + 1  # those of the queries come first
+
+
 def _dropout(fields: dict[str, Any]) -> float:
     rates = {name: fields.get(name, 0.1) for name in DROPOUTS}
-    if len(set(rates.values())) > 1:
-        raise ValueError(f"its rates of dropout differ ({rates}), and this GPT has one; choose it with dropout=…")
+    if any(rate != rates["embd_pdrop"] for rate in rates.values()):
+        raise ValueError(
+            f"its rates of dropout differ ({shown(rates)}), and this GPT has one; choose it with dropout=…"
+        )
     return rates["embd_pdrop"]

@@ -7,8 +7,10 @@ import safetensors
 from torch import Tensor
 
 from minigpt.files.json_object import read_object
+from minigpt.files.verified import plain_size
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+CONFIG_LIMIT = 2**24  # bytes of a config.json or of an index
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,12 @@ class StoredTensor:
 
     name: str
     file: Path
+
+    def shape_and_type(self) -> tuple[tuple[int, ...], str]:
+        """Its shape, and the name that the format has for its type, such as "F32"; its numbers are not read."""
+        with safetensors.safe_open(self.file, framework="pt") as opened:
+            part = opened.get_slice(self.name)
+            return tuple(part.get_shape()), str(part.get_dtype())
 
     def read(self) -> Tensor:
         """The tensor, on the CPU, in the type of the file."""
@@ -55,6 +63,7 @@ def stored_tensors(folder: Path) -> list[StoredTensor]:
 
 
 def _tensors_in(file: Path) -> list[StoredTensor]:
+    plain_size(file, str(file))  # a pipe would block its reader forever
     try:
         with safetensors.safe_open(file, framework="pt") as opened:
             return [StoredTensor(name, file) for name in opened.keys()]  # noqa: SIM118 (no dict: it has no __iter__)
@@ -63,7 +72,7 @@ def _tensors_in(file: Path) -> list[StoredTensor]:
 
 
 def _read_index(path: Path) -> dict[str, str]:
-    index = read_object(path).get("weight_map")
+    index = read_object(path, limit=CONFIG_LIMIT).get("weight_map")
     if not isinstance(index, dict) or not all(isinstance(file, str) for file in index.values()):
         raise ValueError(f"{path} has no weight_map from tensors to files; get the folder again")
     if outside := sorted(file for file in index.values() if Path(file).name != file):

@@ -9,10 +9,9 @@ import math
 import statistics
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tqdm import tqdm
 
@@ -21,99 +20,14 @@ from minigpt.runs.config import RunConfig
 from minigpt.runs.recipes import recipe
 from minigpt.runs.run import first_model, steps_of
 from minigpt.runs.splits import open_splits
+from minigpt.runs.trials import Comparison, Trial
 from minigpt.settings import Mark, kinds, marked, nearest
 from minigpt.text import Dataset
 from minigpt.training import History, TrainConfig, train
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from minigpt.training.precision import Precision
+from minigpt.training.processes.device import choose_device
 
 EVALUATIONS = 5  # of each run, for its curve
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trial:
-    """One run of a strategy with one seed.
-
-    Attributes:
-        loss: on the whole validation split at the end, in nats per token; ``inf`` if the run diverged.
-        tokens_per_second: of training, the median over the steps.
-        curve: how many tokens were trained on, and the validation loss there.
-    """
-
-    loss: float
-    tokens_per_second: float = math.nan
-    curve: tuple[tuple[int, float], ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """The trials of all strategies.
-
-    Attributes:
-        trials: from the name of a strategy, such as ``"optimizer=muon"``, to its trials, one for each seed.
-        n_tokens: how many tokens each run was trained on, about.
-        floor: the least expected loss that a model can have, in nats per token; ``None`` where nobody knows it.
-    """
-
-    trials: dict[str, list[Trial]]
-    n_tokens: int
-    floor: float | None = None
-
-    def loss(self, name: str) -> tuple[float, float]:
-        """The mean of the final losses of a strategy, and their standard deviation (0 for one seed)."""
-        losses = [trial.loss for trial in self.trials[name]]
-        if not all(map(math.isfinite, losses)):
-            return math.inf, math.nan
-        return statistics.mean(losses), statistics.stdev(losses) if len(losses) > 1 else 0.0
-
-    @property
-    def best(self) -> str:
-        """The name of the strategy with the lowest mean loss."""
-        return min(self.trials, key=lambda name: self.loss(name)[0])
-
-    def plot(self) -> "Figure":
-        """The validation loss of each strategy against the tokens trained on, with the spread of the seeds.
-
-        Raises:
-            ImportError: if matplotlib is not installed.
-        """
-        import numpy as np
-
-        from minigpt.plots import PALETTE, new_figure
-
-        figure, (axes,) = new_figure()
-        for i, (name, trials) in enumerate(self.trials.items()):
-            colour, style = PALETTE[i % len(PALETTE)], ("-", "--", ":")[i // len(PALETTE) % 3]
-            curves = [trial.curve for trial in trials if trial.curve]
-            if len(curves) < len(trials):
-                axes.plot([], [], style, color=colour, label=f"{name}: diverged")
-                continue
-            tokens, losses = np.array(curves).transpose(2, 0, 1)
-            mean, spread = losses.mean(0), losses.std(0, ddof=1) if len(losses) > 1 else np.zeros(losses.shape[1])
-            axes.plot(tokens[0], mean, style, color=colour, marker="o", markersize=3, label=f"{name}: {mean[-1]:.3f}")
-            axes.fill_between(tokens[0], mean - spread, mean + spread, color=colour, alpha=0.2, linewidth=0)
-        if self.floor is not None:
-            axes.axhline(self.floor, color="black", linestyle=":", label=f"floor: {self.floor:.3f}")
-        axes.set(xlabel="tokens trained on", ylabel="validation loss (nats per token)")
-        axes.legend(frameon=False)
-        return figure
-
-    def __str__(self) -> str:
-        width = max(map(len, self.trials))
-        lines = [f"{'':{width}}  {'validation loss':>17}  {'tokens/s':>8}"]
-        for name, trials in self.trials.items():
-            mean, spread = self.loss(name)
-            diverged = sum(not math.isfinite(trial.loss) for trial in trials)
-            loss = f"{diverged} of {len(trials)} diverged" if diverged else f"{mean:.4f} ± {spread:.4f}"
-            speeds = [trial.tokens_per_second for trial in trials if math.isfinite(trial.loss)]
-            speed = f"{statistics.median(speeds):,.0f}" if speeds else "–"
-            lines.append(f"{name:{width}}  {loss:>17}  {speed:>8}{'  lowest' if name == self.best else ''}")
-        seeds = len(next(iter(self.trials.values())))
-        note = "one seed: its spread is unknown" if seeds == 1 else f"mean ± standard deviation of {seeds} seeds"
-        floor = "" if self.floor is None else f"; no model can expect less than {self.floor:.4f}"
-        lines.append(f"nats per token on the whole validation split; {note}; {self.n_tokens:,} tokens each{floor}")
-        return "\n".join(lines)
 
 
 def compare(
@@ -148,6 +62,9 @@ def compare(
         _, data, validation = open_splits(config.changed(context_length=context), tokenizer)
         return data, validation
 
+    for strategy in strategies.values():
+        _check_usable(strategy.resolved())
+        splits(strategy.model.context_length)
     trials: dict[str, list[Trial]] = {name: [] for name in strategies}
     first = config.training.seed
     runs = [(seed, name) for seed in range(first, first + seeds) for name in strategies]
@@ -155,9 +72,20 @@ def compare(
         plan = strategies[name].changed(seed=seed).resolved(vocab_size=tokenizer.vocab_size)
         trials[name].append(trial := _trial(plan, *splits(plan.model.context_length)))
         if progress:
-            tqdm.write(f"{name}, seed {seed}: validation {trial.loss:.4f}, {trial.tokens_per_second:,.0f} tokens/s")
-    n_tokens = config.training.steps * _tokens_per_step(config)
+            tqdm.write(f"{name}, seed {seed}: {_outcome(trial)}")
+    n_tokens = max(trial.n_tokens for each in trials.values() for trial in each)
     return Comparison(trials=trials, n_tokens=n_tokens, floor=splits(config.model.context_length)[1].floor)
+
+
+def _check_usable(plan: RunConfig) -> None:
+    """Refuse what this machine can't train, before an hour was spent on the others."""
+    Precision(plan.training.precision, choose_device(plan.training.device))
+
+
+def _outcome(trial: Trial) -> str:
+    if not math.isfinite(trial.loss):
+        return "diverged"
+    return f"validation {trial.loss:.4f}, {trial.tokens_per_second:,.0f} tokens/s"
 
 
 def comparable() -> list[str]:
@@ -219,14 +147,17 @@ def _trial(plan: RunConfig, data: Dataset, validation: Dataset) -> Trial:
     settings = dataclasses.replace(
         plan.training, checkpoint_every=0, eval_every=-(-plan.training.steps // EVALUATIONS), tensorboard=False
     )
+    n_tokens = plan.training.steps * _tokens_per_step(plan)
     try:
         history = train(first_model(plan), data, settings, validation=validation, progress=False)
     except FloatingPointError:
-        return Trial(loss=math.inf)
-    assert history.validation_loss is not None
+        return Trial(loss=math.inf, n_tokens=n_tokens)
+    if history.validation_loss is None or not math.isfinite(history.validation_loss):
+        return Trial(loss=math.inf, n_tokens=n_tokens)
     return Trial(
         loss=history.validation_loss,
         tokens_per_second=statistics.median(history.column("tokens_per_second")[1]),
+        n_tokens=n_tokens,
         curve=_curve(history, _tokens_per_step(plan)),
     )
 

@@ -22,13 +22,15 @@ from minigpt.pretrained import pretrained_config
 from minigpt.runs.recipes import DEFAULT, RECIPES
 from minigpt.runs.recipes import recipe as recipe_of
 from minigpt.runs.source import Source
-from minigpt.settings import check_types, kinds, nearest, overlaid, to_object
-from minigpt.text.tinyworld import task_of
+from minigpt.settings import check_types, fit, kinds, nearest, overlaid, shown, to_object
 from minigpt.training import TrainConfig
+from minigpt.training.config import MOST_STEPS
 
 RUN_FORMAT = 2  # of run.json
 RUN_FILE = "run.json"
+SETTINGS_LIMIT = 2**20  # bytes of a file of settings
 PARTS = {"source": Source, "model": GPTConfig, "training": TrainConfig}
+BOTH = "say how long to train; give one of them"
 # What may be chosen of a pretrained model: shorter rows leave it as it is.
 FREE_OF_PRETRAINED = ("context_length", "dropout", "attention", "vocab_size", "initialisation", "init_std")
 
@@ -68,15 +70,20 @@ class RunConfig:
         Raises:
             ValueError: if a name or a value is unknown, or the values do not fit each other.
         """
-        given, task = _by_part(settings), settings.get("task")
+        given = _by_part(settings)
+        task, pretrained = (_fitted(settings, name) for name in ("task", "from_pretrained"))
         if task is not None:
-            task_of(task)
-        chosen = recipe_of(recipe or task or DEFAULT)
-        parts = dict(chosen.model) if recipe or task else {}
-        pretrained = settings.get("from_pretrained")
+            Source(task=task)
+        named = recipe if recipe is not None else task
+        chosen = recipe_of(DEFAULT if named is None else named)
+        parts = {} if named is None else dict(chosen.model)
         if pretrained is not None and preset is not None:
             raise ValueError(f"the model in {pretrained} has a size of its own, so preset={preset!r} can't be chosen")
-        shape = GPTConfig.preset(preset or "nano") if pretrained is None else pretrained_config(pretrained)
+        shape = (
+            GPTConfig.preset("nano" if preset is None else preset)
+            if pretrained is None
+            else pretrained_config(pretrained)
+        )
         source = dict(chosen.source) | ({} if pretrained is None else {"tokenizer": None})
         return cls(
             source=Source(**source | given["source"]),
@@ -99,13 +106,19 @@ class RunConfig:
         """A copy with the values of a JSON or TOML object, whose parts are "source", "model" and "training".
 
         Raises:
-            ValueError: naming the field that is unknown or has a value of another type, or the format.
+            ValueError: naming the field that is unknown, is in the wrong place or has a value of another type, or the
+                format.
         """
+        if not isinstance(table, Mapping):
+            raise ValueError(f"settings must be a table with the parts {', '.join(PARTS)}, got {shown(table)}")
+        for name in [name for name in table if name not in (*PARTS, "format", "out")]:
+            part = part_of(name)
+            raise ValueError(f'{name} belongs under {part}: [{part}] in TOML, or "{part}": {{…}} in JSON')
         found = table.get("format", RUN_FORMAT)
         if found != RUN_FORMAT:
             age = "an older" if isinstance(found, int) and found < RUN_FORMAT else "a newer"
             raise ValueError(
-                f"it has format {str(found)[:20]}, {age} one than the {RUN_FORMAT} that this minigpt reads; use the "
+                f"it has format {shown(found)}, {age} one than the {RUN_FORMAT} that this minigpt reads; use the "
                 "version of minigpt that wrote it, or start a new run"
             )
         return overlaid(self, {name: value for name, value in table.items() if name != "format"})
@@ -126,6 +139,7 @@ class RunConfig:
         if vocab_size is not None and self.source.from_pretrained is None:
             model = dataclasses.replace(model, vocab_size=vocab_size)
         if steps is not None:
+            _check_epochs(self, steps)
             training = dataclasses.replace(training, steps=steps)
         return dataclasses.replace(self, model=model.resolved(), training=training.resolved(model.d_model))
 
@@ -143,7 +157,7 @@ class RunConfig:
         path = Path(out) / RUN_FILE
         if not path.is_file():
             raise ValueError(f"{out} holds no run (there is no {path}); start one with `minigpt train --out {out}`")
-        table = read_object(path)
+        table = read_object(path, limit=SETTINGS_LIMIT)
         try:
             if "out" in table:
                 raise ValueError("it names a folder of its own (out), and the run is in the folder that holds it")
@@ -167,16 +181,31 @@ def part_of(name: str) -> str:
         if name in kinds(kind):
             return part
     known = [each for kind in PARTS.values() for each in kinds(kind)]
-    raise ValueError(f"{name} is not a setting{nearest(name, known)}")
+    raise ValueError(f"{str(name)[:100]} is not a setting{nearest(str(name), known)}")
 
 
 def _by_part(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     given: dict[str, dict[str, Any]] = {name: {} for name in (*PARTS, "out")}
     for name, value in settings.items():
         given[part_of(name)][name] = value
-    if "steps" in settings:  # epochs are another way to say how many
+    if settings.get("steps") is not None:  # epochs are another way to say how many
+        if settings.get("epochs") is not None:
+            raise ValueError(f"steps={settings['steps']!r} and epochs={settings['epochs']!r} both {BOTH}")
         given["source"].setdefault("epochs", None)
     return given
+
+
+def _fitted(settings: Mapping[str, Any], name: str) -> Any:
+    """A field of the source, in its type, before there is a source."""
+    return fit(name, settings.get(name), kinds(Source)[name])
+
+
+def _check_epochs(config: RunConfig, steps: int) -> None:
+    if steps > MOST_STEPS:
+        raise ValueError(
+            f"epochs={config.source.epochs} over this text are {steps:,} steps of {config.training.batch_size} "
+            f"sequences; at most {MOST_STEPS:,} can be trained: choose fewer epochs"
+        )
 
 
 def _check_pretrained(config: RunConfig, folder: Path) -> None:

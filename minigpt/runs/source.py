@@ -2,10 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from minigpt.settings import check_types
+from minigpt.settings import Range, check_choice, check_types, shown
+from minigpt.text.corpora import CORPORA
 from minigpt.text.reading import check_fraction
-from minigpt.text.tinyworld import TinyWorld, task_of
+from minigpt.text.tinyworld import TASKS
+from minigpt.text.tinyworld.rendering import LANGUAGES
+
+MOST_TOKENS = 10**6  # of a BPE tokenizer that is trained here
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,22 +42,58 @@ class Source:
     tokenizer: str | None = "char"
     validation_fraction: float = 0.1
     documents: bool = False
-    epochs: int | None = None
-    reading: float = 0.0
+    epochs: Annotated[int | None, Range(1, 10**6)] = None
+    reading: Annotated[float, Range(0.0, 1.0, "[]", ": it is a share of the steps")] = 0.0
 
     def __post_init__(self) -> None:
         check_types(self)
         check_fraction(self.validation_fraction)
-        if not 0 <= self.reading <= 1:
-            raise ValueError(f"reading={self.reading} must lie in [0, 1]: it is a share of the steps")
-        if self.epochs is not None and (self.epochs < 1 or not self.documents):
-            raise ValueError(f"epochs={self.epochs} must be at least 1 and needs documents=True, got {self.documents}")
+        check_choice("corpus", self.corpus, CORPORA)
+        check_choice("language", self.language, (*LANGUAGES, "both"))
+        if self.epochs is not None and not self.documents:
+            raise ValueError(f"epochs={self.epochs} needs documents=True: they are passes over documents")
         if self.task is not None:
-            task_of(self.task)
-            TinyWorld(self.language)
+            check_choice("task", self.task, TASKS)
             if given := [name for name in ("text", "data") if getattr(self, name) is not None]:
                 raise ValueError(f"task={self.task!r} makes up its own text; leave {' and '.join(given)} out")
         if self.tokenizer is None and self.from_pretrained is None:
             raise ValueError("tokenizer=None is that of a pretrained model, and there is none; try tokenizer='char'")
+        if self.tokenizer is not None:
+            check_tokenizer(self.tokenizer)
         if self.documents and self.data is not None:
             raise ValueError(f"documents=True reads a text, and {self.data} holds one long row of tokens; give a text")
+
+
+def check_tokenizer(name: str) -> None:
+    """Refuse the name of a tokenizer whose form says nothing.
+
+    Args:
+        name: "char", "bpe", "bpe:1024", a tiktoken name, or a file, which is not looked for here.
+
+    Raises:
+        ValueError: if it is empty, or what follows the colon does not belong there.
+    """
+    kind, colon, _ = name.partition(":")
+    if not name:
+        raise ValueError("tokenizer='' names none; choose char, bpe:1024, gpt2 or a saved tokenizer's file")
+    if kind == "char" and colon:
+        raise ValueError(
+            f"tokenizer={name!r}: a char tokenizer has as many tokens as the text has characters, so no number can be "
+            "chosen; try tokenizer='char' or 'bpe:1024'"
+        )
+    if kind == "bpe":
+        vocabulary_of(name)
+
+
+def vocabulary_of(name: str) -> int:
+    """How many tokens a name such as "bpe:1024" asks for; "bpe" means 1024.
+
+    Raises:
+        ValueError: if what follows the colon is no number, or too large a one.
+    """
+    _, colon, size = name.partition(":")
+    if colon and not (size.isdecimal() and len(size) <= len(str(MOST_TOKENS)) and int(size) <= MOST_TOKENS):
+        raise ValueError(
+            f"tokenizer={shown(name)}: after 'bpe:' comes the number of tokens, up to {MOST_TOKENS:,}, as in bpe:1024"
+        )
+    return int(size or 1024)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from minigpt.runs.config import RunConfig
-from minigpt.runs.source import Source
+from minigpt.runs.source import Source, check_tokenizer, vocabulary_of
 from minigpt.text import (
     BPETokenizer,
     CharTokenizer,
@@ -15,11 +15,10 @@ from minigpt.text import (
     load_tokenizer,
     open_prepared,
     read_documents,
-    read_text,
-    split_text,
     tiktoken_tokenizer,
 )
 from minigpt.text.datasets.documents import split_documents, split_validation
+from minigpt.text.reading import BETWEEN_FILES, read_texts, split_texts
 from minigpt.text.tinyworld import TinyWorld, task_rows, task_text, task_tokenizer
 
 VALIDATED = 500  # examples of a task
@@ -36,6 +35,7 @@ def build_tokenizer(name: str, text: str, whole_text: str | None = None) -> Toke
     Raises:
         ValueError: if the name stands for none.
     """
+    check_tokenizer(name)
     kind = name.partition(":")[0]
     if kind == "char":
         return CharTokenizer.train(text if whole_text is None else whole_text)
@@ -47,18 +47,6 @@ def build_tokenizer(name: str, text: str, whole_text: str | None = None) -> Toke
         return tiktoken_tokenizer(name)
     except ValueError as error:
         raise ValueError(f"tokenizer={name!r} is not char, bpe:1024 or a saved tokenizer's file, and {error}") from None
-
-
-def vocabulary_of(name: str) -> int:
-    """How many tokens a name such as "bpe:1024" asks for; "bpe" means 1024.
-
-    Raises:
-        ValueError: if what follows the colon is no number.
-    """
-    _, _, size = name.partition(":")
-    if size and not size.isdecimal():
-        raise ValueError(f"tokenizer={name!r}: after 'bpe:' comes the number of tokens, as in bpe:1024")
-    return int(size or 1024)
 
 
 def open_splits(config: RunConfig, tokenizer: Tokenizer | None = None) -> tuple[Tokenizer, Dataset, Dataset]:
@@ -82,10 +70,10 @@ def open_splits(config: RunConfig, tokenizer: Tokenizer | None = None) -> tuple[
     if source.data is not None:
         prepared = open_prepared(source.data)
         return prepared.tokenizer, prepared.train(context_length), prepared.validation(context_length)
-    text = load_corpus(source.corpus) if source.text is None else read_text(source.text)
-    parts = split_text(text, source.validation_fraction)
+    texts = [load_corpus(source.corpus)] if source.text is None else read_texts(source.text)
+    parts = split_texts(texts, source.validation_fraction)
     if tokenizer is None:
-        tokenizer = _tokenizer_of(source, parts[0], text)
+        tokenizer = _tokenizer_of(source, *map(BETWEEN_FILES.join, (parts[0], texts)))
     data, validation = (TokenDataset.from_text(part, tokenizer, context_length) for part in parts)
     if source.text is None and source.corpus == "tiny-world":
         validation.floor = TinyWorld(split="validation").floor(tokenizer).nats_per_token

@@ -1,13 +1,11 @@
 """What a run folder says of its run, without its weights: one run in full, or a line for each run of a folder."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from minigpt.model import GPT
 from minigpt.runs.config import PARTS, RUN_FILE, RunConfig
 from minigpt.settings import to_object
 from minigpt.training.report.history import History
@@ -43,16 +41,14 @@ class RunSummary:
         """The summary of a run folder.
 
         Raises:
-            ValueError: if the folder holds no run, or its ``run.json`` can't be used.
+            ValueError: if the folder holds no run, or its ``run.json`` or its log can't be used.
         """
         out = Path(out)
         config, log = RunConfig.read(out), out / "log.jsonl"
-        history = History.read(log) if log.is_file() else History()
-        with torch.device("meta"):  # the shapes alone
-            n_parameters = GPT(config.model).n_parameters
+        history = _read_log(log) if log.is_file() else History()
         return cls(
             config=config,
-            n_parameters=n_parameters,
+            n_parameters=config.model.n_parameters,
             steps_done=0 if not history.rows else int(history.rows[-1]["step"]) + 1,
             loss=history.rows[-1]["loss"] if history.rows else None,
             validation_loss=history.validation_loss,
@@ -70,7 +66,7 @@ class RunSummary:
     def shape(self) -> str:
         """Layers, width and heads, and the position scheme."""
         model = self.config.model
-        return f"{model.n_layers} × {model.d_model}, {model.n_heads} heads, {model.position}"
+        return f"{model.n_layers} × {model.d_model}, {counted(model.n_heads, 'head')}, {model.position}"
 
     def to_object(self) -> dict[str, Any]:
         """As what JSON can hold."""
@@ -80,7 +76,8 @@ class RunSummary:
     def __str__(self) -> str:
         training = self.config.training
         lines = [
-            f"{self.config.out}: {self.steps_done:,} of {training.steps:,} steps, {self.n_parameters:,} parameters, "
+            f"{self.config.out}: {self.steps_done:,} of {counted(training.steps, 'step')}, "
+            f"{counted(self.n_parameters, 'parameter')}, "
             f"changed {_when(self.changed)}",
             f"loss {_number(self.loss)}, validation {_number(self.validation_loss)} nats per token; checkpoints: "
             f"{', '.join(self.checkpoints) or 'none'}",
@@ -90,8 +87,8 @@ class RunSummary:
         return "\n".join(lines)
 
 
-def list_runs(folder: Path | str) -> tuple[list[RunSummary], list[str]]:
-    """The runs below a folder, the newest first, and what is wrong with those that can't be read.
+def list_runs(folder: Path | str) -> tuple[list[RunSummary], dict[Path, str]]:
+    """The runs below a folder, the newest first, and by their folders what is wrong with those that can't be read.
 
     Args:
         folder: is searched three folders deep.
@@ -102,24 +99,58 @@ def list_runs(folder: Path | str) -> tuple[list[RunSummary], list[str]]:
     folder = Path(folder)
     if not folder.is_dir():
         raise ValueError(f"{folder} is not a folder; give one that holds run folders, such as runs")
-    found, wrong = [], []
+    found, wrong = [], {}
     for path in sorted(file for depth in range(DEPTH + 1) for file in folder.glob("*/" * depth + RUN_FILE)):
         try:
             found.append(RunSummary.of(path.parent))
-        except ValueError as error:
-            wrong.append(str(error))
+        except (ValueError, OSError) as error:
+            wrong[path.parent] = str(error)
     return sorted(found, key=lambda run: -run.changed), wrong
 
 
-def table_of(runs: list[RunSummary]) -> str:
-    """A line for each run: folder, text, shape, steps, losses and when."""
+def table_of(runs: list[RunSummary], wrong: Mapping[Path, str] | None = None) -> str:
+    """A line for each run: folder, text, shape, steps, losses and when; at the end those that can't be read, and why.
+
+    Args:
+        runs: as :func:`list_runs` returns them, and ``wrong`` too.
+        wrong: messages by the folder.
+    """
     rows = [("run", "text", "shape", "steps", "loss", "validation", "changed")]
     for run in runs:
         steps = f"{run.steps_done:,} of {run.config.training.steps:,}"
         losses = _number(run.loss), _number(run.validation_loss)
         rows.append((str(run.config.out), run.text, run.shape, steps, *losses, _when(run.changed)))
+    damaged = {str(path): message for path, message in (wrong or {}).items()}
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+    widths[0] = max([widths[0], *map(len, damaged)])
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    return "\n".join([*lines, *(f"{path:{widths[0]}}  damaged: {message}" for path, message in damaged.items())])
+
+
+def counted(n: int, noun: str) -> str:
+    """A number with its noun, in the singular for one: "1 layer", "2,000 steps"."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+def _read_log(log: Path) -> History:
+    """The history in a log.
+
+    Raises:
+        ValueError: naming the first row that has no step or no loss.
+    """
+    history = History.read(log)
+    for i, row in enumerate(history.rows):
+        losses = row.get("loss"), row.get("validation_loss", 0.0)
+        if type(row.get("step")) is not int or not all(map(_is_number, losses)):
+            raise ValueError(
+                f"{log} can't be used: row {i + 1} is {str(row)[:60]}, expected the numbers step and loss; delete "
+                "that line"
+            )
+    return history
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) is float or (type(value) is int and abs(value) < 2**53)
 
 
 def _parts(config: RunConfig) -> dict[str, Any]:

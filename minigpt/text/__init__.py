@@ -8,14 +8,14 @@ from minigpt.text.corpora import CORPORA, load_corpus
 from minigpt.text.datasets.documents import DocumentDataset, read_documents
 from minigpt.text.datasets.rows import Row, RowDataset
 from minigpt.text.datasets.windows import Dataset, TokenDataset
-from minigpt.text.reading import read_text, split_text
+from minigpt.text.reading import TextFiles, read_text, split_text
 from minigpt.text.shards.preparation import PreparedCorpus, open_prepared, prepare
 from minigpt.text.shards.streams import dataset_documents, first_text, prepare_documents
 from minigpt.text.tinyworld import TinyWorld
 from minigpt.text.tokenizers.bpe import BPETokenizer
-from minigpt.text.tokenizers.byte_pairs import GPT2_SPLIT
 from minigpt.text.tokenizers.characters import CharTokenizer
 from minigpt.text.tokenizers.loading import load_tokenizer
+from minigpt.text.tokenizers.patterns import GPT2_SPLIT
 from minigpt.text.tokenizers.tiktoken_bridge import tiktoken_tokenizer
 from minigpt.text.tokenizers.tokenizer import Tokenizer
 
@@ -29,6 +29,7 @@ __all__ = [
     "PreparedCorpus",
     "Row",
     "RowDataset",
+    "TextFiles",
     "TinyWorld",
     "TokenDataset",
     "Tokenizer",

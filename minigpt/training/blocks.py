@@ -5,9 +5,11 @@ a second time to have the rest. The gradients are the same to the last bit, drop
 arithmetic and needs far less memory. Chen et al. 2016, arXiv:1604.06174.
 
 Compiled: ``torch.compile`` makes one program of a block, used for all of them. Sums are taken in another order, so
-numbers differ in the last digits, and dropout draws other masks.
+numbers differ in the last digits, and dropout draws other masks. On its first input a compiled block is compared with
+the block as written, where there is no dropout; one that computes something else is not used.
 """
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -17,6 +19,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from minigpt.model.block import PreNormBlock
+from minigpt.training.processes.self_check import check_compiled
 
 Forward = Callable[..., Tensor]
 
@@ -31,7 +34,7 @@ def run_blocks(model: nn.Module, *, recomputed: bool = False, compiled: bool = F
     before = [vars(block).pop("forward", None) for block in blocks]
     if recomputed or compiled:
         for block in blocks:
-            vars(block)["forward"] = _changed(block.forward, recomputed, compiled)
+            vars(block)["forward"] = _changed(block, recomputed, compiled)
     try:
         yield
     finally:
@@ -41,19 +44,25 @@ def run_blocks(model: nn.Module, *, recomputed: bool = False, compiled: bool = F
                 vars(block)["forward"] = forward
 
 
-def _changed(forward: Forward, recomputed: bool, compiled: bool) -> Forward:
+def _changed(block: PreNormBlock, recomputed: bool, compiled: bool) -> Forward:
+    forward: Forward = block.forward
     if recomputed:
         forward = partial(checkpoint, forward, use_reentrant=False)
-    return _compile(forward) if compiled else forward
+    return _compile(block, forward) if compiled else forward
 
 
-def _compile(forward: Forward) -> Forward:
-    fast = torch.compile(forward)
+def _compile(block: PreNormBlock, forward: Forward) -> Forward:
+    fast, checked = torch.compile(forward), False
 
-    def call(*arguments: Tensor | None) -> Tensor:
+    def call(*arguments: Tensor) -> Tensor:
+        nonlocal fast, checked
         from torch._dynamo.exc import TorchDynamoException  # imported with the compiler, which is heavy
 
         try:
+            if not checked and (fault := check_compiled(block, forward, fast, *arguments)):
+                warnings.warn(f"the compiled block computes wrong numbers and is not used: {fault}", stacklevel=2)
+                fast = forward
+            checked = True
             return fast(*arguments)
         except TorchDynamoException as error:
             reason = str(error).strip().partition("\n")[0]

@@ -1,6 +1,12 @@
 """How a model is trained: one frozen, validated description.
 
 Units: learning rates per step, batch sizes in sequences, times in steps.
+
+A good learning rate depends on the width of the model and on the optimizer. ``TrainConfig()`` by itself knows no model,
+so its ``learning_rate`` is a number, 0.001. The recipes "gpt2" and "fast" set it to ``None``, and `minigpt train` takes
+"gpt2" by default: the rate is then computed from the width D when the run is resolved, as
+``rate_at_128 * 128 / D * relative_rate``, which is 0.002 for a width of 128 and AdamW. ``relative_rate`` is a good
+learning rate for an optimizer as a multiple of AdamW's: sgd 50, momentum 5, adam 1, adamw 1, lion 0.5, muon 8.
 """
 
 import math
@@ -8,7 +14,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
-from minigpt.settings import Mark, Rule, check_choice, check_types, resolved, rule_of
+from minigpt.model.config import WIDTH
+from minigpt.settings import Mark, Range, Rule, check_choice, check_types, fit, resolved, rule_of
 from minigpt.training.losses import LOSSES
 from minigpt.training.optim import OPTIMIZERS
 from minigpt.training.precision import PRECISION_NAMES
@@ -22,6 +29,10 @@ StrategyName = Literal["ddp", "fsdp"]
 PrecisionName = Literal["fp32", "bf16", "fp16", "auto"]
 LossName = Literal["logits", "chunked", "triton"]
 
+MOST_STEPS = 10**9
+COUNT, SEQUENCES = Range(0, MOST_STEPS), Range(1, 2**20)
+NOT_NEGATIVE, SHARE = Range(0.0, math.inf, "[)"), Range(0.0, 1.0, "[)")
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
@@ -34,7 +45,8 @@ class TrainConfig:
             (default: all those of a process).
         optimizer: optimizer.
         learning_rate: peak learning rate, reached after the warm-up.
-        rate_at_128: learning rate that suits a model of width 128; where learning_rate is not set, it follows as 1/D.
+        rate_at_128: learning rate that suits AdamW at width 128; where learning_rate is none, it is multiplied by
+            128 / D and by the optimizer's relative_rate, its good rate as a multiple of AdamW's (sgd 50, muon 8).
         schedule: shape of the learning rate after the warm-up; "wsd" stays constant and falls at the end.
         final_learning_rate: learning rate of the last step.
         warmup_steps: updates over which the learning rate rises from 0.
@@ -65,30 +77,30 @@ class TrainConfig:
         compile: run the blocks through torch.compile: slow to start, then faster; needs a C++ compiler.
     """
 
-    steps: int = 2000
-    batch_size: int = 12
-    micro_batch_size: Annotated[int | None, Mark.SAME_NUMBERS] = None
+    steps: Annotated[int, Range(1, MOST_STEPS)] = 2000
+    batch_size: Annotated[int, SEQUENCES] = 12
+    micro_batch_size: Annotated[int | None, SEQUENCES, Mark.SAME_NUMBERS] = None
     optimizer: OptimizerName = "adamw"
-    learning_rate: Annotated[float | None, Rule("rate_at_128 * 128 / d_model * relative_rate")] = 1e-3
-    rate_at_128: float = 2e-3
+    learning_rate: Annotated[float | None, NOT_NEGATIVE, Rule("rate_at_128 * 128 / d_model * relative_rate")] = 1e-3
+    rate_at_128: Annotated[float, NOT_NEGATIVE] = 2e-3
     schedule: ScheduleName = "cosine"
-    final_learning_rate: Annotated[float | None, Rule("learning_rate / 10")] = None
-    warmup_steps: Annotated[int | None, Rule("min(100, steps // 20)")] = None
+    final_learning_rate: Annotated[float | None, NOT_NEGATIVE, Rule("learning_rate / 10")] = None
+    warmup_steps: Annotated[int | None, COUNT, Rule("min(100, steps // 20)")] = None
     decay_steps: Annotated[
-        int | None, Rule("min((steps + 4) // 5, steps - warmup_steps)", when="schedule == 'wsd'")
+        int | None, COUNT, Rule("min((steps + 4) // 5, steps - warmup_steps)", when="schedule == 'wsd'")
     ] = None
-    beta_1: float = 0.9
-    beta_2: float = 0.99
-    momentum: float | None = None
-    weight_decay: float = 0.1
-    clip_norm: float = 1.0
-    spike_threshold: float | None = None
-    label_smoothing: float = 0.0
-    ema: float = 0.0
-    seed: int = 0
-    eval_every: Annotated[int, Mark.WATCHED] = 250
-    checkpoint_every: Annotated[int, Mark.WATCHED] = 500
-    keep_checkpoints: Annotated[int, Mark.WATCHED] = 2
+    beta_1: Annotated[float, SHARE] = 0.9
+    beta_2: Annotated[float, SHARE] = 0.99
+    momentum: Annotated[float | None, SHARE] = None
+    weight_decay: Annotated[float, NOT_NEGATIVE] = 0.1
+    clip_norm: Annotated[float, Range(0.0, math.inf, "(]", "; for no clipping use float('inf')")] = 1.0
+    spike_threshold: Annotated[float | None, Range(0.0, math.inf, "(]", "; to skip no spikes use None")] = None
+    label_smoothing: Annotated[float, SHARE] = 0.0
+    ema: Annotated[float, SHARE] = 0.0
+    seed: Annotated[int, Range(0, 2**63 - 1)] = 0
+    eval_every: Annotated[int, COUNT, Mark.WATCHED] = 250
+    checkpoint_every: Annotated[int, COUNT, Mark.WATCHED] = 500
+    keep_checkpoints: Annotated[int, Range(2, MOST_STEPS), Mark.WATCHED] = 2
     background_saves: Annotated[bool, Mark.WATCHED] = False
     tensorboard: Annotated[bool, Mark.WATCHED] = False
     device: Annotated[str, Mark.SAME_NUMBERS] = "auto"
@@ -101,29 +113,8 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         check_types(self)
-        self._check_ranges()
         self._check_choices()
         self._check_fit()
-
-    def _check_ranges(self) -> None:
-        for name, least in (("steps", 1), ("batch_size", 1), ("keep_checkpoints", 2), ("seed", 0)):
-            self._check_at_least(name, least)
-        if self.micro_batch_size is not None:
-            self._check_at_least("micro_batch_size", 1)
-        for name in ("rate_at_128", "weight_decay", "eval_every", "checkpoint_every"):
-            self._check_at_least(name, 0)
-        for name in ("learning_rate", "final_learning_rate", "warmup_steps", "decay_steps"):
-            if getattr(self, name) is not None:
-                self._check_at_least(name, 0)
-        if self.spike_threshold is not None and not self.spike_threshold > 0:
-            raise ValueError(
-                f"spike_threshold={self.spike_threshold} must be greater than 0; to skip no spikes use None"
-            )
-        if not self.clip_norm > 0:
-            raise ValueError(f"clip_norm={self.clip_norm} must be greater than 0; for no clipping use float('inf')")
-        for name in ("beta_1", "beta_2", "momentum", "label_smoothing", "ema"):
-            if not 0 <= (getattr(self, name) or 0) < 1:
-                raise ValueError(f"{name}={getattr(self, name)} must lie in [0, 1)")
 
     def _check_choices(self) -> None:
         choices: dict[str, Collection[str]] = {
@@ -140,6 +131,11 @@ class TrainConfig:
         """Refuse settings that do not go together, or that nothing would read."""
         self._check_that_it_acts("momentum", "optimizer", ("momentum", "muon"))
         self._check_that_it_acts("decay_steps", "schedule", ("wsd",))
+        if self.schedule == "wsd" and self.warmup > self.steps:
+            raise ValueError(
+                f"warmup_steps={self.warmup} is more than steps={self.steps}, so that schedule='wsd' has no step after "
+                f"the warm-up; try warmup_steps={self.steps // 20}"
+            )
         if (self.decay_steps or 0) > (most := max(0, self.steps - self.warmup)):
             raise ValueError(
                 f"decay_steps={self.decay_steps} is more than the {most} of steps={self.steps} after the warm-up"
@@ -162,14 +158,14 @@ class TrainConfig:
                 f"{chooser}={getattr(self, chooser)!r}"
             )
 
-    def _check_at_least(self, name: str, least: float) -> None:
-        value = getattr(self, name)
-        if not value >= least or value == math.inf:
-            raise ValueError(f"{name}={value} must be a finite number of at least {least}")
-
     def resolved(self, d_model: int) -> Self:
-        """The same with each ``None`` that follows a rule replaced by its value, for a model of width D."""
-        return resolved(self, d_model=d_model, relative_rate=OPTIMIZERS[self.optimizer].relative_rate)
+        """The same with each ``None`` that follows a rule replaced by its value, for a model of width D.
+
+        Raises:
+            ValueError: if the width is none, or a rule gives a number outside the range of its field.
+        """
+        width = fit("d_model", d_model, Annotated[int, WIDTH])
+        return resolved(self, d_model=width, relative_rate=OPTIMIZERS[self.optimizer].relative_rate)
 
     def is_due(self, step: int, every: int) -> bool:
         """Whether what happens each ``every`` steps, and after the last, happens after ``step`` (counted from 0)."""

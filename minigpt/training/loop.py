@@ -13,21 +13,25 @@ Source: the seed document, section 3.2 (autoregressive training).
 """
 
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 
-from minigpt.model import GPT
+from torch import nn
+
 from minigpt.text import Dataset, Tokenizer
+from minigpt.text.datasets.items import Items
 from minigpt.training.blocks import run_blocks
 from minigpt.training.config import TrainConfig
 from minigpt.training.processes.allocator import keep_freed_memory
-from minigpt.training.processes.distributed import join_world
+from minigpt.training.processes.distributed import World, join_world
 from minigpt.training.report.history import History
 from minigpt.training.report.loggers import Logger, Loggers, TensorBoardLogger
 from minigpt.training.report.progress import Progress
 from minigpt.training.run_state import RunState
 from minigpt.training.safety.memory_advice import memory_advice
+from minigpt.training.safety.parts import check_data, check_model, describe_model
 from minigpt.training.safety.stop import StopFlag
+from minigpt.training.same_run import what_decides
 from minigpt.training.step import train_step
 from minigpt.training.storage.run_folder import Resume, RunFolder
 from minigpt.training.storage.saver import Saver
@@ -35,11 +39,11 @@ from minigpt.training.validation import split_loss
 
 
 def train(
-    model: GPT,
-    data: Dataset,
+    model: nn.Module,
+    data: Dataset | Items,
     config: TrainConfig | None = None,
     *,
-    validation: Dataset | None = None,
+    validation: Dataset | Items | None = None,
     tokenizer: Tokenizer | None = None,
     out: Path | str | RunFolder | None = None,
     resume: Resume | str | bool = Resume.NO,
@@ -49,8 +53,10 @@ def train(
     """Train ``model`` in place; together with the other processes, if torchrun started several.
 
     Args:
-        model: a GPT; it is moved to the device and left there, in evaluation mode. Strategy "fsdp" leaves it sharded.
-        data: what it learns from.
+        model: a GPT, or any module that maps ids ``(B, T)`` to logits ``(B, T, V)``; it is moved to the device and left
+            there, in evaluation mode. Strategy "fsdp" leaves it sharded.
+        data: what it learns from; or map-style data, such as a torch ``Dataset``, whose items are token ids ``(n,)`` or
+            pairs of inputs and targets ``(n,)``.
         config: how; ``None`` means ``TrainConfig()``.
         validation: what it is measured on, whole, every ``eval_every`` steps and at the end.
         tokenizer: kept in the checkpoints, so that the model can be read later.
@@ -65,25 +71,29 @@ def train(
 
     Raises:
         ValueError: if the data does not fit the model, the device does not exist, ``out`` holds a run that is not to be
-            resumed, or the checkpoint is another run's.
+            resumed or another process trains in, the processes were started differently, or the checkpoint is another
+            run's.
         FloatingPointError: after three steps in a row without a finite loss and gradient.
         MemoryError: if the device has too little memory, with what would fit.
-        OSError: if a checkpoint can't be written; where it is written in the background, at one of the next steps.
+        OSError: if a checkpoint can't be written; where it is written in the background, at one of the next steps. Or
+            if the folder is moved or deleted while the run trains.
     """
-    config = (TrainConfig() if config is None else config).resolved(model.config.d_model)
-    _check_fit(model, data, validation)
+    config = check_model(model, TrainConfig() if config is None else config)
+    batches = check_data(model, data)
+    held_out = None if validation is None else check_data(model, validation, "validation")
     if out is None and (Resume.of(resume) is not Resume.NO or config.tensorboard):
         raise ValueError("resume=True and tensorboard=True need the folder of the run: pass out=…")
     ways = {"recomputed": config.activation_checkpointing, "compiled": config.compile}
-    with join_world(config.device) as world, run_blocks(model, **ways):
-        if world.device.type == "cpu":
-            keep_freed_memory()
-        run = RunState(model.to(world.device).train(), config, data, tokenizer, world)
-        folder = RunFolder.open(out, resume, writes=world.is_main) if isinstance(out, Path | str) else out
+    with (
+        join_world(config.device) as world,
+        run_blocks(model, **ways),
+        _open_folder(out, resume, writes=world.is_main) as folder,
+    ):
+        world.check_alike(what_decides(describe_model(model), config, batches, held_out, tokenizer))
+        run = _start(model, config, batches, tokenizer, world)
         first = run.restore(folder.newest()) if folder is not None and folder.resumes else 0
         world.check_equal("the step to go on from", first)
-        history = _open_history(folder, first)
-        history.floor = None if validation is None else validation.floor
+        history = _open_history(folder, first, None if held_out is None else held_out.floor)
         with (
             closing(history),
             closing(_open_loggers(loggers, run, folder)) as others,
@@ -94,41 +104,45 @@ def train(
         ):
             for step in range(first, run.config.steps):
                 row = train_step(run, step)
-                if validation is not None and run.evaluates_after(step):
+                if held_out is not None and run.evaluates_after(step):
                     with run.precision.autocast(), run.averaged():
-                        row["validation_loss"] = split_loss(run.loss, validation, world=world).mean
+                        row["validation_loss"] = split_loss(run.loss, held_out, world=world).mean
+                _check_present(folder)
                 history.append(row)
                 others.log(row)
-                shown.show(row)
                 saver.after_step(step)
-                if world.any(stop.requested):
+                if stops := world.any(stop.requested):
                     saver.save(step)
+                shown.show(row)  # after the save: the terminal may be gone
+                if stops:
                     break
     run.finish()
     return history
 
 
-def _check_fit(model: GPT, data: Dataset, validation: Dataset | None) -> None:
-    for name, split in (("training", data), ("validation", validation)):
-        if split is None:
-            continue
-        if split.vocab_size > model.config.vocab_size:
-            raise ValueError(
-                f"the {name} data has vocab_size={split.vocab_size}, the model only {model.config.vocab_size}; build "
-                "the model with GPTConfig(vocab_size=tokenizer.vocab_size, …)"
-            )
-        if split.context_length > model.config.context_length:
-            raise ValueError(
-                f"the {name} data is cut for context_length={split.context_length}, the model takes "
-                f"{model.config.context_length}; make them equal"
-            )
+def _start(model: nn.Module, config: TrainConfig, data: Dataset, tokenizer: Tokenizer | None, world: World) -> RunState:
+    if world.device.type == "cpu":
+        keep_freed_memory()
+    return RunState(model.to(world.device).train(), config, data, tokenizer, world)
 
 
-def _open_history(folder: RunFolder | None, first: int) -> History:
+def _open_folder(
+    out: Path | str | RunFolder | None, resume: Resume | str | bool, *, writes: bool
+) -> AbstractContextManager[RunFolder | None]:
+    """The run folder, closed at the end if it is opened here."""
+    return RunFolder.open(out, resume, writes=writes) if isinstance(out, Path | str) else nullcontext(out)
+
+
+def _check_present(folder: RunFolder | None) -> None:
+    if folder is not None:
+        folder.check_present()
+
+
+def _open_history(folder: RunFolder | None, first: int, floor: float | None) -> History:
     if folder is None or not folder.writes:
-        return History()
+        return History(floor=floor)
     rows = History.read(folder.log, before=first).rows if first and folder.log.exists() else []
-    return History(rows, folder.log)
+    return History(rows, folder.log, floor=floor)
 
 
 def _open_loggers(loggers: Iterable[Logger], run: RunState, folder: RunFolder | None) -> Loggers:

@@ -13,7 +13,7 @@ Dimensions: B batch, T positions, D model width, V vocabulary.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 from torch import Tensor, nn
 
@@ -38,13 +38,43 @@ def logits_loss(model: nn.Module, ids: Tensor, targets: Tensor, at: Tensor | Non
     Returns:
         ``()`` in nats.
     """
-    if at is None:
+    if not ends_in_head(model):
+        logits = _own_logits(model, ids, targets)
+        logits = logits if at is None else logits[at]
+    elif at is None:
         logits = model(ids)
-    elif isinstance(model, GPT):
-        logits = model.head(features_at(model, ids, at))
     else:
-        logits = model(ids)[at]
+        logits = model.head(features_at(model, ids, at))
     return next_token_loss(logits, targets, reduction="sum", label_smoothing=label_smoothing)
+
+
+def ends_in_head(model: nn.Module) -> TypeGuard[GPT]:
+    """Whether a model's logits are its head's of its features: a GPT's are, unless a subclass has another forward."""
+    return isinstance(model, GPT) and type(model).forward is GPT.forward
+
+
+def _own_logits(model: nn.Module, ids: Tensor, targets: Tensor) -> Tensor:
+    """What any other module returns, if that is logits."""
+    name = type(model).__name__
+    try:
+        logits = model(ids)
+    except IndexError as error:
+        raise ValueError(
+            f"{name} does not take ids up to {int(ids.max())}: {error}; give its embedding a row for each token of the "
+            "tokenizer"
+        ) from error
+    if not isinstance(logits, Tensor) or logits.dim() != 3 or logits.shape[:2] != ids.shape:
+        got = tuple(logits.shape) if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
+        raise ValueError(
+            f"{name} maps ids {tuple(ids.shape)} to {got}; expected logits (B, T, V). Wrap it in a module whose "
+            "forward returns them alone"
+        )
+    if not targets.is_cuda and targets.numel() and (highest := int(targets.max())) >= logits.shape[-1]:  # no waiting
+        raise ValueError(
+            f"{name} has logits for {logits.shape[-1]} tokens, and the data holds token id {highest}; build it with "
+            "the vocabulary size of the tokenizer"
+        )
+    return logits
 
 
 def without_logits(loss: Callable[..., Tensor]) -> Loss:
@@ -88,7 +118,7 @@ class LossModule(nn.Module):
     def __init__(self, model: nn.Module, loss: str = "logits", label_smoothing: float = 0.0) -> None:
         super().__init__()
         check_choice("loss", loss, LOSSES)
-        if loss != "logits" and not isinstance(model, GPT):
+        if loss != "logits" and not ends_in_head(model):
             raise ValueError(f"loss={loss!r} needs a GPT, got {type(model).__name__}; use loss='logits'")
         self.model, self.loss, self.label_smoothing = model, LOSSES[loss], label_smoothing
 

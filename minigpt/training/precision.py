@@ -6,7 +6,7 @@ name   what it is
 fp32   every number in float32
 bf16   products in bfloat16, which has float32's range and 8 bits of fraction; softmax, norms and the loss in float32
 fp16   products in float16, which has 11 bits of fraction and a small range: the loss is scaled
-auto   bf16 where the device has instructions that multiply it, fp32 elsewhere
+auto   bf16 where the device has instructions that multiply it and computes what it should, fp32 elsewhere
 =====  ========================================================================================================
 
 Weights, gradients and moments are float32 in all of them.
@@ -28,6 +28,7 @@ import torch
 from torch import Tensor
 
 from minigpt.equations import equation
+from minigpt.training.processes.self_check import fault_of, is_trusted
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 PRECISION_NAMES = (*PRECISIONS, "auto")
@@ -78,7 +79,8 @@ def resolve_precision(name: str, device: torch.device) -> str:
         "cuda": lambda: torch.cuda.is_bf16_supported(including_emulation=False),
         "cpu": lambda: any(getattr(torch.cpu, test, bool)() for test in BF16_INSTRUCTIONS),
     }
-    return "bf16" if multiplies_bf16.get(device.type, bool)() else "fp32"
+    multiplies = multiplies_bf16.get(device.type, bool)()
+    return "bf16" if multiplies and is_trusted(device, torch.bfloat16) else "fp32"
 
 
 BF16_INSTRUCTIONS = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # PyTorch has no public names for these
@@ -104,6 +106,8 @@ class Precision:
         self.name = resolve_precision(self.name, self.device)
         self.scale = FIRST_SCALE if self.is_scaled else 1.0
         self.autocast()  # a device that can't do it should be heard of before the first step
+        if self.name != "fp32" and (fault := fault_of(self.device, PRECISIONS[self.name])):
+            raise ValueError(f"precision={self.name!r} gives wrong numbers on {self.device} ({fault}); try fp32")
 
     @property
     def is_scaled(self) -> bool:

@@ -14,15 +14,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from torch import nn
+
 from minigpt.equations import equation
-from minigpt.model import GPT
 from minigpt.plots import BLUE, GREY, ORANGE, new_figure
 from minigpt.text import Dataset
+from minigpt.text.datasets.items import Items
 from minigpt.training.averaging import newest_share
 from minigpt.training.config import TrainConfig
 from minigpt.training.gradients import batch_gradient
 from minigpt.training.processes.device import choose_device
 from minigpt.training.run_state import RunState
+from minigpt.training.safety.parts import check_data, check_model
 from minigpt.training.step import update
 
 if TYPE_CHECKING:
@@ -105,8 +108,8 @@ class RateSearch:
 
 
 def find_learning_rate(
-    model: GPT,
-    data: Dataset,
+    model: nn.Module,
+    data: Dataset | Items,
     config: TrainConfig | None = None,
     *,
     low: float = 1e-5,
@@ -116,8 +119,8 @@ def find_learning_rate(
     """Train a copy of ``model`` for a few steps with a rising learning rate, and watch its loss.
 
     Args:
-        model: a GPT as training would start from; left as it is.
-        data: what it would learn from.
+        model: as training would start from, a GPT or a module of your own; left as it is.
+        data: what it would learn from, as :func:`minigpt.train` takes it.
         config: how: the optimizer, the batch size, …; its own learning rates and steps do not count.
         low: the first rate.
         high: the last rate, if the loss does not end the search before.
@@ -128,8 +131,8 @@ def find_learning_rate(
     """
     if not (0 < low < high < math.inf and steps >= 2):
         raise ValueError(f"got low={low}, high={high}, steps={steps}; expected 0 < low < high and at least 2 steps")
-    config = TrainConfig() if config is None else config
-    run = RunState(copy.deepcopy(model).to(choose_device(config.device)).train(), config, data)
+    config = check_model(model, TrainConfig() if config is None else config)
+    run = RunState(copy.deepcopy(model).to(choose_device(config.device)).train(), config, check_data(model, data))
     rates: list[float] = []
     losses: list[float] = []
     for step in range(steps):

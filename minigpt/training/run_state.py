@@ -19,11 +19,14 @@ from minigpt.training.losses import LossModule
 from minigpt.training.optim import EquationOptimizer
 from minigpt.training.precision import Precision
 from minigpt.training.processes.distributed import ALONE, World
-from minigpt.training.processes.strategies import copy_whole, gathered, make_callable, wrap
+from minigpt.training.processes.strategies import gathered, make_callable, wrap
+from minigpt.training.safety.parts import describe_model
 from minigpt.training.safety.spikes import SpikeWatch, Usual
-from minigpt.training.same_run import check_same_run
+from minigpt.training.same_run import check_same_run, shards_of, tell_other_threads
 from minigpt.training.storage.checkpoint import Checkpoint
+from minigpt.training.storage.own_parts import check_own_parts, own_parts, refuse_own_parts
 from minigpt.training.update import build_optimizer
+from minigpt.training.weights import check_fit, dtype_of, load_weights, weights_of
 
 
 @dataclass
@@ -43,9 +46,11 @@ class RunState:
         precision: how it computes, with the loss scale of the next step.
         spikes: what the loss and the gradient norm usually are.
         bad_steps: steps in a row, up to now, without a finite gradient.
+        own_parts: the parts of the model that its configuration does not describe, which a checkpoint names.
+        shards: what tells the files that the data is read from, if it is, from files that have changed since.
     """
 
-    model: GPT
+    model: nn.Module
     config: TrainConfig
     data: Dataset
     tokenizer: Tokenizer | None = None
@@ -57,16 +62,20 @@ class RunState:
     precision: Precision = field(init=False)
     spikes: SpikeWatch = field(init=False)
     bad_steps: int = field(init=False, default=0)
+    own_parts: dict[str, str] = field(init=False)
+    shards: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
         config = self.config
         self.world.micro_batch(config.batch_size, config.micro_batch_size)  # refuses a batch that can't be shared
+        self.own_parts = own_parts(self.model)
         self.loss = LossModule(self.model, config.loss, config.label_smoothing)
         self.wrapper = wrap(self.loss, config.strategy, self.world)
         self.average = WeightAverage(self.model, config.ema) if config.ema else None
         self.optimizer = build_optimizer(self.model, config)
         self.precision = Precision(config.precision, next(self.model.parameters()).device)
         self.spikes = SpikeWatch(config.spike_threshold)
+        self.shards = shards_of(self.data)
 
     @property
     def saves_shards(self) -> bool:
@@ -104,7 +113,8 @@ class RunState:
         weights, moments = self._weights(), self._moments()
         if not self.saves_shards:
             weights, moments = (gathered(tensors, self.world) for tensors in (weights, moments))
-        state = {**self._description(), "carried": self._carried()}
+        beside = {"carried": self._carried(), "threads": torch.get_num_threads(), "own_parts": self.own_parts}
+        state = {**self._description(), **beside}
         return Checkpoint(step=step, model=weights, optimizer=moments, state=state)
 
     def restore(self, checkpoint: Checkpoint) -> int:
@@ -118,23 +128,31 @@ class RunState:
                 fit.
         """
         own, weights, moments = self._description(), self._weights(), self._moments()
-        check_same_run({name: checkpoint.state[name] for name in own}, own)
+        check_own_parts(checkpoint.state, self.own_parts)
+        saved = {name: checkpoint.state[name] for name in own}
+        if "shards" not in saved["data"]:  # saved before shards were looked at
+            own["data"].pop("shards", None)
+        check_same_run(saved, own)
         carried = checkpoint.state.get("carried")
         if not isinstance(carried, dict) or _types(carried) != _types(self._carried()):
             raise ValueError(f"the checkpoint does not say {', '.join(self._carried())}")
         check_fit(weights, checkpoint.model, "the weights do")
         check_fit(moments, checkpoint.optimizer, "the optimizer's tensors do")
+        if self.precision.device.type == "cpu":
+            tell_other_threads(checkpoint.state.get("threads"), torch.get_num_threads())
         checkpoint.copy_to(weights, moments)
         self._take_up(carried)
         return checkpoint.step
 
     def _weights(self) -> dict[str, Tensor]:
-        return weights_of(self.model) if self.average is None else self.average.weights
+        weights = weights_of(self.model)
+        return weights if self.average is None else {**weights, **self.average.weights}
 
     def _moments(self) -> dict[str, Tensor]:
         moments = {
             f"{name}.{key}": value
             for name, parameter in self.model.named_parameters()
+            if parameter.requires_grad
             for key, value in self.optimizer.state_of(parameter).items()
         }
         if self.average is None:
@@ -158,75 +176,46 @@ class RunState:
         self.precision.scale, self.precision.streak = carried["loss_scale"], carried["loss_scale_streak"]
         self.spikes.loss, self.spikes.norm = Usual(**carried["usual_loss"]), Usual(**carried["usual_norm"])
 
-    def _description(self) -> dict[str, object]:
+    def _description(self) -> dict[str, Any]:
         return {
-            "model_config": to_object(self.model.config),
+            "model_config": describe_model(self.model),
             "train_config": to_object(self.config),
             "tokenizer": None if self.tokenizer is None else self.tokenizer.to_json(),
-            "data": {"fingerprint": self.data.fingerprint},
+            "data": {"fingerprint": self.data.fingerprint, **({"shards": self.shards} if self.shards else {})},
         }
-
-
-def weights_of(model: GPT) -> dict[str, Tensor]:
-    """The weights by name, sharing their memory."""
-    return {name: parameter.data for name, parameter in model.named_parameters()}
-
-
-def load_weights(model: GPT, weights: dict[str, Tensor]) -> None:
-    """Copy weights by name into ``model``, in place.
-
-    Raises:
-        ValueError: if a weight is missing, left over, or of another shape or type.
-    """
-    own = weights_of(model)
-    check_fit(own, weights, "the weights do")
-    for name, tensor in own.items():
-        copy_whole(tensor, weights[name])
-
-
-def check_fit(own: dict[str, Tensor], saved: dict[str, Tensor], what: str) -> None:
-    """Refuse saved tensors that are not exactly those that are wanted.
-
-    Raises:
-        ValueError: naming the first that is missing, left over, or of another shape or type.
-    """
-    has, wants = ({name: _kind(tensor) for name, tensor in named.items()} for named in (saved, own))
-    wrong = sorted(name for name in {**has, **wants} if has.get(name) != wants.get(name))
-    if wrong:
-        raise ValueError(
-            f"{what} not fit the model: of {wrong[0]} there is {has.get(wrong[0], 'nothing')}, the model wants "
-            f"{wants.get(wrong[0], 'nothing')} ({len(wrong)} such name(s) in all)"
-        )
 
 
 def _types(values: Mapping[str, object]) -> dict[str, object]:
     return {name: _types(value) if isinstance(value, Mapping) else type(value) for name, value in values.items()}
 
 
-def _kind(tensor: Tensor) -> str:
-    return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
-
-
 def model_from(checkpoint: Checkpoint) -> GPT:
-    """The trained model of a checkpoint, on the CPU and in evaluation mode.
+    """The trained model of a checkpoint, in the dtype in which it was trained, on the CPU and in evaluation mode.
 
     Raises:
-        ValueError: if the configuration or the weights can't be used.
+        ValueError: if the configuration or the weights can't be used, or only the user's code can build the model.
     """
+    refuse_own_parts(checkpoint.state)
+    if other := checkpoint.state["model_config"].get("class"):
+        raise ValueError(
+            f"the checkpoint holds a {other!s:.80}, which only your code can build: make one as it was trained and "
+            "pass it, load_model(out, model)"
+        )
     config = GPTConfig.from_json(json.dumps(checkpoint.state["model_config"]))
-    _check_size(config, checkpoint.model)
-    model = GPT(config)
+    dtype = dtype_of(checkpoint.model)
+    _check_size(config, checkpoint.model, dtype)
+    model = GPT(config).to(dtype)
     load_weights(model, checkpoint.model)
     return model.eval()
 
 
-def _check_size(config: GPTConfig, weights: dict[str, Tensor]) -> None:
+def _check_size(config: GPTConfig, weights: dict[str, Tensor], dtype: torch.dtype) -> None:
     """Compare the shapes before memory is taken: a forged configuration may ask for more than any machine has."""
     if config.n_layers > len(weights):
         raise ValueError(f"the weights do not fit the model: {len(weights)} tensors for n_layers={config.n_layers}")
     try:
         with torch.device("meta"):
-            shapes = weights_of(GPT(config))
+            shapes = weights_of(GPT(config).to(dtype))
     except (RuntimeError, OverflowError, TypeError) as error:
         raise ValueError(f"no tensor can be as large as the model's configuration says: {error}") from None
     check_fit(shapes, weights, "the weights do")

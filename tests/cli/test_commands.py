@@ -11,6 +11,7 @@ import minigpt as mg
 from minigpt.checks import CHECKS
 from minigpt.cli import COMMANDS, main
 from minigpt.cli.compare import parse_switch
+from minigpt.runs import Comparison, Trial
 
 TEXT = "the cat sat on the mat, and the dog sat on the log. " * 40
 
@@ -31,7 +32,8 @@ def test_train_says_what_it_does_and_where_everything_is(trained, tmp_path):
     command = shlex.split(printed.partition("next:")[2])
     assert command[:3] == ["minigpt", "sample", trained]
     main([*command[1:], "--max-new-tokens", "3"])
-    assert {p.name for p in (tmp_path / "run").iterdir()} == {"run.json", "log.jsonl", "loss.png", "checkpoints"}
+    kept = {"run.json", "data.json", "log.jsonl", "loss.png", "checkpoints"}
+    assert {p.name for p in (tmp_path / "run").iterdir()} == kept
     assert len((tmp_path / "run" / "log.jsonl").read_text().splitlines()) == 4
 
 
@@ -64,10 +66,13 @@ def test_eval_prints_the_three_units(trained, capsys, tmp_path):
 
 def test_resume_takes_the_saved_settings_and_refuses_others_by_name(trained, capsys):
     main(["train", "--resume", "--out", trained])
+    capsys.readouterr()
     with pytest.raises(SystemExit) as caught:
-        main(["train", "--resume", f"--out={trained}", "--steps", "9", "--seed", "3"])
+        main(["train", "--resume", f"--out={trained}", "--steps", "9", "--seed", "3", "--spike-threshold", "6"])
     assert caught.value.code == 2
-    assert "steps was 4, now 9; seed was 0, now 3" in capsys.readouterr().err
+    printed = capsys.readouterr()
+    assert "steps was 4, now 9; spike_threshold was not set, now 6.0; seed was 0, now 3" in printed.err
+    assert printed.out == ""  # no plan of a run that does not take place
 
 
 def test_training_into_the_folder_of_another_run_is_refused_and_changes_nothing(trained, capsys, tmp_path):
@@ -178,6 +183,46 @@ def test_ladder_prints_the_baselines_of_a_text_and_draws_them(tmp_path, monkeypa
     assert (tmp_path / "ladder.png").is_file()
 
 
+def test_ladder_offers_what_has_a_meaning_there_and_refuses_a_text_beside_a_run(trained, capsys):
+    with pytest.raises(SystemExit):
+        main(["ladder", "--help"])
+    printed = capsys.readouterr().out
+    offered = set(re.findall(r"--([a-z][a-z-]+)", printed)) - {"help", "no-json"}
+    assert offered == {"json", "text", "corpus", "data", "tokenizer", "validation-fraction", "run", "out"}
+    for words in (["--text", "nothere.txt"], ["--validation-fraction", "0.2"], ["--data", "nowhere"]):
+        with pytest.raises(SystemExit):
+            main(["ladder", *words, "--run", trained])
+        said = capsys.readouterr().err
+        assert said.startswith(f"minigpt: --run compares on the run's own text, so {words[0]} can't be given with it;")
+
+
+@pytest.mark.parametrize("command", [["eval"], ["ladder", "--run"]])
+def test_a_text_that_changed_since_is_named_before_anything_is_measured(trained, tmp_path, capsys, command):
+    (tmp_path / "text.txt").write_text(TEXT.replace("dog", "god"))
+    with pytest.raises(SystemExit):
+        main([*command, trained])
+    assert f"{tmp_path / 'text.txt'} has changed since the run in {trained} was started" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words", [["sample"], ["eval"], ["info"], ["ladder", "--run"], ["chat"], ["train", "--resume", "--out"]]
+)
+@pytest.mark.parametrize("form", [1, 99])
+def test_a_run_of_another_format_gets_the_same_message_everywhere(trained, tmp_path, capsys, words, form):
+    run_file = tmp_path / "run" / "run.json"
+    run_file.write_text(json.dumps(json.loads(run_file.read_text()) | {"format": form}))
+    with pytest.raises(SystemExit):
+        main([*words, trained])
+    age = "an older" if form == 1 else "a newer"
+    told = (
+        f"{run_file} can't be used: it has format {form}, {age} one than the 2 that this minigpt reads; use the version"
+    )
+    assert capsys.readouterr().err.startswith(f"minigpt: {told}")
+    with pytest.raises(SystemExit):
+        main(["train", "--config", str(run_file)])
+    assert capsys.readouterr().err.startswith(f"minigpt: {told}")
+
+
 def test_ladder_of_a_run_measures_its_model_on_its_own_split(trained, tmp_path, capsys):
     main(["eval", trained])
     nats, perplexity = re.findall(r"[\d.]+", capsys.readouterr().out)[:2]
@@ -227,6 +272,22 @@ def test_tokenizer_trains_saves_and_shows_the_pieces(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "270 tokens" in printed and " | " in printed
     assert out.is_file()
+
+
+def test_tokenizer_replaces_a_file_only_when_told_to(tmp_path, capsys):
+    (tmp_path / "text.txt").write_text(TEXT)
+    out = tmp_path / "tokenizer.json"
+    out.write_text("mine")
+    words = ["tokenizer", "--text", str(tmp_path / "text.txt"), "--vocab-size", "260", "--out", str(out)]
+    with pytest.raises(SystemExit):
+        main(words)
+    assert (
+        "tokenizer.json exists already; name another file with --out, or replace it with --force"
+        in capsys.readouterr().err
+    )
+    assert out.read_text() == "mine"
+    main([*words, "--force"])
+    assert mg.load_tokenizer(out).vocab_size == 260
 
 
 def test_equations_prints_each_with_its_function_and_its_largest_error(capsys):
@@ -279,6 +340,9 @@ def test_every_command_explains_itself(command, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["sampel", "runs/mine"], "there is no command 'sampel'; choose one of train, runs, "),
+        (["sampel", "runs/mine"], "; did you mean sample?"),
+        ([""], "there is no command ''"),
         (["train", "--text", "nowhere.txt"], "nowhere.txt"),
         (["train", "--corpus", "bible"], "bible"),
         (["train", "--preset", "huge"], "preset='huge' is unknown; choose one of nano"),
@@ -288,7 +352,7 @@ def test_every_command_explains_itself(command, capsys):
         (["train", "--resume"], "runs/default holds no run"),
         (["info", "nowhere"], "nowhere holds no run"),
         (["runs", "nowhere"], "nowhere is not a folder"),
-        (["train", "--steps", "0"], "steps=0 must be a finite number of at least 1"),
+        (["train", "--steps", "0"], "steps=0 must be a whole number from 1 to"),
         (["train", "--device", "cuda:97", "--steps", "1"], "device='cuda:97' is not on this machine"),
         (["equations", "sofmax"], "no equation 'sofmax'; did you mean softmax"),
         (["sample", "nowhere", "--temperature", "-1"], "temperature=-1.0 must be finite and at least 0"),
@@ -312,6 +376,13 @@ def test_a_text_shorter_than_the_context_is_one_message(capsys, tmp_path):
     with pytest.raises(SystemExit):
         main(["train", "--text", str(tmp_path / "text.txt"), "--out", str(tmp_path / "run")])
     assert "65" in capsys.readouterr().err
+
+
+def test_a_mistyped_option_is_answered_with_the_nearest(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["train", "--stpes", "3"])
+    assert caught.value.code == 2
+    assert re.search(r"Perhaps you meant:\W+--steps", capsys.readouterr().err)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipe that breaks this way")
@@ -339,6 +410,29 @@ def test_compare_prints_a_table_and_keeps_the_figures_and_the_plot(tmp_path, cap
     saved = json.loads((tmp_path / "runs" / "compare" / "compare.json").read_text())
     assert [len(trials) for trials in saved["trials"].values()] == [2, 2] and saved["n_tokens"] == 32
     assert (tmp_path / "runs" / "compare" / "compare.png").is_file()
+
+
+def test_an_earlier_comparison_is_kept(tmp_path, capsys, monkeypatch):
+    figures = Comparison(trials={"seed=0": [Trial(loss=1.0, curve=((1, 1.0),))]}, n_tokens=1)
+    monkeypatch.setattr(mg, "compare", lambda *_, **__: figures)
+    for name in ("compare", "compare-2", "compare-3"):
+        main(["compare", "optimizer=adamw", "--out", str(tmp_path)])
+        printed = capsys.readouterr().out
+        assert f"figures: {tmp_path / name}.json" in printed and f"picture: {tmp_path / name}.png" in printed
+    (tmp_path / "compare.json").unlink()
+    main(["compare", "optimizer=adamw", "--out", str(tmp_path), "--json"])
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *("compare.png", "compare-2.json", "compare-2.png", "compare-3.json", "compare-3.png", "compare-4.json")
+    }
+
+
+@pytest.mark.parametrize("command", [["train"], ["train", "--resume"], ["compare", "optimizer=adamw"]])
+@pytest.mark.parametrize("empty", [["--out", ""], ["--out="]])
+def test_an_empty_folder_is_refused(command, empty, capsys):
+    with pytest.raises(SystemExit):
+        main([*command, *empty])
+    message = "an empty text '' names no file and no folder; leave the option out, or name one"
+    assert capsys.readouterr().err == f"minigpt: {message}\n"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 from typing import get_args
 
@@ -92,6 +93,90 @@ def test_each_field_of_each_part_is_an_option_with_its_own_value_as_the_default(
     assert found == (
         dataclasses.replace(plan.model, vocab_size=found.vocab_size) if part == "model" else getattr(plan, part)
     )
+
+
+def refused(capsys, *words):
+    """The message on stderr; nothing else happens."""
+    with pytest.raises(SystemExit) as caught:
+        main(list(words))
+    assert caught.value.code == 2
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--batch-size 1000000000000", "batch_size=1000000000000 must be a whole number from 1 to 1,048,576"),
+        ("--n-layers 1000000000000", "n_layers=1000000000000 must be a whole number from 1 to 4,096"),
+        ("--recipe as-written --epochs 1000000000000000000000", "epochs=1000000000000000000000 must be a whole number"),
+        ("--d-model 1000000000000", "d_model=1000000000000 must be a whole number from 1 to 1,048,576"),
+        ("--d-model 1048576 --n-layers 96", "TB in float32; the limit is 1e+13, 40 TB"),
+        ("--seed 1000000000000000000000", "seed=1000000000000000000000 must be a whole number from 0 to"),
+        ("--rope-base 0", "rope_base=0.0 must be a finite number greater than 0"),
+        ("--norm-eps nan", "norm_eps=nan must be a finite number of at least 0"),
+        ("--learning-rate 1e400", "learning_rate=inf must be a finite number of at least 0"),
+        ("--schedule wsd --warmup-steps 10 --steps 5", "warmup_steps=10 is more than steps=5"),
+        ("--tokenizer char:9", "tokenizer='char:9': a char tokenizer has as many tokens as the text has characters"),
+        ("--documents --epochs 2 --steps 5", "--steps 5 and --epochs 2 both say how long to train; give one of them"),
+        ("--optimizer adm", "optimizer='adm' is unknown; choose one of sgd, momentum, adam, adamw"),
+        ("--optimizer=adm", "did you mean adam?"),
+        ("--position alibbi", "did you mean alibi?"),
+        ("--preset nanno", "did you mean nano?"),
+        ("--recipe fats", "did you mean fast?"),
+        ("--task dialog", "did you mean dialogue?"),
+        ("--corpus tinyworld", "did you mean tiny-world?"),
+        ("--preset=", "preset='' is unknown"),
+        ("--text=", "an empty text '' names no file and no folder"),
+        ("--out=", "an empty text '' names no file and no folder"),
+        ("--data=", "an empty text '' names no file and no folder"),
+    ],
+)
+def test_what_can_not_be_meant_is_one_line_at_once(words, message, capsys, monkeypatch):
+    monkeypatch.setattr(Train, "__call__", pytest.fail)
+    error = refused(capsys, "train", *words.split())
+    assert error.startswith("minigpt: ") and error.count("\n") == 1 and message in error
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.json", '{"source": []}', r"source must be a table of settings, got []"),
+        ("a.json", '{"recipe": [1]}', r"recipe must be a text or None, got [1]"),
+        ("a.json", '{"recipe": "fats"}', r"recipe='fats' is unknown; choose one of"),
+        ("a.json", '{"source": {"task": {}}}', r"task must be a text or None, got {}"),
+        ("a.json", '{"source": {"from_pretrained": 3}}', "from_pretrained must be a text or None, got 3"),
+        ("a.json", '{"training": 5}', "training must be a table of settings, got 5"),
+        ("a.json", '{"training": {"seed": 1e400}}', "training.seed must be int, got inf"),
+        ("a.toml", "steps = 5", "steps belongs under training: [training] in TOML"),
+        ("a.toml", "[model]\nn_layers = 1000000000000", "model.n_layers=1000000000000 must be a whole number"),
+        ("a.toml", "[training]\nseed = 2020-01-01", "training.seed must be int, got datetime.date(2020, 1, 1)"),
+    ],
+)
+def test_a_file_that_can_not_be_meant_is_one_line_that_names_it(name, text, message, capsys, tmp_path):
+    (tmp_path / name).write_text(text)
+    error = refused(capsys, "train", "--config", str(tmp_path / name))
+    assert error.startswith(f"minigpt: {tmp_path / name} can't be used: ") and message in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [["info", "{}"], ["train", "--resume", "--out", "{}"]])
+@pytest.mark.parametrize("forged", [{"model": {"n_layers": 10**12}}, {"model": []}, {"training": {"steps": "abc"}}])
+def test_a_forged_run_is_one_line_that_names_its_file(words, forged, capsys, tmp_path):
+    whole = json.loads(RunConfig().to_json())
+    (tmp_path / "run.json").write_text(json.dumps({**whole, **forged}))
+    error = refused(capsys, *(word.format(tmp_path) for word in words))
+    assert error.startswith(f"minigpt: {tmp_path / 'run.json'} can't be used: ") and error.count("\n") == 1
+
+
+def test_the_listing_names_a_forged_run_and_shows_the_others(capsys, tmp_path):
+    deep = RunConfig.of(n_layers=4096, d_model=4096)
+    for name, text in (("good", deep.to_json()), ("bad", deep.to_json().replace("4096", "1" + "0" * 30))):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text(text)
+    main(["runs", str(tmp_path)])
+    shown = capsys.readouterr()
+    assert "good" in shown.out and "4096 × 4096" in shown.out and shown.err == ""
+    assert shown.out.replace("\\", "/").count("bad/run.json can't be used") == 1
 
 
 def test_what_is_typed_wins_over_the_file_which_wins_over_the_recipe(parsed, tmp_path):
@@ -191,6 +276,13 @@ def test_help_shows_what_a_rule_gives_with_what_is_typed_beside_it(help_of):
     assert "(default: 3700)" in help_of("train", "--task", "story")
 
 
+@pytest.mark.parametrize("command", ["train", "compare"])
+def test_no_setting_is_shown_with_two_defaults(help_of, command):
+    shown = help_of(command)
+    assert not re.findall(r"\(default: [^()]*\)\.? *\(default: [^()]*\)", shown)
+    assert "(default: 0.9 and 0.95)" in shown and "(default: no convolution)" in shown
+
+
 def test_every_rule_is_shown(help_of):
     shown = help_of("train", "--schedule", "wsd")
     for part in (mg.GPTConfig, TrainConfig):
@@ -217,9 +309,10 @@ def test_a_mistyped_setting_exits_with_2_and_names_what_is_known(words, message,
 
 
 def test_the_first_stage_reads_values_in_both_forms_and_judges_nothing():
-    words = ["train", "--recipe", "fast", "--steps=3", "--config", "--out", "x", "--recipes", "y"]
-    assert said_in(words, ("recipe", "steps", "config")) == {"recipe": "fast", "steps": "3", "config": ""}
-    assert said_in(["--recipe"], ("recipe",)) == {"recipe": ""}
+    words = ["train", "--recipe", "fast", "--steps=3", "--config", "--out", "x", "--recipes", "y", "--preset", ""]
+    expected = {"recipe": "fast", "steps": "3", "preset": ""}
+    assert said_in(words, ("recipe", "steps", "config", "preset")) == expected
+    assert said_in(["--recipe"], ("recipe",)) == {}
 
 
 def test_version_and_no_words_at_all(capsys):

@@ -83,7 +83,7 @@ def test_what_implements_an_equation_shows_it_below_its_first_paragraph(docstrin
     double.equation = Equation("double", r"y = 2 x", source="a book")
     lines = ["Twice as much.", "", "Args:", "    x: a number.", ""]
     docstrings.show_equation(None, "function", "m.double", double, None, lines)
-    assert lines[:5] == ["Twice as much.", "", double.equation._repr_latex_(), "", "Source: a book."]
+    assert lines[:5] == ["Twice as much.", "", double.equation.display, "", "Source: a book."]
     assert lines[-3:] == ["Args:", "    x: a number.", ""]
 
 

@@ -12,7 +12,7 @@ from minigpt.equations.twins import _twins
 
 
 class CodeMutant(NamedTuple):
-    """In ``minigpt.<module>``, ``old`` stands once and is replaced by ``new``."""
+    """In ``minigpt.<module>``, ``old`` occurs once and is replaced by ``new``."""
 
     module: str
     old: str
@@ -341,7 +341,7 @@ def is_noticed(mutant: CodeMutant) -> bool:
     module = import_module(f"minigpt.{mutant.module}")
     source = Path(module.__file__).read_text(encoding="utf-8")
     if source.count(mutant.old) != 1:
-        raise ValueError(f"{mutant.old!r} stands {source.count(mutant.old)} times in {module.__file__}; expected once")
+        raise ValueError(f"{mutant.old!r} occurs {source.count(mutant.old)} times in {module.__file__}; expected once")
     changed = compile(source.replace(mutant.old, mutant.new), module.__file__, "exec")
     with patch.dict(_registry), patch.dict(_twins):
         exec(changed, {"__name__": module.__name__, "__file__": module.__file__})

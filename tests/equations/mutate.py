@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 
 from minigpt.equations import Equation, EquationError
-from minigpt.equations.syntax import letter_of, names_in
+from minigpt.equations.parse import letter_of, names_in
 
 WHERE = "\n\\text{where } "
 SWAPS = {

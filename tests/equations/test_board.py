@@ -31,7 +31,7 @@ def test_definitions_follow_one_a_line():
         ),
     ],
 )
-def test_parentheses_stand_where_a_line_needs_them(latex, text):
+def test_parentheses_are_written_where_a_line_needs_them(latex, text):
     assert str(Equation("under test", latex)) == text
 
 

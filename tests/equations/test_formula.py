@@ -1,3 +1,5 @@
+import html
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -84,11 +86,32 @@ def test_importing_equations_loads_neither_torch_nor_lark():
 
 def test_the_engine_is_small_and_imports_nothing_else_of_ours():
     lines = {
-        file.name: file.read_text(encoding="utf-8").split("\n")
+        file.name: file.read_text(encoding="utf-8").splitlines()
         for file in [ENGINE / "grammar.lark", *ENGINE.glob("*.py")]
     }
     assert max(map(len, lines.values())) <= 250
-    engine = ("grammar.lark", "syntax.py", "sizes.py", "evaluate.py")
-    assert sum(len(lines[name]) for name in engine) <= 600
+    views = {"__init__.py", "board.py", "formula.py", "registry.py", "twins.py"}
+    assert sum(len(lines[name]) for name in lines.keys() - views) <= 1200
     ours = [line for text in lines.values() for line in text if "import" in line and "minigpt" in line]
     assert all("minigpt.equations" in line for line in ours)
+
+
+def test_what_a_notebook_shows_holds_no_html():
+    eq = Equation("tags", r"y = x_{<t} & <script>alert(1)</script> &lt; &amp;", [r"a = <img src=x onerror=alert(2)>"])
+    shown = eq._repr_latex_()
+    assert not set("<>") & set(shown)
+    assert re.findall(r"&\S", shown) == []
+    assert r"x_{\lt t}" in shown
+    assert html.unescape(shown) == shown
+
+
+def test_what_a_notebook_shows_means_what_is_evaluated():
+    eq = Equation("cases", r"y_i = \begin{cases} x_i & \text{if } 1 < i \\ 0 & \text{otherwise} \end{cases}")
+    assert eq.display.startswith(r"$$\begin{gathered} " + eq.latex)
+    assert eq._repr_latex_() == eq.display.replace("<", r"\lt ").replace("&", "& ")
+
+
+def test_a_value_for_eulers_number_is_an_error_that_explains_it():
+    with pytest.raises(ValueError, match="has no input 'e'; it has x; e is Euler's number, unless symbols declares it"):
+        Equation("growth", "y = e^x").evaluate(x=1, e=2)
+    assert Equation("energy", "y = 2 e", (), {"e": "() energy"}).evaluate(e=2) == 4

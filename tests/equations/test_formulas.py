@@ -23,6 +23,6 @@ def test_the_literal_value_is_that_of_an_independent_computation(name):
 @pytest.mark.parametrize("name", FORMULAS)
 def test_a_formula_prints_plainly_and_displays_its_own_latex(name):
     eq = FORMULAS[name]
-    assert eq.latex in eq._repr_latex_()
-    assert all(row in eq._repr_latex_() for row in eq.where)
+    assert eq.latex in eq.display
+    assert all(row in eq.display for row in eq.where)
     assert "\\" not in str(eq)

@@ -27,12 +27,12 @@ def test_a_sample_of_the_mutants_of_the_librarys_equations_is_noticed():
     assert [survivor for survivor in survivors if survivor not in EQUAL_REGISTERED] == []
 
 
-def test_the_librarys_equations_as_they_are_pass_for_no_mutant():
+def test_the_librarys_equations_unchanged_are_not_taken_for_mutants():
     assert [eq.name for eq in equations.all() if fate(Mutant("nothing", eq), registered_cases(eq)) != "survived"] == []
 
 
 @pytest.mark.parametrize("module", code_mutants.TABLE)
-def test_a_module_as_it_is_passes_for_no_mutant(module):
+def test_an_unchanged_module_is_not_taken_for_a_mutant(module):
     line = code_mutants.TABLE[module][0][0]
     assert not code_mutants.is_noticed(code_mutants.CodeMutant(module, line, line))
 

@@ -26,6 +26,7 @@ WITHOUT = {
     "generate_ids": "a loop around a Sampler",
     "stream": "a loop around a Sampler",
     "stream_ids": "a loop around a Sampler",
+    "borders_of": "reads how documents begin and end",
     "compare": "trains and evaluates",
     "decay_groups": "sorts parameters",
     "roles_of": "reads what modules declare",

@@ -1,7 +1,7 @@
 """What each fast twin is run on: ``CASES`` maps its name to a function from a ``Draw`` to its cases.
 
 A case has one or several knobs off their defaults; over all cases of a twin, each knob is. Sizes are odd, and tensors
-lie with NaN between their numbers.
+have NaN between their numbers.
 """
 
 import math

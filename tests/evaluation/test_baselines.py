@@ -95,3 +95,40 @@ def test_a_floor_that_is_no_entropy_is_refused(floor):
 def test_texts_that_cannot_be_compared_are_refused(train_ids, validation_ids, message):
     with pytest.raises(ValueError, match=message):
         mg.ladder(train_ids, validation_ids, TOKENIZER)
+
+
+@pytest.fixture(scope="module")
+def documents():
+    """The ladder of forty names with a border after each, the last ten to be predicted; the first token of those."""
+    texts = [f"näme{'a' * (i % 3)}{i}" for i in range(40)]
+    tokenizer = mg.BPETokenizer.train(" ".join(texts), 280)
+    end = tokenizer.special_tokens["<|endoftext|>"]
+    learnt, told = ([t for text in part for t in [*tokenizer.encode(text), end]] for part in (texts[:30], texts[30:]))
+    return mg.ladder(learnt, told, tokenizer), tokenizer.token_bytes(told[0])
+
+
+def test_the_bytes_of_a_ladder_are_those_of_the_texts_and_a_border_has_none(documents):
+    ladder, first = documents
+    n_bytes = sum(len(f"näme{'a' * (i % 3)}{i}".encode()) for i in range(30, 40)) - len(first)
+    assert {rung.n_bytes for rung in ladder.rungs.values()} == {n_bytes}
+    assert {rung.n_borders for rung in ladder.rungs.values()} == {10}
+
+
+def test_what_a_border_costs_is_told_for_the_rungs_that_predict_tokens(documents):
+    ladder, _ = documents
+    costs = {name: rung.nats_per_border for name, rung in ladder.rungs.items()}
+    assert costs["uniform"] == pytest.approx(math.log(ladder.rungs["uniform"].perplexity))
+    assert costs["gzip"] is costs["xz"] is None
+    assert costs["5-gram"] < costs["unigram"]
+    lines = str(ladder).splitlines()
+    assert lines[1].split()[-1] == f"{costs['uniform']:.4f}" and lines[-2].split()[-1] == "-"
+    assert lines[-1].endswith("; 10 of the tokens are document borders")
+    assert len({len(line) for line in lines[:-1]}) == 1
+
+
+def test_a_compressor_reads_a_border_as_one_byte_that_no_text_has(documents):
+    ladder, first = documents
+    texts = [f"näme{'a' * (i % 3)}{i}".encode() + b"\xff" for i in range(40)]
+    known, whole = b"".join(texts[:30]) + first, b"".join(texts)
+    added = len(gzip.compress(whole)) - len(gzip.compress(known))
+    assert ladder.rungs["gzip"].nats == pytest.approx(8 * added * math.log(2))

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from cluster import worker_killed, worlds
 from full_disk import NO_FILE_SYSTEM, in_small_file_system, simulated
-from kills import kills_at_lines, second_signals, sigkills, stops, warm_up
+from kills import kills_at_lines, kills_of_a_written_model, second_signals, sigkills, stops, warm_up
 from mutated_files import damaged, forged, new_run, planted
 from power_cut import power_cuts
 from test_power_cut import newest
@@ -39,6 +39,7 @@ QUICK = {
     "SIGKILL": lambda folder: sigkills(folder, 6),
     "SIGKILL, Muon, saving in the background": lambda folder: sigkills(folder, 4, background=True, **MUON),
     "killed at lines of a save": lambda folder: kills_at_lines(folder, every=90),
+    "killed at lines of save_pretrained": lambda folder: kills_of_a_written_model(folder, every=8),
     "SIGINT": lambda folder: stops(folder, 2, signal.SIGINT),
     "SIGTERM": lambda folder: stops(folder, 2, signal.SIGTERM),
     "SIGINT twice": lambda folder: second_signals(folder, 1, signal.SIGINT),
@@ -48,6 +49,7 @@ FULL = {
     "SIGKILL at random instants": lambda folder: sigkills(folder, 200),
     "SIGKILL, Muon, saving in the background": lambda folder: sigkills(folder, 100, background=True, **MUON),
     "killed at each second line of a save": lambda folder: kills_at_lines(folder, every=2),
+    "killed at each line of save_pretrained": kills_of_a_written_model,
     "SIGINT": lambda folder: stops(folder, 50, signal.SIGINT),
     "SIGTERM": lambda folder: stops(folder, 50, signal.SIGTERM),
     "SIGINT twice": lambda folder: second_signals(folder, 10, signal.SIGINT),

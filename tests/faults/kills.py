@@ -3,6 +3,7 @@
 Every run is a fork of this process, which has imported everything and computed nothing, so that a run costs no start.
 """
 
+import hashlib
 import json
 import mmap
 import os
@@ -19,11 +20,13 @@ from pathlib import Path
 
 from tiny_run import CONFIG, faults_in, hashes, new_model, parts, train
 
+import minigpt as mg
 from minigpt.training import AdamW, load_checkpoint
 from minigpt.training.storage.folders import checkpoint_folders
 
 # the code that saves, by the ends of its files' names
 SAVES = ("storage/whole.py", "storage/checkpoint.py", "storage/folders.py", "files/folder.py", "shutil.py")
+PRETRAINED_SAVES = ("pretrained/folder.py", "files/folder.py", "files/atomic.py", "shutil.py")
 
 
 def warm_up():
@@ -189,8 +192,8 @@ def second_signals(folder, n, number):
     class Twice(Clock):
         def batch(self, step, *arguments, **options):
             if step == 5:
-                os.kill(os.getpid(), number)
-                os.kill(os.getpid(), number)
+                signal.raise_signal(number)  # unlike os.kill, it has been handled when this returns
+                signal.raise_signal(number)
             return super().batch(step, *arguments, **options)
 
     def interrupted(out, **options):
@@ -240,13 +243,13 @@ class _Stop(Clock):
         return super().batch(step, *arguments, **options)
 
 
-def _train_until_line(base, out, line):
-    shutil.copytree(base, out)
+def _killed_at(line, files):
+    """What to give to ``sys.settrace`` so that the process dies at this line of the code in these files."""
     left = line
 
     def trace(frame, event, argument):
         nonlocal left
-        if not frame.f_code.co_filename.endswith(SAVES):
+        if not frame.f_code.co_filename.endswith(files):
             return None
         if event == "line":
             left -= 1
@@ -254,9 +257,57 @@ def _train_until_line(base, out, line):
                 os._exit(9)
         return trace
 
+    return trace
+
+
+def _train_until_line(base, out, line):
+    shutil.copytree(base, out)
+
     class Traced(_Stop):
         def batch(self, step, *arguments, **options):
-            sys.settrace(trace)
+            sys.settrace(_killed_at(line, SAVES))
             return super().batch(step, *arguments, **options)
 
     train(out, resume=True, data=Traced(5))
+
+
+def kills_of_a_written_model(folder, every=1):
+    """Kill ``save_pretrained`` over an older model at one line after another: the folder holds the one or the other.
+
+    The two models have tensors of the same shapes, so a mixture of them would load.
+
+    Returns:
+        The counts, and what went wrong.
+    """
+    shape = {"vocab_size": 5, "context_length": 4, "d_model": 4, "n_layers": 1}
+    models = [mg.GPT(mg.GPTConfig(**shape, n_heads=n, mlp=mlp)) for n, mlp in ((1, "gelu"), (2, "gelu-tanh"))]
+    known, counts, failures = {}, Counter(), []
+    for name, model in zip(("old", "new"), models, strict=True):
+        mg.save_pretrained(model, folder / name)
+        known[_files(folder / name)] = name
+    for line in range(0, 10**6, every):
+        out = folder / f"line-{line}" / "model"
+        shutil.copytree(folder / "old", out)
+        (out / "notes.txt").write_text("mine")
+        status = join(fork(_save_until_line, models[1], out, line))
+        if not out.is_dir() or not (out / "notes.txt").is_file():
+            failures.append(f"line {line}: the folder, or a file that is none of ours, is gone")
+            continue
+        (out / "notes.txt").unlink()
+        fate = known.get(_files(out), "NEITHER")
+        counts[fate] += 1
+        failures += [f"line {line}: {sorted(path.name for path in out.iterdir())}"] if fate == "NEITHER" else []
+        if status == 0:
+            return counts, failures
+    raise AssertionError("the save has no end")
+
+
+def _files(folder):
+    """Names and hashes of the files of a folder."""
+    return tuple(sorted((path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in folder.iterdir()))
+
+
+def _save_until_line(model, out, line):
+    sys.settrace(_killed_at(line, PRETRAINED_SAVES))
+    mg.save_pretrained(model, out)
+    sys.settrace(None)

@@ -110,7 +110,18 @@ def test_resuming_on_another_text_is_refused(run, capsys):
     settings = json.loads((run / "run.json").read_text())
     settings["source"]["text"] = str(run.parent / "other.txt")
     (run / "run.json").write_text(json.dumps(settings))
-    assert "fingerprint was" in refused(["train", "--resume", "--out", str(run)], capsys)
+    assert "text.txt is missing since the run in" in refused(["train", "--resume", "--out", str(run)], capsys)
+
+
+def test_resuming_on_a_text_that_has_changed_names_it_and_prints_no_plan(trained, run, capsys):
+    text = trained.parent / "text.txt"
+    text.write_text(TEXT.replace("cat", "tac"))
+    with pytest.raises(SystemExit):
+        main(["train", "--resume", "--out", str(run)])
+    text.write_text(TEXT)
+    printed = capsys.readouterr()
+    assert f"{text} has changed since the run in {run} was started; put back what was there, or start" in printed.err
+    assert printed.out == ""
 
 
 @pytest.mark.parametrize("background", [[], ["--background-saves"]])
@@ -124,7 +135,9 @@ def test_ctrl_c_in_a_save_ends_with_that_checkpoint_and_the_way_to_go_on(capsys,
         flush(handle)
 
     monkeypatch.setattr(os, "fsync", interrupted)
-    main([*training(tmp_path, 12), *background])
+    with pytest.raises(SystemExit) as ended:
+        main([*training(tmp_path, 12), *background])
+    assert ended.value.code == 130
     steps = len((tmp_path / "run" / "log.jsonl").read_text().splitlines())
     assert steps == 2 or (background and steps < 12)
     assert f"stopped after step {steps} of 12; continue with: minigpt train --resume --out" in capsys.readouterr().out

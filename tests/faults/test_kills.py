@@ -30,6 +30,11 @@ def test_a_save_may_be_killed_at_any_line(campaign):
     assert counts["in a save"] >= 2 and failures == []
 
 
+def test_save_pretrained_may_be_killed_at_any_line_and_leaves_the_old_model_or_the_new(campaign):
+    counts, failures = campaign["killed at lines of save_pretrained"]
+    assert counts["old"] >= 5 and counts["new"] >= 2 and failures == []
+
+
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_signal_ends_the_run_within_a_step_and_with_that_step_saved(campaign, name):
     counts, failures = campaign[name]

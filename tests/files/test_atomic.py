@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from minigpt.files.atomic import explain_full_disk, write_atomically
+from minigpt.files.atomic import explain_full_disk, swap_paths, write_atomically
 
 
 class Crash(BaseException):
@@ -64,3 +64,18 @@ def test_a_full_disk_says_which_file_was_not_written(tmp_path, monkeypatch, numb
 def test_another_error_of_the_system_is_left_as_it_is():
     with pytest.raises(PermissionError, match="no entry"), explain_full_disk("nothing was written"):
         raise PermissionError(errno.EACCES, "no entry")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such call")
+def test_two_folders_exchange_their_names(tmp_path):
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "name.txt").write_text(name)
+    assert swap_paths(tmp_path / "one", tmp_path / "other")
+    assert [(tmp_path / name / "name.txt").read_text() for name in ("one", "other")] == ["other", "one"]
+
+
+def test_what_is_missing_is_not_exchanged(tmp_path):
+    (tmp_path / "one").mkdir()
+    assert not swap_paths(tmp_path / "one", tmp_path / "other")
+    assert [path.name for path in tmp_path.iterdir()] == ["one"]

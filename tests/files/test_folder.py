@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from minigpt.files.folder import delete_folder, whole_folder
+from minigpt.files.folder import delete_folder, update_folder, whole_folder
 
 CALLS = ((os, "mkdir"), (os, "fsync"), (os, "rename"), (os, "rmdir"))
 
@@ -194,3 +194,90 @@ def test_a_deleted_folder_is_never_there_in_part(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "rmtree", lambda path, **options: deleted.append(path.name) or delete(path, **options))
     delete_folder(tmp_path / "out")
     assert set(deleted) == {"out.old.tmp"} and list(tmp_path.iterdir()) == []
+
+
+FILES = {"a.txt": b"new a", "b.txt": b"new b"}
+
+
+def bytes_in(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture
+def old(tmp_path):
+    """A folder with an older pair of files, and one that is none of ours."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    for name, data in {"a.txt": b"old a", "b.txt": b"old b", "mine.txt": b"my notes"}.items():
+        (folder / name).write_bytes(data)
+    return folder
+
+
+def test_an_update_replaces_files_of_the_same_names_and_keeps_the_others(old, tmp_path):
+    old.chmod(0o750)
+    update_folder(old, FILES, "")
+    assert bytes_in(old) == {**FILES, "mine.txt": b"my notes"}
+    assert old.stat().st_mode & 0o777 == 0o750
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("name", ["new", "empty", "a/b"])
+def test_an_update_makes_the_folder_if_need_be(tmp_path, name):
+    (tmp_path / "empty").mkdir()
+    update_folder(tmp_path / name, FILES, "")
+    assert bytes_in(tmp_path / name) == FILES
+
+
+def test_an_update_keeps_links_and_files_that_may_not_be_written(old):
+    (old / "link.txt").symlink_to("gone.txt")
+    (old / "mine.txt").chmod(0o400)
+    update_folder(old, FILES, "")
+    assert str((old / "link.txt").readlink()) == "gone.txt" and (old / "mine.txt").read_bytes() == b"my notes"
+
+
+def test_where_there_are_no_hard_links_files_are_copied(old, monkeypatch):
+    def refuse(*arguments, **options):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    update_folder(old, FILES, "")
+    assert bytes_in(old) == {**FILES, "mine.txt": b"my notes"}
+
+
+@pytest.mark.parametrize("swaps", [True, False], ids=["in one step", "in two steps"])
+@pytest.mark.parametrize("error", [OSError("broken"), Crash()], ids=repr)
+def test_an_update_that_fails_at_any_call_leaves_the_old_files_or_all_new_ones(old, monkeypatch, error, swaps):
+    kept = bytes_in(old)
+    if not swaps:
+        monkeypatch.setattr("minigpt.files.folder.swap_paths", lambda one, other: False)
+    for call in range(100):
+        shutil.rmtree(old.parent)
+        old.mkdir(parents=True)
+        for name, data in kept.items():
+            (old / name).write_bytes(data)
+        try:
+            with failing_at(monkeypatch, call, error):
+                update_folder(old, FILES, "")
+        except type(error):
+            assert bytes_in(old) in (kept, {**FILES, "mine.txt": b"my notes"})
+            continue
+        assert call > 5
+        return
+    raise AssertionError("the update has no end")
+
+
+def test_a_folder_that_can_not_be_replaced_as_a_whole_is_refused_and_left_alone(old, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("text")
+    for folder, reason in ((old.parent, r"it holds folders \(out\)"), (tmp_path / "file", "it is a file")):
+        with pytest.raises(
+            ValueError, match=rf"can't be replaced as a whole, since {reason}; give a folder of its own"
+        ):
+            update_folder(folder, FILES, "")
+    monkeypatch.setattr(os.path, "ismount", lambda path: path == old)
+    with pytest.raises(ValueError, match="it is a mount point"):
+        update_folder(old, FILES, "")
+    monkeypatch.undo()
+    monkeypatch.chdir(old)
+    with pytest.raises(ValueError, match="it is the working folder of this process"):
+        update_folder(Path(), FILES, "")
+    assert (old / "a.txt").read_bytes() == b"old a"

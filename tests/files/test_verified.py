@@ -25,7 +25,8 @@ def test_an_entry_is_the_same_from_memory_and_from_the_disk(file):
 
 
 def test_a_file_that_matches_its_entry_is_read(file):
-    assert read_verified(file, ENTRY) == read_verified(file, {"sha256": ENTRY["sha256"]}) == DATA
+    by_hash = {"sha256": ENTRY["sha256"]}
+    assert read_verified(file, ENTRY) == read_verified(file, by_hash, limit=len(DATA)) == DATA
     check_file(file, ENTRY)
 
 
@@ -56,7 +57,7 @@ def test_another_size_is_noticed_before_the_file_is_read(file, read, size, monke
 @READERS
 @pytest.mark.parametrize("entry", [None, 3, [], "sha256", {}, {"size": len(DATA)}, {"sha256": None}])
 def test_an_entry_that_is_none_matches_no_file(file, read, entry):
-    with pytest.raises(ValueError, match="does not match the sha256 in its manifest"):
+    with pytest.raises(ValueError, match=r"does not match the sha256 in its manifest|does not say how large"):
         read(file, entry)
 
 
@@ -97,3 +98,38 @@ def test_an_error_of_the_system_is_one_error_that_names_the_file(file, monkeypat
     for read in (lambda: read_plain(file, "it"), lambda: sha256_of_file(file)):
         with pytest.raises(ValueError, match=r"^(it|model\.safetensors) can't be read: Input/output error$"):
             read()
+
+
+def with_holes(path, size=2**40):
+    """A file that is larger than any memory and takes no room on the disk."""
+    with path.open("wb") as file:
+        try:
+            file.truncate(size)
+        except OSError:
+            pytest.skip("this file system has no files with holes")
+    return path
+
+
+@READERS
+@pytest.mark.parametrize("entry", [{}, {"sha256": ENTRY["sha256"]}, ENTRY])
+def test_a_file_with_holes_is_refused_before_it_is_read(tmp_path, read, entry, monkeypatch):
+    path = with_holes(tmp_path / "model.safetensors")
+    monkeypatch.setattr(Path, "open", None)
+    with pytest.raises(
+        ValueError, match=r"^(model\.safetensors has 1,0|the manifest does not say how large model\.saf)"
+    ):
+        read(path, entry)
+
+
+def test_no_more_is_read_than_the_limit_allows(file):
+    with pytest.raises(ValueError, match=r"^model\.safetensors has 20,000 bytes; at most 19,999 are read$"):
+        read_verified(file, ENTRY, limit=len(DATA) - 1)
+
+
+def test_a_file_larger_than_the_memory_is_one_error_that_names_it(file, monkeypatch):
+    def too_large(*arguments, **options):
+        raise MemoryError
+
+    monkeypatch.setattr(Path, "open", too_large)
+    with pytest.raises(ValueError, match=r"^model\.safetensors can't be read: it is larger than the memory$"):
+        read_verified(file, ENTRY)

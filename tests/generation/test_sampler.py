@@ -4,6 +4,7 @@ import inspect
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -131,7 +132,30 @@ def test_a_seed_draws_the_tokens_that_it_has_always_drawn(knobs, expected):
     assert Sampler(**knobs)(logits, generator(5)).tolist() == expected
 
 
-@pytest.mark.parametrize("temperature", [-1, math.nan, math.inf])
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"top_k": 1.5}, "top_k must be int or None, got 1.5"),
+        ({"top_k": True}, "top_k must be int or None, got True"),
+        ({"top_k": "3"}, "top_k must be int or None, got '3'"),
+        ({"temperature": "x"}, "temperature must be float, got 'x'"),
+        ({"temperature": None}, "temperature must be float, got None"),
+        ({"temperature": 10**400}, "temperature must be float, got a number of about 401 digits"),
+        ({"temperature": [1]}, r"temperature must be float, got \[1\]"),
+        ({"top_p": "0.5"}, "top_p must be float or None, got '0.5'"),
+        ({"top_p": torch.tensor(0.5)}, r"top_p must be float or None, got tensor\(0.5"),
+    ],
+)
+def test_a_setting_of_another_type_is_refused(wrong, message):
+    with pytest.raises(ValueError, match=f"^{message}"):
+        Sampler(**wrong)
+
+
+def test_numbers_of_numpy_are_numbers():
+    assert Sampler(temperature=np.float32(0.5), top_k=np.int64(3)) == Sampler(temperature=0.5, top_k=3)
+
+
+@pytest.mark.parametrize("temperature", [-1.0, math.nan, math.inf])
 def test_a_temperature_below_zero_or_not_finite_is_refused(temperature):
     with pytest.raises(ValueError, match=f"temperature={temperature} must be finite and at least 0; 0 is greedy"):
         Sampler(temperature=temperature)
@@ -143,7 +167,7 @@ def test_a_top_k_below_one_is_refused(top_k):
         Sampler(top_k=top_k)
 
 
-@pytest.mark.parametrize("top_p", [0, -0.5, 1.5, math.nan])
+@pytest.mark.parametrize("top_p", [0.0, -0.5, 1.5, math.nan])
 def test_a_top_p_outside_zero_to_one_is_refused(top_p):
     with pytest.raises(ValueError, match=f"top_p={top_p} must be above 0 and at most 1; use top_p=None"):
         Sampler(top_p=top_p)

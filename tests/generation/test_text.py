@@ -53,7 +53,9 @@ def test_an_empty_prompt_starts_from_the_end_of_text_token(reciter, tokenizer):
 
 def test_an_empty_prompt_without_such_a_token_is_refused(reciter, tokenizer):
     tokenizer.special_tokens = {}
-    with pytest.raises(ValueError, match=r"the prompt is empty and the tokenizer has no <\|endoftext\|>.*prompt="):
+    with pytest.raises(
+        ValueError, match=r"the prompt is empty and the tokenizer has no <\|endoftext\|>.*; give the first words"
+    ):
         generate(reciter("a"), tokenizer, "")
 
 
@@ -70,6 +72,12 @@ def test_a_stop_string_in_the_prompt_does_not_stop(reciter, tokenizer):
 def test_the_name_of_a_special_token_stops_at_the_token(reciter, tokenizer):
     model = reciter([*b"end", 256, *b"next"])
     assert generate(model, tokenizer, "e", max_new_tokens=7, stop="<|endoftext|>") == "end"
+
+
+def test_the_name_of_a_special_token_stops_where_it_is_spelled_out(reciter, tokenizer):
+    """As a model spells it that has read the name as ordinary text."""
+    spelled = reciter("end<|endoftext|>of it")
+    assert generate(spelled, tokenizer, "e", max_new_tokens=20, stop="<|endoftext|>") == "end"
 
 
 def test_a_special_token_that_is_not_a_stop_is_shown_by_its_name(reciter, tokenizer):
@@ -96,10 +104,10 @@ def test_a_token_that_the_tokenizer_does_not_know_is_named(reciter, tokenizer):
 @pytest.mark.parametrize(
     ("knob", "named"),
     [
-        ({"temperature": -1}, "temperature=-1 must be finite"),
+        ({"temperature": -1}, "temperature=-1.0 must be finite"),
         ({"top_k": 0}, "top_k=0 must be at least 1"),
         ({"top_k": 258}, "top_k=258 is more than the vocabulary of 257 tokens"),
-        ({"top_p": 2}, "top_p=2 must be above 0"),
+        ({"top_p": 2}, "top_p=2.0 must be above 0"),
         ({"max_new_tokens": -1}, "max_new_tokens=-1 must be 0 or more"),
     ],
 )

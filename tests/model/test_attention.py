@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import minigpt as mg
-from minigpt.model.attention import key_distance
+from minigpt.model.attention import attention_weights, key_distance, self_attention
 
 
 def literal_weights(v):
@@ -137,3 +137,13 @@ def test_a_window_as_long_as_the_past_is_causal_attention():
     q, k, v = (torch.randn(2, 6, 4, dtype=torch.float64) for _ in range(3))
     torch.testing.assert_close(mg.causal_attention(q, k, v, window=6), mg.causal_attention(q, k, v))
     assert not torch.allclose(mg.causal_attention(q, k, v, window=2), mg.causal_attention(q, k, v))
+
+
+@pytest.mark.parametrize("function", [attention_weights, self_attention])
+def test_vmap_and_the_derivatives_of_torch_func_are_those_of_each(function):
+    v = torch.randn(3, 5, 4, dtype=torch.float64)
+    torch.testing.assert_close(torch.vmap(function)(v), function(v))
+    jacobian = torch.func.jacrev(function)(v[0])
+    torch.testing.assert_close(jacobian, torch.autograd.functional.jacobian(function, v[0]))
+    with pytest.raises(ValueError, match="so its exponential overflows"):
+        torch.vmap(function)(1000 * v)

@@ -1,3 +1,4 @@
+import copy
 import inspect
 import math
 import warnings
@@ -190,3 +191,69 @@ def test_a_tied_head_is_the_embedding_and_counts_once():
 def test_ids_that_the_model_cannot_take_are_refused(ids, message):
     with pytest.raises(ValueError, match=message):
         mg.GPT(config())(ids)
+
+
+def other_state():
+    return mg.GPT(config(), generator=torch.Generator().manual_seed(5)).state_dict()
+
+
+@pytest.mark.parametrize("left_out", [None, "head.weight", "token_embedding.weight"])
+@pytest.mark.parametrize("wrapped", [False, True], ids=["alone", "as a part"])
+@pytest.mark.parametrize("assign", [False, True])
+def test_a_state_that_is_loaded_leaves_the_head_tied(assign, wrapped, left_out):
+    model, state = mg.GPT(config()), other_state()
+    expected, count = state["head.weight"].clone(), model.n_parameters
+    state.pop(left_out, None)
+    outer = torch.nn.ModuleDict({"inner": model}) if wrapped else model
+    outer.load_state_dict(
+        {f"inner.{name}": value for name, value in state.items()} if wrapped else state, assign=assign
+    )
+    assert model.has_tied_head and model.n_parameters == count
+    assert torch.equal(model.token_embedding.weight, expected)
+
+
+def test_a_state_with_two_matrices_for_a_tied_head_is_refused():
+    state = other_state() | {"head.weight": torch.zeros(17, 16)}
+    with pytest.raises(
+        RuntimeError, match=r"head\.weight is not token_embedding\.weight.*build it with tied_head=False"
+    ):
+        mg.GPT(config()).load_state_dict(state, assign=True)
+    untied = mg.GPT(config(tied_head=False))
+    untied.load_state_dict(state, assign=True)
+    assert not untied.has_tied_head and (untied.head.weight == 0).all()
+
+
+def test_a_model_that_gets_new_weights_or_is_copied_stays_tied():
+    with torch.device("meta"):
+        model = mg.GPT(config())
+    for made in (model.to_empty(device="cpu"), copy.deepcopy(model), model.double()):
+        assert made.has_tied_head
+        made.load_state_dict(other_state(), assign=True)
+        assert made.has_tied_head
+
+
+def test_a_head_of_ones_own_is_left_alone():
+    model = mg.GPT(config())
+    model.head = torch.nn.Linear(16, 17)
+    model.load_state_dict(model.double().state_dict(), assign=True)
+    assert not model.has_tied_head
+
+
+@pytest.mark.parametrize(
+    "changes", [{"window": 3, "convolution": 2}, {"window": 5, "convolution": 4, "position": "alibi"}]
+)
+def test_a_model_is_exported_for_every_length_from_2(changes):
+    model = mg.GPT(config(n_layers=1, **changes)).eval()
+    torch.nn.init.normal_(model.blocks[0].convolution.taps)
+    sizes = {0: torch.export.Dim("B", max=8), 1: torch.export.Dim("T", min=2, max=24)}
+    exported = torch.export.export(model, (torch.randint(17, (2, 12)),), dynamic_shapes=(sizes,)).module()
+    for length in range(2, 25):
+        ids = torch.randint(17, (3, length))
+        torch.testing.assert_close(exported(ids), model(ids))
+
+
+def test_vmap_over_ids_is_the_model_on_each():
+    model, ids = mg.GPT(config(attention="formula")).eval(), torch.randint(17, (3, 2, 5))
+    torch.testing.assert_close(torch.vmap(model)(ids), torch.stack([model(each) for each in ids]))
+    with pytest.raises(ValueError, match="vocab_size=17 allows 0 to 16"):
+        torch.vmap(model)(ids + 17)

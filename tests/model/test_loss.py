@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 import minigpt as mg
-from minigpt.model import smoothed_cross_entropy
+from minigpt.model import chunked_next_token_loss, cross_entropy_from_logits, smoothed_cross_entropy
 
 
 def literal(y, p):
@@ -110,3 +110,39 @@ def test_smoothed_next_token_loss_is_the_formula_on_one_hot_targets(smoothing, a
 def test_a_smoothing_outside_its_range_is_refused(smoothing):
     with pytest.raises(ValueError, match=r"label_smoothing=.* must lie in \[0, 1\)"):
         mg.next_token_loss(torch.zeros(1, 1, 2), torch.zeros(1, 1, dtype=torch.int64), label_smoothing=smoothing)
+
+
+INTEGERS = [torch.uint8, torch.int8, torch.int16, torch.int32]
+LOSSES = {
+    "logits": lambda targets: mg.next_token_loss(torch.arange(30.0).view(2, 3, 5), targets),
+    "each row": lambda targets: cross_entropy_from_logits(torch.arange(30.0).view(2, 3, 5), targets),
+    "chunked": lambda targets: chunked_next_token_loss(torch.ones(2, 3, 4), torch.arange(20.0).view(5, 4), targets),
+}
+
+
+@pytest.mark.parametrize("dtype", INTEGERS, ids=str)
+@pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
+def test_targets_may_be_integers_of_any_size(loss, dtype):
+    targets = torch.tensor([[0, 4, 1], [2, 3, 3]])
+    assert torch.equal(loss(targets.to(dtype)), loss(targets))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bool, torch.complex64], ids=str)
+@pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
+def test_targets_that_are_no_integers_are_refused(loss, dtype):
+    with pytest.raises(
+        ValueError, match=r"targets have dtype torch\.\w+; expected integers, .* \(try targets\.long\(\)\)"
+    ):
+        loss(torch.zeros(2, 3).to(dtype))
+
+
+def test_padding_counts_nothing_in_small_integers_either():
+    targets = torch.tensor([[0, -100, 1], [-100, 3, 3]])
+    assert torch.equal(LOSSES["logits"](targets.to(torch.int8)), LOSSES["logits"](targets))
+
+
+def test_vmap_is_the_loss_of_each():
+    y, p = torch.eye(4), torch.full((4, 4), 0.25)
+    torch.testing.assert_close(torch.vmap(mg.cross_entropy)(y, p), mg.cross_entropy(y, p))
+    with pytest.raises(ValueError, match="expected probabilities in"):
+        torch.vmap(mg.cross_entropy)(y, 8 * p)

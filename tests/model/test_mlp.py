@@ -6,11 +6,12 @@ import torch
 from minigpt.model import MLP, SwiGLU, gelu, gelu_tanh, relu_squared, silu
 from minigpt.model.mlp import ACTIVATIONS
 
-FORMULAS = {"gelu": gelu, "gelu-tanh": gelu_tanh, "relu2": relu_squared}
+FORMULAS = {"gelu": gelu, "gelu-tanh": gelu_tanh, "relu2": relu_squared, "relu": torch.relu}
 LITERAL = {
     "gelu": lambda x: x * 0.5 * math.erfc(-x / math.sqrt(2)),
     "gelu-tanh": lambda x: 0.5 * x * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x))),
     "relu2": lambda x: x * x if x > 0 else 0.0,
+    "relu": lambda x: x if x > 0 else 0.0,
 }
 
 

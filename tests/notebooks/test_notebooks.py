@@ -3,6 +3,9 @@
 import importlib.util
 import io
 import re
+import subprocess
+import sys
+import time
 from base64 import b64decode, b64encode
 from pathlib import Path
 
@@ -47,8 +50,28 @@ def source_in(folder: Path, text: str, name: str = "01-small") -> Path:
     return source
 
 
+@pytest.fixture(scope="session")
+def kernel_spec(tmp_path_factory):
+    """A kernel that starts at once where processes can be forked, else the usual one."""
+    usual = script.ThisInterpreter().get_kernel_spec("python3")
+    if not sys.platform.startswith("linux"):
+        yield usual
+        return
+    path = tmp_path_factory.mktemp("kernels") / "socket"
+    program = str(Path(__file__).with_name("forked_kernels.py"))
+    parent = subprocess.Popen([sys.executable, program, str(path)], stdout=subprocess.DEVNULL)  # how to connect
+    while not path.exists():
+        assert parent.poll() is None
+        time.sleep(0.02)
+    module = usual.argv.index("-f")
+    yield script.KernelSpec(argv=[sys.executable, "-S", "-E", program, str(path), *usual.argv[module:]])
+    parent.kill()
+    parent.wait()
+
+
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
-def test_a_notebook_and_the_answers_in_it_run_from_top_to_bottom(source):
+def test_a_notebook_and_the_answers_in_it_run_from_top_to_bottom(source, kernel_spec, monkeypatch):
+    monkeypatch.setattr(script.ThisInterpreter, "get_kernel_spec", lambda self, name: kernel_spec)
     notebook = with_answers(script.read_source(source))
     script.run(notebook, quick=True)
     assert script.faults(notebook) == []

@@ -1,6 +1,10 @@
 """Weights in and out, with transformers as the oracle."""
 
 import json
+import math
+import os
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -8,6 +12,7 @@ import safetensors.torch
 import torch
 
 import minigpt as mg
+from minigpt.pretrained import pretrained_config
 
 
 def ids(n_rows=3, n_tokens=40, vocab_size=97):
@@ -60,6 +65,8 @@ def test_a_hundred_greedy_tokens_are_those_of_transformers(make_gpt2, tmp_path, 
         {"activation_function": "gelu"},
         {"activation_function": "relu2"},
         {"activation_function": "gelu_pytorch_tanh"},
+        {"activation_function": "relu"},
+        {"scale_attn_by_inverse_layer_idx": True},
         {"layer_norm_epsilon": 0.1},
         {"n_head": 1},
     ],
@@ -169,10 +176,12 @@ WTE, BIAS = "transformer.wte.weight", "transformer.h.1.mlp.c_fc.bias"
             lambda t: t.update({"transformer.h.0.attn.c_attn.weight": torch.zeros(96, 32)}),
             r"c_attn\.weight has shape \(96, 32\) .* have shape \(32, 96\)",
         ),
-        (lambda t: t.update({BIAS: torch.zeros(128, dtype=torch.int8)}), r"type torch\.int8; .* floating point"),
+        (lambda t: t.update({BIAS: torch.zeros(128, dtype=torch.int8)}), r"type I8; .* floating point"),
+        (lambda t: t[BIAS].fill_(math.nan), rf"the tensor {BIAS} holds NaN or infinity as torch\.float32"),
+        (lambda t: t[WTE].index_fill_(0, torch.tensor(5), math.inf), rf"the tensor {WTE} holds NaN or infinity"),
         (lambda t: t.update({"lm_head.weight": t[WTE] + 1}), r"a lm_head\.weight that is not wte\.weight"),
     ],
-    ids=["missing", "left over", "a block too many", "twice", "short", "turned", "whole numbers", "head"],
+    ids=["missing", "left over", "a block too many", "twice", "short", "turned", "whole numbers", "NaN", "inf", "head"],
 )
 def test_a_tensor_that_does_not_fit_is_named(folder, change, message):
     change_weights(folder, change)
@@ -190,10 +199,19 @@ def test_a_head_of_its_own_must_be_there(folder):
     ("changes", "message"),
     [
         ({"model_type": "llama"}, "model_type is 'llama', which this GPT does not do; only 'gpt2' can be loaded"),
-        ({"scale_attn_by_inverse_layer_idx": True}, "scale_attn_by_inverse_layer_idx is True"),
+        ({"scale_attn_by_inverse_layer_idx": 2}, "scale_attn_by_inverse_layer_idx is 2; expected true or false"),
+        ({"quantization_config": {"bits": 4}}, r"its weights are quantized \(quantization_config\), which is not read"),
         ({"scale_attn_weights": False}, "scale_attn_weights is False"),
         ({"add_cross_attention": True}, "add_cross_attention is True"),
-        ({"activation_function": "relu"}, "activation_function is 'relu'; expected one of gelu_new"),
+        ({"activation_function": "silu"}, "activation_function is 'silu'; expected one of gelu_new"),
+        ({"activation_function": []}, r"activation_function is \[\]; expected one of gelu_new"),
+        ({"activation_function": {}}, r"activation_function is \{\}; expected one of gelu_new"),
+        ({"attn_pdrop": []}, r"its rates of dropout differ .* choose it with dropout="),
+        ({"n_layer": 10**6}, "n_layers=1000000 must be a whole number from 1 to 4,096"),
+        ({"n_embd": 10**12}, "d_model=1000000000000 must be a whole number from 1 to 1,048,576"),
+        ({"vocab_size": 2**63}, "vocab_size=9223372036854775808 must be a whole number from 1 to"),
+        ({"n_positions": 10**12}, "context_length=1000000000000 must be a whole number from 1 to"),
+        ({"n_embd": 2**20, "n_head": 64, "n_layer": 96}, r".* has 1\.3e\+15 parameters, .* TB in float32"),
         ({"attn_pdrop": 0.2}, r"its rates of dropout differ .* choose it with dropout="),
         ({"n_head": 5}, "d_model=32 must be divisible by n_heads=5"),
         ({"n_layer": "three"}, "n_layers must be .*int.*, got 'three'"),
@@ -204,6 +222,64 @@ def test_a_configuration_that_cannot_be_followed_is_refused_by_name(folder, chan
     change_config(folder, **changes)
     with pytest.raises(ValueError, match=rf"config\.json can't be used: {message}"):
         mg.load_pretrained(folder)
+
+
+def test_a_number_of_blocks_that_the_file_lacks_is_refused_before_they_are_built(folder, monkeypatch):
+    change_config(folder, n_layer=4096)
+    monkeypatch.setattr("minigpt.pretrained.folder.GPT", pytest.fail)
+    with pytest.raises(ValueError, match=r"lacks the tensor transformer\.h\.3\.ln_1\.weight \(49116 missing in all\)"):
+        mg.load_pretrained(folder)
+
+
+def test_a_tensor_of_another_shape_is_refused_before_it_is_read(folder, monkeypatch):
+    change_config(folder, n_embd=64)
+    monkeypatch.setattr("minigpt.pretrained.weights.StoredTensor.read", pytest.fail)
+    with pytest.raises(ValueError, match=r"wte\.weight has shape \(97, 32\) .* should have shape \(97, 64\)"):
+        mg.load_pretrained(folder)
+
+
+def test_weights_that_overflow_in_the_type_asked_for_are_refused(folder):
+    change_weights(folder, lambda tensors: tensors[BIAS].fill_(1e6))
+    assert mg.load_pretrained(folder).blocks[1].mlp.expand.bias.eq(1e6).all()
+    with pytest.raises(ValueError, match=rf"{BIAS} holds NaN or infinity as torch\.float16"):
+        mg.load_pretrained(folder, dtype=torch.float16)
+
+
+JSON_VALUES = [0, -1, 7, 10**30, 10**400, 1.5, math.nan, math.inf, "x", "", True, None, [], [1], {}, {"a": 1}]
+
+
+@pytest.mark.parametrize("value", JSON_VALUES, ids=range(len(JSON_VALUES)))
+def test_every_field_with_any_other_value_is_refused_or_meant(folder, value):
+    whole = json.loads((folder / "config.json").read_text())
+    for name in [*whole, "n_inner", "quantization_config", "pruned_heads", "scale_attn_by_inverse_layer_idx"]:
+        (folder / "config.json").write_text(json.dumps({**whole, name: value}))
+        with suppress(ValueError):
+            assert isinstance(pretrained_config(folder), mg.GPTConfig)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no named pipes")
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "model.safetensors.index.json", "a.safetensors"])
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_a_pipe_or_a_device_is_refused_at_once(folder, name, kind):
+    (folder / "model.safetensors").rename(folder / "b.safetensors")
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {BIAS: "a.safetensors"}}))
+    (folder / name).unlink(missing_ok=True)
+    if kind == "pipe":
+        os.mkfifo(folder / name)
+    else:
+        (folder / name).symlink_to("/dev/zero")
+    errors = []
+
+    def load():
+        try:
+            mg.load_pretrained(folder)
+        except ValueError as error:
+            errors.append(str(error))
+
+    loader = threading.Thread(target=load, daemon=True)
+    loader.start()
+    loader.join(20)
+    assert len(errors) == 1 and str(folder) in errors[0]
 
 
 def test_a_configuration_without_its_sizes_is_refused(folder):
@@ -262,7 +338,7 @@ def test_a_folder_with_a_broken_file_is_refused(folder, break_it, message):
             "says that model-1.* holds score, which it does",
         ),
         (lambda index: index.pop(BIAS), rf"does not say that model-2\.safetensors holds {BIAS}"),
-        (lambda index: index.update({BIAS: "model-3.safetensors"}), r"model-3\.safetensors can't be read"),
+        (lambda index: index.update({BIAS: "model-3.safetensors"}), r"model-3\.safetensors is missing"),
         (lambda index: index.update({BIAS: "../model-1.safetensors"}), "a file of the same folder is expected"),
         (lambda index: index.update({BIAS: 3}), "has no weight_map from tensors to files"),
     ],

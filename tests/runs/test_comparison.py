@@ -52,6 +52,23 @@ def test_steps_may_themselves_be_compared(config):
     assert [trial.curve[-1][0] for (trial,) in comparison.trials.values()] == [32, 160]
 
 
+def test_where_the_runs_have_other_numbers_of_tokens_each_has_its_own(config):
+    comparison = compare({"steps": [1, 5]}, config)
+    head, one, five, note = str(comparison).splitlines()
+    assert head.split()[-1] == "tokens" and "32" in one.split() and "160" in five.split()
+    assert "tokens each" not in note and comparison.n_tokens == 160
+    assert [trial.n_tokens for (trial,) in comparison.trials.values()] == [32, 160]
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_a_run_that_diverges_in_its_last_steps_is_one_that_diverged(config, steps, capsys):
+    with pytest.warns(UserWarning, match="not finite"):
+        comparison = compare({"init_std": [1e30]}, config.changed(steps=steps), progress=True)
+    assert capsys.readouterr().out == "init_std=1e+30, seed 0: diverged\n"
+    assert comparison.trials == {"init_std=1e+30": [Trial(loss=math.inf, n_tokens=steps * 32)]}
+    assert "1 of 1 diverged" in str(comparison) and "lowest" not in str(comparison)
+
+
 def test_a_run_that_diverges_is_said_to_and_stops_no_other(config):
     with pytest.warns(UserWarning, match="not finite"):
         comparison = compare({"init_std": [0.02, 1e30]}, config)
@@ -82,7 +99,9 @@ def test_the_table_has_mean_spread_speed_and_the_lowest(known):
 
 def test_one_seed_has_no_spread(known):
     one = {name: trials[:1] for name, trials in known.trials.items()}
-    assert "one seed: its spread is unknown" in str(Comparison(trials=one, n_tokens=20))
+    table = str(Comparison(trials=one, n_tokens=20))
+    assert "one seed: its spread is unknown" in table and "±" not in table
+    assert table.splitlines()[1].split() == ["optimizer=adamw", "2.0000", "2,000"]
 
 
 def test_the_plot_has_the_mean_of_each_strategy_and_the_floor(known):
@@ -106,6 +125,8 @@ def test_the_plot_has_the_mean_of_each_strategy_and_the_floor(known):
         ({"recipe": ["gpt2", "as-written"]}, "recipe='as-written' reads the text in another way"),
         ({"optimizer": ["adamw", "best"]}, "optimizer='best' is unknown; choose one of sgd"),
         ({"init_std": [-1.0]}, "init_std=-1.0 must be"),
+        ({"context_length": [8, 100000]}, "tokens are too few for context_length=100000"),
+        ({"device": ["cpu", "cuda:97"]}, "device='cuda:97' is not on this machine"),
         ({}, "nothing to compare"),
     ],
 )

@@ -97,8 +97,33 @@ def test_a_task_brings_its_recipe_and_steps_take_the_place_of_epochs():
         ({"n_heads": 7}, "d_model=128 must be divisible by n_heads=7"),
         ({"text": "a.txt", "task": "qa"}, "task='qa' makes up its own text; leave text out"),
         ({"tokenizer": None}, "tokenizer=None is that of a pretrained model, and there is none"),
-        ({"epochs": 3}, "epochs=3 must be at least 1 and needs documents=True"),
+        ({"epochs": 3}, "epochs=3 needs documents=True"),
         ({"reading": 1.5}, r"reading=1.5 must lie in \[0, 1\]"),
+        ({"reading": math.nan}, r"reading=nan must lie in \[0, 1\]: it is a share of the steps"),
+        ({"validation_fraction": math.nan}, "validation_fraction=nan must lie between 0 and 1"),
+        ({"epochs": 10**30, "documents": True}, "epochs=10{30} must be a whole number from 1 to 1,000,000"),
+        ({"epochs": 0, "documents": True}, "epochs=0 must be a whole number from 1 to 1,000,000"),
+        ({"epochs": 2, "documents": True, "steps": 5}, "steps=5 and epochs=2 both say how long to train; give one"),
+        ({"preset": ""}, "preset='' is unknown; choose one of nano"),
+        ({"preset": 3}, "preset must be one of nano, micro, .*, got 3"),
+        ({"preset": "gtp2"}, r"preset='gtp2' is unknown; .*; did you mean gpt2\?"),
+        ({"recipe": ""}, "recipe='' is unknown; choose one of gpt2"),
+        ({"recipe": [1]}, r"recipe must be one of gpt2, .*, got \[1\]"),
+        ({"recipe": "fsat"}, r"recipe='fsat' is unknown; .*; did you mean fast\?"),
+        ({"task": ""}, "task='' is unknown; choose one of story"),
+        ({"task": {}}, r"task must be a text or None, got \{\}"),
+        ({"task": "storys"}, r"task='storys' is unknown; .*; did you mean story\?"),
+        ({"corpus": "tinyworld"}, r"corpus='tinyworld' is unknown; .*; did you mean tiny-world\?"),
+        ({"language": "de"}, "language='de' is unknown; choose one of en, zh, both"),
+        ({"from_pretrained": 3}, "from_pretrained must be a path or None, got 3"),
+        ({"text": ""}, "text must be a path or None, got ''"),
+        ({"out": ""}, "out must be a path, got ''"),
+        ({"tokenizer": "char:9"}, "tokenizer='char:9': a char tokenizer has as many tokens as the text has characters"),
+        ({"tokenizer": "bpe:many"}, "tokenizer='bpe:many': after 'bpe:' comes the number of tokens, up to 1,000,000"),
+        ({"tokenizer": "bpe:" + "9" * 5000}, "after 'bpe:' comes the number of tokens, up to 1,000,000"),
+        ({"tokenizer": "bpe:"}, "after 'bpe:' comes the number of tokens"),
+        ({"tokenizer": ""}, "tokenizer='' names none"),
+        ({"tokenizer": 5}, "tokenizer must be a text or None, got 5"),
         ({"validation_fraction": 1.0}, "validation_fraction=1.0 must lie between 0 and 1"),
     ],
 )
@@ -123,9 +148,21 @@ def run_file(**changes):
         (run_file(out="elsewhere"), "it names a folder of its own"),
         (run_file(training={"steps": 1.5}), r"training\.steps must be int, got 1\.5"),
         (run_file(training={"compile": "no"}), r"training\.compile must be bool, got 'no'"),
-        (run_file(model={"n_layers": 0}), "n_layers=0 must be a whole number of at least 1"),
+        (run_file(model={"n_layers": 0}), r"model\.n_layers=0 must be a whole number from 1 to 4,096"),
         (run_file(source=3), "source must be a table of settings, got 3"),
+        (run_file(source=[]), r"source must be a table of settings, got \[\]"),
+        (run_file(steps=5), r'steps belongs under training: \[training\] in TOML, or "training": '),
+        (run_file(text="a"), "text belongs under source"),
+        (run_file(model={"n_layers": 10**12}), r"model\.n_layers=10{12} must be a whole number from 1 to 4,096"),
+        (run_file(model={"d_model": 10**30}), r"model\.d_model=10{30} must be a whole number"),
+        (run_file(source={"documents": True, "epochs": 10**30}), r"source\.epochs=10{30} must be a whole number"),
+        (run_file(training={"seed": 10**30}), r"training\.seed=10{30} must be a whole number"),
+        (run_file(training={"batch_size": [4]}), r"training\.batch_size must be int, got \[4\]"),
+        (run_file(format={"a": 1}), r"it has format \{'a': 1\}, a newer one"),
+        ("[" * 100_000, "is not JSON"),
+        (" " * 2**20 + "{}", "has 1,048,578 bytes; at most 1,048,576 are read"),
     ],
+    ids=range(22),
 )
 def test_a_broken_run_file_is_one_message_that_names_it(tmp_path, text, message):
     (tmp_path / "run.json").write_text(text)
@@ -133,17 +170,58 @@ def test_a_broken_run_file_is_one_message_that_names_it(tmp_path, text, message)
         RunConfig.read(tmp_path)
 
 
+JSON_VALUES = [0, -1, 7, 10**30, 10**400, 1.5, math.nan, math.inf, "x", "", "inf", "none", True, None, [], [1], {}]
+
+
 @pytest.mark.parametrize("part", PARTS)
-@pytest.mark.parametrize("value", [1.5, "x", True, None, [], {}])
-def test_every_field_of_a_run_file_with_a_value_of_another_type_is_refused_or_means_the_same(tmp_path, part, value):
+@pytest.mark.parametrize("value", JSON_VALUES, ids=range(len(JSON_VALUES)))
+def test_every_field_of_a_run_file_with_any_other_value_is_refused_or_means_the_same(tmp_path, part, value):
     whole = json.loads(RunConfig.of(recipe="fast").resolved().to_json())
     for name, own in whole[part].items():
         (tmp_path / "run.json").write_text(json.dumps({**whole, part: {**whole[part], name: value}}))
         with suppress(ValueError):
             found = RunConfig.read(tmp_path)
             kept = getattr(getattr(found, part), name)
-            assert kept == value or str(kept) == value, (name, own, value)
-            assert type(kept) in (type(value), float) or name in ("text", "data", "from_pretrained")
+            meant = {"none": None, "inf": math.inf}.get(value, value) if isinstance(value, str) else value
+            assert kept in (value, meant) or kept == float(value) or str(kept) == value, (name, own, value)
+            assert type(kept) in (type(meant), type(value), float) or name in (
+                "text",
+                "data",
+                "from_pretrained",
+                "tokenizer",
+            )
+
+
+@pytest.mark.parametrize("value", JSON_VALUES, ids=range(len(JSON_VALUES)))
+def test_each_part_and_the_whole_with_any_other_value_is_refused_or_meant(tmp_path, value):
+    whole = json.loads(RunConfig().to_json())
+    for name in whole:
+        (tmp_path / "run.json").write_text(json.dumps({**whole, name: value}))
+        with suppress(ValueError):
+            RunConfig.read(tmp_path)
+            assert (name, value) == ("model", {}) or value == {}
+    with suppress(ValueError):
+        RunConfig().overlaid(value)
+        assert value == {}
+    for name in ("preset", "recipe", "task", "from_pretrained"):
+        with suppress(ValueError):
+            assert RunConfig.of(**{name: value}) and value is None
+
+
+def test_epochs_that_come_to_more_steps_than_can_be_trained_are_named():
+    config = RunConfig.of(documents=True, epochs=10**6, batch_size=4)
+    with pytest.raises(
+        ValueError, match="epochs=1000000 over this text are 2,000,000,000 steps of 4 sequences; at most"
+    ):
+        config.resolved(steps=2 * 10**9)
+
+
+def test_epochs_and_steps_that_are_changed_one_after_the_other_follow_the_last():
+    config = RunConfig.of(documents=True, epochs=2)
+    assert config.changed(steps=5).source.epochs is None
+    assert config.changed(steps=5, epochs=None).source.epochs is None
+    with pytest.raises(ValueError, match="steps=5 and epochs=3 both say how long to train"):
+        config.changed(steps=5, epochs=3)
 
 
 def test_a_toml_table_fills_what_it_names():

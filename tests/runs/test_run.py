@@ -1,3 +1,5 @@
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,76 @@ def test_resuming_a_run_with_a_changed_setting_is_refused_by_name(config):
     mg.start_run(config, progress=False)
     with pytest.raises(ValueError, match=r"learning_rate was 0.002, now 0.5; final_learning_rate was 0.0002, now 0.05"):
         mg.start_run(config.changed(learning_rate=0.5), resume=True, progress=False)
+
+
+def test_a_run_folder_names_its_files_by_whole_paths(config, text_file, tmp_path, monkeypatch):
+    mg.CharTokenizer.train(TEXT).save(tmp_path / "tokenizer.json")
+    monkeypatch.chdir(tmp_path)
+    changes = {"text": Path("text.txt"), "tokenizer": "tokenizer.json"}
+    run = mg.start_run(config.changed(**changes), progress=False)
+    saved = RunConfig.read(config.out).source
+    assert (saved.text, saved.tokenizer) == (text_file, str(tmp_path / "tokenizer.json"))
+    assert run.config.source.text == text_file
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert len(mg.start_run(RunConfig.read(config.out), resume=True, progress=False).history) == 3
+
+
+def test_a_run_that_names_a_file_by_a_relative_path_is_resumed_where_it_was_started(config, tmp_path, monkeypatch):
+    mg.start_run(config, progress=False)
+    saved = config.out / "run.json"
+    saved.write_text(saved.read_text().replace(str(tmp_path / "text.txt"), "text.txt"))
+    monkeypatch.chdir(tmp_path)
+    assert len(mg.start_run(RunConfig.read(config.out), resume=True, progress=False).history) == 3
+
+
+@pytest.fixture
+def early(config):
+    """A run that was killed before its first checkpoint."""
+    with mg.prepare_run(config).open():
+        (config.out / "run.json").write_text(mg.prepare_run(config).config.to_json())
+    return config
+
+
+def test_a_run_without_a_checkpoint_is_resumed_from_the_beginning_and_says_so(early):
+    with pytest.warns(UserWarning, match=r"the run in .*run has no checkpoint yet: it starts from the beginning"):
+        run = mg.start_run(early, resume=True, progress=False)
+    assert len(run.history) == 3
+
+
+@pytest.mark.parametrize("resume", [True, "auto"])
+def test_a_run_without_a_checkpoint_is_not_replaced_by_one_with_other_settings(early, resume):
+    before = (early.out / "run.json").read_text()
+    with pytest.raises(ValueError, match=r"learning_rate was 0.002, now 0.5; .*clip_norm was 1.0, now 3.0"):
+        mg.start_run(early.changed(learning_rate=0.5, clip_norm=3.0), resume=resume, progress=False)
+    assert (early.out / "run.json").read_text() == before
+    assert len(mg.start_run(early.changed(eval_every=2), resume="auto", progress=False).history) == 3
+
+
+def test_without_a_run_file_there_is_nothing_to_resume(config):
+    with pytest.raises(ValueError, match="holds no run"):
+        mg.start_run(config, resume=True, progress=False)
+
+
+def test_what_would_be_refused_is_refused_when_the_folder_is_opened(config):
+    mg.start_run(config, progress=False)
+    with pytest.raises(ValueError, match="seed was 0, now 5"):
+        mg.prepare_run(config.changed(seed=5)).open("auto")
+    with mg.prepare_run(config).open("auto") as folder:
+        assert folder.resumes
+        with pytest.raises(ValueError, match="is in use: process"):
+            mg.start_run(config, resume="auto", progress=False)
+
+
+@pytest.mark.parametrize("table", [{"format": 1}, {"format": 99}, {"preset": "nano"}])
+def test_the_model_of_another_format_is_refused_as_the_run_is(config, table):
+    mg.start_run(config, progress=False)
+    (config.out / "run.json").write_text(json.dumps(table))
+    with pytest.raises(ValueError, match=r"run\.json can't be used: ") as told:
+        RunConfig.read(config.out)
+    with pytest.raises(ValueError, match=re.escape(str(told.value))):
+        mg.load_model(config.out)
 
 
 def test_a_folder_without_a_run_says_how_to_start_one(tmp_path):

@@ -1,11 +1,12 @@
 import json
 import os
+import shutil
 
 import pytest
 
 import minigpt as mg
 from minigpt.runs import RunConfig
-from minigpt.runs.summary import RunSummary, list_runs, table_of
+from minigpt.runs.summary import RunSummary, counted, list_runs, table_of
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +53,51 @@ def test_the_newest_run_comes_first_and_a_broken_one_is_named(folder, tmp_path):
     (folder / "broken" / "run.json").write_text("{")
     found, wrong = list_runs(folder)
     assert [run.config.out.name for run in found] == ["b", "a"]
-    assert len(wrong) == 1 and "broken" in wrong[0]
-    head, *lines = table_of(found).splitlines()
+    assert list(wrong) == [folder / "broken"] and "run.json is not JSON" in wrong[folder / "broken"]
+    head, *lines = table_of(found, wrong).splitlines()
+    assert lines.pop().startswith(f"{folder / 'broken'}") and "  damaged: " in table_of(found, wrong)
     assert head.split() == ["run", "text", "shape", "steps", "loss", "validation", "changed"]
     assert "1970-01-01" in lines[1] and "3 of 3" in lines[0]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "{}",
+        '{"step": 0}',
+        '{"step": null, "loss": 1.0}',
+        '{"step": "0", "loss": 1.0}',
+        '{"step": true, "loss": 1.0}',
+        '{"step": 0, "loss": null}',
+        '{"step": 0, "loss": 1' + "0" * 400 + "}",
+        '{"step": 0, "loss": 1.0, "validation_loss": []}',
+    ],
+)
+def test_a_row_of_the_log_that_is_none_is_one_error_and_one_line_of_the_list(folder, tmp_path, row):
+    for name in ("damaged", "whole"):
+        shutil.copytree(folder / "a", tmp_path / name)
+    log = tmp_path / "damaged" / "log.jsonl"
+    log.write_text(log.read_text() + row + "\n")
+    with pytest.raises(ValueError, match=r"log\.jsonl can't be used: row 4 is .*, expected the numbers step and loss"):
+        RunSummary.of(tmp_path / "damaged")
+    found, wrong = list_runs(tmp_path)
+    assert [run.config.out.name for run in found] == ["whole"]
+    *_, whole, damaged = table_of(found, wrong).splitlines()
+    assert "3 of 3" in whole and damaged.startswith(str(tmp_path / "damaged")) and "damaged: " in damaged
+
+
+def test_a_model_that_can_not_be_built_is_one_error(folder, tmp_path):
+    shutil.copytree(folder / "a", tmp_path / "a")
+    saved = json.loads((tmp_path / "a" / "run.json").read_text())
+    saved["model"] |= {"d_model": 10**12, "n_heads": 1}
+    (tmp_path / "a" / "run.json").write_text(json.dumps(saved))
+    with pytest.raises(ValueError, match=r"run\.json"):
+        RunSummary.of(tmp_path / "a")
+
+
+@pytest.mark.parametrize(("n", "words"), [(1, "1 layer"), (2, "2 layers"), (2000, "2,000 layers"), (0, "0 layers")])
+def test_one_is_singular(n, words):
+    assert counted(n, "layer") == words
 
 
 def test_what_is_no_folder_is_refused(tmp_path):

@@ -1,6 +1,14 @@
+import os
+import shlex
+import subprocess
+import sys
+import threading
+
 import pytest
 
-from minigpt.text.reading import read_text, split_text, text_files
+from minigpt.text.reading import TextFiles, read_text, read_texts, split_text, split_texts, text_files
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes, links and commands")
 
 
 def test_a_byte_order_mark_is_dropped_at_the_start_and_kept_inside(tmp_path):
@@ -18,6 +26,37 @@ def test_text_that_is_not_utf8_names_the_file_the_byte_and_the_mend(tmp_path, ma
     (tmp_path / "latin.txt").write_bytes(mark + b"caf\xe9 au lait")
     with pytest.raises(ValueError, match=rf"latin\.txt is not UTF-8: byte 0xe9 at offset {len(mark) + 3}; .*iconv"):
         read_text(tmp_path / "latin.txt")
+
+
+@posix
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1"])
+def test_the_command_that_is_given_converts_the_file(tmp_path, encoding):
+    text = "Häuser, Gärten und Straßen.\n"
+    path = tmp_path / "it's a text.txt"
+    path.write_bytes(text.encode(encoding))
+    with pytest.raises(ValueError, match=r"is not UTF-8: byte 0x.* convert it first") as caught:
+        read_text(path)
+    command = shlex.split(str(caught.value).split("for example: ")[1].split(" > ")[0])
+    assert command[-1] == str(path)
+    assert subprocess.run(command, capture_output=True, check=True).stdout.decode("utf-8-sig") == text
+
+
+def test_chinese_in_utf16_without_a_mark_is_recognised_by_its_line_ends(tmp_path):
+    (tmp_path / "a.txt").write_bytes("我们在这里\n你好，世界\n".encode("utf-16-le"))
+    with pytest.raises(ValueError, match="iconv -f UTF-16LE -t UTF-8"):
+        read_text(tmp_path / "a.txt")
+
+
+@posix
+def test_a_zero_byte_is_in_no_text_and_the_command_that_is_given_removes_it(tmp_path):
+    (tmp_path / "a.txt").write_bytes("naïve\0 text, long enough\n".encode())
+    with pytest.raises(
+        ValueError, match=r"a\.txt is not a text: byte 0x00 at offset 6; .* remove such bytes: tr -d"
+    ) as caught:
+        read_text(tmp_path / "a.txt")
+    command = str(caught.value).split("bytes: ")[1].split(" > ")[0]
+    done = subprocess.run(command, shell=True, capture_output=True, check=True)
+    assert done.stdout == "naïve text, long enough\n".encode()
 
 
 @pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf", b" \n\n"])
@@ -47,6 +86,70 @@ def test_a_folder_without_text_is_refused(tmp_path):
         text_files(tmp_path)
 
 
+def test_hidden_files_and_what_archives_add_are_not_read(tmp_path):
+    for name in ("a.txt", ".a.txt", ".ipynb_checkpoints/a.txt", "__MACOSX/._a.txt", "sub/.git/a.txt", "sub/b.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(name.encode() if "_a" not in name else b"\xff\xfe\0")
+    assert read_text(tmp_path) == "a.txt\n\nsub/b.txt"
+
+
+def test_a_folder_that_is_hidden_itself_is_read(tmp_path):
+    (tmp_path / ".mine").mkdir()
+    (tmp_path / ".mine" / "a.txt").write_text("mine")
+    assert read_text(tmp_path / ".mine") == "mine"
+
+
+@posix
+def test_a_file_with_several_names_is_read_once(tmp_path):
+    (tmp_path / "b.txt").write_text("once")
+    (tmp_path / "c.txt").symlink_to(tmp_path / "b.txt")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    assert read_text(tmp_path) == "once"
+
+
+def test_a_glob_chooses_other_files(tmp_path):
+    for name in ("a.txt", "b.py", "sub/c.py", ".hidden/d.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    assert read_text(tmp_path, "*.py") == "b.py\n\nsub/c.py"
+    with pytest.raises(ValueError, match=r"has no file of the pattern '\*\.csv'"):
+        text_files(tmp_path, "*.csv")
+
+
+@pytest.mark.parametrize("glob", ["", "/etc/*", "."])
+def test_a_glob_that_is_no_pattern_is_refused(tmp_path, glob):
+    with pytest.raises(ValueError, match="pattern"):
+        text_files(tmp_path, glob)
+
+
+@pytest.fixture
+def pipe(tmp_path):
+    """A pipe that a text is written into once, as a shell's ``<(…)``."""
+    os.mkfifo(tmp_path / "pipe")
+    thread = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(b"from a pipe\r\n",), daemon=True)
+    thread.start()
+    yield tmp_path / "pipe"
+    thread.join(10)
+
+
+@posix
+def test_a_pipe_is_read(pipe):
+    assert read_text(pipe) == "from a pipe\n"
+
+
+@posix
+def test_a_pipe_can_be_opened_again_for_as_long_as_it_takes(pipe):
+    with TextFiles(pipe).on_disk() as (file,):
+        assert read_text(file) == read_text(file) == "from a pipe\n"
+    assert not file.exists()
+
+
+@posix
+def test_a_device_is_refused_before_it_is_read():
+    with pytest.raises(ValueError, match=r"is the terminal or another device; .* pipe a text into /dev/stdin"):
+        read_text("/dev/zero")
+
+
 def test_the_two_parts_of_a_text_are_the_text():
     train, validation = split_text("0123456789", 0.3)
     assert (train, validation) == ("0123456", "789")
@@ -66,3 +169,27 @@ def test_a_validation_fraction_outside_0_and_1_is_refused(fraction):
 def test_a_text_of_one_character_cannot_be_cut():
     with pytest.raises(ValueError, match="a text of 1 characters cannot be cut in two"):
         split_text("x")
+
+
+@pytest.mark.parametrize("fraction", [i / 23 for i in range(1, 23)])
+def test_several_texts_are_cut_where_their_joined_text_is(fraction):
+    texts = ["first text", "", "second", "third"]
+    train, validation = split_texts(texts, fraction)
+    joined = split_text("\n\n".join(texts), fraction)
+    assert "".join(train + validation) == "".join(texts)
+    assert "".join(train) == joined[0].replace("\n", "")
+    assert len(train) + len(validation) == len(texts) + 1
+
+
+def test_one_text_is_cut_as_ever():
+    assert split_texts(["0123456789"], 0.3) == (["0123456"], ["789"])
+
+
+def test_the_texts_of_a_folder_are_those_of_its_files(tmp_path):
+    for name in ("b.txt", "a.txt", "c.txt"):
+        (tmp_path / name).write_text(name if name != "b.txt" else "")
+    assert read_texts(tmp_path) == ["a.txt", "", "c.txt"]
+    (tmp_path / "a.txt").write_text(" ")
+    (tmp_path / "c.txt").write_text("\n")
+    with pytest.raises(ValueError, match="holds no text"):
+        read_texts(tmp_path)

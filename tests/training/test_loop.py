@@ -14,6 +14,8 @@ from minigpt.training import (
     load_checkpoint,
     train_step,
 )
+from minigpt.training.safety.stop import StopFlag
+from minigpt.training.storage.run_folder import RunFolder
 
 CONFIG = TrainConfig(steps=12, batch_size=4, learning_rate=0.01, eval_every=4, checkpoint_every=5, device="cpu")
 
@@ -87,7 +89,7 @@ def test_a_resumed_run_ends_bitwise_where_the_uninterrupted_one_does(
     assert logged == list(range(12))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", StopFlag.SIGNALS)
 def test_a_signal_ends_the_run_after_the_step_with_one_checkpoint(make_model, data, tokenizer, tmp_path, number):
     class Interrupts:
         def __getattr__(self, name):
@@ -122,6 +124,24 @@ def test_resuming_with_other_settings_names_each(make_model, data, tokenizer, tm
     changed = mg.TokenDataset.from_text("the cat sat on the mat. " * 40, tokenizer, 16)
     with pytest.raises(ValueError, match="fingerprint was"):
         train(make_model(), changed, tokenizer=tokenizer, out=tmp_path, resume=True)
+
+
+def test_a_shard_that_changed_between_stop_and_resume_is_named(make_model, tokenizer, tmp_path):
+    (tmp_path / "text.txt").write_text("the cat sat on the mat. " * 80)
+    mg.prepare(tmp_path / "text.txt", tokenizer, tmp_path / "data", workers=1, shard_tokens=700, progress=False)
+
+    def resume():
+        shards = mg.TokenDataset.open(tmp_path / "data" / "train", 16)
+        return train(make_model(), shards, tokenizer=tokenizer, out=tmp_path / "run", resume="auto")
+
+    resume()
+    shard = tmp_path / "data" / "train" / "00001.bin"
+    tokens = shard.read_bytes()
+    shard.write_bytes(tokens[::-1])
+    with pytest.raises(ValueError, match=r"was started: train/00001.bin has changed since\. Resume"):
+        resume()
+    shard.write_bytes(tokens)
+    assert len(resume()) == 12
 
 
 def test_data_that_does_not_fit_the_model_is_refused(make_model, data, tokenizer):
@@ -161,6 +181,68 @@ def test_ctrl_c_during_a_save_leaves_a_whole_checkpoint_and_ends_the_run(
     history = train(make_model(), data, tokenizer=tokenizer, out=tmp_path)
     assert len(history) == 5  # the first save is due after step 5
     assert load_checkpoint(tmp_path / "checkpoints").step == 5
+
+
+class Before:
+    """Data that does something before it gives the batch of a step."""
+
+    def __init__(self, data, step, act):
+        self.data, self.step, self.act = data, step, act
+
+    def __getattr__(self, name):
+        return getattr(self.data, name)
+
+    def batch(self, step, *arguments, **options):
+        if step == self.step:
+            self.act()
+        return self.data.batch(step, *arguments, **options)
+
+
+def test_while_a_run_trains_no_other_is_started_in_its_folder(make_model, data, tmp_path):
+    refused = []
+
+    def second_run():
+        for resume in (False, "auto"):
+            with pytest.raises(ValueError, match="is in use: process") as caught:
+                train(make_model(), data, out=tmp_path, resume=resume)
+            refused.append(caught)
+
+    assert len(train(make_model(), Before(data, 7, second_run), out=tmp_path)) == 12
+    assert len(refused) == 2
+    assert len(train(make_model(), data, out=tmp_path, resume=True)) == 12
+    assert {path.name for path in tmp_path.iterdir()} == {"checkpoints", "log.jsonl"}
+
+
+def test_a_run_that_fails_lets_its_folder_go(make_model, data, tmp_path):
+    def fail():
+        raise RuntimeError("no such batch")
+
+    with pytest.raises(RuntimeError, match="no such batch") as failed:
+        train(make_model(), Before(data, 7, fail), out=tmp_path)
+    assert len(train(make_model(), data, out=tmp_path, resume=True)) == 12 and failed is not None
+
+
+def test_a_folder_that_was_opened_before_is_left_open(make_model, data, tmp_path):
+    with RunFolder.open(tmp_path) as folder:
+        train(make_model(), data, out=folder)
+        with pytest.raises(ValueError, match="is in use"):
+            RunFolder.open(tmp_path, "auto")
+
+
+def test_a_run_whose_folder_vanishes_ends_at_once_and_makes_no_other(make_model, data, tmp_path):
+    reached = []
+
+    def move():
+        (tmp_path / "run").rename(tmp_path / "elsewhere")
+
+    class Counted(Before):
+        def batch(self, step, *arguments, **options):
+            reached.append(step)
+            return super().batch(step, *arguments, **options)
+
+    with pytest.raises(OSError, match="run is gone: it was moved or deleted while the run was training"):
+        train(make_model(), Counted(data, 7, move), out=tmp_path / "run")
+    assert reached[-1] == 7 and not (tmp_path / "run").exists()
 
 
 def test_resuming_without_a_folder_or_a_checkpoint_is_refused(make_model, data, tmp_path):

@@ -1,6 +1,11 @@
+import math
+from itertools import product
+
 import pytest
+import torch
 
 from minigpt.model import next_token_loss
+from minigpt.text import TokenDataset
 from minigpt.training import split_loss
 
 
@@ -21,3 +26,15 @@ def test_every_token_but_the_first_is_counted_whatever_the_batch(make_model, dat
     assert all(loss.n_tokens == data.n_tokens - 1 for loss in losses)
     assert losses[0].mean == pytest.approx(losses[1].mean, rel=1e-12)
     assert losses[0].mean == pytest.approx(losses[2].mean, rel=1e-12)
+
+
+def test_the_loss_of_a_text_is_that_of_the_product_of_its_conditional_probabilities(make_model):
+    model = make_model(vocab_size=3, context_length=3).double()
+    probabilities = []
+    for text in product(range(3), repeat=4):
+        loss = split_loss(model, TokenDataset(torch.tensor(text), 3, vocab_size=3))
+        conditional = [torch.softmax(model(torch.tensor([text[:t]]))[0, -1], -1)[text[t]].item() for t in range(1, 4)]
+        assert loss.nats == pytest.approx(-math.log(math.prod(conditional)), rel=1e-12)
+        probabilities.append(math.exp(-loss.nats))
+    # after each first token, all texts together are certain
+    assert [sum(probabilities[first * 27 : first * 27 + 27]) for first in range(3)] == pytest.approx([1, 1, 1])

@@ -17,13 +17,15 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from minigpt.text.datasets.checks import check_batch
+from minigpt.text.datasets.order import shuffled
 from minigpt.text.datasets.rows import Row, RowDataset
-from minigpt.text.datasets.windows import check_batch, shuffled
 from minigpt.text.reading import check_fraction, decode_utf8, read_text, text_files
 from minigpt.text.tokenizers.bpe import END_OF_TEXT
 from minigpt.text.tokenizers.tokenizer import Tokenizer
 
 _FREE = Row([0, 0], [False, False])
+_LINE_END = re.compile(r"\r\n?")
 _BLANK_LINE = re.compile(r"\n[^\S\n]*\n\s*")
 
 
@@ -43,9 +45,12 @@ def read_documents(path: str | os.PathLike[str]) -> list[str]:
 
 
 def split_documents(text: str) -> list[str]:
-    """The paragraphs of a text, between its blank lines; its lines, if it has no blank line."""
-    text = text.strip()
-    parts = _BLANK_LINE.split(text) if _BLANK_LINE.search(text) else text.splitlines()
+    r"""The paragraphs of a text, between its blank lines; its lines, if it has no blank line.
+
+    A line ends with ``\n``, ``\r\n`` or ``\r``; other separators, as U+2028 and the form feed, are part of it.
+    """
+    text = _LINE_END.sub("\n", text).strip()
+    parts = _BLANK_LINE.split(text) if _BLANK_LINE.search(text) else text.split("\n")
     return [part for part in parts if part.strip()]
 
 

@@ -11,9 +11,12 @@ Source: Luby & Rackoff 1988, "How to construct pseudorandom permutations from ps
 2002, "Ciphers with arbitrary finite domains", for the cycle walking.
 """
 
+from functools import lru_cache
+
 import numpy as np
 
 ROUNDS = 6
+_BLOCK = 4096
 _MASK = 2**64 - 1
 
 
@@ -42,6 +45,19 @@ def permute(indices: np.ndarray, n: int, key: int) -> np.ndarray:
     while (outside := places >= n).any():
         places[outside] = _feistel(places[outside], half_bits, round_keys)
     return places
+
+
+def shuffled(position: int, n: int, seed: int, epoch: int) -> int:
+    """Which of n samples comes at a position of an epoch."""
+    block, place = divmod(position, _BLOCK)
+    return int(_order(n, seed, epoch, block)[place])
+
+
+@lru_cache(maxsize=64)
+def _order(n: int, seed: int, epoch: int, block: int) -> np.ndarray:
+    """One block of an epoch's shuffle; a block at a time, because single indices cost a hundred times more."""
+    positions = np.arange(block * _BLOCK, min(n, (block + 1) * _BLOCK))
+    return permute(positions, n, mix(seed, epoch))
 
 
 def _feistel(values: np.ndarray, half_bits: int, round_keys: list[np.uint64]) -> np.ndarray:

@@ -25,7 +25,9 @@ import torch
 from torch import Tensor
 
 from minigpt.settings import check_choice
-from minigpt.text.datasets.windows import IGNORED_TARGET, check_batch, check_ids_below, shuffled
+from minigpt.text.datasets.checks import check_batch, check_ids_below
+from minigpt.text.datasets.order import shuffled
+from minigpt.text.datasets.windows import IGNORED_TARGET
 
 WIDTHS = 8  # a batch of a stream is a multiple of 8 wide: the fewer shapes, the less PyTorch has to prepare
 DEALT_TOGETHER = 8  # steps

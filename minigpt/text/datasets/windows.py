@@ -4,17 +4,17 @@ Row $j$ of step $s$ is sample $i = sB + j$ of an endless stream; with $n$ window
 \operatorname{divmod}(i, n)$, and the window read is the $p$-th of that epoch's shuffle. The step is thus the only
 state: a run resumed at step $s$ sees what it would have seen, and any number of ranks sees the same global batch.
 
-Dimensions: B rows of the global batch, T context length in tokens, N tokens in all.
+In an epoch every token but the first is a target exactly once; :mod:`~minigpt.text.datasets.cuts` says how. A batch has
+B rows of T tokens each, of which a row at either end of the text has some that do not count.
 
-An epoch cuts the stream into $n$ windows of T targets that do not overlap. Where the first one starts, the phase, is
-drawn anew each epoch, so later epochs see other cuts; the up to 2T tokens that no whole window covers change with it.
+Dimensions: B rows of the global batch, T context length in tokens, N tokens in all.
 """
 
 import hashlib
 import os
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING, Protocol
 
@@ -22,15 +22,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from minigpt.text.datasets.order import mix, permute
+from minigpt.text.datasets.checks import check_batch, check_ids_below
+from minigpt.text.datasets.cuts import CUT_NAME, count_windows, draw_window
 from minigpt.text.shards.shard import Shard, as_shard, open_shards
+from minigpt.text.tokenizers.borders import encode_texts
 
 if TYPE_CHECKING:
     from minigpt.text.tokenizers.tokenizer import Tokenizer
 
 IGNORED_TARGET = -100
-
-_BLOCK = 4096
 
 
 class Dataset(Protocol):
@@ -59,9 +59,11 @@ class Dataset(Protocol):
         self, step: int, batch_size: int, *, seed: int = 0, rank: int = 0, world_size: int = 1
     ) -> tuple[Tensor, Tensor]:
         """``(inputs, targets)`` of one rank at one step; targets are -100 where nothing is to be learnt."""
+        ...
 
     def windows(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """``(inputs, targets)`` of everything there is, once and in order."""
+        ...
 
 
 class TokenDataset:
@@ -103,9 +105,20 @@ class TokenDataset:
             )
 
     @classmethod
-    def from_text(cls, text: str, tokenizer: "Tokenizer", context_length: int) -> "TokenDataset":
-        """Encode a text and keep its ids in memory."""
-        return cls(np.array(tokenizer.encode(text), dtype=np.int64), context_length, vocab_size=tokenizer.vocab_size)
+    def from_text(
+        cls, text: str | Sequence[str], tokenizer: "Tokenizer", context_length: int, *, allow_special: bool = False
+    ) -> "TokenDataset":
+        """Encode a text and keep its ids in memory.
+
+        Args:
+            text: one text; or several, between which comes ``<|endoftext|>``, or a blank line if the tokenizer has no
+                such token.
+            tokenizer: what makes the ids.
+            context_length: T, in tokens.
+            allow_special: whether the text of a special token, such as ``<|endoftext|>``, becomes that token.
+        """
+        ids = encode_texts(text, tokenizer, allow_special=allow_special)
+        return cls(np.array(ids, dtype=np.int64), context_length, vocab_size=tokenizer.vocab_size)
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str], context_length: int, *, verify: bool = False) -> "TokenDataset":
@@ -122,13 +135,20 @@ class TokenDataset:
 
     @property
     def n_windows(self) -> int:
-        """Windows an epoch, the same for every phase."""
-        return max(1, self.n_tokens // self.context_length - 1)
+        """n: rows an epoch, the same in every one; together they have every token but the first as a target once."""
+        return count_windows(self.n_tokens - 1, self.context_length)
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen hexadecimal digits that tell this data, and how it is cut, from others.
+
+        A hash of the type and the hash of each shard, and of the name of the cuts.
+        """
+        return self._fingerprint
 
     @cached_property
-    def fingerprint(self) -> str:
-        """Sixteen hexadecimal digits that tell this data from other data: a hash of the type and hash of each shard."""
-        parts = [f"{shard.header.dtype} {shard.header.sha256}" for shard in self.shards]
+    def _fingerprint(self) -> str:
+        parts = [CUT_NAME, *(f"{shard.header.dtype} {shard.header.sha256}" for shard in self.shards)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
     def batch(
@@ -144,16 +164,35 @@ class TokenDataset:
             world_size: how many ranks there are; their rows, one rank after the other, are the global batch.
 
         Returns:
-            ``(inputs, targets)``, each int64 ``(B / world_size, T)``; targets are the inputs one token later.
+            ``(inputs, targets)``, each int64 ``(B / world_size, T)``; targets are the inputs one token later, or -100
+            where another row of the epoch has the target.
 
         Raises:
             ValueError: if the ranks cannot share the batch evenly, or an id read is not below the vocabulary size.
         """
         check_batch(step, batch_size, rank, world_size)
-        share = batch_size // world_size
+        share, T = batch_size // world_size, self.context_length
         first = step * batch_size + rank * share
-        starts = [self._window_start(i, seed) for i in range(first, first + share)]
-        return self._rows(starts)
+        windows = [draw_window(i, self.n_tokens - 1, T, seed=seed) for i in range(first, first + share)]
+        inputs, targets = self._rows([window.start for window in windows])
+        for row, (_, first_target, stop) in zip(targets, windows, strict=True):
+            row[:first_target] = row[stop:] = IGNORED_TARGET
+        return inputs, targets
+
+    def __len__(self) -> int:
+        """How many windows :meth:`windows` gives: the items of a ``torch.utils.data.DataLoader``."""
+        return -(-(self.n_tokens - 1) // self.context_length)
+
+    def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
+        """Window ``i`` of :meth:`windows`: inputs and targets, each int64 ``(T,)``.
+
+        Raises:
+            IndexError: if there are not so many.
+        """
+        if not -len(self) <= i < len(self):
+            raise IndexError(f"window {i} of {len(self)}")
+        inputs, targets = self._rows([i % len(self) * self.context_length])
+        return inputs[0], targets[0]
 
     def windows(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """The whole row once, in order: every token but the first is a target exactly once.
@@ -173,12 +212,6 @@ class TokenDataset:
         starts = range(0, self.n_tokens - 1, self.context_length)
         for first in range(0, len(starts), batch_size):
             yield self._rows(starts[first : first + batch_size])
-
-    def _window_start(self, i: int, seed: int) -> int:
-        epoch, position = divmod(i, self.n_windows)
-        window = shuffled(position, self.n_windows, seed, epoch)
-        slack = self.n_tokens - self.n_windows * self.context_length
-        return _phase(min(slack, self.context_length), seed, epoch) + window * self.context_length
 
     def _rows(self, starts: Sequence[int]) -> tuple[Tensor, Tensor]:
         T = self.context_length
@@ -200,45 +233,3 @@ class TokenDataset:
             offset = self._starts[index]
             row[position - start : end - start] = self.shards[index].tokens[position - offset : end - offset]
             position, index = end, index + 1
-
-
-def shuffled(position: int, n: int, seed: int, epoch: int) -> int:
-    """Which of n samples comes at a position of an epoch."""
-    block, place = divmod(position, _BLOCK)
-    return int(_order(n, seed, epoch, block)[place])
-
-
-@lru_cache(maxsize=64)
-def _order(n: int, seed: int, epoch: int, block: int) -> np.ndarray:
-    """One block of an epoch's shuffle; a block at a time, because single indices cost a hundred times more."""
-    positions = np.arange(block * _BLOCK, min(n, (block + 1) * _BLOCK))
-    return permute(positions, n, mix(seed, epoch))
-
-
-@lru_cache(maxsize=64)
-def _phase(n_phases: int, seed: int, epoch: int) -> int:
-    return mix(seed, epoch, 1) % n_phases
-
-
-def check_ids_below(ids: np.ndarray | Sequence[int], vocab_size: int) -> None:
-    """Refuse data with an id that the model has no embedding for."""
-    if (highest := np.max(ids)) >= vocab_size:
-        raise ValueError(
-            f"the data holds token id {highest}, but vocab_size={vocab_size}; "
-            "prepare it again with the tokenizer of this model"
-        )
-
-
-def check_batch(step: int, batch_size: int, rank: int, world_size: int) -> None:
-    """Refuse a batch that the ranks can't share evenly."""
-    if step < 0:
-        raise ValueError(f"step={step} must not be negative")
-    if not 0 <= rank < world_size:
-        raise ValueError(f"rank={rank} must lie in 0..world_size - 1, and world_size={world_size}")
-    if batch_size < world_size:
-        raise ValueError(f"batch_size={batch_size} leaves some of {world_size} ranks without a row; try {world_size}")
-    if batch_size % world_size:
-        raise ValueError(
-            f"batch_size={batch_size} must be divisible by world_size={world_size}; "
-            f"try batch_size={batch_size - batch_size % world_size}"
-        )

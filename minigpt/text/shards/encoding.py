@@ -5,12 +5,13 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.synchronize import Event as EventType
 from typing import Any, Protocol
 
 import numpy as np
 
 from minigpt.text.shards.shard import token_dtype
-from minigpt.text.tokenizers.bpe import END_OF_TEXT
+from minigpt.text.tokenizers.borders import encode_border
 from minigpt.text.tokenizers.loading import load_tokenizer
 from minigpt.text.tokenizers.tokenizer import Tokenizer
 
@@ -26,8 +27,12 @@ class Piece(Protocol):
     def n_bytes(self) -> int:
         """Its size in bytes of UTF-8."""
 
-    def texts(self) -> Iterator[tuple[str, bool]]:
-        """Its texts, each with whether it is ended by ``<|endoftext|>``."""
+    @property
+    def special(self) -> bool:
+        """Whether the text of a special token in it becomes that token."""
+
+    def texts(self) -> Iterator[tuple[str, bool, str]]:
+        """Its texts, whether ``<|endoftext|>`` ends each, and what does so if the tokenizer has no such token."""
 
 
 def encoded(pieces: Iterable[Piece], tokenizer: Tokenizer, workers: int) -> Iterator[tuple[Piece, np.ndarray]]:
@@ -39,13 +44,14 @@ def encoded(pieces: Iterable[Piece], tokenizer: Tokenizer, workers: int) -> Iter
         workers: processes; 1 starts none.
 
     Raises:
-        RuntimeError: if the worker processes cannot start.
+        ChildProcessError: if the worker processes cannot start, or one is killed.
     """
     if workers == 1:
         yield from ((piece, _encode(piece, tokenizer)) for piece in pieces)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _start_worker, (tokenizer.to_json(),)) as pool:
+    started = context.Event()
+    with ProcessPoolExecutor(workers, context, _start_worker, (tokenizer.to_json(), started)) as pool:
         ahead: deque[tuple[Piece, Future[np.ndarray]]] = deque()
         try:
             for piece in pieces:
@@ -56,10 +62,17 @@ def encoded(pieces: Iterable[Piece], tokenizer: Tokenizer, workers: int) -> Iter
             while ahead:
                 yield _result(ahead.popleft())
         except BrokenProcessPool as error:
-            raise RuntimeError(
-                "the worker processes stopped; put the code that calls prepare under "
-                'if __name__ == "__main__":, or pass workers=1'
-            ) from error
+            raise ChildProcessError(_KILLED if started.is_set() else _NOT_STARTED) from error
+
+
+_KILLED = (
+    "a worker process was killed before its work was done, as the system does when memory runs out; start again with "
+    "fewer workers, or with 1"
+)
+_NOT_STARTED = (
+    "the worker processes ended before they began: they were killed, or a script calls prepare without "
+    'if __name__ == "__main__": around it; do that, or do without them by workers=1'
+)
 
 
 def _result(waiting: tuple[Piece, Future[np.ndarray]]) -> tuple[Piece, np.ndarray]:
@@ -70,8 +83,9 @@ def _result(waiting: tuple[Piece, Future[np.ndarray]]) -> tuple[Piece, np.ndarra
 _worker_tokenizer: Tokenizer
 
 
-def _start_worker(tokenizer: dict[str, Any]) -> None:
+def _start_worker(tokenizer: dict[str, Any], started: EventType) -> None:
     global _worker_tokenizer
+    started.set()
     _worker_tokenizer = load_tokenizer(tokenizer)
 
 
@@ -81,8 +95,8 @@ def _encode_in_worker(piece: Piece) -> np.ndarray:
 
 def _encode(piece: Piece, tokenizer: Tokenizer) -> np.ndarray:
     ids: list[int] = []
-    for text, ends in piece.texts():
-        ids += tokenizer.encode(text)
-        if ends and END_OF_TEXT in tokenizer.special_tokens:
-            ids.append(tokenizer.special_tokens[END_OF_TEXT])
+    for text, ends, glue in piece.texts():
+        ids += tokenizer.encode(text, allow_special=piece.special)
+        if ends:
+            ids += encode_border(tokenizer, glue)
     return np.array(ids, dtype=token_dtype(tokenizer.vocab_size))

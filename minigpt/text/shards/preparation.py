@@ -17,9 +17,10 @@ from typing import Any
 
 from minigpt.files.folder import whole_folder
 from minigpt.text.datasets.windows import TokenDataset
-from minigpt.text.reading import check_fraction, text_files
+from minigpt.text.reading import TextFiles, check_fraction
 from minigpt.text.shards.chunks import Chunk, plan_chunks
 from minigpt.text.shards.encoding import Piece, encoded
+from minigpt.text.shards.partial import only_writer
 from minigpt.text.shards.shard import ShardWriter, open_shards
 from minigpt.text.tokenizers.loading import load_tokenizer
 from minigpt.text.tokenizers.tokenizer import Tokenizer
@@ -53,7 +54,7 @@ class PreparedCorpus:
 
 
 def prepare(
-    source: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    source: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | TextFiles,
     tokenizer: Tokenizer,
     out: str | os.PathLike[str],
     *,
@@ -65,12 +66,15 @@ def prepare(
     """Encode text files into memory-mapped shards.
 
     Files are taken in the order given, those of a folder in the order of their paths; a large one is cut at line
-    breaks and shared among the processes. Each file is ended by ``<|endoftext|>`` if the tokenizer has that token.
+    breaks and shared among the processes. Each file is ended by ``<|endoftext|>`` if the tokenizer has that token;
+    otherwise there is a blank line between two files.
 
     Args:
-        source: a file, a folder, or several of them.
+        source: a file, a folder, or several of them; or :class:`~minigpt.text.reading.TextFiles`, for files of other
+            names, or where the text of a special token is that token.
         tokenizer: one that :func:`load_tokenizer` can rebuild, since every process needs it.
-        out: a folder that does not exist yet or is empty; it appears when it is complete.
+        out: a folder that does not exist yet or is empty; it appears when it is complete. What a killed process left
+            of it is deleted.
         validation_fraction: the share of the bytes, at the end of the last files, set apart for validation; it starts
             at a line break where there is one.
         workers: processes; None takes one a core where the text is long enough to gain by it, and 1 starts none.
@@ -79,20 +83,22 @@ def prepare(
 
     Raises:
         ValueError: if a file cannot be read, the text is too short to cut in two, or ``out`` is not empty.
-        RuntimeError: if the worker processes cannot start.
+        ChildProcessError: if the worker processes cannot start, or one is killed.
     """
     check_fraction(validation_fraction)
-    sources: Iterable[Any] = [source] if isinstance(source, str | os.PathLike) else source
-    chunks = plan_chunks([file for path in sources for file in text_files(path)], validation_fraction, CHUNK_BYTES)
-    return write_corpus(
-        out,
-        chunks,
-        tokenizer,
-        workers=_n_workers(workers, chunks),
-        shard_tokens=shard_tokens,
-        n_bytes=_n_bytes(chunks),
-        progress=progress,
-    )
+    texts = source if isinstance(source, TextFiles) else TextFiles(source)
+    special_tokens = list(tokenizer.special_tokens) if texts.special_tokens else []
+    with texts.on_disk() as files:
+        chunks = plan_chunks(files, validation_fraction, CHUNK_BYTES, special_tokens)
+        return write_corpus(
+            out,
+            chunks,
+            tokenizer,
+            workers=_n_workers(workers, chunks),
+            shard_tokens=shard_tokens,
+            n_bytes=_n_bytes(chunks),
+            progress=progress,
+        )
 
 
 def open_prepared(out: str | os.PathLike[str], *, verify: bool = False) -> PreparedCorpus:
@@ -156,7 +162,8 @@ def write_corpus(
     Raises:
         ValueError: if ``out`` is not empty, or nothing falls to training or to validation.
     """
-    with whole_folder(Path(out), f"{out} was not written; free some space and try again") as partial:
+    out, full_disk = Path(out), f"{out} was not written; free some space and try again"
+    with only_writer(out) as place, whole_folder(out, full_disk, partial=place) as partial:
         writers = {
             validation: ShardWriter(partial / name, tokenizer.vocab_size, shard_tokens)
             for validation, name in ((False, "train"), (True, "validation"))

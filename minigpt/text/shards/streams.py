@@ -9,13 +9,14 @@ was stopped goes on without the stream.
 """
 
 import os
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 
 from minigpt.text.datasets.order import mix
-from minigpt.text.reading import check_fraction
+from minigpt.text.reading import BETWEEN_FILES, check_fraction
 from minigpt.text.shards.preparation import CHUNK_BYTES, PreparedCorpus, write_corpus
 from minigpt.text.tokenizers.tokenizer import Tokenizer
 
@@ -34,8 +35,9 @@ def prepare_documents(
 ) -> PreparedCorpus:
     """Encode documents as they come into memory-mapped shards; :func:`minigpt.prepare` does the same for files.
 
-    Each document is ended by ``<|endoftext|>`` if the tokenizer has that token. Which ones are kept for validation
-    follows from their place in the stream, so a longer stream adds to both parts and moves nothing between them.
+    Each document is ended by ``<|endoftext|>`` if the tokenizer has that token, else by a blank line. Which ones are
+    kept for validation follows from their place in the stream, so a longer stream adds to both parts and moves nothing
+    between them.
 
     Args:
         documents: texts, read once.
@@ -48,7 +50,7 @@ def prepare_documents(
 
     Raises:
         ValueError: if a document is no text, nothing falls to training or to validation, or ``out`` is not empty.
-        RuntimeError: if the worker processes cannot start.
+        ChildProcessError: if the worker processes cannot start, or one is killed.
     """
     check_fraction(validation_fraction)
     bundles = bundled(documents, validation_fraction)
@@ -67,15 +69,16 @@ class Bundle:
 
     documents: tuple[str, ...]
     validation: bool
+    special: bool = False
 
     @property
     def n_bytes(self) -> int:
         """Their size in UTF-8."""
         return sum(len(text.encode()) for text in self.documents)
 
-    def texts(self) -> Iterator[tuple[str, bool]]:
-        """Each document, which is ended."""
-        return ((text, True) for text in self.documents)
+    def texts(self) -> Iterator[tuple[str, bool, str]]:
+        """Each document, which is ended, by a blank line where the tokenizer has no token for it."""
+        return ((text, True, BETWEEN_FILES) for text in self.documents)
 
 
 def bundled(documents: Iterable[str], validation_fraction: float) -> Iterator[Bundle]:
@@ -118,6 +121,8 @@ def dataset_documents(
 ) -> Iterator[str]:
     """The texts of a dataset from Hugging Face, streamed: nothing is downloaded but what is read.
 
+    A row whose text is null is left out; at the end of the stream a warning says how many there were.
+
     Args:
         name: of a dataset on the Hub, such as "roneneldan/TinyStories"; or a JSONL, Parquet, CSV or text file.
         subset: of a dataset that has several, also called its configuration.
@@ -126,7 +131,7 @@ def dataset_documents(
 
     Raises:
         ImportError: if the ``datasets`` package is missing.
-        ValueError: if there is no such column, or a row has no text in it.
+        ValueError: if there is no such column, or a row has something other than a text in it.
         OSError: if there is no such dataset, or it can't be reached.
     """
     try:
@@ -138,9 +143,18 @@ def dataset_documents(
     file_type = FILE_TYPES.get(Path(name).suffix) if Path(name).is_file() else None
     where = (name, subset) if file_type is None else (file_type,)
     rows = load_dataset(*where, split=split, streaming=True, **({"data_files": name} if file_type else {}))
+    n_null = 0
     for i, row in enumerate(rows):
         if column not in row:
             raise ValueError(f"{name} has no column {column!r}; choose one of {', '.join(row)} (--column)")
-        if not isinstance(row[column], str):
-            raise ValueError(f"row {i} of {name} has {row[column]!r:.60} in {column!r}, expected a text")
-        yield row[column]
+        if row[column] is None:
+            n_null += 1
+        elif isinstance(row[column], str):
+            yield row[column]
+        else:
+            raise ValueError(
+                f"row {i} of {name} has {row[column]!r:.60} in {column!r}, expected a text; name the column that holds "
+                "the texts (--column), or leave the row out"
+            )
+    if n_null:
+        warnings.warn(f"{n_null:,} rows of {name} have no text in {column!r} and were left out", stacklevel=2)

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from minigpt.text.tokenizers.bpe_training import TokenPair, train_merges
-from minigpt.text.tokenizers.byte_pairs import GPT2_SPLIT, ByteLevelTokenizer, compile_pattern, special_splitter
-from minigpt.text.tokenizers.tokenizer import check_text, json_field, json_header
+from minigpt.text.tokenizers.byte_pairs import ByteLevelTokenizer
+from minigpt.text.tokenizers.patterns import GPT2_SPLIT, compile_pattern, special_splitter, split_pieces
+from minigpt.text.tokenizers.tokenizer import check_special_count, check_text, json_field, json_header
 
 END_OF_TEXT = "<|endoftext|>"
 
@@ -38,6 +39,7 @@ class BPETokenizer(ByteLevelTokenizer):
         special_tokens: Sequence[str] = (END_OF_TEXT,),
         pattern: str = GPT2_SPLIT,
     ) -> None:
+        check_special_count(len(special_tokens))
         compile_pattern(pattern)
         _check_special_tokens(special_tokens)
         self.merges = [(first, second) for first, second in merges]
@@ -113,7 +115,6 @@ class BPETokenizer(ByteLevelTokenizer):
 
 
 def _count_words(texts: Iterable[str], special_tokens: Sequence[str], pattern: str) -> Counter[bytes]:
-    find_pieces = compile_pattern(pattern).findall
     split_special = special_splitter(special_tokens)
     special = set(special_tokens)
     counts: Counter[str] = Counter()
@@ -121,10 +122,7 @@ def _count_words(texts: Iterable[str], special_tokens: Sequence[str], pattern: s
         check_text(text)
         for part in split_special(text):
             if part not in special:
-                pieces = find_pieces(part)
-                if sum(map(len, pieces)) < len(part):
-                    raise ValueError(f"split pattern {pattern!r} leaves out part of the text; end it with |.|\\s")
-                counts.update(pieces)
+                counts.update(split_pieces(pattern, part))
     return Counter({piece.encode(): count for piece, count in counts.items()})
 
 

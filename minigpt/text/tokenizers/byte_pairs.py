@@ -11,24 +11,28 @@ Source: Sennrich, Haddow & Birch 2016, arXiv:1508.07909; the split pattern and b
 import heapq
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from operator import index
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from minigpt.equations import fast_twin
-from minigpt.text.tokenizers.tokenizer import SavedAsJson, check_ids, check_text
+from minigpt.text.tokenizers.patterns import (
+    GPT2_SPLIT,
+    leaves_out_part,
+    special_splitter,
+    spell_out_classes,
+    split_pieces,
+)
+from minigpt.text.tokenizers.tokenizer import TokenizerBase, check_ids, check_text
 
 if TYPE_CHECKING:
     import tiktoken
 
-#: Where GPT-2's tokenizer cuts before it merges: words, numbers, signs and spaces, as a regular expression.
-GPT2_SPLIT = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-
 # fancy-regex, tiktoken's engine, aborts when it backtracks through about a million characters of white space
 _LONGEST_SAFE_BLANK = 100_000
+_UNUSED = "\ufffd".encode()
 _BLANKS = re.compile(r"\s{64,}+")
 
 
@@ -89,7 +93,7 @@ def printable_bytes() -> dict[str, int]:
     return {chr(byte): byte for byte in printable} | {chr(256 + i): byte for i, byte in enumerate(others)}
 
 
-class ByteLevelTokenizer(SavedAsJson):
+class ByteLevelTokenizer(TokenizerBase):
     """Byte-pair encoding with a given vocabulary: every text has an encoding, and decoding gives it back.
 
     Args:
@@ -136,26 +140,26 @@ class ByteLevelTokenizer(SavedAsJson):
         import tiktoken
 
         try:
-            return tiktoken.Encoding(
-                self.name,
-                pat_str=spell_out_classes(self.pattern),
-                mergeable_ranks=self.ranks,
-                special_tokens=self._special_tokens,
-            )
-        except ValueError as error:
+            with _panics_as_errors():
+                return tiktoken.Encoding(
+                    self.name,
+                    pat_str=spell_out_classes(self.pattern),
+                    mergeable_ranks=self.ranks,
+                    special_tokens=self._special_tokens,
+                )
+        except (ValueError, _PanicError) as error:
             raise ValueError(f"tiktoken cannot use the split pattern {self.pattern!r}: {error}; simplify it") from None
 
     def encode_reference(self, text: str, *, allow_special: bool = False) -> list[int]:
         """What :meth:`encode` computes, by :func:`merge_bytes` alone: readable, and a few times slower."""
         check_text(text)
-        find_pieces = compile_pattern(self.pattern).findall
         known: dict[str, list[int]] = {}
         ids: list[int] = []
         for part in self._special_split(text) if allow_special else [text]:
             if allow_special and part in self._special_tokens:
                 ids.append(self._special_tokens[part])
                 continue
-            for piece in find_pieces(part):
+            for piece in split_pieces(self.pattern, part):
                 if piece not in known:
                     known[piece] = merge_bytes(piece.encode(), self.ranks)
                 ids += known[piece]
@@ -171,21 +175,32 @@ class ByteLevelTokenizer(SavedAsJson):
                 ordinary text it is.
 
         Raises:
-            ValueError: if the text has a lone surrogate.
+            ValueError: if the text has a lone surrogate, or the split pattern leaves out part of it.
         """
         check_text(text)
         if any(len(blank[0]) > _LONGEST_SAFE_BLANK for blank in _BLANKS.finditer(text)):
             return self.encode_reference(text, allow_special=allow_special)
-        if not allow_special:
-            return self._fast.encode_ordinary(text)
-        ids: list[int] = []
-        for part in self._special_split(text):
-            special_id = self._special_tokens.get(part)
-            ids += self._fast.encode_ordinary(part) if special_id is None else [special_id]
+        try:
+            if not allow_special:
+                return self._encode_ordinary(text)
+            ids: list[int] = []
+            for part in self._special_split(text):
+                special_id = self._special_tokens.get(part)
+                ids += self._encode_ordinary(part) if special_id is None else [special_id]
+            return ids
+        except _PanicError:  # tiktoken gave up, on a pattern that needs many steps
+            return self.encode_reference(text, allow_special=allow_special)
+
+    def _encode_ordinary(self, text: str) -> list[int]:
+        with _panics_as_errors():
+            ids = self._fast.encode_ordinary(text)
+        # tiktoken drops what a pattern does not match; GPT-2's matches everything
+        if self.pattern != GPT2_SPLIT and sum(len(self._bytes[token_id]) for token_id in ids) < len(text.encode()):
+            raise leaves_out_part(self.pattern)
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Turn ids into text; bytes that are not UTF-8, as in half a character, become U+FFFD.
+        """Turn ids into text; bytes that are not UTF-8, as in half a character, and unused ids become U+FFFD.
 
         Raises:
             ValueError: if an id is not below ``vocab_size``.
@@ -193,57 +208,32 @@ class ByteLevelTokenizer(SavedAsJson):
         return b"".join(self._look_up(ids)).decode(errors="replace")
 
     def token_bytes(self, token_id: int) -> bytes:
-        """The bytes of one token; of a special token, its text.
+        """The bytes of one token; of a special token, its text; of an id that no token has, those of U+FFFD.
 
         Raises:
-            ValueError: if no token has this id.
+            ValueError: if the id is not below ``vocab_size``.
         """
         return self._look_up([token_id])[0]
 
     def _look_up(self, ids: Sequence[int]) -> list[bytes]:
         try:
             return [self._bytes[index(token_id)] for token_id in ids]
-        except KeyError as missing:
+        except KeyError:
+            # a model may draw an id that its vocabulary leaves unused, as those between two blocks of tokens
             check_ids(ids, self.vocab_size)
-            raise ValueError(f"id {missing} is one that {self.name} leaves unused; leave it out") from None
+            return [self._bytes.get(index(token_id), _UNUSED) for token_id in ids]
 
 
-def special_splitter(special_tokens: Iterable[str]) -> Callable[[str], list[str]]:
-    """A function that cuts a text before and after each special token; the longest wins where several fit."""
-    longest_first = sorted(special_tokens, key=len, reverse=True)
-    nothing = "(?!)"
-    return re.compile("(" + "|".join(map(re.escape, longest_first)) + ")" if longest_first else nothing).split
+class _PanicError(Exception):
+    """An error inside tiktoken's Rust."""
 
 
-@lru_cache
-def compile_pattern(pattern: str) -> Any:
-    """Compile a split pattern.
-
-    Raises:
-        ValueError: if it is not a regular expression, or has a capturing group.
-    """
-    import regex
-
+@contextmanager
+def _panics_as_errors() -> Iterator[None]:
+    """Raise a panic of Rust, which is a BaseException like Ctrl-C, as an ordinary error."""
     try:
-        compiled = regex.compile(pattern)
-    except regex.error as error:
-        raise ValueError(f"split pattern {pattern!r} is not a regular expression: {error}; mend it") from None
-    if compiled.groups:
-        raise ValueError(f"split pattern {pattern!r} has a capturing group; write (?:...) for (...)")
-    return compiled
-
-
-@lru_cache
-def spell_out_classes(pattern: str) -> str:
-    r"""Replace each ``\p{...}`` of a pattern by the ranges of code points it stands for in the ``regex`` module."""
-    return re.sub(r"\\p\{\w+\}", lambda found: "[" + "".join(_ranges(found[0])) + "]", pattern)
-
-
-def _ranges(character_class: str) -> Iterator[str]:
-    import regex
-
-    code_points = np.arange(0x110000, dtype="<u4")
-    code_points[0xD800:0xE000] = 0  # surrogates are in no UTF-8 text
-    every_character = code_points.tobytes().decode("utf-32-le")
-    for run in regex.finditer(character_class + "+", every_character):
-        yield rf"\U{run.start():08X}-\U{run.end() - 1:08X}"
+        yield
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise _PanicError(f"it failed inside ({str(error)[:100]})") from None

@@ -7,10 +7,10 @@ was not in the training text has no id.
 from collections.abc import Sequence
 from typing import Any
 
-from minigpt.text.tokenizers.tokenizer import SavedAsJson, check_ids, check_text, json_field, json_header
+from minigpt.text.tokenizers.tokenizer import TokenizerBase, check_ids, check_text, json_field, json_header
 
 
-class CharTokenizer(SavedAsJson):
+class CharTokenizer(TokenizerBase):
     """Characters to ids, in the order they are given.
 
     Args:

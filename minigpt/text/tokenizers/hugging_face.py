@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from minigpt.files.json_object import read_object
-from minigpt.text.tokenizers.byte_pairs import GPT2_SPLIT, ByteLevelTokenizer, printable_bytes, recover_merges
-from minigpt.text.tokenizers.tokenizer import json_field, json_header
+from minigpt.text.tokenizers.byte_pairs import ByteLevelTokenizer, printable_bytes, recover_merges
+from minigpt.text.tokenizers.patterns import GPT2_SPLIT
+from minigpt.text.tokenizers.tokenizer import check_special_count, json_field, json_header
 
 # The two files under the names that Hugging Face and OpenAI gave them.
 OLDER_FILES = (("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe"))
@@ -34,10 +35,11 @@ class ImportedTokenizer(ByteLevelTokenizer):
         special_tokens: the id of every special token.
 
     Raises:
-        ValueError: if a byte has no id, or an id is given twice.
+        ValueError: if a byte has no id, an id is given twice, or there are more than 20,000 special tokens.
     """
 
     def __init__(self, ranks: dict[bytes, int], special_tokens: dict[str, int]) -> None:
+        check_special_count(len(special_tokens))
         missing = [byte for byte in range(256) if bytes([byte]) not in ranks]
         if missing:
             raise ValueError(f"the vocabulary has no token for {len(missing)} of the 256 bytes, such as {missing[0]}")
@@ -123,8 +125,10 @@ def from_hugging_face(data: dict[str, Any]) -> ImportedTokenizer:
         if model.get(name):
             raise ValueError(f"its model has {name}={model[name]!r}; only an empty one can be read")
     added = data.get("added_tokens", [])
-    if not isinstance(added, list) or not all(isinstance(token, dict) and "content" in token for token in added):
-        raise ValueError("its added_tokens should be a list of objects with a content and an id")
+    if not isinstance(added, list) or not all(
+        isinstance(token, dict) and isinstance(token.get("content"), str) for token in added
+    ):
+        raise ValueError("its added_tokens should be a list of objects with a content, which is a text, and an id")
     return from_vocabulary(
         json_field(model, "vocab", dict),
         json_field(model, "merges", list),

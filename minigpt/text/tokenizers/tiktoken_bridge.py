@@ -15,8 +15,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from minigpt.files.json_object import LIMIT
 from minigpt.files.verified import read_verified
-from minigpt.text.tokenizers.byte_pairs import GPT2_SPLIT, ByteLevelTokenizer, printable_bytes
+from minigpt.text.tokenizers.byte_pairs import ByteLevelTokenizer, printable_bytes
+from minigpt.text.tokenizers.patterns import GPT2_SPLIT
 from minigpt.text.tokenizers.tokenizer import json_field, json_header
 
 if TYPE_CHECKING:
@@ -81,7 +83,7 @@ def tiktoken_tokenizer(name: str = "gpt2") -> TiktokenTokenizer:
 def _find_vocab_bpe() -> str | None:
     for path in _vocab_bpe_places():
         with suppress(ValueError):
-            return read_verified(path, {"sha256": VOCAB_BPE_SHA256}).decode()
+            return read_verified(path, {"sha256": VOCAB_BPE_SHA256}, limit=LIMIT).decode()
     return None
 
 

@@ -7,13 +7,19 @@ is executed, and whatever is wrong with it gives one :class:`ValueError`.
 import json
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
+
+import numpy as np
 
 from minigpt.files.atomic import write_atomically
 
+MOST_SPECIAL_TOKENS = 20_000  # they are one pattern, which takes a second to compile for each 10,000
 TOKENIZER_FORMAT = "minigpt.tokenizer"
 TOKENIZER_VERSION = 1
+ENCODED_TOGETHER = 2**16  # characters
+
+_SAFE_CUT = re.compile(r"(?<=\S)\n(?=\S)")
 
 
 class Tokenizer(Protocol):
@@ -50,19 +56,57 @@ class Tokenizer(Protocol):
         """Write :meth:`to_json` to a file, whole or not at all."""
 
 
-class SavedAsJson:
-    """Gives a tokenizer with ``to_json`` its ``save``."""
+class TokenizerBase:
+    """What a tokenizer with ``to_json`` and ``encode`` has besides: ``save`` and ``encode_iterable``."""
 
     to_json: Callable[[], dict[str, Any]]
+    encode: Callable[..., list[int]]
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the tokenizer to a JSON file; :func:`~minigpt.text.tokenizers.loading.load_tokenizer` reads it."""
         write_atomically(path, json.dumps(self.to_json(), ensure_ascii=False).encode())
 
+    def encode_iterable(self, texts: Iterable[str], *, allow_special: bool = False) -> Iterator[int]:
+        """Encode a text that comes in parts, such as the lines of an open file, without holding all of it.
+
+        The parts are joined and cut anew at line breaks without white space on either side, where a token of GPT-2, or
+        of any vocabulary whose pieces end at line ends, ends in any case. A text without such a place is held whole.
+
+        Args:
+            texts: the parts, in order; none ends inside a special token that should count.
+            allow_special: as in ``encode``.
+
+        Yields:
+            The ids that ``encode`` gives for the whole text.
+        """
+        waiting, enough = "", ENCODED_TOGETHER
+        for text in texts:
+            waiting += text
+            if len(waiting) < enough:
+                continue
+            cut = max((found.end() for found in _SAFE_CUT.finditer(waiting)), default=0)
+            yield from self.encode(waiting[:cut], allow_special=allow_special)
+            waiting = waiting[cut:]
+            enough = max(ENCODED_TOGETHER, 2 * len(waiting))  # the less often a text without a cut is searched
+        yield from self.encode(waiting, allow_special=allow_special)
+
 
 def json_header(kind: str) -> dict[str, Any]:
     """The fields every tokenizer file opens with."""
     return {"format": TOKENIZER_FORMAT, "version": TOKENIZER_VERSION, "type": kind}
+
+
+def check_special_count(count: int) -> None:
+    """Refuse more special tokens than a text can be searched for in reasonable time.
+
+    Args:
+        count: how many there are.
+
+    Raises:
+        ValueError: if there are more than 20,000.
+    """
+    if count > MOST_SPECIAL_TOKENS:
+        raise ValueError(f"there are {count:,} special tokens; at most {MOST_SPECIAL_TOKENS:,} can be used")
 
 
 def json_field(data: dict[str, Any], key: str, expected: type) -> Any:
@@ -90,3 +134,10 @@ def check_ids(ids: Sequence[int], vocab_size: int) -> None:
                 f"id {int(token_id)} at position {position} is outside 0..{vocab_size - 1}; "
                 "decode with the tokenizer that made the ids"
             )
+
+
+def text_lengths(tokenizer: Tokenizer) -> np.ndarray:
+    """How many bytes of a text each id stands for, ``(V,)``; a special token stands for none."""
+    lengths = np.array([len(tokenizer.token_bytes(token_id)) for token_id in range(tokenizer.vocab_size)])
+    lengths[list(tokenizer.special_tokens.values())] = 0
+    return lengths

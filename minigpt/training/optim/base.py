@@ -9,12 +9,13 @@ for all parameters of a group at once.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.optim.optimizer import Optimizer
 
+from minigpt.equations import Equation
 from minigpt.settings import check_choice
 
 Settings = dict[str, Any]
@@ -50,6 +51,7 @@ class EquationOptimizer(Optimizer):
         ValueError: if a setting is out of its range or the implementation is unknown.
     """
 
+    equation: ClassVar[Equation]
     rule: UpdateRule
     relative_rate = 1.0
     """A good learning rate for it, as a multiple of AdamW's."""

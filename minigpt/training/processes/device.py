@@ -2,19 +2,25 @@
 
 import torch
 
+from minigpt.training.processes.self_check import is_trusted
+
 
 def choose_device(name: str = "auto") -> torch.device:
     """The device by name; "auto" takes the first there is of CUDA, Apple's MPS and the CPU.
+
+    MPS has returned wrong numbers without an error, so "auto" takes it only if it computes what the CPU computes:
+    otherwise one warning says what is wrong, and the CPU is used.
 
     Raises:
         ValueError: if the name is no device, or the device is not on this machine.
     """
     if name == "auto":
-        return torch.device(_available()[0])
+        devices = map(torch.device, _available())
+        return next(device for device in devices if device.type != "mps" or is_trusted(device))
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError):
+        torch.zeros(1, device=device).item()  # "meta" makes tensors, but they hold no numbers
+    except (RuntimeError, AssertionError, NotImplementedError, ImportError):
         raise ValueError(
             f"device={name!r} is not on this machine; it has {', '.join(_available())} (try device='auto')"
         ) from None

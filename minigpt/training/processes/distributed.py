@@ -10,9 +10,10 @@ Without torchrun the world has one process and nothing here costs anything.
 """
 
 import atexit
+import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,7 @@ import torch
 from torch import distributed as dist
 from torch import nn
 
+from minigpt.files.verified import sha256_of
 from minigpt.training.processes.device import choose_device
 
 
@@ -80,6 +82,29 @@ class World:
                 f"the processes do not agree on {what}: rank {self.rank} has {value}; do they all see the same folder?"
             )
 
+    def check_alike(self, given: Mapping[str, object]) -> None:
+        """Refuse to go on where the processes were started differently.
+
+        Args:
+            given: what decides the run, by name, as what JSON can hold.
+
+        Raises:
+            ValueError: on every process, naming what differs and what each process has.
+        """
+        if self.size == 1:
+            return
+        told = {name: json.dumps(value, sort_keys=True) for name, value in given.items()}
+        if len(set(self.gather(sha256_of(json.dumps(told).encode())))) == 1:
+            return
+        short = {name: _shortened(text) for name, text in told.items()}
+        ranks = [json.loads(text) for text in self.gather(json.dumps(short))]
+        names = [name for name in short if any(rank.get(name) != short[name] for rank in ranks)]
+        differing = "; ".join(f"{name} ({', '.join(rank.get(name, 'missing') for rank in ranks)})" for name in names)
+        raise ValueError(
+            f"the processes were started differently, in the order of their ranks: {differing}. Give all of them the "
+            "same command, files and version of minigpt"
+        )
+
     def micro_batch(self, batch: int, micro: int | None) -> int:
         """Sequences at once through the model of one process.
 
@@ -106,6 +131,11 @@ class World:
 ALONE = World()
 
 
+def _shortened(text: str) -> str:
+    """A value in a message; a long one is told apart by its hash."""
+    return text if len(text) <= 40 else sha256_of(text.encode())[:16]
+
+
 @contextmanager
 def join_world(device: str = "auto") -> Iterator[World]:
     """Meet the other processes that torchrun started; at the end all wait until all have come to it.
@@ -119,6 +149,7 @@ def join_world(device: str = "auto") -> Iterator[World]:
     Raises:
         ValueError: if the device is not there, or there are fewer GPUs than processes.
     """
+    check_environment()
     if not dist.is_available() or not (dist.is_initialized() or _world_size() > 1):
         yield World(device=choose_device(device))
         return
@@ -137,9 +168,17 @@ def _meet(backend: str) -> None:
 
     torchrun keeps one store for all restarts; in it, a process could take the address of a dead one for its peer's.
     """
-    store, rank, size = next(dist.rendezvous("env://"))
-    start = f"start-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}-of-{size}"
-    dist.init_process_group(backend, store=dist.PrefixStore(start, store), rank=rank, world_size=size)
+    try:
+        store, rank, size = next(dist.rendezvous("env://"))
+        start = f"start-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}-of-{size}"
+        dist.init_process_group(backend, store=dist.PrefixStore(start, store), rank=rank, world_size=size)
+    except (RuntimeError, ValueError) as error:
+        place = f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
+        reason = str(error).strip().partition("\n")[0]
+        raise ValueError(
+            f"the processes can't meet at {place}: {reason}. Where another program has that port, choose another with "
+            "torchrun --master-port"
+        ) from None
 
 
 def _leave() -> None:
@@ -147,14 +186,33 @@ def _leave() -> None:
         dist.destroy_process_group()
 
 
+def check_environment() -> None:
+    """Refuse variables of torchrun that hold something else.
+
+    Raises:
+        ValueError: naming the variable.
+    """
+    for name in _NUMBERS:
+        if name in os.environ and not os.environ[name].isdecimal():
+            raise ValueError(
+                f"the environment variable {name}={os.environ[name]!r} must be a whole number, as torchrun sets it; "
+                f"unset it to train in one process"
+            )
+    if (size := _world_size()) > 1 and (rank := int(os.environ["RANK"])) >= size:
+        raise ValueError(f"the environment variable RANK={rank} must be less than WORLD_SIZE={size}")
+
+
+_NUMBERS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "TORCHELASTIC_RESTART_COUNT")
+
+
 def is_main_process() -> bool:
     """Whether this process prints and writes; true without torchrun."""
-    return int(os.environ.get("RANK", "0")) == 0
+    return os.environ.get("RANK", "0") == "0"
 
 
 def restarted() -> bool:
     """Whether torchrun has started these processes anew after one of them died."""
-    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+    return os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
 
 
 def _world_size() -> int:

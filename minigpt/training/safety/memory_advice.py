@@ -8,8 +8,10 @@ from pathlib import Path
 
 import torch
 
+from minigpt.model import GPT
 from minigpt.training.run_state import RunState
 from minigpt.training.safety.memory import StepMemory, step_memory
+from minigpt.training.safety.parts import has_blocks
 
 MARGIN = 0.9  # of the memory there is, what a suggestion may fill: some is lost to gaps between tensors
 UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
@@ -81,9 +83,10 @@ def _mend(run: RunState, micro: int, needs: StepMemory | None, there: int | None
     if smaller:
         size = "" if needs is None else f" (about {_size(needs.total(smaller[-1]))})"
         mends.append(f"micro_batch_size={smaller[-1]}{size}, which changes no result")
-    if not run.config.activation_checkpointing:
+    if not run.config.activation_checkpointing and has_blocks(run.model):
         mends.append("activation_checkpointing=True, which changes none either")
-    if run.config.loss == "logits" and run.model.config.vocab_size > run.model.config.d_model:
+    model = run.model
+    if run.config.loss == "logits" and isinstance(model, GPT) and model.config.vocab_size > model.config.d_model:
         mends.append('loss="chunked", which changes the rounding')
     if run.precision.name == "fp32":
         mends.append('precision="bf16"')

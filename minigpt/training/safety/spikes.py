@@ -5,8 +5,9 @@ Dimensions: n values before.
 
 import math
 from dataclasses import dataclass, field
+from typing import ClassVar
 
-from minigpt.equations import equation
+from minigpt.equations import Equation, equation
 
 MEMORY = 0.98  # a value counts half after 34 steps
 LEAST = 50  # values before any is called a spike
@@ -41,6 +42,7 @@ class Usual:
         spread: the numerator below the root.
     """
 
+    equation: ClassVar[Equation]
     memory: float = MEMORY
     count: int = 0
     weight: float = 0.0

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a polite request: the step in hand is finished and saved, then the run ends."""
+"""Ctrl-C, SIGTERM and SIGHUP as a polite request: the step in hand is finished and saved, then the run ends."""
 
 import signal
 import threading
@@ -7,12 +7,13 @@ from typing import Any, Self
 
 
 class StopFlag:
-    """While it is entered, SIGINT and SIGTERM only set ``requested``; a second signal acts as usual.
+    """While it is entered, SIGINT, SIGTERM and SIGHUP only set ``requested``; a second signal acts as usual.
 
+    SIGHUP comes where a terminal is closed; under ``nohup`` it is ignored, and stays so. Windows does not have it.
     Python lets only the main thread listen to signals; in any other the flag stays down.
     """
 
-    SIGNALS = (signal.SIGINT, signal.SIGTERM)
+    SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
     def __init__(self) -> None:
         self.requested = False
@@ -20,7 +21,8 @@ class StopFlag:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._ask) for number in self.SIGNALS}
+            heard = (number for number in self.SIGNALS if not _is_from_nohup(number))
+            self._before = {number: signal.signal(number, self._ask) for number in heard}
         return self
 
     def __exit__(
@@ -35,3 +37,7 @@ class StopFlag:
     def _restore(self) -> None:
         while self._before:
             signal.signal(*self._before.popitem())
+
+
+def _is_from_nohup(number: signal.Signals) -> bool:
+    return number.name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN

@@ -87,9 +87,27 @@ def write_manifest(partial: Path, checkpoint: Checkpoint, entries: dict[str, dic
         checkpoint: its step and state are written.
         entries: those of the files of tensors, by name.
     """
-    state = json.dumps({"step": checkpoint.step, **checkpoint.state}, indent=1).encode()
-    manifest = {**entries, STATE: write_entry(partial / STATE, state)}
+    manifest = {**entries, STATE: write_entry(partial / STATE, state_bytes(checkpoint))}
     write_entry(partial / MANIFEST, json.dumps(manifest, indent=1).encode())
+
+
+def state_bytes(checkpoint: Checkpoint) -> bytes:
+    """The ``state.json`` of a checkpoint.
+
+    Raises:
+        ValueError: if :func:`parse_state` would refuse it, or it holds what JSON can't.
+    """
+    try:
+        data = json.dumps({"step": checkpoint.step, **checkpoint.state}, indent=1).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(
+            f"the checkpoint of step {checkpoint.step} can't be saved: its state is not JSON, {error}"
+        ) from None
+    try:
+        parse_state(data, checkpoint.step)
+    except ValueError as error:
+        raise ValueError(f"the checkpoint of step {checkpoint.step} can't be saved: {error}") from None
+    return data
 
 
 def parse_state(data: bytes, step: int) -> dict[str, Any]:
@@ -107,6 +125,8 @@ def parse_state(data: bytes, step: int) -> dict[str, Any]:
         raise ValueError(f"{STATE} lacks one of step, {', '.join(_STATE_FIELDS)}")
     if not all(isinstance(state[name], dict) for name in ("model_config", "train_config", "data")):
         raise ValueError(f"{STATE} holds a configuration that is no JSON object")
+    if not isinstance(state["tokenizer"], dict | None):  # a text would be the path of a file outside the checkpoint
+        raise ValueError(f"{STATE} holds a tokenizer that is neither a JSON object nor null")
     if (written := state.pop("step")) != step:
         raise ValueError(f"{STATE} speaks of step {str(written)[:20]}")
     return state

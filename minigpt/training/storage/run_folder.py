@@ -4,14 +4,18 @@
 
     out/
       run.json       how the run was started
+      data.json      what it read
+      run.lock       there while a process trains
       log.jsonl      a line for each step
       checkpoints/   step-00000500/, step-00001000/, …
 """
 
 import shutil
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from types import TracebackType
 from typing import Self
 
 from minigpt.files.atomic import explain_full_disk
@@ -20,6 +24,7 @@ from minigpt.training.processes.distributed import restarted
 from minigpt.training.storage.checkpoint import Checkpoint
 from minigpt.training.storage.folders import checkpoint_folders, step_of, sweep_partial
 from minigpt.training.storage.loading import newest_checkpoint
+from minigpt.training.storage.lock import FolderLock
 
 
 class Resume(StrEnum):
@@ -45,21 +50,23 @@ class Resume(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class RunFolder:
-    """A run folder that was opened.
+    """A run folder that was opened to train in it; the process that writes holds its lock until it is closed.
 
     Attributes:
         path: the folder.
         resumes: whether the run continues from the newest checkpoint.
         writes: of several processes that share the folder, only one changes it.
+        lock: of the folder, where this process writes.
     """
 
     path: Path
     resumes: bool
     writes: bool
+    lock: FolderLock | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def open(cls, path: Path | str, resume: Resume | str | bool = Resume.NO, *, writes: bool = True) -> Self:
-        """Make the folder if need be, and sweep what a crash left behind.
+        """Make the folder if need be, lock it, and sweep what a crash left behind.
 
         Args:
             path: the folder.
@@ -68,17 +75,34 @@ class RunFolder:
             writes: whether this process makes and sweeps it.
 
         Raises:
-            ValueError: if it holds checkpoints already and they are not to be resumed from.
+            ValueError: if another process trains in it, or it holds checkpoints and they are not to be resumed from.
         """
-        folder = cls(path=Path(path), resumes=_resumes(Path(path), Resume.of(resume)), writes=writes)
-        if not folder.resumes and (found := checkpoint_folders(folder.checkpoints)):
-            raise ValueError(
-                f"{path} already holds a run, up to {found[-1].name}; continue it with resume=True (--resume), or "
-                "choose another folder"
-            )
-        if writes:
-            folder._make()
+        path, resume = Path(path), Resume.of(resume)
+        with ExitStack() as undo:
+            lock = undo.enter_context(_locked(path)) if writes else None
+            folder = cls(path=path, resumes=_resumes(path, resume), writes=writes, lock=lock)
+            if not folder.resumes and (found := checkpoint_folders(folder.checkpoints)):
+                raise ValueError(
+                    f"{path} already holds a run, up to {found[-1].name}; continue it with resume=True (--resume), or "
+                    "choose another folder"
+                )
+            if writes:
+                folder._sweep()
+            undo.pop_all()
         return folder
+
+    def close(self) -> None:
+        """Let other processes train in the folder."""
+        if self.lock is not None:
+            self.lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     @property
     def checkpoints(self) -> Path:
@@ -106,13 +130,31 @@ class RunFolder:
                 newer.rename(aside)
         return checkpoint
 
-    def _make(self) -> None:
-        with explain_full_disk(f"{self.checkpoints} can't be made; free some space"):
-            self.checkpoints.mkdir(parents=True, exist_ok=True)
-        flush_folder(self.path)
+    def check_present(self) -> None:
+        """Refuse to train on where the folder is gone, before a save makes it anew without what it held.
+
+        Raises:
+            OSError: if it was moved or deleted since it was opened.
+        """
+        if self.writes and not self.checkpoints.is_dir():
+            raise FileNotFoundError(
+                f"the run folder {self.path} is gone: it was moved or deleted while the run was training, so nothing "
+                "more can be saved there. Put it back and continue with --resume"
+            )
+
+    def _sweep(self) -> None:
         sweep_partial(self.checkpoints)
         for unfinished in self.path.glob(".*.json*-*"):
             unfinished.unlink()
+
+
+def _locked(path: Path) -> FolderLock:
+    """The lock of a folder, which is made if need be."""
+    checkpoints = path / "checkpoints"
+    with explain_full_disk(f"{checkpoints} can't be made; free some space"):
+        checkpoints.mkdir(parents=True, exist_ok=True)
+    flush_folder(path)
+    return FolderLock(path)
 
 
 def _resumes(path: Path, resume: Resume) -> bool:

@@ -23,9 +23,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from minigpt.files.json_object import LIMIT
 from minigpt.files.verified import check_file, entry_of_file, read_verified
 from minigpt.training.processes.distributed import World
-from minigpt.training.storage.checkpoint import STATE, Checkpoint, parse_state, write_manifest
+from minigpt.training.storage.checkpoint import STATE, Checkpoint, parse_state, state_bytes, write_manifest
 from minigpt.training.storage.folders import new_folder, partial_folder, step_of
 
 MODEL_PREFIX, OPTIMIZER_PREFIX = "model/", "optimizer/"
@@ -60,10 +61,12 @@ def save_sharded(folder: Path, checkpoint: Checkpoint, world: World, *, keep: in
     """Write one checkpoint below ``folder``; every process must call it with the tensors as it holds them.
 
     Raises:
+        ValueError: on every process, if its state can't be loaded again.
         OSError: on every process, if one of them can't write its part.
     """
     from torch.distributed.checkpoint import HuggingFaceStorageWriter, save
 
+    state_bytes(checkpoint)  # refused by every process, and before anything is written
     mine = nullcontext(partial_folder(folder, checkpoint.step))
     with new_folder(folder, checkpoint.step, keep=keep) if world.is_main else mine as partial:
         world.any(False)  # rank 0 has made the folder when this returns
@@ -95,7 +98,7 @@ def open_sharded(folder: Path, manifest: dict[str, Any]) -> ShardedCheckpoint:
     except Exception as error:  # to a forged header the parser answers with exceptions of many types
         raise ValueError(f"its shards can't be read: {type(error).__name__} {error}") from None
     step = step_of(folder)
-    state = parse_state(read_verified(folder / STATE, manifest.get(STATE)), step)
+    state = parse_state(read_verified(folder / STATE, manifest.get(STATE), limit=LIMIT), step)
     model, optimizer = (
         {name.removeprefix(part): kind for name, kind in kinds.items() if name.startswith(part)}
         for part in (MODEL_PREFIX, OPTIMIZER_PREFIX)

@@ -136,7 +136,7 @@ def test_the_command_prints_a_line_for_each_job_and_fails_for_one_that_is_not_fi
         cli.main(["kernels", "check"])
     printed = capsys.readouterr()
     assert raised.value.code == 2
-    assert printed.err == "minigpt: 1 of 2 kernels are not fit to run: sm_90 keys_values bf16 64 causal\n"
+    assert printed.err == "minigpt: 1 of 2 kernels not fit to run: sm_90 keys_values bf16 64 causal\n"
     first, second = (line for line in printed.out.splitlines() if line.startswith("sm_90"))
     assert " ".join(first.split()) == "sm_90 forward bf16 128 causal 216 4 0 128.0 12% 12 34 100% 56% 100%"
     assert second.endswith("7 spills in loops")

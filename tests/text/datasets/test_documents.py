@@ -87,6 +87,9 @@ def test_the_fingerprint_tells_where_a_document_ends():
         ("one\ntwo\n", ["one", "two"]),
         ("\n\none\n", ["one"]),
         ("  \n", []),
+        ("one\r\ntwo\rthree", ["one", "two", "three"]),
+        ("one\r\r\ntwo\r\nlines", ["one", "two\nlines"]),
+        ("a\u2028b\x85c\x0cd\x1ce\x0bf\ng", ["a\u2028b\x85c\x0cd\x1ce\x0bf", "g"]),
     ],
 )
 def test_a_text_is_cut_at_blank_lines_and_without_them_at_every_line(text, parts):

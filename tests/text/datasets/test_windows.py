@@ -1,12 +1,14 @@
-from itertools import pairwise
+from collections import Counter
 
 import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
+from torch.utils.data import DataLoader
 
 from minigpt.text.datasets.windows import IGNORED_TARGET, TokenDataset
 from minigpt.text.shards.shard import open_shards, write_shard
+from minigpt.text.tokenizers.bpe import BPETokenizer
 from minigpt.text.tokenizers.characters import CharTokenizer
 
 
@@ -15,9 +17,18 @@ def counting(n_tokens, context_length):
     return TokenDataset(np.arange(n_tokens), context_length, vocab_size=n_tokens)
 
 
-def epoch_starts(data, epoch, seed=0):
+def epoch_batches(data, epoch, seed=0):
+    """The rows of one epoch, a batch of one each."""
     first = epoch * data.n_windows
-    return [int(data.batch(step, 1, seed=seed)[0][0, 0]) for step in range(first, first + data.n_windows)]
+    return [data.batch(step, 1, seed=seed) for step in range(first, first + data.n_windows)]
+
+
+def epoch_starts(data, epoch, seed=0):
+    return [int(inputs[0, 0]) for inputs, _ in epoch_batches(data, epoch, seed)]
+
+
+def counted(targets):
+    return targets[targets != IGNORED_TARGET].tolist()
 
 
 def test_targets_are_the_inputs_one_token_later():
@@ -27,27 +38,51 @@ def test_targets_are_the_inputs_one_token_later():
     assert_close(targets, inputs + 1)
 
 
-@pytest.mark.parametrize(("n_tokens", "context_length"), [(2, 1), (8, 7), (13, 7), (14, 7), (1000, 7), (129, 1)])
-def test_the_windows_of_an_epoch_do_not_overlap(n_tokens, context_length):
+SIZES = [(2, 1), (8, 7), (9, 7), (13, 7), (14, 7), (15, 7), (16, 7), (1000, 7), (129, 1), (383, 128)]
+
+
+@pytest.mark.parametrize(("n_tokens", "context_length"), SIZES)
+def test_every_token_but_the_first_is_a_target_exactly_once_an_epoch(n_tokens, context_length):
+    data = counting(n_tokens, context_length)
+    for epoch in range(5):
+        targets = [counted(targets) for _, targets in epoch_batches(data, epoch)]
+        assert sorted(token for row in targets for token in row) == list(range(1, n_tokens))
+        assert all(targets)
+
+
+@pytest.mark.parametrize(("n_tokens", "context_length"), SIZES)
+def test_a_row_is_a_whole_piece_of_the_text_and_its_targets_are_what_follows(n_tokens, context_length):
     data = counting(n_tokens, context_length)
     for epoch in range(3):
-        starts = sorted(epoch_starts(data, epoch))
-        assert len(starts) == data.n_windows
-        assert all(b - a == context_length for a, b in pairwise(starts))
-        assert starts[-1] + context_length < n_tokens
+        for inputs, targets in epoch_batches(data, epoch):
+            assert_close(inputs[0], torch.arange(inputs[0, 0], inputs[0, 0] + context_length))
+            assert_close(torch.where(targets == IGNORED_TARGET, inputs + 1, targets), inputs + 1)
+
+
+def test_the_last_characters_of_a_text_are_learnt():
+    text = "abcdefghij" * 38 + "XYZ"
+    tokenizer = CharTokenizer.train(text)
+    data = TokenDataset.from_text(text, tokenizer, 128)
+    found = tokenizer.decode(sorted(set(counted(torch.cat([targets for _, targets in epoch_batches(data, 0)])))))
+    assert found == "XYZabcdefghij"
+
+
+@pytest.mark.parametrize(("batch_size", "world_size"), [(1, 1), (4, 2), (6, 3), (8, 8)])
+def test_the_ranks_together_learn_every_token_once_an_epoch(batch_size, world_size):
+    data = counting(100, 7)
+    targets = [
+        data.batch(step, batch_size, seed=2, rank=rank, world_size=world_size)[1]
+        for step in range(data.n_windows)  # with batch_size rows a step, so many epochs
+        for rank in range(world_size)
+    ]
+    assert Counter(counted(torch.cat(targets))) == dict.fromkeys(range(1, 100), batch_size)
 
 
 def test_later_epochs_see_other_cuts_in_another_order():
     data = counting(1000, 10)
     first, second = epoch_starts(data, 0), epoch_starts(data, 1)
-    assert first[0] % 10 != second[0] % 10
+    assert sorted(first)[1] != sorted(second)[1]
     assert np.argsort(first).tolist() != np.argsort(second).tolist()
-
-
-def test_the_phases_of_many_epochs_cover_the_whole_row():
-    data = counting(64, 8)
-    seen = {token for epoch in range(100) for start in epoch_starts(data, epoch) for token in range(start, start + 9)}
-    assert seen == set(range(64))
 
 
 def test_a_batch_depends_on_its_arguments_alone():
@@ -60,7 +95,7 @@ def test_a_batch_depends_on_its_arguments_alone():
 
 
 def test_the_order_is_the_same_on_every_machine():
-    assert counting(1000, 10).batch(0, 6, seed=1)[0][:, 0].tolist() == [5, 555, 95, 165, 45, 215]
+    assert counting(1000, 10).batch(0, 6, seed=1)[0][:, 0].tolist() == [0, 545, 85, 155, 35, 205]
 
 
 def test_another_seed_gives_another_order():
@@ -132,6 +167,15 @@ def test_text_lists_and_tensors_give_the_same_data():
     assert len(prints) == 1
 
 
+@pytest.mark.parametrize("allow_special", [False, True])
+def test_the_text_of_a_special_token_becomes_it_if_asked_for(allow_special):
+    text = "One.<|endoftext|>Two."
+    tokenizer = BPETokenizer.train(text, 260)
+    data = TokenDataset.from_text(text, tokenizer, 4, allow_special=allow_special)
+    assert data.shards[0].tokens.tolist() == tokenizer.encode(text, allow_special=allow_special)
+    assert (tokenizer.special_tokens["<|endoftext|>"] in data.shards[0].tokens) == allow_special
+
+
 def test_the_fingerprint_on_disk_is_that_in_memory(tmp_path):
     write_shard(tmp_path / "0.bin", range(100), 100)
     assert TokenDataset.open(tmp_path, 16).fingerprint == counting(100, 16).fingerprint
@@ -199,3 +243,23 @@ def test_a_batch_that_cannot_be_shared_is_refused(arguments, message):
 def test_whole_windows_need_a_batch_size():
     with pytest.raises(ValueError, match="batch_size=0 must be at least 1"):
         next(counting(1000, 7).windows(0))
+
+
+@pytest.mark.parametrize("n_tokens", [8, 14, 15, 16, 100])
+def test_a_loader_of_pytorch_gives_the_windows_in_order(n_tokens):
+    data = counting(n_tokens, 7)
+    assert_close([tuple(batch) for batch in DataLoader(data, batch_size=3)], list(data.windows(3)))
+
+
+def test_a_shuffling_loader_of_pytorch_learns_every_token_but_the_first_once_an_epoch():
+    targets = [targets.flatten() for _, targets in DataLoader(counting(100, 7), batch_size=4, shuffle=True)]
+    assert sorted(counted(torch.cat(targets))) == list(range(1, 100))
+
+
+def test_an_item_beyond_the_last_window_is_no_item():
+    data = counting(15, 7)
+    assert len(data) == 2
+    assert_close(data[-1], data[1])
+    for i in (2, -3):
+        with pytest.raises(IndexError, match=f"window {i} of 2"):
+            data[i]

@@ -83,3 +83,38 @@ def test_a_byte_order_mark_is_dropped_from_the_first_chunk_only(tmp_path):
     planned = plan(tmp_path, "\ufeffone line\n\ufefftwo lines\nthree lines\n", chunk_bytes=1)
     assert planned[0].read() == "one line\n"
     assert planned[1].read() == "\ufefftwo lines\n"
+
+
+def rejoined(planned):
+    return [
+        b"".join(chunk.path.read_bytes()[chunk.start : chunk.stop] for chunk in planned if chunk.validation == part)
+        for part in (False, True)
+    ]
+
+
+@pytest.mark.parametrize("fraction", [i / 40 for i in range(1, 40)])
+def test_no_cut_falls_between_cr_and_lf(tmp_path, fraction):
+    """Every line is indented, so that no place is safe, and the cut is made at a character."""
+    text = "  a line\r\n" * 9
+    train, validation = rejoined(plan(tmp_path, text, fraction=fraction))
+    assert train + validation == text.encode()
+    assert train and validation and not validation.startswith(b"\n")
+
+
+@pytest.mark.parametrize("fraction", [i / 40 for i in range(1, 40)])
+def test_no_cut_falls_into_a_special_token(tmp_path, fraction):
+    text = " 我<|endoftext|>" * 4
+    (tmp_path / "a.txt").write_bytes(text.encode())
+    planned = plan_chunks([tmp_path / "a.txt"], fraction, 1000, ["<|endoftext|>"])
+    assert all(chunk.special for chunk in planned)
+    train, validation = (part.decode() for part in rejoined(planned))
+    assert train + validation == text
+    assert train.count("<|endoftext|>") + validation.count("<|endoftext|>") == 4
+
+
+def test_all_files_but_the_last_are_followed_by_another(tmp_path):
+    paths = [tmp_path / f"{i}.txt" for i in range(3)]
+    for path in paths:
+        path.write_text("a line\nanother line\n")
+    planned = plan_chunks(paths, 0.1, 5)
+    assert {chunk.path for chunk in planned if chunk.followed} == set(paths[:2])

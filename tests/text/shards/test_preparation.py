@@ -1,9 +1,15 @@
 import json
+import os
+import sys
+import threading
 from itertools import chain
 
 import numpy as np
 import pytest
 
+from minigpt.cli import main
+from minigpt.text.datasets.windows import TokenDataset
+from minigpt.text.reading import TextFiles, read_text, read_texts
 from minigpt.text.shards import preparation
 from minigpt.text.shards.preparation import open_prepared, prepare
 from minigpt.text.tokenizers.bpe import BPETokenizer
@@ -32,17 +38,50 @@ def test_the_tokens_are_those_of_the_files_each_ended_by_end_of_text(source, tmp
     assert tokens(prepared, "train") + tokens(prepared, "validation") == list(chain(*expected))
 
 
-def test_a_tokenizer_without_end_of_text_puts_nothing_between_files(source, tmp_path):
-    texts = [path.read_text(encoding="utf-8") for path in sorted(source.iterdir())]
-    tokenizer = CharTokenizer.train("".join(texts))
+@pytest.mark.parametrize("chunk_bytes", [20, 2**22])
+def test_without_end_of_text_the_tokens_are_those_of_the_text_that_training_reads(
+    source, tmp_path, monkeypatch, chunk_bytes
+):
+    monkeypatch.setattr(preparation, "CHUNK_BYTES", chunk_bytes)
+    tokenizer = CharTokenizer.train(read_text(source))
+    prepared = prepare(source, tokenizer, tmp_path / "out", workers=1)
+    assert tokenizer.decode(tokens(prepared, "train") + tokens(prepared, "validation")) == read_text(source)
+
+
+@pytest.mark.parametrize("tokenizer", [TOKENIZER, CharTokenizer.train("file 0123\n" + LINES)], ids=["bpe", "char"])
+def test_training_and_preparing_put_the_same_between_the_files_of_a_folder(source, tmp_path, tokenizer):
     prepared = prepare(source, tokenizer, tmp_path / "out")
-    assert tokenizer.decode(tokens(prepared, "train") + tokens(prepared, "validation")) == "".join(texts)
+    shards = tokens(prepared, "train") + tokens(prepared, "validation")
+    data = TokenDataset.from_text(read_texts(source), tokenizer, 8)
+    end = tokenizer.special_tokens.get("<|endoftext|>")
+    assert data.shards[0].tokens.tolist() == (shards if end is None else shards[:-1])  # the end of the last file
+
+
+def test_the_text_of_a_special_token_becomes_it_if_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(preparation, "CHUNK_BYTES", 40)
+    stories = "One day.\n<|endoftext|>\nTwo days.\n<|endoftext|>\n" * 3
+    (tmp_path / "a.txt").write_text(stories)
+    end = TOKENIZER.special_tokens["<|endoftext|>"]
+    for special, expected in ((False, 1), (True, 7)):
+        texts = TextFiles(tmp_path / "a.txt", special_tokens=special)
+        prepared = prepare(texts, TOKENIZER, tmp_path / f"out{special}", workers=1)
+        ids = tokens(prepared, "train") + tokens(prepared, "validation")
+        assert ids.count(end) == expected
+        assert ids == [*TOKENIZER.encode(stories, allow_special=special), end]
 
 
 def test_two_processes_give_the_same_shards_as_none(source, tmp_path, monkeypatch):
     monkeypatch.setattr(preparation, "CHUNK_BYTES", 100)
+    (source / "3.txt").write_text("A story.\n<|endoftext|>\nAnother.\n")
     for workers in (1, 2):
-        prepare(source, TOKENIZER, tmp_path / f"out{workers}", workers=workers, shard_tokens=50, progress=False)
+        prepare(
+            TextFiles(source, special_tokens=True),
+            TOKENIZER,
+            tmp_path / f"out{workers}",
+            workers=workers,
+            shard_tokens=50,
+            progress=False,
+        )
     one, two = (sorted((tmp_path / f"out{workers}").rglob("*.*")) for workers in (1, 2))
     assert [path.name for path in one] == [path.name for path in two]
     assert all(a.read_bytes() == b.read_bytes() for a, b in zip(one, two, strict=True))
@@ -126,3 +165,37 @@ def test_a_tokenizer_of_another_vocabulary_is_refused(source, tmp_path):
 def test_a_bar_is_shown_when_asked_for(source, tmp_path, capsys):
     prepare(source, TOKENIZER, tmp_path / "out", progress=True)
     assert "tokens:" in capsys.readouterr().err
+
+
+def test_the_command_reads_other_files_and_special_tokens_if_asked_to(tmp_path, capsys):
+    (tmp_path / "code").mkdir()
+    for i in range(4):
+        (tmp_path / "code" / f"{i}.py").write_text(f"x = {i}\n<|endoftext|>\ny = {i}\n" * 5)
+    out = tmp_path / "out"
+    words = ["prepare", str(tmp_path / "code"), "--out", str(out), "--tokenizer", "bpe:280", "--workers", "1"]
+    with pytest.raises(SystemExit):
+        main(words)
+    assert "has no file ending in .txt" in capsys.readouterr().err
+    main([*words, "--glob", "*.py", "--special-tokens"])
+    prepared = open_prepared(out)
+    ids = tokens(prepared, "train") + tokens(prepared, "validation")
+    assert ids.count(prepared.tokenizer.special_tokens["<|endoftext|>"]) == 4 * 6
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes")
+def test_the_command_trains_a_tokenizer_on_a_pipe_and_then_encodes_it(tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe")
+    thread = threading.Thread(target=(tmp_path / "pipe").write_text, args=(LINES * 20, "utf-8"), daemon=True)
+    thread.start()
+    main(["prepare", str(tmp_path / "pipe"), "--out", str(tmp_path / "out"), "--tokenizer", "char", "--workers", "1"])
+    thread.join(10)
+    prepared = open_prepared(tmp_path / "out")
+    ids = tokens(prepared, "train") + tokens(prepared, "validation")
+    assert prepared.tokenizer.decode(ids) == LINES * 20
+
+
+@pytest.mark.parametrize("option", [["--glob", "*.py"], ["--special-tokens"]])
+def test_a_dataset_has_neither_files_nor_special_tokens_in_its_texts(tmp_path, capsys, option):
+    with pytest.raises(SystemExit):
+        main(["prepare", "--dataset", "some/thing", "--out", str(tmp_path / "out"), *option])
+    assert "--glob and --special-tokens are for texts" in capsys.readouterr().err

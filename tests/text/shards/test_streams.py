@@ -2,12 +2,14 @@ import json
 import sys
 from itertools import count, islice
 
+import numpy as np
 import pytest
 
 from minigpt.text.shards import streams as module
 from minigpt.text.shards.preparation import open_prepared
 from minigpt.text.shards.streams import bundled, dataset_documents, first_text, prepare_documents
 from minigpt.text.tokenizers.bpe import BPETokenizer
+from minigpt.text.tokenizers.characters import CharTokenizer
 
 DOCUMENTS = [f"Document {i}: {'the cat sat on the mat. ' * (i % 5)}我们" for i in range(60)]
 TOKENIZER = BPETokenizer.train("".join(DOCUMENTS), 300)
@@ -64,6 +66,13 @@ def test_too_few_documents_are_refused_and_leave_nothing(tmp_path, documents):
     assert not list(tmp_path.iterdir())
 
 
+def test_without_end_of_text_a_blank_line_ends_a_document(tmp_path):
+    tokenizer = CharTokenizer.train("\n".join(DOCUMENTS))
+    prepared = prepare_documents(DOCUMENTS, tokenizer, tmp_path / "out")
+    train = np.concatenate([shard.tokens for shard in prepared.train(1).shards])
+    assert set(tokenizer.decode(train).split("\n\n")) < {*DOCUMENTS, ""}
+
+
 def test_a_document_that_is_no_text_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"document 1 is \{'text': 'b'\}, expected a text"):
         prepare_documents(["a", {"text": "b"}], TOKENIZER, tmp_path / "out")
@@ -97,6 +106,14 @@ def test_a_dataset_is_streamed_row_by_row(jsonl):
         next(dataset_documents(str(jsonl)))
     with pytest.raises(ValueError, match="has 0 in 'n', expected a text"):
         next(dataset_documents(str(jsonl), column="n"))
+
+
+@pytest.mark.filterwarnings("default")
+def test_rows_without_a_text_are_left_out_and_counted(jsonl):
+    lines = ['{"story": null}', '{"story": "one"}', "null", '{"story": "two"}']
+    jsonl.write_text("\n".join(lines))
+    with pytest.warns(UserWarning, match=r"2 rows of .*stories\.jsonl have no text in 'story' and were left out"):
+        assert list(dataset_documents(str(jsonl), column="story")) == ["one", "two"]
 
 
 @pytest.mark.filterwarnings("default")

@@ -4,7 +4,8 @@ import pytest
 
 from minigpt.text.corpora import python_docs
 from minigpt.text.tokenizers.bpe import BPETokenizer
-from minigpt.text.tokenizers.byte_pairs import GPT2_SPLIT, merge_bytes
+from minigpt.text.tokenizers.byte_pairs import merge_bytes
+from minigpt.text.tokenizers.patterns import GPT2_SPLIT
 
 
 def test_ids_are_bytes_then_merges_then_special_tokens():
@@ -93,3 +94,8 @@ def test_another_split_pattern_changes_the_merges():
     text = "a b a b"
     assert BPETokenizer.train(text, 262, pattern=r"[\s\S]+").merges != BPETokenizer.train(text, 262).merges
     assert BPETokenizer.train(text, 262).pattern == GPT2_SPLIT
+
+
+def test_special_tokens_beyond_what_can_be_searched_for_are_refused_at_once():
+    with pytest.raises(ValueError, match="there are 200,000 special tokens; at most 20,000 can be used"):
+        BPETokenizer([], special_tokens=[f"<{i}>" for i in range(200_000)])

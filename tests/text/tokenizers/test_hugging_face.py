@@ -104,7 +104,7 @@ def test_a_tokenizer_of_ours_is_read_by_hugging_face(trained, own_bytes_first):
 
 def test_another_split_pattern_is_not_written():
     with pytest.raises(ValueError, match="only byte-level BPE with GPT-2's split pattern can"):
-        to_hugging_face(mg.BPETokenizer.train("abab", 258, pattern="."))
+        to_hugging_face(mg.BPETokenizer.train("abab", 258, pattern=r"[\s\S]"))
 
 
 def test_no_token_at_or_above_the_bound_is_made():
@@ -140,7 +140,13 @@ def test_a_small_vocabulary_is_read():
         ({**small(), "pre_tokenizer": {"type": "ByteLevel", "use_regex": False}}, "use_regex=False"),
         ({**small(), "pre_tokenizer": None}, 'field "pre_tokenizer" should be a dict'),
         ({**small(), "added_tokens": [3]}, "added_tokens should be a list of objects"),
+        ({**small(), "added_tokens": [{"content": 5, "id": 9}]}, "objects with a content, which is a text, and an id"),
+        ({**small(), "added_tokens": [{"content": [5], "id": 9}]}, "objects with a content, which is a text"),
         ({**small(), "added_tokens": [{"content": "<x>"}]}, "the id of the token '<x>' is None"),
+        (
+            {**small(), "added_tokens": [{"content": f"<{i}>", "id": 258 + i} for i in range(200_000)]},
+            "there are 200,000 special tokens; at most 20,000",
+        ),
         (small(type="WordPiece"), "model has type='WordPiece'; only 'BPE'"),
         (small(dropout=0.1), "dropout=0.1"),
         (small(byte_fallback=True), "byte_fallback=True"),

@@ -1,5 +1,6 @@
 import json
 import re
+from itertools import islice, repeat
 
 import pytest
 
@@ -11,7 +12,14 @@ TOKENIZERS = [
     CharTokenizer.train('häßlich 我们 \0\r\ufeff"'),
     BPETokenizer.train("häßlich 我们 abab", 262, special_tokens=("<a>", "<b>"), pattern=r"\p{L}+|[^\p{L}]"),
 ]
-BPE = {"format": "minigpt.tokenizer", "version": 1, "type": "bpe", "pattern": ".", "merges": [], "special_tokens": []}
+BPE = {
+    "format": "minigpt.tokenizer",
+    "version": 1,
+    "type": "bpe",
+    "pattern": r"[\s\S]",
+    "merges": [],
+    "special_tokens": [],
+}
 
 
 @pytest.mark.parametrize("tokenizer", TOKENIZERS, ids=lambda tokenizer: tokenizer.name)
@@ -91,3 +99,25 @@ def test_json_that_is_no_object_is_refused(tmp_path, data):
     (tmp_path / "tokenizer.json").write_text(data)
     with pytest.raises(ValueError, match=r"it should hold a JSON object, found .*; save it anew"):
         load_tokenizer(tmp_path / "tokenizer.json")
+
+
+@pytest.mark.parametrize("together", [1, 30, 2**16])
+@pytest.mark.parametrize("size", [1, 7, 100, 10_000])
+def test_a_text_in_parts_has_the_ids_of_the_whole(monkeypatch, together, size):
+    monkeypatch.setattr("minigpt.text.tokenizers.tokenizer.ENCODED_TOGETHER", together)
+    text = "First line.\n\n  indented\nnaïve 我们\n \n\nx\r\ny\r\n\r\nz  \nlast line, 1999\n" * 5
+    for tokenizer in (CharTokenizer.train(text), BPETokenizer.train(text, 400)):
+        parts = (text[start : start + size] for start in range(0, len(text), size))
+        assert list(tokenizer.encode_iterable(parts)) == tokenizer.encode(text)
+
+
+def test_of_endless_parts_the_first_ids_come_at_once():
+    tokenizer = BPETokenizer.train("a line\n", 260)
+    ids = islice(tokenizer.encode_iterable(repeat("a line\n")), 5)
+    assert list(ids) == tokenizer.encode("a line\n" * 5)[:5]
+
+
+def test_special_tokens_in_parts_count_if_allowed():
+    tokenizer = BPETokenizer([])
+    assert list(tokenizer.encode_iterable(["a", "<|endoftext|>\n", "b"], allow_special=True)) == [97, 256, 10, 98]
+    assert list(tokenizer.encode_iterable(["<|endoftext|>"])) == list(b"<|endoftext|>")

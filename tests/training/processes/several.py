@@ -168,6 +168,30 @@ def refusals(folder):
     return messages
 
 
+def disagreements(folder):
+    """The messages where rank 1 was given another text, seed, rate, shape or tokenizer, or no validation split."""
+    other = rank() == 1
+    text = TEXT.replace("cat", "tac") if other else TEXT
+    changed = mg.TokenDataset.from_text(text, TOKENIZER, 16)
+    tokenizer = mg.CharTokenizer.train(TEXT[:-1] + "!") if other else TOKENIZER
+    config = TrainConfig(**CONFIG)
+    wider = TrainConfig(**CONFIG, **({"seed": 7, "weight_decay": 0.5} if other else {}))
+    runs = {
+        "the training data": (make_model(), changed, config, None, TOKENIZER),
+        "the validation data": (make_model(), windows(), config, None if other else windows(), TOKENIZER),
+        "settings": (make_model(), windows(), wider, None, TOKENIZER),
+        "the shape": (make_model(n_layers=1 + rank()), windows(), config, None, TOKENIZER),
+        "the tokenizer": (make_model(), windows(), config, None, tokenizer),
+    }
+    found = {}
+    for name, (model, data, how, validation, words) in runs.items():
+        try:
+            mg.train(model, data, how, validation=validation, tokenizer=words, progress=False)
+        except ValueError as error:
+            found[name] = str(error)
+    return found
+
+
 def gradient_travels(folder):
     """How often gradients travel in one update of four micro-steps."""
     found = {}
@@ -204,6 +228,7 @@ SCENARIOS = {
     "poisoned": poisoned,
     "first logits": first_logits,
     "refusals": refusals,
+    "disagreements": disagreements,
     "optimizers": lambda folder: {name: with_optimizer(name, strategy="fsdp") for name in OPTIMIZERS},
     "chunked": lambda folder: {s: train(windows(), strategy=s, loss="chunked") for s in ("ddp", "fsdp")},
     "called after": lambda folder: {s: called_after(folder, s) for s in ("ddp", "fsdp")},

@@ -2,7 +2,9 @@
 
 import json
 import math
+import re
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
@@ -177,6 +179,60 @@ def test_a_batch_that_cannot_be_shared_is_refused_by_every_process(together):
     )
 
 
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        ("the training data", r'the training data \("\w{16}", "\w{16}"\)'),
+        ("the validation data", r'the validation data \("\w{16}", null\)'),
+        ("settings", r"weight_decay \(0\.1, 0\.5\); seed \(0, 7\)"),
+        ("the shape", r"n_layers \(1, 2\)"),
+        ("the tokenizer", r"the tokenizer \(\w{16}, \w{16}\)"),
+    ],
+)
+def test_processes_that_were_started_differently_all_say_what_differs(together, what, told):
+    messages = {seen["disagreements"].get(what, "it trains") for seen in together}
+    assert len(messages) == 1
+    assert re.fullmatch(
+        rf"the processes were started differently, in the order of their ranks: {told}\. Give all of them the same "
+        "command, files and version of minigpt",
+        messages.pop(),
+    )
+
+
+@pytest.mark.parametrize("name", ["RANK", "WORLD_SIZE", "LOCAL_RANK", "TORCHELASTIC_RESTART_COUNT"])
+@pytest.mark.parametrize("value", ["x", "", "-1", "1.5"])
+def test_a_variable_of_torchrun_that_is_no_number_is_named(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with (
+        pytest.raises(ValueError, match=f"the environment variable {name}={value!r} must be a whole number"),
+        join_world("cpu"),
+    ):
+        pass
+
+
+def together_at(monkeypatch, port, rank="0"):
+    for name, value in (("RANK", rank), ("WORLD_SIZE", "2"), ("MASTER_ADDR", "127.0.0.1"), ("MASTER_PORT", port)):
+        monkeypatch.setenv(name, value)
+
+
+def test_a_rank_beyond_the_world_is_named(monkeypatch):
+    together_at(monkeypatch, "0", rank="2")
+    with pytest.raises(ValueError, match="RANK=2 must be less than WORLD_SIZE=2"), join_world("cpu"):
+        pass
+
+
+def test_a_port_in_use_is_one_clear_line(monkeypatch):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        together_at(monkeypatch, port)
+        meets = pytest.raises(ValueError, match=f"can't meet at 127.0.0.1:{port}: .*--master-port")
+        with meets as refused, join_world("cpu"):
+            pass
+    assert "\n" not in str(refused.value)
+
+
 def test_without_torchrun_the_world_is_one_process():
     with join_world("cpu") as world:
         assert world == World() and world.is_main
@@ -190,13 +246,18 @@ def test_a_run_is_resumed_if_asked_or_if_torchrun_restarted_it(tmp_path, monkeyp
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", restarts)
     if has_checkpoint:
         (tmp_path / "checkpoints" / "step-00000005").mkdir(parents=True)
-    assert RunFolder.open(tmp_path, True).resumes
-    assert RunFolder.open(tmp_path, "auto").resumes == has_checkpoint
+
+    def resumes(resume):
+        with RunFolder.open(tmp_path, resume) as folder:
+            return folder.resumes
+
+    assert resumes(True)
+    assert resumes("auto") == has_checkpoint
     if has_checkpoint and restarts == "0":
         with pytest.raises(ValueError, match="already holds a run"):
-            RunFolder.open(tmp_path, False)
+            resumes(False)
     else:
-        assert RunFolder.open(tmp_path, False).resumes == has_checkpoint
+        assert resumes(False) == has_checkpoint
 
 
 def test_each_process_of_a_machine_takes_a_gpu_of_its_own(monkeypatch):

@@ -1,3 +1,4 @@
+import json
 import os
 import pickle
 from pathlib import Path
@@ -89,3 +90,23 @@ def test_a_manifest_nested_too_deep_is_refused(tmp_path, checkpoint):
 def test_an_empty_folder_says_what_to_do(tmp_path):
     with pytest.raises(ValueError, match=r"no usable checkpoint in .*: found none; train one with `minigpt train"):
         load_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("entry", ["with its size", "without a size"])
+@pytest.mark.parametrize("file", ["MANIFEST.json", "state.json", "model.safetensors"])
+def test_a_file_with_holes_is_passed_over_unread_for_the_checkpoint_before(
+    tmp_path, file, entry, checkpoint, monkeypatch
+):
+    save_checkpoint(tmp_path, checkpoint(1))
+    folder = save_checkpoint(tmp_path, checkpoint(2))
+    with (folder / file).open("wb") as opened:
+        try:
+            opened.truncate(2**40)
+        except OSError:
+            pytest.skip("this file system has no files with holes")
+    if file != "MANIFEST.json":
+        manifest = json.loads((folder / "MANIFEST.json").read_text())
+        manifest[file] = {"sha256": "0" * 64} | ({"size": 2**40} if entry == "with its size" else {})
+        (folder / "MANIFEST.json").write_text(json.dumps(manifest))
+    with pytest.warns(UserWarning, match=rf"step-00000002 is damaged and passed over: .*{file}"):
+        assert load_checkpoint(tmp_path).step == 1

@@ -1,8 +1,15 @@
+import os
+
 import pytest
 
 from minigpt.training import save_checkpoint
 from minigpt.training.storage.folders import checkpoint_folders
 from minigpt.training.storage.run_folder import Resume, RunFolder
+
+
+def resumes(path, resume):
+    with RunFolder.open(path, resume) as folder:
+        return folder.resumes
 
 
 def test_a_new_folder_is_made_with_a_place_for_checkpoints(tmp_path):
@@ -16,11 +23,11 @@ def test_only_one_of_several_processes_makes_it(tmp_path):
 
 
 def test_what_a_crash_left_behind_is_swept_and_nothing_else(tmp_path):
-    folder = RunFolder.open(tmp_path)
-    (folder.checkpoints / "step-00000003.tmp").mkdir()
+    (tmp_path / "checkpoints" / "step-00000003.tmp").mkdir(parents=True)
     for name in (".run.json-abc", "notes.json", "run.json"):
         (tmp_path / name).write_text("{}")
-    RunFolder.open(tmp_path)
+    with RunFolder.open(tmp_path):
+        pass
     assert {path.name for path in tmp_path.rglob("*")} == {"checkpoints", "notes.json", "run.json"}
 
 
@@ -66,8 +73,44 @@ def test_a_folder_that_holds_a_run_is_opened_only_to_resume(tmp_path, checkpoint
     save_checkpoint(tmp_path / "checkpoints", checkpoint(3))
     with pytest.raises(ValueError, match=r"already holds a run, up to step-00000003; continue it with resume=True"):
         RunFolder.open(tmp_path)
-    assert RunFolder.open(tmp_path, "auto").resumes and RunFolder.open(tmp_path, True).resumes
+    assert resumes(tmp_path, "auto") and resumes(tmp_path, True)
+
+
+@pytest.mark.parametrize("resume", Resume)
+def test_beside_a_living_run_the_folder_is_not_opened_and_nothing_of_it_is_swept(tmp_path, resume, checkpoint):
+    with RunFolder.open(tmp_path) as living:
+        save_checkpoint(living.checkpoints, checkpoint(3))
+        unfinished = living.checkpoints / "step-00000006.tmp"
+        unfinished.mkdir()
+        with pytest.raises(ValueError, match=rf"is in use: process {os.getpid()} on .* is training there; wait for"):
+            RunFolder.open(tmp_path, resume)
+        assert unfinished.is_dir()
+    assert resumes(tmp_path, "auto") and not unfinished.exists()
+
+
+def test_a_folder_that_is_refused_is_not_left_locked(tmp_path, checkpoint):
+    save_checkpoint(tmp_path / "checkpoints", checkpoint(3))
+    with pytest.raises(ValueError, match="already holds a run") as refused:
+        RunFolder.open(tmp_path)
+    with RunFolder.open(tmp_path, "auto") as folder:
+        assert folder.resumes and refused is not None
+
+
+def test_of_several_processes_only_the_one_that_writes_takes_the_lock(tmp_path):
+    with RunFolder.open(tmp_path), RunFolder.open(tmp_path, writes=False) as other:
+        assert other.lock is None
+
+
+@pytest.mark.parametrize("gone", ["moved", "deleted"])
+def test_a_folder_that_is_gone_is_noticed(tmp_path, gone):
+    with RunFolder.open(tmp_path / "run") as folder:
+        folder.check_present()
+        (tmp_path / "run").rename(tmp_path / "elsewhere")
+        if gone == "deleted":
+            (tmp_path / "run").mkdir()
+        with pytest.raises(OSError, match="run is gone: it was moved or deleted while the run was training"):
+            folder.check_present()
 
 
 def test_auto_starts_a_run_where_there_is_none(tmp_path):
-    assert not RunFolder.open(tmp_path, "auto").resumes
+    assert not resumes(tmp_path, "auto")

@@ -1,5 +1,6 @@
 import hashlib
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -44,3 +45,10 @@ def test_a_manifest_of_other_files_is_refused(tmp_path, checkpoint):
 def test_bytes_that_are_no_safetensors_are_one_error_that_names_the_file(data):
     with pytest.raises(ValueError, match=r"model\.safetensors can't be read: "):
         parse_tensors(data, "model.safetensors")
+
+
+def test_two_names_of_one_tensor_are_refused_by_name(tmp_path, checkpoint):
+    tied = torch.ones(3, 2)
+    with pytest.raises(ValueError, match="can't be saved: head and table share their memory; leave one of them out"):
+        save_checkpoint(tmp_path, replace(checkpoint(1), model={"head": tied, "table": tied}))
+    assert list(tmp_path.iterdir()) == []

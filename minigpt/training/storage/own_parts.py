@@ -1,0 +1,64 @@
+"""Parts of a model that only the user's code can build: a checkpoint names them, and is never loaded as a plain GPT."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from minigpt.model import GPT
+
+
+def own_parts(model: nn.Module) -> dict[str, str]:
+    """The parts that a GPT of the same configuration would not have: the class of each, by its name.
+
+    Args:
+        model: as it is before several processes share it. Of a module that is no GPT nothing is known.
+    """
+    if not isinstance(model, GPT):
+        return {}
+    with torch.device("meta"):  # no memory, and no random numbers
+        usual = {name: type(part) for name, part in GPT(model.config).named_modules()}
+    own = {name: type(part) for name, part in model.named_modules() if type(part) is not usual.get(name)}
+    return {name: kind.__name__ for name, kind in own.items()}
+
+
+def check_own_parts(state: Mapping[str, Any], own: Mapping[str, str]) -> None:
+    """Refuse to continue a run with a model whose parts are of other classes, also where the weights would fit.
+
+    Args:
+        state: of the checkpoint; what it says was not checked.
+        own: the parts of the model that is to be trained on.
+
+    Raises:
+        ValueError: naming those of both.
+    """
+    saved = state.get("own_parts", own)
+    if saved != own:
+        raise ValueError(
+            "the checkpoint belongs to another model: its parts that no GPT has were "
+            f"{_named(saved)}, now {_named(own)}. Resume with the model as it was built for the run"
+        )
+
+
+def refuse_own_parts(state: Mapping[str, Any]) -> None:
+    """Refuse to build the model of a checkpoint whose parts are not those of its configuration.
+
+    Args:
+        state: of the checkpoint; what it says was not checked.
+
+    Raises:
+        ValueError: naming the parts, and what to do.
+    """
+    if not (own := state.get("own_parts")):
+        return
+    raise ValueError(
+        f"the checkpoint is of a GPT with parts of its own ({_named(own)}), which only your code can build: make "
+        "the model as it was trained and pass it, load_model(out, model)"
+    )
+
+
+def _named(own: Any) -> str:
+    if not isinstance(own, Mapping):
+        return str(own)[:200]
+    return ", ".join(f"{name or 'the model'}: {kind}" for name, kind in own.items())[:200] or "none"

@@ -1,0 +1,209 @@
+"""Streams that can't show every character, or that nobody reads, end no command."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tiny_runs import SMALL, TEXTS, no_plot, printed_by
+
+import minigpt as mg
+from minigpt.cli import main
+from minigpt.cli.output import LastingStream, as_json
+from minigpt.training import History
+
+CHINESE = TEXTS["verse"] + "naïve × ÷ – … 🙂\n" * 20
+NARROW = pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+
+
+@pytest.fixture
+def streams(monkeypatch):
+    """Puts streams of an encoding in the place of stdout and stderr; a function that runs a command and reads them."""
+
+    def run(encoding, words):
+        both = [io.TextIOWrapper(io.BytesIO(), encoding=encoding) for _ in range(2)]
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdout", both[0])
+            patch.setattr(sys, "stderr", both[1])
+            try:
+                main(words)
+                status = 0
+            except SystemExit as ended:
+                status = ended.code
+            both[1].flush()
+        return status, *(stream.buffer.getvalue() for stream in both)
+
+    return run
+
+
+@pytest.fixture
+def chinese(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(History, "plot", no_plot)
+    (tmp_path / "诗.txt").write_text(CHINESE, encoding="utf-8")
+    return tmp_path
+
+
+TRAIN = ["train", "--text", "诗.txt", "--steps", "2", "--batch-size", "2", *SMALL]
+
+
+def escaped(printed, encoding):
+    return printed.decode().encode(encoding, "backslashreplace")
+
+
+@NARROW
+def test_a_training_ends_as_it_does_elsewhere_and_so_do_the_commands_after_it(encoding, streams, chinese):
+    commands = [
+        ["sample", "runs/default", "--max-new-tokens", "20"],
+        ["info", "runs/default"],
+        ["tokenizer", "--text", "诗.txt", "--vocab-size", "300", "--out", "t.json", "--force"],
+        ["equations", "softmax", "rotary"],
+        ["sample", "runs/default", "--prompt", "龍"],
+        ["train", "--text", "没有.txt"],
+    ]
+    assert streams(encoding, TRAIN)[0] == 0
+    printed = streams(encoding, ["runs"])[1]
+    assert b"default" in printed and escaped("诗.txt".encode(), encoding) in printed
+    for words in commands:
+        status, out, error = streams(encoding, words)
+        expected_status, expected_out, expected_error = streams("utf-8", words)
+        assert (status, out) == (expected_status, escaped(expected_out, encoding)), words
+        assert error == escaped(expected_error, encoding), words
+        assert words[0] == "equations" or not (expected_out + expected_error).isascii()  # else this shows nothing
+
+
+@NARROW
+def test_what_a_training_prints_loses_no_line(encoding, streams, chinese):
+    _, out, _ = streams(encoding, [*TRAIN, "--out", "runs/one"])
+    _, expected, _ = streams("utf-8", [*TRAIN, "--out", "runs/two"])
+    assert out == escaped(expected, encoding).replace(b"runs/two", b"runs/one")
+
+
+@NARROW
+def test_json_stays_json(encoding, streams, chinese):
+    name = "诗 é 🙂.txt"  # escaped as Python does it, the last two would be no JSON
+    (chinese / name).write_text(CHINESE, encoding="utf-8")
+    main([name if word == "诗.txt" else word for word in TRAIN])
+    _, out, _ = streams(encoding, ["info", "runs/default", "--json"])
+    assert Path(json.loads(out.decode(encoding))["source"]["text"]).name == name and b"\\u8bd7" in out
+    assert name in streams("utf-8", ["info", "runs/default", "--json"])[1].decode()
+
+
+def test_json_escapes_where_it_is_asked_to():
+    assert json.loads(as_json({"é": "\udcff"}, ascii_only=True)) == {"é": "\udcff"}
+    assert as_json("é") == '"é"' and as_json("é", ascii_only=True) == '"\\u00e9"'
+
+
+def test_a_real_process_with_such_a_stream_prints_every_line(tmp_path):
+    (tmp_path / "t.txt").write_text(CHINESE, encoding="utf-8")
+    words = ["tokenizer", "--text", "t.txt", "--vocab-size", "280", "--show", "床前 naïve"]
+    done = subprocess.run(
+        [sys.executable, "-m", "minigpt", *words],
+        capture_output=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "LC_ALL": "C"},
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.count(b"\n") == 2 and b"280 tokens" in done.stdout
+
+
+@pytest.fixture
+def unread():
+    """A stream whose reader has left, line-buffered as a terminal's is."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    stream = os.fdopen(writer, "w", buffering=1, encoding="utf-8")
+    yield stream
+    stream.close()
+
+
+def trained(folder):
+    return [path.name for path in (folder / "checkpoints").iterdir()]
+
+
+def test_a_training_whose_output_nobody_reads_goes_on_and_saves(unread, chinese, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", unread)
+    main([*TRAIN, "--out", "runs/one"])
+    assert trained(chinese / "runs" / "one") == ["step-00000002"]
+    assert len((chinese / "runs/one/log.jsonl").read_text().splitlines()) == 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk here that is always full")
+@pytest.mark.parametrize("buffering", [1, -1])
+def test_a_training_whose_output_has_no_room_goes_on_and_saves(monkeypatch, chinese, buffering):
+    with Path("/dev/full").open("w", buffering=buffering, encoding="utf-8") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        main([*TRAIN, "--out", "runs/one"])
+        monkeypatch.undo()
+    assert trained(chinese / "runs" / "one") == ["step-00000002"]
+
+
+def test_a_training_without_any_stdout_goes_on_and_saves(monkeypatch, chinese):
+    monkeypatch.setattr(sys, "stdout", None)
+    main([*TRAIN, "--out", "runs/one"])
+    assert trained(chinese / "runs" / "one") == ["step-00000002"]
+    assert sys.stdout is None
+
+
+def test_a_sample_whose_reader_leaves_ends_quietly(unread, tiny_run, capsys, monkeypatch):
+    out = str(tiny_run("names").out)
+    monkeypatch.setattr(sys, "stdout", unread)
+    main(["sample", out])
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk here that is always full")
+def test_what_only_prints_fails_where_there_is_no_room(monkeypatch, capsys):
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        with pytest.raises(SystemExit) as ended:
+            main(["--version"])
+    assert ended.value.code == 2 and "No space left" in capsys.readouterr().err
+
+
+def test_a_lasting_stream_is_the_stream_in_all_else():
+    stream = LastingStream(io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    assert stream.write("abc") == 3 and stream.encoding == "ascii" and not stream.isatty()
+    stream.flush()
+    assert stream.buffer.getvalue() == b"abc"
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="nothing here would end it")
+@pytest.mark.parametrize(("columns", "command"), [("1", "sample"), ("5", "train")])
+def test_help_ends_however_narrow_the_terminal_is(columns, command, monkeypatch):
+    def too_long(number, frame):
+        raise AssertionError("the help does not end")
+
+    monkeypatch.setenv("COLUMNS", columns)
+    before = signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(60)
+    try:
+        with pytest.raises(SystemExit):
+            printed_by([command, "--help"])
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+    assert os.environ["COLUMNS"] == columns
+
+
+def test_a_number_agrees_with_its_noun(capsys):
+    main(["equations", "softmax"])
+    assert "\n1 equation, equal to its function within" in capsys.readouterr().out
+
+
+def test_a_tokenizer_shows_bytes_and_blanks_escaped_once(tmp_path, capsys):
+    (tmp_path / "t.txt").write_text("the cat ä\n" * 20, encoding="utf-8")
+    words = ["--vocab-size", "262", "--out", str(tmp_path / "t.json"), "--show", "你\t\\ä"]
+    main(["tokenizer", "--text", str(tmp_path / "t.txt"), *words])
+    assert capsys.readouterr().out.splitlines()[1] == r"\xe4 | \xbd | \xa0 | \t | \ | ä"
+
+
+def test_minigpt_alone_shows_its_commands(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([])
+    assert ended.value.code == 0 and "sample" in capsys.readouterr().out
+    assert mg.__version__

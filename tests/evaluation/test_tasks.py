@@ -1,0 +1,12 @@
+from minigpt.evaluation.answers import Score
+from minigpt.evaluation.tasks import TaskReport
+
+
+def test_the_table_has_the_share_of_answers_and_of_tokens_of_everything_that_writes():
+    gpt, ngram = Score(answers=4, exact=3, tokens=10, right_tokens=9), Score(4, 1, 10, 5)
+    report = TaskReport({"GPT": {"who": gpt}, "5-gram": {"who": ngram}, "bag of words": {"who": Score(4, 2, 4, 2)}})
+    head, who, whole = str(report).splitlines()
+    columns = ("exact match", "answers", "GPT", "5-gram", "bag of words", "GPT, tokens", "5-gram, tokens")
+    assert [head.index(name) for name in columns] == sorted(head.index(name) for name in columns)
+    assert who.split() == ["who", "4", "75.0%", "25.0%", "50.0%", "90.0%", "50.0%"]
+    assert whole.split() == ["all", *who.split()[1:]]
