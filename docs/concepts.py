@@ -238,7 +238,7 @@ SUBJECTS: dict[str, list[Row]] = {
         ),
         Formula("Log-softmax", "log-softmax", "03 § Why the logarithm of the sum is taken in one step"),
         Formula("Cross-entropy, as written", "cross-entropy", "03 § The loss, as written"),
-        Formula("Cross-entropy from logits", "cross-entropy-from-logits", "03 § Its gradient: believed minus true"),
+        Formula("Cross-entropy from logits", "cross-entropy-from-logits", "03 § Its gradient: predicted minus true"),
         Formula("Label smoothing", "label-smoothing", "08 § Label smoothing"),
         Formula("Next-token loss", "next-token-loss", "07 § The loss"),
         Formula("Chunked loss", "head-loss", f"{BEYOND} § A loss without all logits"),

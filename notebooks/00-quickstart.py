@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Quickstart: from nothing to generated text
 #
-# In five minutes you train a GPT from scratch on a processor, and it writes. Here you
+# In five minutes you train a GPT from scratch on a CPU and let it write. Here you
 #
 # - turn a text into numbers, and numbers into batches of *what comes next?*;
 # - build a GPT of 0.9 million parameters and see what it writes before it has learned
@@ -65,8 +65,16 @@ print("targets", tuple(targets.shape), targets[0, :6].tolist(), "…")
 # ## A model
 #
 # `GPTConfig` says what the model is made of. The preset `nano` is four blocks, 128
-# numbers wide; we give it the parts that today's models use: rotary positions, RMSNorm,
-# normalised queries and keys, squared ReLU.
+# numbers wide. We give it parts that today's models use:
+#
+# - **rotary positions** (RoPE) turn the queries and keys of attention by an angle that
+#   grows with the position, so that their products depend on the distance;
+# - **RMSNorm** divides a vector by its root mean square, so that its size does not drift
+#   from layer to layer; queries and keys are normalised in the same way;
+# - **squared ReLU** turns negative numbers into 0 and squares the others.
+#
+# [The Transformer block and GPT](06-transformer-block-and-gpt.ipynb) takes a model apart;
+# here it is enough to know that they exist.
 
 # %%
 parts = mg.RECIPES["fast"].model
@@ -81,8 +89,8 @@ guessing = math.log(tokenizer.vocab_size)
 print(f"loss {loss:.3f}, guessing {guessing:.3f} nats per token")
 
 # %% [markdown]
-# The untrained model holds every token for equally likely, so its loss is that of
-# guessing, $\log 512$. And so it writes:
+# The untrained model gives all tokens about the same probability, so its loss is that of
+# guessing, $\log 512$. This is what it writes:
 
 # %%
 print(mg.generate(model, tokenizer, "The value of", max_new_tokens=40))
@@ -104,9 +112,9 @@ history.plot(uniform=guessing, title="nano on the Python documentation")
 # %% [markdown]
 # ## What it writes now
 #
-# Not sense, yet: it has read its text for a minute or two. But words, punctuation, and
-# the look of the manual. `temperature` below 1 makes it choose more safely; `seed`
-# chooses another text.
+# It does not make sense yet: the model has trained for a minute or two. But it has learned
+# words, punctuation and the style of the manual. A `temperature` below 1 makes its choices
+# more cautious; another `seed` gives another text.
 
 # %%
 prompt = "The value of"
@@ -116,13 +124,29 @@ print(mg.generate(model, tokenizer, prompt, max_new_tokens=120, temperature=0.7,
 # ## How good is it?
 #
 # - **Nats per token** is the loss itself.
-# - **Perplexity** is its exponential: the model is as unsure as if it chose among so many
-#   equally likely tokens. Guessing would be 512.
+# - **Perplexity** is its exponential: the model is as uncertain as a uniform choice among
+#   that many tokens. Guessing would be 512.
 # - **Bits per byte** does not depend on the tokenizer: a file compressed by this model
-#   would take so many bits for each of its 8-bit bytes.
+#   would take that many bits for each of its 8-bit bytes.
 
 # %%
 print(mg.evaluate(model, validation, tokenizer))
+
+# %% [markdown]
+# Is that good? Compare it with a compressor that has read the same text: a file that
+# becomes small was easy to predict.
+
+# %%
+import lzma
+
+known, new = learn_from.encode(), tested_on.encode()
+added = len(lzma.compress(known + new)) - len(lzma.compress(known))
+print(f"xz: {8 * added / len(new):.4f} bits per byte")
+
+# %% [markdown]
+# After a minute or two the small model predicts the manual about as well as xz, one of the
+# best compressors on your computer. [What a language model is](01-language-models.ipynb)
+# puts more models on this scale.
 
 # %% [markdown]
 # ## Try it yourself
@@ -139,13 +163,14 @@ print(mg.evaluate(model, validation, tokenizer))
 # 2. Nothing in the code. On a short text – less than a hundred thousand characters – the
 #    validation loss turns upwards while the training loss still falls: the model learns
 #    the text by heart.
-# 3. Less than one would think: most of what decides the next token stands close by. The
-#    four blocks also pass information on, so that the last one sees four windows back.
+# 3. Less than one would think: the next token depends mostly on the tokens close to it.
+#    The four blocks also pass information on, 7 positions further in each, so that the
+#    output of the last one depends on $4 \cdot 7 + 1 = 29$ positions.
 #
 # </details>
 #
 # ## Read on
 #
-# [Self-attention, exactly as written](05-self-attention-as-written.ipynb) takes the heart
-# of this model apart. On the command line, `minigpt train --text my.txt --out runs/mine`
-# does all of the above and keeps checkpoints.
+# [Self-attention, exactly as written](05-self-attention-as-written.ipynb) explains the
+# central part of this model. On the command line, `minigpt train --text my.txt --out
+# runs/mine` does all of the above and keeps checkpoints.

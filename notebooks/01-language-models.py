@@ -2,18 +2,18 @@
 # # What a language model is
 #
 # A language model says how probable a text is. Writing, answering, translating: all of
-# it comes out of that one number. You can build such a model by counting, without a
+# them follow from that one number. You can build such a model by counting, without a
 # neural network, and it is the yardstick for everything that comes later. Here you
 #
 # - write the probability of a text as a product, and get the factors from counts;
-# - mend the zeros of the counts by smoothing, and let the counts write;
+# - replace the zeros of the counts by smoothing, and let the counts write;
 # - turn probabilities into a loss, a perplexity and bits per byte, and know which of
 #   the three may be compared;
 # - place a loss between a **ladder** of baselines and a **floor**, without which it
 #   means nothing;
 # - meet a question that no amount of counting answers.
 #
-# About 35 minutes. You need to know what a probability and a logarithm are.
+# About 45 minutes. You need to know what a probability and a logarithm are.
 
 # %%
 import math
@@ -61,7 +61,7 @@ pairs = Counter(pairwise(words))
 pairs.most_common(3)
 
 # %% [markdown]
-# A whole history hardly ever comes twice, so its followers cannot be counted. But its
+# A whole history hardly ever occurs twice, so we cannot count what follows it. But its
 # last word does. A **bigram** model forgets all but that one; an **n-gram** model all
 # but the last $n - 1$:
 #
@@ -106,7 +106,7 @@ def p_text(sentence):
 print("p(the dog saw the cat .) =", p_text("the dog saw the cat ."))
 
 # %% [markdown]
-# This sentence does not stand in the text, and the model still has a probability for
+# This sentence does not occur in the text, and the model still has a probability for
 # it: it knows all of its pairs. But let the *dog* run:
 
 # %%
@@ -118,8 +118,14 @@ print("p(the dog ran .) =", p_text("the dog ran ."))
 #
 # ## Smoothing: no zeros
 #
-# The oldest mend is to pretend that every word was seen $\alpha$ times more than it
-# was, after every context:
+# The oldest fix is to pretend that every word was seen $\alpha$ times more than it
+# was, after every context.
+#
+# The formula below is an *equation object*, which `mg.equations.get` looks up by its name.
+# A notebook displays it as mathematics. Its `evaluate` computes it term by term from the
+# inputs that you give, and its `steps` prints the arithmetic. Every formula of the course
+# is such an object, so you can try each one on your own numbers.
+# ([Self-attention, exactly as written](05-self-attention-as-written.ipynb) says why.)
 
 # %%
 additive = mg.equations.get("additive-smoothing")
@@ -148,12 +154,12 @@ dict(zip(vocabulary, after_the_dog.round(3).tolist(), strict=True))
 
 # %% [markdown]
 # The zero is gone, but look at the price. *dog* was followed by two words, once each.
-# Now every word that never followed it gets half as much as these, though nothing spoke
-# for it; and all such words get the *same*, though the other rows know that some words
-# are more likely than others.
+# Now every word that never followed it gets half as much as these, without any evidence;
+# and all such words get the *same*, though the other rows show that some words are more
+# likely than others.
 #
-# **Kneser–Ney smoothing** mends both. It takes a fixed discount $d$ off every count,
-# and shares out what it took by a distribution $q$, that of the *shorter* context:
+# **Kneser–Ney smoothing** fixes both. It subtracts a fixed discount $d$ from every count,
+# and distributes what it took by a distribution $q$, that of the *shorter* context:
 
 # %%
 kneser_ney = mg.equations.get("kneser-ney-smoothing")
@@ -248,8 +254,8 @@ for order in (1, 2, 3, 5, 8):
 
 # %% [markdown]
 # Order 1 knows the letters, order 3 something like syllables, order 5 words, order 8
-# phrases. None of them knows what it is talking about: what it writes fits to the few
-# letters before, and to nothing else.
+# phrases. None of them knows what it is talking about: what it writes fits the few letters
+# before, and nothing else.
 #
 # ## Surprise, entropy, cross-entropy
 #
@@ -268,7 +274,7 @@ mg.cross_entropy.equation
 # Take a coin that shows heads in 7 of 10 throws, and let the model's belief run from 0
 # to 1. Beside it, a coin that nearly always shows heads.
 
-# %% mystnb={"image": {"alt": "Two valleys; the lowest point of each stands at the true probability."}}
+# %% mystnb={"image": {"alt": "Two valleys; the lowest point of each is at the true probability."}}
 belief = torch.linspace(0.01, 0.99, 99, dtype=torch.float64)
 both_beliefs = torch.stack([belief, 1 - belief], dim=1)
 
@@ -289,7 +295,8 @@ plt.show()
 # %% [markdown]
 # Three things to keep:
 #
-# - The best belief is the truth. Whoever minimises cross-entropy learns probabilities.
+# - The best belief is the truth. A model that minimises cross-entropy learns
+#   probabilities.
 # - Even then the loss is *not 0*. What is left is the **entropy** of the coin, its own
 #   unpredictability. It is the **floor**: no model goes below it on average.
 # - The floor belongs to the *source*. A fair coin and a rigged one have different
@@ -305,8 +312,8 @@ nats_per_token = mg.equations.get("nats-per-token")
 nats_per_token
 
 # %% [markdown]
-# Its exponential is the **perplexity**: the model was as unsure as if it chose among so
-# many equally likely tokens.
+# Its exponential is the **perplexity**: the model was as uncertain as a uniform choice
+# among that many tokens.
 
 # %%
 perplexity = mg.equations.get("perplexity")
@@ -361,7 +368,7 @@ assert results["byte pairs"].bits_per_byte < results["letters"].bits_per_byte
 #
 # ## The ladder
 #
-# A loss needs something to stand beside. The ladder is a row of models that anyone can
+# A loss needs something to compare it with. The ladder is a row of models that anyone can
 # build: a uniform guess, n-grams of rising order, and two compressors, since a file
 # that gets small was easy to predict.
 
@@ -375,7 +382,7 @@ ladders["Python manual, letters"].plot()
 # %% [markdown]
 # A neural network that does not beat the 5-gram has learned nothing that counting could
 # not. Below xz it is a better compressor than the ones on your computer. But how low
-# can one go? For the Python manual *nobody knows*: its authors left no table of
+# can a model go? For the Python manual *nobody knows*: its authors left no table of
 # probabilities.
 #
 # ## The floor
@@ -394,7 +401,7 @@ print(f"all, on average:  {floor.nats:.2f} nats a story")
 print(f"                  {floor.nats_per_character:.4f} nats a letter")
 
 # %% [markdown]
-# Draw more and more stories, and the mean of their surprises goes where it must:
+# Draw more and more stories, and the mean of their surprises approaches the entropy:
 
 # %% mystnb={"image": {"alt": "A running mean that settles on the dotted line of the entropy."}}
 surprises = [-world.log_prob(world.story(i)) for i in range(STORIES)]
@@ -427,8 +434,8 @@ times = rungs["5-gram"].bits_per_byte / rungs["floor"].bits_per_byte
 print(f"the 5-gram needs {times:.1f} times the bits of the floor")
 
 # %% [markdown]
-# That gap is what there is to learn. The floor is not a matter of taste or of more
-# computing: a model that goes below it, on average over new stories, has cheated, for
+# That gap is what there is to learn. Neither a better model nor more computing can lower
+# the floor: a model that goes below it, on average over new stories, has cheated, for
 # instance by having seen them.
 #
 # ## "Our loss is 1.9"
@@ -454,7 +461,7 @@ for name, ladder in sorted(ladders.items()):
     assert ("5-gram" in beaten) == (name == "Python manual, byte pairs")
     assert ("3-gram" in beaten) == name.startswith("Python manual")
 
-# %% mystnb={"image": {"alt": "Four number lines; 1.9 lies at another place of the ladder on each."}}
+# %% mystnb={"image": {"alt": "Four number lines; 1.9 is at another place of the ladder on each."}}
 RUNGS = ("uniform", "unigram", "bigram", "3-gram", "5-gram")
 figure, axes = plt.subplots(figsize=(6.2, 3.6), layout="constrained")
 for row, (_, ladder) in enumerate(sorted(ladders.items(), reverse=True)):
@@ -473,11 +480,11 @@ figure.legend(loc="outside upper center", ncols=4, frameon=False)
 plt.show()
 
 # %% [markdown]
-# The same number is a feat for the manual in byte pairs, which no baseline comes near;
-# an everyday result for the manual in letters; and poor for the tiny world, where
-# counting pairs or triples does better. So whoever reports a loss should say: which
-# text, which tokenizer, which baselines, and where the floor is. `mg.ladder` and
-# `minigpt ladder` make the baselines; the tiny world brings the floor.
+# The same number is excellent for the manual in byte pairs, where no baseline comes near
+# it; an everyday result for the manual in letters; and poor for the tiny world, where
+# counting pairs or triples does better. So a report of a loss should say: which text,
+# which tokenizer, which baselines, and where the floor is. `mg.ladder` and `minigpt
+# ladder` make the baselines; the tiny world has the floor.
 #
 # ## Who has the kite now?
 #
@@ -531,9 +538,9 @@ assert np.array_equal(answers["Tom"], answers["Jack"])
 # %% [markdown]
 # The same answer to both, to the last bit. It cannot be otherwise: a 5-gram sees the
 # last four words, *the red kite ?*, and these are the same. It does not even know
-# whether *who* or *where* was asked, since that word lies further back. What decides
-# lies further back still. Then a longer context? Let the order grow, on many such
-# questions:
+# whether *who* or *where* was asked, since that word is further back. The words that
+# decide are further back still. Would a longer context help? Let the order grow, on many
+# such questions:
 
 # %%
 ORDERS = range(2, 13)
@@ -572,17 +579,16 @@ assert met[-1] < 0.1
 assert QUICK or max(right) < guess
 
 # %% [markdown]
-# Here is the trap of counting. A short context does not hold the answer. A long one was
-# never met before, so nothing was counted after it, and the model falls back on the
-# short one. None of the orders beats whoever gives the same answer to every question.
-# More text hardly helps: each further word of context multiplies the number of contexts
-# that there can be.
+# This is the trap of counting. A short context does not hold the answer. A long one was
+# never seen before, so nothing was counted after it, and the model falls back on the
+# short one. None of the orders beats giving the same answer to every question. More text
+# hardly helps: each further word of context multiplies the number of possible contexts.
 #
 # And yet the question is easy. A reader needs no luck: the floor of this answer is 0
-# nats. What it takes is to find, wherever it stands, the last sentence in which the
-# kite changed hands, and to take a name from there. Counting treats every context as a
-# thing of its own; what is needed is a model that *looks for* something in its context
-# and that learns, from all stories together, what to look for. That is attention.
+# nats. A model has to find the last sentence in which the kite changed hands, wherever it
+# is, and take a name from there. Counting treats every context separately; what is needed
+# is a model that *looks for* something in its context and that learns, from all stories
+# together, what to look for. That is attention.
 #
 # ## Try it yourself
 #
@@ -603,7 +609,7 @@ assert QUICK or max(right) < guess
 # ```
 #
 # 2. It goes round in a circle. Likely letters lead to likely contexts, which lead back
-#    to themselves; a text without surprises is no text.
+#    to themselves; real text has surprises.
 #
 # ```python
 # model, line = mg.NGram(counts.up_to(5)), manual_letters.encode("The ")

@@ -4,8 +4,8 @@
 # A model learns by walking downhill. The loss is the height, the parameters are the
 # place, and an optimizer says where the next step goes. Here you
 #
-# - compute the loss as it is first written, and find that its gradient is simply
-#   *believed minus true*;
+# - compute the loss from its definition, and find that its gradient is simply
+#   *predicted minus true*;
 # - see why no library takes the logarithm of a softmax in two steps;
 # - walk with gradient descent, momentum, Adam, AdamW, Lion and Muon over surfaces that
 #   you can see, each optimizer taken from its equation;
@@ -33,8 +33,12 @@ torch.set_num_threads(1)  # the parameters here are few: more threads would only
 # %% [markdown]
 # ## The loss, as written
 #
-# A model of a language gives each word of its vocabulary a score, the **logit** $z_i$.
-# Softmax makes probabilities of them:
+# A language model gives each word of its vocabulary a score, the **logit** $z_i$. A logit
+# can be any real number; a larger one means a more probable word. In the simplest model
+# that can be trained, the logits after a word are one row of a matrix of parameters, a row
+# for each word and a column for each word that may follow (we train it below). In a neural
+# network they are the output of the last layer, and depend on all its parameters. For this
+# lesson it does not matter where they come from. Softmax turns them into probabilities:
 
 # %%
 mg.softmax.equation
@@ -61,7 +65,7 @@ print("loss ", round(loss.item(), 4), "nats, and -log p_2 =", round(-p[1].log().
 torch.testing.assert_close(loss, torch.from_numpy(mg.cross_entropy.equation.evaluate(y=y, p=p)))
 
 # %% [markdown]
-# ## Its gradient: believed minus true
+# ## Its gradient: predicted minus true
 #
 # Put softmax into the loss. The exponential and the logarithm cancel, and what is left
 # depends on the logits alone, with $c$ for the word that came:
@@ -103,7 +107,7 @@ torch.testing.assert_close(by_formula, by_nudge)
 # %% mystnb={"image": {"alt": "Bars of p and y; downhill lifts the word that came and lowers the others."}}
 figure, both = plt.subplots(1, 2, figsize=(6, 2.5), layout="constrained")
 place = np.arange(5)
-both[0].bar(place - 0.2, p.detach(), 0.4, label="believed, p")
+both[0].bar(place - 0.2, p.detach(), 0.4, label="predicted, p")
 both[0].bar(place + 0.2, y, 0.4, label="true, y")
 both[0].legend(frameon=False)
 both[0].set(ylabel="probability", xlabel="word")
@@ -116,14 +120,14 @@ for axes in both:
 plt.show()
 
 # %% [markdown]
-# The step downhill lifts the logit of the word that came, and lowers each of the others
-# in proportion to how much was believed in it. The five sum to 0: belief only moves.
+# The step downhill raises the logit of the word that came, and lowers each of the others
+# in proportion to its probability. The five sum to 0: probability is only redistributed.
 # And where belief and truth agree, learning stops.
 #
 # ## Why the logarithm of the sum is taken in one step
 #
 # In 32-bit numbers, $\exp(89)$ is infinite and $\exp(-104)$ is 0. So a model that is
-# very sure, and wrong, loses its loss. Here the word that came is the first, and the
+# very sure, and wrong, gets an infinite loss. Here the word that came is the first, and the
 # second has a logit that is larger by 50, 100, 150:
 
 # %%
@@ -141,15 +145,15 @@ assert limits.tolist() == [math.inf, 0.0]
 # %% [markdown]
 # `softmax` did nothing wrong: the probability *is* smaller than any 32-bit number, and
 # so it became 0. But the loss is only 150. An infinite loss has no gradient, and one
-# such word spoils the whole batch. The cure is never to leave the logarithm:
+# such word spoils the whole batch. The solution is to stay in the logarithm:
 
 # %%
 log_sum_exp.equation
 
 # %% [markdown]
 # computed as $m + \log \sum_k \exp(z_k - m)$ with $m = \max_k z_k$, which is the same
-# value, and has no exponent above 0. `next_token_loss`, on which every model is
-# trained, works so.
+# value, and has no exponent above 0. `next_token_loss`, with which every model is
+# trained, does this.
 
 # %%
 large = torch.tensor([1000.0, 999.0])
@@ -261,7 +265,7 @@ mg.Adam.equation
 # %% [markdown]
 # Look at $\hat{m}_t$ and $\hat{v}_t$. Both means begin at 0, so they are too small at
 # first: after one gradient $g$, $m_1 = (1 - \beta_1) g$. Division by $1 - \beta^t$
-# makes that good. What if it were left out? Let the gradient be 1 at every step. Then
+# corrects that. What if it were left out? Let the gradient be 1 at every step. Then
 # both means *should* be 1 at once, and each step should be $\eta$ long.
 
 # %% mystnb={"image": {"alt": "Without correction the means rise slowly, and the step is too long."}}
@@ -285,10 +289,10 @@ longest = (m / np.sqrt(v)).max()
 print(f"without correction, the longest step is {longest:.1f} η")
 
 # %% [markdown]
-# The second mean forgets more slowly, so it lags longer, and it stands in the divisor:
+# The second mean forgets more slowly, so it lags longer, and it is in the denominator:
 # the first steps would be far too long, just when the model knows least. With the
-# correction, the very first step of Adam is $\eta$ in every parameter, uphill or
-# downhill by the sign of the gradient alone:
+# correction, the very first step of Adam is $\eta$ in every parameter; the gradient
+# decides only its sign:
 
 # %%
 parameters = torch.zeros(3, requires_grad=True)
@@ -308,10 +312,10 @@ parameters.detach()
 mg.Lion.equation
 
 # %% [markdown]
-# **Muon** looks at a matrix as a whole. $O(u)$ makes all its directions equally long;
-# how, we see at the end. Our place in the plane is a matrix of a single row, which has
-# a single direction, so on these pictures Muon is momentum whose steps are all about as
-# long.
+# **Muon** treats a matrix as a whole. $O(u)$ makes all its directions equally long; the
+# end of this lesson shows how. Our place in the plane is a matrix of a single row, which
+# has a single direction, so in these pictures Muon is momentum whose steps all have about
+# the same length.
 
 # %%
 mg.Muon.equation
@@ -385,14 +389,14 @@ plt.show()
 # Gradient descent goes down the steep side first and then creeps along the floor.
 # Momentum overshoots and comes back, like a ball. Adam and Lion set out along the
 # diagonal, since steep and flat count alike. The steps of Lion and Muon never get
-# shorter, so these two end up hopping about the goal: a fixed length is a virtue far
-# away and a vice near by. The schedule below takes care of that. Do not read the
-# picture as a ranking: each optimizer here has one rate, and with another rate it would
-# walk otherwise.
+# shorter, so these two end up jumping around the goal: a fixed length is good far away
+# and bad close by. The schedule below takes care of that. Do not read the picture as a
+# ranking: each optimizer here has one rate, and with another rate it would take another
+# path.
 #
 # ### A saddle
 #
-# In many dimensions most flat places are no valleys but passes: up in some directions,
+# In many dimensions most flat places are not valleys but passes: up in some directions,
 # down in others. Near a pass the gradient is nearly 0, and along the ridge it points at
 # the pass.
 
@@ -425,17 +429,16 @@ assert max(steps_needed, key=steps_needed.get) == "SGD"
 
 # %% [markdown]
 # Gradient descent and momentum walk to the pass and wait there until the slope, tiny at
-# first, has grown. Adam and Lion hardly notice the pass: they take the sign of each
-# slope and not its size. Muon's steps are long, too, but they follow the gradient as a
-# whole, and that points at the pass.
+# first, has grown. Adam and Lion hardly notice the pass: they use the sign of each slope
+# and not its size. Muon's steps are long, too, but they follow the gradient as a whole,
+# and that points at the pass.
 #
 # ## Noise, and why the rate should fall
 #
 # The gradient of a batch is that of the whole text plus noise. Near the lowest point
-# the noise is all there is, and a walk with a constant rate never comes to rest: it
-# keeps shaking at a distance that grows with $\eta$. So the rate has to be large at
-# first, to get there, and small at the end, to settle. That is what a **schedule**
-# does:
+# only the noise is left, and a walk with a constant rate never comes to rest: it keeps
+# shaking at a distance that grows with $\eta$. So the rate has to be large at first, to
+# get there, and small at the end, to settle. That is what a **schedule** does:
 
 # %%
 mg.warmup_cosine.equation
@@ -454,8 +457,8 @@ plt.show()
 # %% [markdown]
 # Every schedule begins with a **warm-up**. You have seen that Adam's first step has
 # full length whatever the gradient says, and at first it says little: it comes from one
-# batch, at a place where nothing is learned yet. Short steps at the start cost nothing
-# and keep a random direction from carrying the model off.
+# batch, at a place where nothing is learned yet. Short steps at the start cost little
+# and keep a random direction from leading the model astray.
 #
 # Here is a bowl with noise, a constant rate, and a cosine.
 
@@ -530,10 +533,15 @@ assert (ends["AdamW"] - math.exp(-2)).abs().max() < 0.2  # exp(-η λ t), but fo
 
 # %% [markdown]
 # In Adam the loud weight hardly decays. AdamW takes the decay *out* of the gradient and
-# pulls at the weights themselves, so both shrink alike. That is the whole difference
-# between the two, and the reason why language models are trained with AdamW.
+# shrinks the weights themselves, so both decay alike. That is the whole difference
+# between the two, and one reason among several why language models are trained with
+# AdamW: it also keeps the step lengths of Adam, which suit gradients of very different
+# sizes, and its rate and its decay can be tuned separately.
 #
 # ## Muon: all directions of a matrix
+#
+# (You may skip this section and come back to it with [Training
+# strategy](08-training-strategy.ipynb), where Muon trains a Transformer.)
 #
 # Most parameters of a Transformer are matrices, and so are their gradients. A matrix
 # turns a circle into an ellipse (in more dimensions, a sphere into an ellipsoid); the
@@ -624,9 +632,8 @@ print(f"after 5 rounds, {between} of them lie between 0.5 and 1.3")
 
 # %% [markdown]
 # Before, only the first few directions count. After five rounds nearly all count alike;
-# only what was many thousand times smaller is not lifted all the way. Where the
-# gradient says nothing, its singular values are 0 and stay 0: Muon invents no
-# direction.
+# only values that were many thousand times smaller are not raised all the way. Singular
+# values that are 0 stay 0: Muon invents no direction.
 #
 # Now the race. Each optimizer gets five learning rates, each three times the last, and
 # 100 updates. What is plotted is the **excess**, the loss above the lowest possible.
@@ -675,13 +682,13 @@ both[1].set(xlabel="learning rate η", title="after 100 updates")
 plt.show()
 
 # %% [markdown]
-# Look at the right side first. Each optimizer has a valley of its own, and the bottoms
-# lie at learning rates hundreds of times apart. *A comparison at one rate for all says
-# nothing*; search the rate of each. (`mg.find_learning_rate` does a quick search;
+# Look at the right side first. Each optimizer has a valley of its own, and their lowest
+# points are at learning rates hundreds of times apart. *A comparison at one rate for all
+# says nothing*; search the rate of each. (`mg.find_learning_rate` does a quick search;
 # `mg.compare` runs several settings with several seeds.) Then the left side: plain
 # gradient descent is slow here for the reason that you saw in the ravine. A rare
 # letter's row has a tiny gradient, a frequent one's a large one, and one rate has to
-# serve both. The optimizers that bring the steps to one length do not care.
+# serve both. The optimizers that bring all steps to one length avoid this.
 #
 # This is one small, smooth problem. Which optimizer trains a Transformer best is a
 # question for measurements on Transformers.
@@ -706,7 +713,7 @@ plt.show()
 # ```
 #
 # 2. The truth becomes $(1 - \epsilon) y_i + \epsilon / n$, and the gradient is still
-#    believed minus true. So it is 0 where $p$ equals the smoothed truth; never at
+#    predicted minus true. So it is 0 where $p$ equals the smoothed truth; never at
 #    certainty.
 #
 # ```python
@@ -718,7 +725,7 @@ plt.show()
 # ```
 #
 # 3. Each update moves it by $\eta$, so at most by 3. Among the pairs of the most
-#    frequent letter alone, the logarithms of the counts lie further apart, and those of
+#    frequent letter alone, the logarithms of the counts are further apart, and those of
 #    pairs that never occur should go to $-\infty$.
 #
 # ```python
@@ -733,7 +740,7 @@ plt.show()
 # ## Read on
 #
 # [What a language model is](01-language-models.ipynb) says what a loss of 1.9 means,
-# and when it means nothing. The optimizers stand in `minigpt/training/optim`, one a file,
+# and when it means nothing. The optimizers are in `minigpt/training/optim`, one a file,
 # each under its equation; the schedules in `minigpt/training/schedule.py`; gradient
-# clipping, which keeps a single bad batch from throwing the model off, in
+# clipping, which limits the effect of a single bad batch, in
 # `minigpt/training/optim/clipping.py`.

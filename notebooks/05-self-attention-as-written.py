@@ -30,7 +30,7 @@ torch.set_printoptions(precision=4, sci_mode=False)
 #
 # A sequence of $n$ words comes in as $n$ vectors $v_1, \dots, v_n$, one a word. A
 # trained model would have learned them. We choose three, in the plane, that are easy to
-# reckon with.
+# compute by hand.
 
 # %% mystnb={"image": {"alt": "Three arrows: to the right, up, and along the diagonal."}}
 v = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
@@ -84,8 +84,31 @@ print("weights      a_1j            ", [round(a, 4) for a in weights_1])
 
 # %% [markdown]
 # Position 1 takes as much from position 3 as from itself, since
-# $v_1 \cdot v_3 = v_1 \cdot v_1 = 1$. From position 2, which stands at a right angle to
-# it, it takes least – but not nothing, since $\exp(0) = 1$. *A weight is never 0.*
+# $v_1 \cdot v_3 = v_1 \cdot v_1 = 1$. From position 2, which is at a right angle to it,
+# it takes least – but not nothing, since $\exp(0) = 1$. *A weight is never 0.*
+#
+# ### Why the exponential?
+#
+# To share out 1 in proportion to the scores, one could simply divide by their sum. Try
+# both on four rows of scores:
+
+
+# %%
+def shares(numbers):
+    total = sum(numbers)
+    return [round(x / total, 2) for x in numbers] if total else "division by 0"
+
+
+print(f"{'scores':24}{'score / sum of scores':26}exp / sum of exp")
+for row in ([2, 1, 0], [2, -1, 0.5], [2, -1, -1], [102, 101, 100]):
+    print(f"{row!s:24}{shares(row)!s:26}{shares([exp(score) for score in row])}")
+
+# %% [markdown]
+# The plain quotient fails as soon as a score is negative: shares above 1 and below 0 in
+# the second row, none at all in the third. And it depends on where the scores begin: the
+# last row is the first plus 100, and its differences are lost. With the exponential all
+# shares are positive, and only *differences* of scores count: adding 100 to each
+# multiplies every exponential by $\exp(100)$, which cancels.
 #
 # Now all rows; the formula takes two lines. And the library, which should give the same.
 
@@ -105,8 +128,8 @@ weights
 # %% [markdown]
 # ### The formula is part of the code
 #
-# Whoever types a formula twice, once to be read and once to be run, will one day change
-# one of the two. Here it stands once, on the function:
+# A formula typed twice, once to read and once to run, will drift apart. Here it is
+# written once, on the function:
 
 # %%
 mg.attention_weights.equation
@@ -128,11 +151,11 @@ literal
 mg.attention_weights.equation.steps(v=v, i=2)
 
 # %% [markdown]
-# Every formula of the library can be asked like this; `mg.equations.all()` lists them, and
-# the tests hold each function to its own.
+# Every formula of the library can be evaluated like this; `mg.equations.all()` lists them,
+# and the tests compare each function with its own.
 
 # %% [markdown]
-# As a picture: row $i$ is what position $i$ attends to. Look at the rows, one by one;
+# As a picture: row $i$ shows what position $i$ attends to. Look at the rows, one by one;
 # each sums to 1.
 
 
@@ -176,8 +199,8 @@ new
 
 # %% [markdown]
 # A mean with positive weights cannot leave the triangle that the old vectors span, so
-# attention pulls them together. To push them apart again is the work of other parts of
-# the block: the residual sum, the projections, the MLP.
+# attention pulls them together. Other parts of the block push them apart again: the
+# residual sum, the projections, the MLP.
 
 # %% mystnb={"image": {"alt": "The three new vectors lie inside the triangle of the three old ones."}}
 figure, axes = plt.subplots(figsize=(3.6, 3.6))
@@ -195,9 +218,9 @@ draw_arrows(axes, new, "tab:red", "v'", label_height=-0.08)
 #
 # 1. Make $v_3$ longer in the direction of $v_1$, for instance $v_3 = (3, 1)$. Then
 #    $v_1 \cdot v_3 = 3$ beats $v_1 \cdot v_1 = 1$. Length counts as much as direction: a
-#    long vector is attended to by all who point its way.
-# 2. They come out reversed too, and otherwise unchanged. No equation above mentions
-#    *where* a vector stands; the sums run over all positions alike. As written,
+#    long vector gets attention from every vector that points its way.
+# 2. They come out reversed too, and otherwise unchanged. No equation above mentions the
+#    *position* of a vector; the sums run over all positions alike. As written,
 #    attention does not know the order of the words. The next cell checks both.
 #
 # </details>
@@ -219,8 +242,8 @@ torch.exp(torch.tensor([88.0, 89.0], dtype=torch.float32)).tolist()
 
 # %% [markdown]
 # A score of 89 is nothing unusual: a vector of 128 ones has 128 as its dot product with
-# itself. Infinity over infinity is no number, so `attention_weights`, which does what
-# is written and nothing else, refuses.
+# itself. Infinity over infinity is not a number, so `attention_weights`, which computes
+# the formula as written and nothing else, raises an error.
 
 # %%
 long_vectors = 10 * v.to(torch.float32)
@@ -230,8 +253,8 @@ except ValueError as error:
     print(error)
 
 # %% [markdown]
-# The repair costs nothing. Multiply numerator and denominator by the same number
-# $\exp(-m)$, and the fraction keeps its value:
+# The repair is free. Multiply numerator and denominator by the same number $\exp(-m)$, and
+# the fraction keeps its value:
 #
 # $$
 # \frac{\exp(s_j)}{\sum_{k} \exp(s_k)} = \frac{\exp(s_j - m)}{\sum_{k} \exp(s_k - m)}
@@ -253,9 +276,44 @@ mg.softmax(1000 * scores)  # and a value where the formula as written has none
 #
 # From here on each section changes one thing. `mg` has a function for each step, and
 # the cell that ends a section checks which setting gives back the step before. The
-# words change with the first step: the vector that looks is the **query**, the one that
-# is looked at the **key**, the one that is taken home the **value**. As written, $v_i$
-# plays all three parts.
+# names change with the first step. The vector that looks is the **query**, the vector
+# that it is compared with is the **key**, and the vector that it takes home is the
+# **value**. As written, $v_i$ plays all three parts.
+#
+# The three names come from a look-up table. A Python dictionary compares a query with its
+# keys and returns the value of the one that is *equal*. Attention compares the query with
+# all keys, too, but a key may fit more or less well, and the answer is a mean of all
+# values, weighted by how well their keys fit. Take the sentence *Anna gave the kite to
+# Ben*, and let us choose keys of three numbers: does this word name a person, a man, a
+# thing? Three queries ask for *a person who is a man* (the next word might be *he*), for
+# any person, and for a thing. With the identity matrix as values, the answer shows the
+# weight of each word.
+
+# %%
+sentence = ["Anna", "gave", "the", "kite", "to", "Ben"]
+keys = torch.zeros(6, 3)
+keys[0] = torch.tensor([1.0, -1.0, 0.0])  # Anna: a person, not a man
+keys[3] = torch.tensor([0.0, 0.0, 1.0])  # kite: a thing
+keys[5] = torch.tensor([1.0, 1.0, 0.0])  # Ben: a person, a man
+
+asked = {"a man": [3.0, 3.0, 0.0], "a person": [3.0, 0.0, 0.0], "a thing": [0.0, 0.0, 3.0]}
+queries = torch.tensor(list(asked.values()))
+answers = mg.scaled_attention(queries, keys, torch.eye(6), scale=1)
+
+print(" " * 10 + "".join(f"{word:>7}" for word in sentence))
+for name, answer in zip(asked, answers, strict=True):
+    print(f"{name:10}" + "".join(f"{weight:7.2f}" for weight in answer))
+assert sentence[answers[0].argmax()] == "Ben" and sentence[answers[2].argmax()] == "kite"
+
+# %% [markdown]
+# A look-up that is never quite certain has two advantages: it can answer with *Anna and
+# Ben, half each*, and its weights have a gradient, so a model can learn which queries and
+# keys to make. In a model nobody chooses these numbers; training finds them.
+#
+# Here the queries did not belong to the sentence. That is **cross-attention**: queries from
+# one sequence, keys and values from another, as when the decoder of the first Transformer
+# (2017) looks up words of the sentence that it translates. In *self*-attention, and in the
+# rest of this lesson, all three come from the same sequence.
 
 # %%
 generator = torch.Generator().manual_seed(0)
@@ -322,9 +380,9 @@ check_same(mg.scaled_attention(v, v, torch.eye(3), scale=1), mg.attention_weight
 # %% [markdown]
 # ### Causal mask
 #
-# A language model predicts the next word. While it learns, the right answer stands in
-# the next position, and attention as written would simply look it up. So nobody may
-# look ahead:
+# A language model predicts the next word. While it learns, the right answer is in the
+# next position, and attention as written would simply look it up. So no position may look
+# ahead:
 #
 # $$
 # a_{ts} = \frac{m_{ts} \exp(q_t \cdot k_s / \sqrt{E})}
@@ -347,8 +405,8 @@ heat_map(both[1], causal, "nobody sees the future")
 
 # %% [markdown]
 # The first position sees only itself, so its weight is 1 and its vector stays as it
-# was. The property that matters: what comes later changes nothing before it – not by a
-# single bit.
+# was. The property that matters: a change in a later position changes nothing before it –
+# not a single bit.
 
 # %%
 other_ending = x.clone()
@@ -387,10 +445,10 @@ check_same(mg.masked_attention(x, x, x, all_true), mg.scaled_attention(x, x, x))
 # ### Projections
 #
 # Look again at the heat map of everyone. It is dark along the diagonal: a long vector
-# agrees with none so well as with itself, so a position mostly hears itself. And the
+# has its largest score with itself, so a position mostly attends to itself. And the
 # scores are symmetric, $v_i \cdot v_j = v_j \cdot v_i$: a verb could not look for its
-# subject without the subject looking for the verb just as hard. Three matrices,
-# learned, set the three parts free:
+# subject without the subject looking for the verb just as strongly. Three learned
+# matrices make the three parts independent:
 #
 # $$
 # q_t = x_t W^Q, \qquad k_s = x_s W^K, \qquad v_s = x_s W^V
@@ -427,7 +485,7 @@ check_same(unprojected, mg.causal_attention(x, x, x))
 # %% [markdown]
 # ### Several heads
 #
-# One softmax makes one choice: what a position gives to its subject it cannot give to
+# One softmax makes one choice: weight that a position gives to its subject is missing for
 # its adjective. So let $H$ attentions work side by side, each on $E = D/H$ coordinates
 # of its own, and let a last matrix mix what they bring:
 #
@@ -436,9 +494,10 @@ check_same(unprojected, mg.causal_attention(x, x, x))
 # \qquad o_{ht} = \text{what head } h \text{ brings to position } t
 # $$
 #
-# The cost stays the same, since each head is narrower. The formula as a sum says what
-# happens better than "concatenate and project", and is equal to it; the cell computes
-# it so, head by head, and compares.
+# The products cost the same as with one head, since each head is narrower; but there are
+# now $H$ tables of weights instead of one. The formula as a sum shows what happens better
+# than "concatenate and project", and is equal to it; the cell computes it like this, head
+# by head, and compares.
 
 # %%
 n_heads, width = 4, 2
@@ -514,8 +573,8 @@ check_same(mg.grouped_query_attention(x, w_q, w_k, w_v, w_o, (4, 4)), y)
 # m_{ts} = \begin{cases} 1 & t - w < s \le t \\ 0 & \text{otherwise} \end{cases}
 # $$
 #
-# What lies further back is not lost: in the next layer, the oldest position in the
-# window brings along what it saw.
+# What is further back is not lost: in the next layer, the oldest position in the window
+# passes on what it saw.
 
 # %% mystnb={"image": {"alt": "Two masks: the lower triangle, and a band three wide."}}
 figure, both = plt.subplots(1, 2, figsize=(6.5, 3.4), layout="constrained")
@@ -571,8 +630,8 @@ check_same(mg.causal_attention(x, x, x, window=6), mg.causal_attention(x, x, x))
 # | `grouped_query_attention` | $G$ key/value heads for $H$ query heads | $G = H$ |
 # | `causal_attention(…, window=w)` | only the last $w$ positions | $w \ge S$ |
 #
-# This is the attention of today's large models, but for one thing that the first
+# This is the attention of today's large models, except for one thing that the first
 # exercise brought up: it still does not know the *order* of the words. The causal mask
-# gives it a hint; positions (`minigpt/model/positions.py`) tell it outright. The code
+# gives it a hint; positions (`minigpt/model/positions.py`) encode it explicitly. The code
 # of every step is in `minigpt/model/attention.py` and, from the projections on, in
 # `minigpt/model/heads.py`: two files to read from top to bottom.

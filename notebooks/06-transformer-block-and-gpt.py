@@ -1,7 +1,7 @@
 # %% [markdown]
 # # The Transformer block and GPT
 #
-# A GPT turns token numbers into scores for the next token. In between lie a handful of
+# A GPT turns token numbers into scores for the next token. In between are a handful of
 # parts, repeated. Here you
 #
 # - follow six words through a GPT small enough to print, and see the shape of the numbers
@@ -9,9 +9,10 @@
 # - compute each part from its equation with plain tensor code, and put the parts together
 #   into the same logits, number for number;
 # - test what the causal mask promises, to the last bit;
-# - see why the norm moved from behind the sum to before it;
+# - measure what the residual sums do, and why the norm moved from behind the sum to
+#   before it;
 # - count parameters and arithmetic by hand, up to those of GPT-2;
-# - see five ways to tell a model where a word stands.
+# - see five ways to tell a model the position of a word.
 #
 # About 40 minutes. You need to know what attention does ([Self-attention, exactly as
 # written](05-self-attention-as-written.ipynb)) and what a matrix product is.
@@ -63,18 +64,18 @@ all_ids = torch.tensor([encode(sentence) for sentence in sentences])
 
 # %% [markdown]
 # Two things in such a sentence can't be known beforehand: which of two things is given,
-# and which of two people gets it. All else follows, so no model can have a lower loss
-# than $2 \log 2$ a sentence, shared by six predictions. But one word takes thought: after
-# *to* comes anybody but the giver, whose name stands four words back.
+# and which of two people gets it. All else follows, so on average over the twelve sentences
+# no model can have a lower loss than $2 \log 2$ a sentence, shared by six predictions. But
+# one word is harder: after *to* comes anybody but the giver, whose name is four words back.
 #
-# The model gets sizes that all differ, so that every number in a shape tells what it
+# The model gets sizes that all differ, so that every number in a shape shows what it
 # counts.
 
 # %%
 config = mg.GPTConfig(
     vocab_size=9,  # V: words to choose from
     context_length=7,  # the longest sentence
-    d_model=8,  # D: numbers that stand for a word
+    d_model=8,  # D: numbers that represent a word
     n_heads=2,  # H: heads, each E = D/H = 4 wide
     n_layers=3,  # L: blocks
     d_hidden=32,  # F: hidden width of the MLP
@@ -124,13 +125,13 @@ plt.show()
 
 # %% [markdown]
 # After *to*, Ben and Carol share the probability and Anna gets nothing: the model knows
-# what it could only know by looking back. From here on everything is to be explained:
-# **how do six word numbers become this table?**
+# what it could only know by looking back. The rest of this lesson explains **how six word
+# numbers become this table.**
 #
 # ## The shape of everything
 #
 # A *forward hook* is a function that PyTorch calls after a part of the model has run. We
-# hang one on every part and write down what comes out.
+# register one for every part and record what comes out.
 
 # %%
 captured = {}
@@ -293,9 +294,9 @@ check_same(attention(normed, "blocks.0.attention"), captured["blocks.0.attention
 # %% [markdown]
 # ### Residual sum
 #
-# What attention brings is *added* to the stream. That is all, and it is what lets deep
+# The output of attention is *added* to the stream. That is all, and it is what lets deep
 # models learn: a branch that has nothing to say adds 0 and does no harm, and a gradient
-# flows back through a sum unchanged.
+# flows back through a sum unchanged. (Once the block is complete, we measure this.)
 
 # %%
 h = x + attention(normed, "blocks.0.attention")
@@ -303,15 +304,21 @@ h = x + attention(normed, "blocks.0.attention")
 # %% [markdown]
 # ### MLP
 #
-# Each word by itself: four times as wide, a bend, and back.
+# Each word by itself: expand fourfold, apply a nonlinearity, project back.
 
 # %%
 mg.equations.get("mlp")
 
 # %% [markdown]
-# The bend is $\phi$; without it two matrices would be no more than one. GPT-2 has an
-# approximation of GELU, `gelu-tanh`; other models bend otherwise. All let through what is
-# large and hold back what is negative.
+# The nonlinearity is $\phi$; without it two matrices would be no more than one. GPT-2 has
+# an approximation of GELU, `gelu-tanh`; other models have other functions. All pass large
+# values and suppress negative ones.
+#
+# Why fourfold? It is a convention of the first Transformer (512 to 2,048) that later models
+# have kept. The loss depends little on it: at the same number of parameters, models between
+# twofold and eightfold end close together (Kaplan et al. 2020, arXiv:2001.08361, figure 5).
+# It makes the MLP $8 D^2$ numbers a block beside the $4 D^2$ of attention, so two thirds of
+# the parameters of all blocks are in the MLPs.
 
 # %% mystnb={"image": {"alt": "Four activations: near 0 for negative inputs, rising for positive ones."}}
 line = torch.linspace(-3, 2, 200)
@@ -349,6 +356,74 @@ def block(x, name, keep_weights=None):
 check_same(block(x, "blocks.0"), captured["blocks.0"][0])
 
 # %% [markdown]
+# ### What the sums are for, measured
+#
+# Take twelve such blocks with new weights, once as they are and once *without* the two
+# sums, so that each branch replaces the stream. First the size of the gradient that
+# reaches each block; then sixty steps of training for both.
+
+
+# %%
+DEEP = {"vocab_size": 9, "context_length": 7, "d_model": 32, "n_heads": 4, "n_layers": 12}
+
+
+def loss_of(deep, sums):
+    x = deep.position.add_to(deep.token_embedding(inputs))
+    for part in deep.blocks:
+        for before, branch in ((part.norm_1, part.attention), (part.norm_2, part.mlp)):
+            x = x + branch(before(x)) if sums else branch(before(x))
+    return mg.next_token_loss(deep.norm(x) @ deep.token_embedding.weight.T, targets)
+
+
+ends = {}
+for sums in (True, False):
+    deep = mg.GPT(mg.GPTConfig(**DEEP), generator=torch.Generator().manual_seed(0)).float()
+    loss_of(deep, sums).backward()
+    sizes = [deep.blocks[b].mlp.expand.weight.grad.norm().item() for b in (0, 5, 11)]
+    optimizer = torch.optim.Adam(deep.parameters(), lr=1e-3)
+    for _ in range(2 if QUICK else 60):
+        optimizer.zero_grad()
+        loss = loss_of(deep, sums)
+        loss.backward()
+        optimizer.step()
+    ends[sums] = loss.item()
+    print("with the sums" if sums else "without the sums")
+    print("  gradient in blocks 1, 6, 12:", *(f"{size:.0e}" for size in sizes))
+    print(f"  loss after training: {loss.item():.2f}")
+
+share = torch.bincount(targets.flatten()).double() / targets.numel()
+counting = -torch.xlogy(share, share).sum().item()
+print(f"a model that only knows how often each word occurs: {counting:.2f}")
+assert QUICK or (ends[True] < 1.2 and ends[False] > counting - 0.01)
+
+# %% [markdown]
+# With the sums, the gradient has about the same size in every block. Without them it is
+# more than a hundred times smaller, and the model learns only how often each word occurs:
+# everything about the words and their positions has to pass through every branch, and
+# new branches pass on almost nothing.
+#
+# **How to start.** The weights of a new model are random numbers of standard deviation
+# 0.02, as in GPT-2. They must differ, or all coordinates would learn the same; and they
+# must be small, or the untrained model would be sure of nonsense. Here is the first loss
+# of the twelve blocks for three deviations:
+
+# %%
+for deviation in (0.02, 0.2, 2.0):
+    start = mg.GPTConfig(**DEEP, initialisation="plain", init_std=deviation)
+    deep = mg.GPT(start, generator=torch.Generator().manual_seed(0)).float()
+    print(f"init_std {deviation}: first loss {loss_of(deep, sums=True).item():6.2f}")
+print(f"guessing: {math.log(9):.2f}")
+
+# %% [markdown]
+# The stream is a sum of $2L$ branches, so GPT-2 also divides the deviation of the matrices
+# that write to it by $\sqrt{2L}$; otherwise its size would grow with the depth.
+#
+# **Dropout** is the last part that you will see in configurations. While training, it sets
+# each number that a branch brings to 0 with a probability such as 0.1, and enlarges the
+# others to keep the mean, so that the model can't rely on single numbers. GPT-2 used 0.1;
+# models that read every text about once mostly do without, and in the library the default
+# is 0.
+#
 # ### The head
 #
 # After the last block and a last norm, every word of the vocabulary is scored by a dot
@@ -368,10 +443,10 @@ all_weights = []
 check_same(gpt(ids[0], all_weights), logits[0])
 
 # %% [markdown]
-# **That is a GPT**: five short functions, and the names of its numbers. The real ones
-# differ in how many numbers there are.
+# **That is a GPT**: five short functions, and the names of its numbers. Larger GPTs differ
+# only in how many numbers there are.
 #
-# The equation can be asked too. It is evaluated from its LaTeX, one row and one word at a
+# The equation gives the same. It is evaluated from its LaTeX, one row and one word at a
 # time, with the blocks as they are:
 
 
@@ -393,8 +468,8 @@ check_same(torch.from_numpy(literal), logits[0])
 # ### Who looked at whom
 #
 # On the way we kept the attention weights of all heads. To leave out the giver, the row
-# *to* has to learn who gives, and every road from *Anna* to *to*, straight or by way of
-# another word, is an attention weight. Find the heads that take the straight one.
+# *to* has to learn who gives, and every path from *Anna* to *to*, direct or through
+# another word, is an attention weight. Find the heads that take the direct one.
 
 # %% mystnb={"image": {"alt": "Six maps of attention weights, three blocks by two heads, each a lower triangle."}}
 figure, grid = plt.subplots(3, 2, figsize=(4.8, 6.6), layout="constrained", sharex=True, sharey=True)
@@ -422,8 +497,8 @@ print(
 # 1. None for the length, but the table of learned positions ends at `context_length`; the
 #    list of names in `gpt` for the blocks. The numbers of a block do not depend on how
 #    many words it sees.
-# 2. Without attention no word hears of another: after *to* the model can't know who gave.
-#    The trained numbers expect both parts, so other rows suffer as well.
+# 2. Without attention no word has information about another: after *to* the model can't
+#    know who gave. The trained numbers expect both parts, so other rows change as well.
 #
 # ```python
 # def attention_off(x, name, keep_weights=None):
@@ -442,9 +517,9 @@ print(
 #
 # ## What the causal mask promises
 #
-# Nobody sees the future. So a change at position $t + 1$ must leave the logits at
+# No position sees the future. So a change at position $t + 1$ must leave the logits at
 # positions up to $t$ as they were: not nearly, but **to the last bit**. We change each
-# word in turn and look which rows of logits move.
+# word in turn and see which rows of logits change.
 
 # %% mystnb={"image": {"alt": "A lower triangle: a changed word moves its own logits and the later ones only."}}
 moves = torch.zeros(6, 6)
@@ -461,7 +536,7 @@ axes.set(xlabel="changed word", ylabel="logits that move")
 plt.show()
 
 # %% [markdown]
-# Two things come of it.
+# This has two consequences.
 #
 # - **Training in parallel.** A sentence of $T$ words is $T$ exercises, and one pass does
 #   all of them: no row can copy its answer from the next position.
@@ -501,10 +576,10 @@ draw_branch(both[1], 4.2, 6.4)
 draw_block(both[1], "post-norm (2017)", POST)
 
 # %% [markdown]
-# With pre-norm the grey arrow runs from end to end and meets only sums. With post-norm
-# every block rescales all that came before it. What does that do to twelve blocks? We
-# look at the size of the stream in models that have not been trained, then train both
-# with a high learning rate from the first step on, with three seeds each.
+# With pre-norm the grey arrow runs from end to end and passes only sums. With post-norm
+# every block rescales the whole stream before it. What does that do to twelve blocks? We
+# look at the size of the stream in untrained models, then train both with a high learning
+# rate from the first step on, with three seeds each.
 
 
 # %%
@@ -560,11 +635,11 @@ middle = {placement: [losses[steps // 2] for losses in three] for placement, thr
 assert QUICK or max(middle["pre"]) < min(middle["post"])
 
 # %% [markdown]
-# The pre-norm models take the rate; the post-norm models learn late, or not at all. That
-# is why the first Transformer needed a careful *warm-up*, in which the learning rate
+# The pre-norm models tolerate the rate; the post-norm models learn late, or not at all.
+# That is why the first Transformer needed a careful *warm-up*, in which the learning rate
 # rises slowly from 0 (Xiong et al. 2020, arXiv:2002.04745), and why GPT-2 and nearly all
-# after it moved the norm into the branch. Pre-norm has its price: the stream grows, so
-# what a late block adds counts for less and less beside it.
+# later models moved the norm into the branch. Pre-norm has its price: the stream grows, so
+# the output of a late block has less and less influence on it.
 #
 # ## Counting parameters
 #
@@ -617,7 +692,7 @@ for preset in presets:
     shares[preset] = count_by_hand(mg.GPTConfig.preset(preset))
     assert sum(shares[preset].values()) == n
     print(f"{preset:12} {n:13,} parameters")
-assert sum(shares["gpt2"].values()) == 124_439_808  # what OpenAI published
+assert sum(shares["gpt2"].values()) == 124_439_808  # of the weights that OpenAI published
 
 figure, axes = plt.subplots(figsize=(6, 3.2), layout="constrained")
 left_edge = torch.zeros(len(presets))
@@ -631,8 +706,11 @@ axes.legend(ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False,
 plt.show()
 
 # %% [markdown]
-# (`nano` and `micro` stand here with GPT-2's 50,257 tokens. With a small vocabulary they
-# are much smaller.)
+# (`nano` and `micro` are shown here with GPT-2's 50,257 tokens. With a small vocabulary
+# they are much smaller. The paper on GPT-2 gave the smallest model 117 million parameters
+# and the next 345; its authors later corrected both, to 124 and 355. If the head had a
+# table of its own instead of sharing that of the embedding, the smallest would have 163
+# million.)
 #
 # ## Counting arithmetic
 #
@@ -695,17 +773,16 @@ for T in (128, 1024, 8192, 65536):
 #
 # ## Where a word stands
 #
-# Attention as written does not know the order of the words. Five ways to tell it are in
-# use, and they make two families. The first adds a vector to each word, once, at the
-# bottom. **Sinusoidal** positions are a fixed table of waves, each slower than the one
-# before:
+# Attention as written does not know the order of the words. Five ways to encode it are in
+# use, in two families. The first adds a vector to each word, once, at the bottom.
+# **Sinusoidal** positions are a fixed table of waves, each slower than the one before:
 
 # %%
 mg.sinusoidal_positions.equation
 
 # %% [markdown]
-# **Learned** positions are a table too, of which nothing is known at the start. The
-# second family leaves the stream alone and changes the *scores*. **Rotary** positions
+# **Learned** positions are a table too, which is random at the start. The second family
+# leaves the stream alone and changes the *scores*. **Rotary** positions
 # (RoPE) turn each pair of coordinates of queries and keys by an angle that grows with the
 # position:
 
@@ -739,8 +816,8 @@ plt.show()
 mg.equations.get("alibi-slopes")
 
 # %% [markdown]
-# And **none** is possible too: the causal mask alone betrays something, since the first
-# word sees one word, the second two.
+# And **none** is possible too: the causal mask alone gives some information, since the
+# first word sees one word, the second two.
 #
 # The four side by side. Each map shows what the positions alone say about a query at $t$
 # and a key at $s$, if all words are equal: for the two tables $P_t \cdot P_s$, for RoPE
@@ -827,5 +904,5 @@ print("table: score of the same two words, 3 apart:", [round(added[t, t - 3].ite
 # | head | $z_{ti} = U_i \cdot N(h)_t$ | from vectors to scores | none of its own |
 #
 # The code of the library is as short as that of this lesson: `minigpt/model/block.py` and
-# `minigpt/model/gpt.py`. How the numbers of the state dict are found is told in
-# [Autoregressive training](07-autoregressive-training.ipynb).
+# `minigpt/model/gpt.py`. [Autoregressive training](07-autoregressive-training.ipynb) shows
+# how the numbers of the state dict are found.

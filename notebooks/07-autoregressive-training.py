@@ -2,7 +2,7 @@
 # # Autoregressive training: learning to say what comes next
 #
 # A language model is trained on one exercise, over and over: *given this, what comes
-# next?* The answers stand in the text itself. Here you
+# next?* The answers are in the text itself. Here you
 #
 # - turn a text into exercises, and see why they cost nothing;
 # - write the training loop in ten lines, and find the same losses as the library's, step
@@ -10,19 +10,19 @@
 # - watch a model learn a language whose entropy is known, so that you see how far it has
 #   come and how far it could go;
 # - tell underfitting from overfitting by their curves;
-# - draw from one and the same model cautious texts and bold ones;
+# - draw cautious texts and bold ones from one and the same model;
 # - give its quality in three units, and know which of them may be compared.
 #
-# About 35 minutes. You need to know what a logarithm is and what a derivative says. What
-# happens inside the model is told in [The Transformer block and
-# GPT](06-transformer-block-and-gpt.ipynb); here it is a box: token ids in, scores of the
-# next token out.
+# About 35 minutes. You need to know what a logarithm is and what a derivative says. [The
+# Transformer block and GPT](06-transformer-block-and-gpt.ipynb) explains what happens
+# inside the model; here it is a box: token ids in, scores of the next token out.
 
 # %%
 import copy
 import itertools
 import math
 import os
+import re
 from collections import Counter
 
 import matplotlib.pyplot as plt
@@ -39,10 +39,10 @@ plt.rcParams["figure.dpi"] = 40 if QUICK else 110
 # %% [markdown]
 # ## A world with a known entropy
 #
-# The texts come from the [tiny world](../explanation/tiny-world.md): stories about who
-# goes where and who has what. They are made by chance, with probabilities that are known.
-# So one number is known that nobody knows of an ordinary text: the **floor**, the least
-# loss that any model can have on average.
+# The texts come from the [tiny world](../docs/explanation/tiny-world.md): stories about
+# who goes where and who has what. They are made by chance, with probabilities that are
+# known. So one number is known that nobody knows of an ordinary text: the **floor**, the
+# lowest loss that any model can have on average.
 
 # %%
 world = mg.TinyWorld(split="train")
@@ -63,9 +63,9 @@ print(pieces[:12])
 # ## The shift
 #
 # The inputs are the story without its last token, the targets the story without its
-# first. Nobody had to label anything: the text is its own answer sheet.
+# first. No labels are needed: the text is its own answer sheet.
 
-# %% mystnb={"image": {"alt": "Two rows of tokens; each target stands one step to the left of itself as an input."}}
+# %% mystnb={"image": {"alt": "Two rows of tokens; each target is one step to the left of itself as an input."}}
 inputs, targets = ids[:-1], ids[1:]
 
 figure, axes = plt.subplots(figsize=(7.4, 1.7), layout="constrained")
@@ -109,7 +109,7 @@ print("targets", tuple(targets.shape), targets[0, :6].tolist(), "…", targets[0
 mg.cross_entropy.equation
 
 # %% [markdown]
-# All terms but one are 0, so what is left is $-\log p$ of what came: 0 if the model was
+# All terms but one are 0, which leaves $-\log p$ of the token that came: 0 if the model was
 # sure and right, without bound if it was sure and wrong. A training step takes the mean
 # over all positions $t$ of all rows $b$ that count:
 
@@ -143,14 +143,13 @@ print(f"guessing, log {tokenizer.vocab_size}:                    {math.log(token
 assert math.isclose(sum(by_hand) / len(by_hand), loss.item(), rel_tol=1e-4)
 
 # %% [markdown]
-# The untrained model holds all tokens for about equally likely, so its loss is that of
+# The untrained model gives all tokens about the same probability, so its loss is that of
 # guessing.
 #
 # ## One step
 #
 # `loss.backward()` finds for each of the model's numbers how the loss changes with it.
-# Nothing about that need be believed. Take one number, nudge it a little to both sides,
-# and measure:
+# You can check this. Take one number, nudge it a little to both sides, and measure:
 
 # %%
 exact = copy.deepcopy(model).double()  # 64-bit numbers, so that a tiny nudge is not lost
@@ -172,8 +171,8 @@ assert math.isclose(derivative, measured, rel_tol=1e-3, abs_tol=1e-9)
 
 # %% [markdown]
 # A step then moves every number a little against its derivative. One trap is worth
-# seeing. `backward` *adds* to what stands in `.grad` already, so if nobody clears it, old
-# gradients are taken for new ones:
+# seeing. `backward` *adds* to what is already in `.grad`, so unless it is cleared, old
+# gradients are mixed with new ones:
 
 # %%
 model.zero_grad()
@@ -204,7 +203,7 @@ for step in range(STEPS):
 
 # %% [markdown]
 # And the same by `mg.train`, with everything switched off that our loop does not have: no
-# warm-up, a rate that stays, no clipping, no weight decay.
+# warm-up, a constant rate, no clipping, no weight decay.
 
 # %%
 plain = mg.TrainConfig(
@@ -228,8 +227,8 @@ torch.testing.assert_close(losses, library_losses, rtol=1e-4, atol=0)
 print("the same losses, step by step")
 
 # %% [markdown]
-# What the library's loop has besides – a schedule for the rate, accumulation, clipping,
-# averages, checkpoints – is each a few lines at one place of these ten. [Training
+# The library's loop also has a schedule for the rate, accumulation, clipping, averages and
+# checkpoints. Each is a few lines at one place of these ten. [Training
 # strategy](08-training-strategy.ipynb) shows what they are good for.
 #
 # **Try it yourself.** 1. Which of the ten lines can you leave out so that the loss *still
@@ -239,11 +238,12 @@ print("the same losses, step by step")
 # <details>
 # <summary>Answers</summary>
 #
-# 1. `optimizer.zero_grad()`. The gradients add up, which is like a very long memory: it
-#    goes downhill for a while, but steers badly.
-# 2. It falls far below the floor, since there is nothing to foresee; and the model that
-#    comes out can only repeat the last word. A loss below the floor, on text that is new
-#    to the model, is always a mistake.
+# 1. `optimizer.zero_grad()`. The gradients add up, which is like a very long memory: the
+#    loss falls for a while, but the direction gets worse and worse.
+# 2. It falls far below the floor, since there is nothing to predict; and the trained model
+#    can only repeat the last word. A mean loss clearly below the floor, over many texts that
+#    are new to the model, is always a mistake. (A single text may well be below: some
+#    stories are more probable than others, as the picture "Story by story" shows.)
 #
 # ```python
 # parrot = new_model()
@@ -262,9 +262,9 @@ print("the same losses, step by step")
 #
 # ## Watching a model learn
 #
-# Now with the settings that one would use: Muon as the optimizer, a warm-up, a rate that
-# falls to 0. A *logger* gets a row of figures after every step. Ours lets the model tell
-# a story now and then.
+# Now with settings for real use: Muon as the optimizer, a warm-up, a rate that falls to 0.
+# A *logger* gets a row of figures after every step. Ours lets the model tell a story now
+# and then.
 
 
 # %%
@@ -303,10 +303,10 @@ listener = Listener(model, steps=(1, 20, 60, 200, 700))
 history = mg.train(model, stories, settings, validation=validation, progress=False, loggers=[listener])
 
 # %% [markdown]
-# First any tokens at all; then sentences of the right pattern, with slips; then
-# sentences, each right by itself, that do not yet fit together. Grammar comes soon. Who
-# is where and holds what comes late: it takes the whole story to know. The loss curve is
-# the same tale in numbers:
+# First random tokens; then sentences of the right pattern, with mistakes; then sentences
+# that are each correct but do not yet fit together. Grammar comes early. The positions and
+# possessions of the people come late, because they depend on the whole story. The loss
+# curve shows the same in numbers:
 
 # %% mystnb={"image": {"alt": "The loss falls from guessing towards the floor."}}
 history.plot(uniform=math.log(tokenizer.vocab_size), title="telling stories")
@@ -318,8 +318,7 @@ assert QUICK or 0 < above < 0.6
 
 # %% [markdown]
 # A loss by itself says little. Two yardsticks help: the floor below, and above it the
-# **ladder** of what anybody gets by counting. Each rung predicts the same held-out
-# stories.
+# **ladder** of models that only count. Each rung predicts the same held-out stories.
 
 # %% mystnb={"image": {"alt": "Bars in bits per byte: guessing, n-grams, compressors, the GPT nearest to the floor."}}
 n = validation.n_rows
@@ -355,15 +354,16 @@ axes.legend(frameon=False)
 plt.show()
 mean_true, mean_model = (sum(values) / len(values) for values in (true_nats, model_nats))
 print(f"on average {mean_true:.2f} nats by the world, {mean_model:.2f} by the model")
+print(f"single stories: {min(true_nats):.1f} to {max(true_nats):.1f} nats by the world")
 
 # %% [markdown]
 # Some stories are harder than others because they are longer or rarer, and the model
-# knows it: the points follow the line. How far they lie above it is what is still to be
+# knows it: the points follow the line. Their distance above it is what is still to be
 # learnt, and $\log 4$ nats that can't be: which openings were held out ([The tiny world
-# and its floor](../explanation/tiny-world.md)).
+# and its floor](../docs/explanation/tiny-world.md)).
 #
-# Does it tell the truth, too? The world can check that nobody gives away what they do not
-# have, nor is where they are not:
+# Are its stories consistent, too? The world can check that nobody gives away what they do
+# not have, and that everyone is where they were last said to be:
 
 # %%
 anywhere = mg.TinyWorld(split="all")
@@ -372,8 +372,26 @@ holds = sum(map(anywhere.holds, told))
 print(f"after reading {8 * STEPS:,} stories: {holds} of {len(told)} of its own belong to the tiny world")
 
 # %% [markdown]
-# That is strict: one slip spoils a story. `minigpt demo` trains longer, with the parts
-# and settings of the recipe `story`, and shows how far they lead.
+# That is a strict measure: one mistake in a story counts against all of it, and 700 steps
+# are few, so expect none or hardly any. How far does each story get before its first
+# mistake? The world names it:
+
+# %%
+reached, mistakes = [], []
+for text in told:
+    try:
+        anywhere.parse(text)
+        reached.append(1.0)
+    except ValueError as error:
+        reached.append(int(re.search(r"character (\d+)", str(error))[1]) / len(text))
+        mistakes.append(str(error))
+print(f"on average {sum(reached) / len(reached):.0%} of a story come before its first mistake")
+print("\n".join(mistakes[:3]))
+
+# %% [markdown]
+# The mistakes are not in the grammar but in what has to be remembered: who is where, and
+# who has what. `minigpt demo` trains five times as long, with the parts and settings of the
+# recipe `story`, and says of its stories which are consistent and where the others go wrong.
 
 # %% [markdown]
 # ## Too little, too much
@@ -381,7 +399,7 @@ print(f"after reading {8 * STEPS:,} stories: {holds} of {len(told)} of its own b
 # **Underfitting**: the model is too small, or has not trained long enough.
 # **Overfitting**: it learns its examples by heart instead of what they have in common.
 # Three runs on the same language: a model that is too narrow; the one from above; and the
-# one from above on forty stories that come again and again.
+# one from above on forty stories that are repeated again and again.
 
 # %% mystnb={"image": {"alt": "Underfitting, a good fit, and overfitting: training falls below the floor."}}
 few = task_rows("story", world, tokenizer, CONTEXT, 40)  # the first forty stories, no more
@@ -417,7 +435,7 @@ crammer = runs["40 stories"]
 their_nats = sum(-world.log_prob(world.story(i)) for i in range(40))
 their_tokens = sum(len(few.row(i).ids) - 1 for i in range(40))
 own = their_nats / their_tokens
-print(f"what the world itself takes for these forty: {own:.2f} nats per token")
+print(f"by the probabilities of the world, these forty have {own:.2f} nats per token")
 assert QUICK or smooth(crammer.column("loss")[1])[-1] < own
 assert QUICK or crammer.validation_loss > min(crammer.column("validation_loss")[1]) + 0.1
 
@@ -428,10 +446,9 @@ assert QUICK or crammer.validation_loss > min(crammer.column("validation_loss")[
 # | good | near the floor | the same | – |
 # | overfitting | falls, even **below the floor** | turns and rises | more data, fewer steps, weight decay, dropout |
 #
-# A training loss below what the world itself takes for these stories is proof: no
-# knowledge of the language can do that, only knowledge of these forty. Without the
-# world's entropy one has to look at the gap between the curves, and at where validation
-# turns.
+# A training loss below the nats that these stories have by the world's own probabilities
+# is proof: no knowledge of the language can do that, only knowledge of these forty. Where
+# the entropy is unknown, look at the gap between the curves, and at where validation turns.
 #
 # ## From probabilities to text
 #
@@ -454,7 +471,7 @@ temperature_probabilities.equation
 
 # %% [markdown]
 # **Top-k** keeps the $k$ most probable tokens, **top-p** as many as it takes to have the
-# mass $\rho$; what is left is scaled up to 1 again.
+# mass $\rho$; the rest is set to 0, and the kept probabilities are scaled to sum to 1.
 
 # %%
 top_k_filter.equation
@@ -494,14 +511,23 @@ for temperature in (0.0, 0.5, 1.0, 2.0):
     print(f"temperature {temperature}: {different:3} different words; {some[0][:90]}…")
 
 # %% [markdown]
-# At temperature 1 the model speaks as it believes the language is. To ask for its
-# favourite word each time is not to ask for the most probable text, nor for a typical
-# one: a die that favours 6 a little should not always show 6.
+# At temperature 1 the model speaks as it believes the language is. The most probable word
+# at each step does not give the most probable text, nor a typical one: a die that slightly
+# favours 6 should not always show 6.
+#
+# Two more terms belong here. **Beam search** keeps the $b$ most probable beginnings instead
+# of one, extends each by every token, and keeps the best $b$ again. It finds more probable
+# texts than temperature 0 does, which helps where one answer is right, as in translation;
+# stories and conversations get dull and repetitive (Holtzman et al. 2020,
+# arXiv:1904.09751). A **key-value cache** saves time and changes no result: under the
+# causal mask the keys and values of the tokens written so far never change, so a program
+# that serves a model keeps them and computes only those of the new token. `mg.generate`
+# has neither; it runs the whole text through the model for each token.
 #
 # ## Three units
 #
-# The same quality in three units. All start from one number, the nats that the model
-# takes for the whole text:
+# The same quality in three units. All start from one number, the nats of the whole text
+# under the model:
 
 # %%
 figures = mg.evaluate(model, validation, tokenizer)
@@ -516,8 +542,8 @@ mg.Evaluation.bits_per_byte.fget.equation
 
 # %% [markdown]
 # **Perplexity** is the number of equally likely tokens among which a choice would be as
-# hard. Both it and the nats per token depend on what a token *is*. The floor shows it,
-# since it is the same knowledge of the same stories, whatever they are cut into:
+# hard. Both it and the nats per token depend on what a token *is*. The floor shows this,
+# since it is the same knowledge of the same stories, however they are cut into tokens:
 
 # %%
 per_story = held_out.floor()
@@ -534,8 +560,8 @@ for name, cut in cuts.items():
     print(f"{name:24} {floor.tokens:14.1f}  {per_token:14.3f}  {math.exp(per_token):10.2f}  {bits:13.4f}")
 
 # %% [markdown]
-# Nobody has learnt anything between the lines of this table; only the last column says
-# so. **Between tokenizers, compare bits per byte.**
+# All lines of this table describe the same knowledge; only the last column shows that.
+# **Between tokenizers, compare bits per byte.**
 #
 # **Try it yourself.** 1. A model with the loss of guessing among 640 tokens: what is its
 # perplexity? 2. Train on 400 stories instead of 40. Where does the validation loss turn? 3.
@@ -545,9 +571,9 @@ for name, cut in cuts.items():
 # <summary>Answers</summary>
 #
 # 1. 640, since $\exp(\log 640) = 640$.
-# 2. Each story then comes a tenth as often; the curves part later and less. Ask the
-#    machine: `task_rows("story", world, tokenizer, CONTEXT, 400)`.
-# 3. One can't tell. The first may predict letters and the second words. Ask for bits per
+# 2. Each story then comes a tenth as often; the curves separate later and less. Try it:
+#    `task_rows("story", world, tokenizer, CONTEXT, 400)`.
+# 3. You can't tell. The first may predict letters and the second words. Ask for bits per
 #    byte, on the same text.
 #
 # ```python

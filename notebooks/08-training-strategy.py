@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Training strategy: what each switch does, measured
 #
-# A training run has a dozen switches, and advice about each of them is cheap. Here every
-# switch is tried: same data, same number of tokens, several seeds, and a difference
+# A training run has a dozen switches, and advice about each of them is easy to find. Here
+# every switch is tried: same data, same number of tokens, several seeds, and a difference
 # counts only where it is larger than the spread of the seeds. You
 #
 # - learn to tell a difference from luck;
@@ -71,7 +71,7 @@ print("nats per letter, seed by seed:", [round(loss, 3) for loss in baseline])
 print(f"mean {statistics.mean(baseline):.3f}, spread (standard deviation) {statistics.stdev(baseline):.3f}")
 
 # %% [markdown]
-# So much do *equal* strategies differ. Whoever compares one run with one other run
+# Identical settings differ by this much. A comparison of one run with one other run
 # measures this. Below, each strategy gets the seeds of the baseline, and we look at the
 # differences seed by seed: a seed that is lucky for one is mostly lucky for the other,
 # and that luck cancels.
@@ -98,8 +98,8 @@ def measure(switches, config=base, **how):
 # %% [markdown]
 # ## Learning rate
 #
-# Too low, and the budget is gone before the model has arrived; too high, and every step
-# jumps over the valley.
+# If it is too low, the budget is spent before the model has arrived; if it is too high,
+# every step jumps over the valley.
 
 # %% mystnb={"image": {"alt": "Loss over the learning rate, a valley: high at both ends."}}
 rates = [round(settings.learning_rate * factor, 6) for factor in (0.01, 0.1, 0.3, 1, 3, 10)]
@@ -114,8 +114,8 @@ plt.show()
 
 # %% [markdown]
 # No other switch of this lesson moves the loss so far from the baseline (the last picture
-# shows it). So look for the rate first, and again whenever the batch size, the optimizer
-# or the width change.
+# shows it). So search the rate first, and again whenever the batch size, the optimizer or
+# the width change.
 #
 # **The finder** does so in one short run: the rate grows at every step, and where the
 # loss turns up, it is too high.
@@ -147,8 +147,9 @@ assert QUICK or best / 4 < search.suggestion < best * 4
 # %% [markdown]
 # ## Schedule and warm-up
 #
-# A rate that stays high cannot settle; one that is low from the beginning wastes the
-# steps in which much could be gained. So it rises, stays or falls slowly, and ends low.
+# With a rate that stays high the model cannot settle; a rate that is low from the beginning
+# wastes the steps in which much could be gained. So the rate rises, stays or falls slowly,
+# and ends low.
 
 # %%
 mg.warmup_cosine.equation
@@ -175,19 +176,23 @@ assert QUICK or differences["warmup_steps=20, rate × 5"][0] < 0
 # %% [markdown]
 # Surprised? The baseline is the cosine, and it does *not* win. A falling rate pays when
 # the noise of the batches is what keeps the loss up. After a hundred steps it is not:
-# this model still has far to go, and whoever keeps the rate high goes further. In a run
-# of thousands of steps the order usually turns round. A schedule belongs to a budget.
+# this model still has far to go, and a rate that stays high takes it further. In a run
+# of thousands of steps the order is usually reversed. A schedule belongs to a budget.
 #
-# And warm-up wins back most of what a rate five times too high costs. It is for the first
-# steps, in which Adam's means rest on a handful of batches, and a step too far takes long
-# to mend. Deep models and post-norm need it most ([The Transformer block and
-# GPT](06-transformer-block-and-gpt.ipynb) has a picture of one that fails without).
+# And warm-up recovers most of what a rate five times too high costs. It matters in the
+# first steps, in which Adam's means come from a handful of batches, and a step that is too
+# long takes many steps to correct. Deep models and post-norm need it most ([The Transformer
+# block and GPT](06-transformer-block-and-gpt.ipynb) has a picture of one that fails without
+# it). How long should it be? A few per cent of the run, with an upper limit, since the
+# means need a number of steps and not a share: the library takes a twentieth of the steps,
+# and no more than 100. GPT-3 took 375 million of its 300 billion tokens, or 0.1 % (Brown et
+# al. 2020, arXiv:2005.14165).
 #
 # ## Batch size
 #
 # The gradient of a batch is an estimate of the gradient of all texts. Four times as many
 # sequences halve its error, and cost four times as much. Here is how far a batch's
-# gradient lies from that of a very large one:
+# gradient is from that of a very large one:
 
 
 # %%
@@ -223,10 +228,34 @@ plt.show()
 measure({"batch_size": [4, 64]})
 
 # %% [markdown]
-# Here four times as many updates are worth more than a gradient with half the error.
-# Later in a run, when the noise matters, larger batches pay (McCandlish et al. 2018,
-# arXiv:1812.06162). (And on a GPU, which computes 64 sequences in little more time than
-# 4, the clock judges otherwise than the number of tokens.)
+# That comparison breaks the rule above: with a new batch size, search the rate again. So
+# give each size five rates, and take the best of each.
+
+# %%
+factors = (1, 3) if QUICK else (0.1, 0.3, 1, 3, 10)
+many = [round(settings.learning_rate * factor, 6) for factor in factors]
+retuned = {}
+for size in (4, 64):
+    grid = {"batch_size": [size], "learning_rate": many}
+    found = mg.compare(grid, base, seeds=2, progress=False)
+    print(f"batch of {size:2}:")
+    for rate, name in zip(many, found.trials, strict=True):
+        print(f"  at {rate:.4f}  {found.loss(name)[0]:.3f}")
+    retuned[size] = found.loss(found.best)[0]
+print(f"the best of each: {retuned[4]:.3f} and {retuned[64]:.3f}")
+assert QUICK or retuned[4] < retuned[64]
+
+# %% [markdown]
+# The result holds at the best rate of each, too. In this short run many updates are worth
+# more than a gradient with less error. Later in a run, when the noise matters, larger
+# batches pay (McCandlish et al. 2018, arXiv:1812.06162). And on a GPU, which computes 64
+# sequences in little more time than 4, the time may favour the large batch where the number
+# of tokens does not.
+#
+# Two rules of thumb say where to begin the search when the batch becomes $k$ times as
+# large: with SGD, $k$ times the rate (Goyal et al. 2017, arXiv:1706.02677); with Adam,
+# $\sqrt{k}$ times (Malladi et al. 2022, arXiv:2205.10330). Both assume that the noise is
+# the limit. Here it is not, and both sizes are best at about the same rate.
 #
 # ### Accumulation
 #
@@ -269,9 +298,9 @@ measure({"clip_norm": [math.inf]})
 assert QUICK or differences["clip_norm=inf"][0] > 0
 
 # %% [markdown]
-# On average the runs without clipping end worse, but the seeds differ as much as that: so
-# few can't tell it from luck. AdamW divides each gradient by its own usual size, so that
-# one would expect clipping to change little. It may help because "usual" has a long
+# On average the runs without clipping end worse, but the seeds differ by as much: with so
+# few seeds it can't be told from luck. AdamW divides each gradient by its own usual size,
+# so one would expect clipping to change little. It may help because "usual" has a long
 # memory. A gradient that is far too long stays in the mean of squares for about a hundred
 # steps – that is $\beta_2 = 0.99$ – and makes all of them shorter.
 #
@@ -296,8 +325,8 @@ print(
 
 # %% [markdown]
 # A run that sees every text once cannot learn it by heart, so there is little for the
-# decay to prevent. It earns its keep in long runs, and in runs that see the same text
-# many times.
+# decay to prevent. It is useful in long runs, and in runs that see the same text many
+# times.
 #
 # ## AdamW and Muon
 #
@@ -323,8 +352,8 @@ picture
 
 # %% [markdown]
 # An optimizer is only as good as its rate. `RunConfig` multiplies the recipe's rate by
-# what usually suits each; whoever compares two optimizers at *one* rate compares that
-# rate. (Momentum's does not suit this model. Which one would?)
+# a factor that usually suits each; a comparison of two optimizers at *one* rate compares
+# only that rate. (Momentum's does not suit this model. Which one would?)
 #
 # ## An average of the weights
 #
@@ -339,14 +368,14 @@ constant = base.changed(schedule="constant")
 measure({"ema": [0.9]}, constant, against=losses["schedule=constant"], note=", constant rate")
 
 # %% [markdown]
-# Hardly anything, and it is the same reason as before: an average does what a falling
-# rate does, and noise is not what holds this model up. (What is evaluated is the average;
-# training itself goes on with the weights as they are.)
+# Hardly any difference, for the same reason as before: an average does what a falling
+# rate does, and noise is not what limits this model. (Only the evaluation uses the average;
+# training itself continues with the plain weights.)
 #
 # ## Label smoothing
 #
-# The truth is spread a little over all tokens, so that the model is never asked for
-# certainty:
+# A little of the target's probability is spread over all tokens, so that certainty is
+# never the goal:
 
 # %%
 mg.equations.get("label-smoothing")
@@ -356,7 +385,7 @@ measure({"label_smoothing": [0.1]})
 assert QUICK or differences["label_smoothing=0.1"][0] > 0
 
 # %% [markdown]
-# It makes the loss worse, and must: a language model is to say the *true* probabilities,
+# It makes the loss worse, and must: a language model should give the *true* probabilities,
 # and smoothing asks for other ones. It was made for classifiers, whose answers count and
 # not their probabilities. (Validation is never smoothed, or the figures could not be
 # compared.)
@@ -365,7 +394,7 @@ assert QUICK or differences["label_smoothing=0.1"][0] > 0
 #
 # Numbers of 16 bits need half the memory and multiply faster on most GPUs. There are two
 # kinds, and both have a price. `float16` has more digits and a small range; `bfloat16`
-# has the range of `float32` and hardly three digits.
+# has the range of `float32` and fewer than three decimal digits.
 
 # %%
 print(f"{'':10} {'smallest':>10} {'largest':>10} {'next after 1':>14} {'0.1 is':>12} {'1 + 0.001':>10}")
@@ -465,20 +494,19 @@ worst = max(differences, key=lambda name: differences[name][0])
 assert QUICK or worst.startswith("learning_rate")
 
 # %% [markdown]
-# Grey is what so few seeds can't tell from luck. In one run against one other, each of
-# those dots could have been an improvement, or a failure.
+# Grey dots can't be told from luck with so few seeds. In a comparison of one run with one
+# other, each of them could have looked like an improvement, or like a failure.
 #
-# **Try it yourself.** 1. Give *twice the steps* instead of any switch. What does that
-# bring? 2. A colleague finds that `beta_2=0.95` lowers the loss by 0.01 in one run. What
+# **Try it yourself.** 1. Give *twice the steps* instead of any switch. How much does that
+# help? 2. A colleague finds that `beta_2=0.95` lowers the loss by 0.01 in one run. What
 # do you ask?
 #
 # <details>
 # <summary>Answers</summary>
 #
-# 1. More than most switches. It is the honest yardstick for each of them: how many steps
-#    does it save?
-# 2. For the spread, and for the same seeds with and without. The cell shows how one would
-#    look:
+# 1. More than most switches. It is a fair yardstick for each of them: how many steps does
+#    it save?
+# 2. For the spread, and for the same seeds with and without. The cell shows how to check:
 #
 # ```python
 # measure({"beta_2": [0.95]})
@@ -495,13 +523,13 @@ assert QUICK or worst.startswith("learning_rate")
 #
 # | line | what happens | why |
 # | --- | --- | --- |
-# | `tokenizer(batch, padding=True)` | an error | GPT-2's vocabulary has no token to fill up with |
-# | `outputs.loss.backward()` | an error | without labels nobody said what was right, so there is no loss |
-# | `labels=input_ids`, the usual mend | no error, another loss | the filling is learnt as if it were text |
+# | `tokenizer(batch, padding=True)` | an error | GPT-2's vocabulary has no padding token |
+# | `outputs.loss.backward()` | an error | without labels the right answers are unknown, so there is no loss |
+# | `labels=input_ids`, the usual fix | no error, another loss | the padding is learnt as if it were text |
 #
-# [The script, as written](../tutorials/the-script-as-written.md) visits each of these
-# with the original libraries and mends it. Here we see the two reasons on our own parts.
-# Texts differ in length, and a table can't:
+# [The script, as written](../docs/tutorials/the-script-as-written.md) shows each of these
+# with the original libraries and fixes it. Here we see the two reasons on our own parts.
+# Texts differ in length, but the rows of a table can't:
 
 # %%
 documents = [sentence + "." for sentence in mg.TinyWorld().text(20).replace("\n", " ").split(". ")]
@@ -512,8 +540,8 @@ except ValueError as error:
     print(f"ValueError: {error}")
 
 # %% [markdown]
-# And a model knows scores, not answers. Its loss is a function of *two* things, so it
-# can't be an output of a model that was given one:
+# And a model gives scores, not answers. The loss is a function of *two* things, scores and
+# answers, so a model that gets only the text can't return it:
 
 # %%
 try:
@@ -522,9 +550,9 @@ except TypeError as error:
     print(f"TypeError: {error}")
 
 # %% [markdown]
-# The recipe `as-written` is that script, working: rows filled up, an end after each text,
-# and -100 where there is nothing to predict, so that no filling is learnt. Here are four
-# rows of a batch.
+# The recipe `as-written` is that script, working: padded rows, an end token after each
+# text, and -100 where there is nothing to predict, so the padding is not learnt. Here are
+# four rows of a batch.
 
 # %%
 print(mg.RECIPES["as-written"].summary + "\n")
@@ -571,14 +599,31 @@ print(f"... at a rate of {rates[1]}  {statistics.mean(losses[f'learning_rate={ra
 
 # %% [markdown]
 # For a model this small a rate of 0.001 is low, and that explains nearly all of it. For a
-# *pretrained* GPT-2 it is high. There is no good rate, there is a good rate for a model,
-# a batch and a budget: measure it.
+# *pretrained* GPT-2 it is high. A rate is good only for a model, a batch and a budget:
+# measure it.
+#
+# ## What to set first
+#
+# | | setting | begin with | then |
+# | --- | --- | --- | --- |
+# | 1 | the loss | first value: that of guessing | if not, look for a mistake |
+# | 2 | batch size | what fits into memory | smaller, if the steps are few |
+# | 3 | learning rate | `mg.find_learning_rate` | three to five rates, factor 3 |
+# | 4 | warm-up | 5 % of the steps, at most 100 | longer, if the loss jumps |
+# | 5 | schedule | cosine to a tenth | linear to 0 does as well |
+# | 6 | clipping, weight decay | 1 and 0.1 | leave them |
+# | 7 | all else | the recipe | one switch at a time, several seeds |
+#
+# Without a search, 2e-3 to 3e-3 suits AdamW at width 128, and the rate is inversely
+# proportional to the width; the recipes do that. Large models follow the same direction:
+# from the smallest to the largest GPT-3, as the width grew from 768 to 12,288, the rate
+# fell from 6e-4 to 0.6e-4, while the batch grew from 0.5 to 3.2 million tokens.
 #
 # ## What you have now
 #
 # | switch | what it changes | here |
 # | --- | --- | --- |
-# | learning rate | everything | first and always |
+# | learning rate | everything | first, and again after every change |
 # | schedule, averaging | the noise at the end | one of the two |
 # | warm-up, clipping | the worst moments | cheap insurance |
 # | batch size | noise against number of updates | with the rate |

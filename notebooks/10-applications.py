@@ -1,15 +1,14 @@
 # %% [markdown]
 # # One model, many uses
 #
-# Tell a story, translate, answer a question, keep up a conversation: a language model
-# has one ability, to go on with a text, and does all of these with it. What differs is
-# what the text looks like. Here you
+# Tell a story, translate, answer a question, hold a conversation: a language model has one
+# ability, to continue a text, and does all of these with it. The difference is what the
+# text looks like. Here you
 #
 # - see four applications as pairs of prompt and answer, in English and Chinese;
 # - train on the answers alone, and see the mask that does it;
-# - teach a small GPT to translate, and measure it by the only mark that can't be argued
-#   with: *right to the letter*;
-# - hold it against a model that counts and one that only knows which words occurred;
+# - teach a small GPT to translate, and measure it by a strict mark: *right to the letter*;
+# - compare it with a model that counts and one that only knows which words occurred;
 # - see where it looked for each word that it wrote.
 #
 # About 35 minutes. You need to know how a GPT is trained:
@@ -31,16 +30,17 @@ from minigpt.text.tinyworld.words import COLOURS, PEOPLE
 QUICK = bool(os.environ.get("MINIGPT_QUICK"))
 
 # %% [markdown]
-# ## Everything is a text to go on with
+# ## Everything is a text to continue
 #
-# The texts come from a tiny world made for this: people who go about with things, in
-# stories without end, each in English and in Chinese. Its language is simple enough that
-# every question has *one* right answer, and large enough that nobody can learn the
+# The texts come from a tiny world made for this: people who move around with things, in
+# endlessly many stories, each in English and in Chinese. Its language is simple enough that
+# every question has *one* right answer, and large enough that a model can't learn the
 # answers by heart. [The tiny world and its floor](../docs/explanation/tiny-world.md)
-# tells more.
+# describes it.
 #
-# Four applications, one example of each. What is given is printed plain, and what the
-# model is to write stands in brackets.
+# Four applications, one example of each. The prompt is shown plain, the expected answer in
+# brackets. (Speech recognition, which the document also names, needs sound as input; this
+# course stays with text.)
 
 # %%
 world = mg.TinyWorld(split="test")
@@ -60,9 +60,10 @@ for name, task in TASKS.items():
 
 # %% [markdown]
 # The first Transformer was made for translation and had two halves, an encoder that read
-# the one language and a decoder that wrote the other. Here there is one half: prompt and
-# answer are one text, and attention to the prompt is attention to what came before.
-# Nothing in the model says "translation"; the words *Translate to Chinese:* do.
+# one language and a decoder that wrote the other and looked up the first by
+# cross-attention. Here there is one half: prompt and answer are one text, and attention to
+# the prompt is attention to the past. Nothing in the model says "translation"; the words
+# *Translate to Chinese:* do.
 #
 # ## Only the answer counts
 #
@@ -89,7 +90,7 @@ print(" | ".join(tokenizer.decode([i]) for i in ids[:16]), "| …")
 
 # %% [markdown]
 # The loss is the cross-entropy that every language model has, with one change. It is the
-# mean over the *answer's* tokens; what was given is not to be learned,
+# mean over the *answer's* tokens; the prompt is not to be learned,
 #
 # $$
 # L = -\frac{1}{|A|} \sum_{t \in A} \log p(x_t \mid x_1, \dots, x_{t-1})
@@ -97,8 +98,7 @@ print(" | ".join(tokenizer.decode([i]) for i in ids[:16]), "| …")
 #
 # where $A$ are the positions of the answer. So a row of the data says of each token
 # whether it counts. In the batch, the target is −100 where nothing is to be learned,
-# and the loss passes over it. Rows of like length go together and are filled up to the
-# longest.
+# and the loss skips it. Rows of similar length are put together and padded to the longest.
 
 # %% mystnb={"image": {"alt": "Eight rows of a batch: what is given, the answer, then filling."}}
 CONTEXT = 512 if QUICK else 256
@@ -126,13 +126,13 @@ figure.legend(handles=handles, frameon=False, loc="outside upper center", ncols=
 plt.show()
 
 # %% [markdown]
-# Had the given part counted too, a good part of the learning would have gone into how to
-# *tell* an English story, which nobody asked for.
+# If the prompt counted too, the model would spend a good part of its learning on how to
+# *tell* an English story, which is not the task.
 #
 # ## Teach it
 #
 # The recipe `translate` names the parts and settings that suit the task. We train for a
-# part of its steps, because a notebook should not take longer than a cup of tea.
+# third of its steps, to keep this notebook short.
 
 # %%
 STEPS, BATCH = (2, 2) if QUICK else (700, 24)
@@ -151,12 +151,11 @@ history.plot(uniform=math.log(tokenizer.vocab_size), floor=0.0, title="English t
 
 # %% [markdown]
 # The floor is 0: one translation is right, so a perfect model would be sure of every
-# token. The curve falls twice: first when
-# the model learns what Chinese stories are like, and once more when it finds out that the
-# English one tells it *which* story.
+# token. The curve falls twice: first when the model learns what Chinese stories are like,
+# and again when it discovers that the English one tells it *which* story.
 #
-# Here is what it writes. `Conversation` puts the line into a prompt and takes at each
-# step the likeliest token, until the line ends.
+# Here is what it writes. `Conversation` puts the line into a prompt and takes the most
+# probable token at each step, until the line ends.
 
 # %%
 from minigpt.generation import Conversation
@@ -181,9 +180,9 @@ for i in range(0 if QUICK else 4):
 #
 # A translation that gives the kite to the wrong person reads just as well. So only the
 # exact text counts as right. We ask for a hundred translations of stories that the model
-# has not seen: the test world opens none with a person, a colour and a thing that were
-# together in training. And we ask a 5-gram for the same, a model that has counted which
-# token follows which four.
+# has not seen: no story of the test world opens with a person, a colour and a thing that
+# were together in training. And we ask a 5-gram for the same, a model that has counted
+# which token follows which four.
 
 # %%
 from minigpt.evaluation.answers import greedy_gpt, greedy_ngram, score_answers
@@ -206,33 +205,35 @@ if not QUICK:
     assert report.overall("GPT").exact > report.overall("5-gram").exact
 
 # %% [markdown]
-# The last column counts tokens in place of texts, each given the right ones before it.
-# A text is right only if all of its tokens are, about fifty of them, so one slip in
-# fifty tokens would spoil most texts. The 5-gram has half of the tokens, and gets
-# nowhere: it sees the last four tokens of what it has written, and what it should
-# translate lies behind its horizon. No amount of training helps it.
+# The last column counts tokens instead of texts, each given the right ones before it.
+# A text is right only if all of its tokens are, about fifty of them, so one mistake in
+# fifty tokens would spoil most texts. The 5-gram has half of the tokens right, but no text:
+# it sees the last four tokens that it has written, and the sentence that it should
+# translate is out of its reach. No amount of training helps it.
 #
 # For questions there is a second baseline, a **bag of words**. It sees every word that
-# was given, but not their order. Here is what the two reach there; the GPT in this
-# table is our translator, which nobody has taught to answer.
+# was given, but not their order. Here is what the two reach there. (The columns of the GPT
+# show nothing yet: our translator has not been trained to answer questions.)
 
 # %%
 if not QUICK:
     print(mg.evaluate_task(model, "qa", world, tokenizer, n_examples=50))
 
 # %% [markdown]
-# The bag guesses well where a few words decide: *none* is a likely number. Who has a
-# thing in the end depends on the order in which it changed hands, and that it can't
-# see. This is the mark that a model must pass to show that it reads.
+# The bag guesses well where a few words decide: *none* is a likely number, and a place that
+# is named often is a likely place. *Who* has a thing it finds half of the time, since few
+# people are named; to know it, one has to follow the order in which the thing changed
+# hands, which a bag can't see. And it is never right about *which* thing a person has: a
+# colour and a thing have to be combined. A model that reads must do better than this column.
 #
 # ## Where it looked
 #
-# To write the next word of a translation, one must find the place in the source that it
-# comes from. Attention is how. The model's attention function returns outputs, not
+# To write the next word of a translation, a model must find the place in the source that it
+# comes from. Attention does that. The model's attention function returns outputs, not
 # weights, and the trick of [notebook 05](05-self-attention-as-written.ipynb) helps:
 # with the identity as values the output *is* the weights. We put a function into each
-# block that notes them, and take the head that looks most at the English of each name
-# and colour when the Chinese is due.
+# block that records them, and take the head that looks most at the English of each name
+# and colour when the Chinese word comes next.
 
 
 # %%
@@ -269,9 +270,9 @@ layer, head = divmod(right.argmax().item(), right.shape[1])
 print(f"the head that looks words up: layer {layer + 1}, head {head + 1}, with {right.max():.0%} of its weight")
 
 # %% [markdown]
-# One line for each token of the first sentence that was to be written (a rare character is
-# two tokens, shown as one); in it the given text, the darker the more the head attended to
-# it when that token was due.
+# One line for each token of the first sentence of the answer (a rare character is two
+# tokens, shown as one). In it is the given text, darker where the head attended more when
+# it wrote that token.
 
 
 # %%
@@ -341,8 +342,8 @@ Lookup(rows, tokens[:start])
 # <details>
 # <summary>Answer</summary>
 #
-# About half, and then all but the filling. Whoever has learned to read a story learns
-# sooner to answer questions about it.
+# About half, and then all but the padding. A model that has learned to read a story learns
+# faster to answer questions about it.
 #
 # ```python
 # from dataclasses import replace
@@ -357,7 +358,7 @@ Lookup(rows, tokens[:start])
 #
 # ## The other three, and all the steps
 #
-# Everything above, with every step of the recipe, is one command a task and takes
+# Everything above, with every step of the recipe, is one command for each task and takes
 # minutes:
 
 # %%
@@ -365,10 +366,18 @@ for name, task in TASKS.items():
     print(f"minigpt train --task {name:<10} --out runs/{name:<10}  # {task.summary}")
 
 # %% [markdown]
-# `minigpt eval runs/qa` prints the table for the trained model, `minigpt chat runs/qa`
-# lets you ask it yourself; `--language zh` trains on the Chinese stories. What large
-# models do is no different in kind: instructions and conversations are texts in a fixed
-# form, of which the answers count.
+# Then look at the result. What each command prints:
+#
+# | after the task | `minigpt eval runs/…` | `minigpt chat runs/…` |
+# | --- | --- | --- |
+# | `story` | its loss, the floor, and how many stories are consistent | continues a beginning |
+# | `translate` | the first table above | your line in the other language |
+# | `qa` | the second table above, with a GPT that can answer | the answer to your question |
+# | `dialogue` | such a table for answers in a conversation | one answer for each turn |
+#
+# `chat` shows an example first, so that you see which form the model expects. `--language
+# zh` trains on the Chinese stories. What large models do is the same in principle:
+# instructions and conversations are texts in a fixed form, of which the answers count.
 #
 # ## Read on
 #

@@ -1,21 +1,21 @@
 # %% [markdown]
 # # Training at scale
 #
-# A larger model is the same model with more of everything: more numbers than fit, more
-# arithmetic than one processor does, and more hours in which something can fail. Here
-# you
+# A larger model is the same model with more of everything: more numbers than fit into
+# memory, more arithmetic than one device can do, and more hours in which something can
+# fail. Here you
 #
 # - see what 16-bit numbers can hold, watch gradients vanish in them, and bring them back
 #   with a **loss scale**;
 # - take a large batch in small pieces, and trade memory for arithmetic;
 # - train on two processes, with a copy of the model in each and with half of it in each,
-#   and hold the losses to those of one;
+#   and compare the losses with those of one;
 # - kill a run with `kill -9` and get the same weights, bit for bit, in spite of it;
 # - compute what training GPT-2 costs: arithmetic, memory, time.
 #
 # About 35 minutes. You need to know what a training step is:
-# [Quickstart](00-quickstart.ipynb) has one. No GPU is needed; all of it happens on a
-# processor, small.
+# [Quickstart](00-quickstart.ipynb) has one. No GPU is needed; everything runs on a CPU, on a
+# small scale.
 
 # %%
 import math
@@ -35,8 +35,8 @@ STEPS = 2 if QUICK else 60
 # ## Three kinds of numbers
 #
 # A number of 16 bits takes half the memory of one of 32, half the time to move, and
-# GPUs multiply it many times faster. What has to go? A floating-point number has a
-# sign, an exponent, which says how large it is, and a fraction, which says how exactly.
+# GPUs multiply it many times faster. What is lost? A floating-point number has a sign, an
+# exponent, which gives its size, and a fraction, which gives its digits.
 
 # %%
 KINDS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -50,9 +50,9 @@ for name, kind in KINDS.items():
     print(f"{name}  {about.bits:7} {exponent:10} {fraction:10}   {about.max:8.2g}{smallest:16.1e}    1 + 2^-{fraction}")
 
 # %% [markdown]
-# `bf16` keeps the range of 32 bits and pays with digits: it has between two and three of
-# them. `fp16` has one digit more and a small range. Round numbers of every size, and see
-# what is left of them:
+# `bf16` keeps the range of 32 bits and pays with digits: it has between two and three
+# decimal digits. `fp16` has one digit more and a small range. Round numbers of every size,
+# and look at the error:
 
 
 # %% mystnb={"image": {"alt": "Rounding error: bf16 flat and coarse, fp16 finer in a small range."}}
@@ -101,8 +101,7 @@ for name, kind in KINDS.items():
 # <summary>Answer</summary>
 #
 # Where the fraction can't tell the two apart: with $f$ bits of fraction at $n =
-# 2^{f+1}$. The number of tokens in a batch is such a count; nobody should keep it in 16
-# bits.
+# 2^{f+1}$. The number of tokens in a batch is such a count; never keep it in 16 bits.
 #
 # ```python
 # for name, kind in KINDS.items():
@@ -197,8 +196,8 @@ for exponent in (0, 8, 16, 60):
 assert gradient_in_fp16(1.0) == 0 and gradient_in_fp16(2.0**16) == 2.0**-30
 
 # %% [markdown]
-# Too small a scale, and the gradient is 0; too large, and it is infinite. Nobody knows
-# the right one, and it changes during training. So it is searched for all the time:
+# With too small a scale the gradient is 0; with too large a scale it is infinite. The right
+# one is unknown and changes during training. So it is adjusted all the time:
 
 # %%
 next_loss_scale.equation
@@ -256,9 +255,8 @@ assert apart["fp16"] < 0.01 and apart["bf16"] < 0.03  # bf16 has three binary di
 # $$
 #
 # so a batch can go through the model a few sequences at a time, and the gradients
-# **accumulate**. Note that each piece is divided by the $n$ of the *whole* batch.
-# Whoever takes the mean of means gives the tokens of a piece with few of them too much
-# weight.
+# **accumulate**. Note that each piece is divided by the $n$ of the *whole* batch. A mean of
+# means would give too much weight to the tokens of a piece that has few of them.
 #
 # The second way is to keep less. **Activation checkpointing** keeps only the input of
 # each block and computes the rest a second time when the backward pass comes by. Here
@@ -304,14 +302,14 @@ plt.show()
 
 # %% [markdown]
 # Smaller pieces change the rounding of sums and nothing else; recomputing changes not a
-# bit. The price: small pieces use a GPU badly, and recomputing costs about a third more
-# arithmetic. In `TrainConfig` they are `micro_batch_size=4` and
+# single bit. The price: small pieces use a GPU poorly, and recomputing costs about a third
+# more arithmetic. In `TrainConfig` they are `micro_batch_size=4` and
 # `activation_checkpointing=True`. What remains at the right end are gradients, which
 # are as large as the weights.
 #
 # ## Two processes
 #
-# When one processor is too slow, several share the batch. Each takes its rows; the
+# When one device is too slow, several share the batch. Each takes its rows; the
 # gradients, sums as above, are added up across the processes before the update. All
 # then make the same update and stay equal. There are two ways to hold the model:
 #
@@ -320,9 +318,15 @@ plt.show()
 #   weight, gradient and moment. Just before a block runs its weights are fetched from
 #   the others, and dropped after.
 #
+# Two more ways are for models that are larger still, and this library does not have them.
+# **Tensor parallelism** cuts each matrix into parts, so that several GPUs compute one
+# product together; **pipeline parallelism** gives each GPU some of the blocks, and
+# micro-batches move through them as on an assembly line. The largest models are trained
+# with all of these at once (Narayanan et al. 2021, arXiv:2104.04473).
+#
 # `torchrun` starts the processes. It needs a script, which we write into the empty
-# folder in which this notebook runs. It says nothing of processes, except which of them
-# writes the result:
+# folder in which this notebook runs. The script does not mention processes, except to say
+# which of them writes the result:
 
 # %%
 # %%writefile together.py
@@ -394,9 +398,9 @@ else:
     print(f"largest difference: {apart:.0e} nats per token")
 
 # %% [markdown]
-# `batch_size` is that of an update, over all processes together, so nothing has to be
-# set anew when there are more of them. Had each process taken 8 sequences of its own,
-# it would have been another training.
+# `batch_size` is that of an update, over all processes together, so no setting changes
+# when there are more of them. If each process took 8 sequences of its own, it would be a
+# different training.
 #
 # When is a copy in each too much? With AdamW in mixed precision a parameter costs 16
 # bytes: four each for the weight, its gradient and two moments. For GPT-2's largest,
@@ -416,8 +420,8 @@ for n_processes in (1, 2, 4, 8):
     print(f"{n_processes:>10}{16 * xl / 2**30:>20.1f}{16 * xl / n_processes / 2**30:>20.1f}")
 
 # %% [markdown]
-# (Activations come on top, with either.) DDP is the faster one as long as the copy
-# fits; FSDP is for when it does not. [Train on several
+# (Activations are extra, with either.) DDP is the faster one as long as the copy fits; use
+# FSDP when it does not. [Train on several
 # GPUs](../docs/howto/train-on-several-gpus.md) has the commands, for one machine, for
 # several, and for Slurm.
 #
@@ -486,8 +490,7 @@ print("steps in the log", len(Path("killed/log.jsonl").read_text().splitlines())
 assert kept == ["step-00000010", "step-00000020"]
 
 # %% [markdown]
-# Twenty steps are safe, and eight were made in vain. A checkpoint is a folder of four
-# files:
+# Twenty steps are safe, and eight are lost. A checkpoint is a folder of four files:
 
 # %%
 for file in sorted(Path("killed/checkpoints/step-00000020").iterdir()):
@@ -498,7 +501,7 @@ for file in sorted(Path("killed/checkpoints/step-00000020").iterdir()):
 # has the hash of each file and is written last, so that half a checkpoint is never
 # taken for a whole one. What is *not* there: the state of a random generator, the
 # position in the data. Batch, learning rate and dropout are functions of the seed and
-# the step, so the step is all there is to know. Go on:
+# the step, so the step is all that has to be known. Resume:
 
 # %%
 prepare("killed").train(resume=True, progress=False)
@@ -514,8 +517,8 @@ for part in ("model", "optimizer"):
 
 # %% [markdown]
 # On the command line that is `minigpt train --resume --out runs/mine`, and
-# `--auto-resume` for a cluster that starts jobs anew by itself. [Stop a run and go
-# on](../docs/howto/stop-and-resume.md) says what else a run survives.
+# `--auto-resume` for a cluster that restarts jobs by itself. [Stop and resume a
+# run](../docs/howto/stop-and-resume.md) says what else a run survives.
 #
 # **Try it yourself.** Spoil one byte in the middle of the newest checkpoint's weights.
 # What does loading do?
@@ -523,7 +526,7 @@ for part in ("model", "optimizer"):
 # <details>
 # <summary>Answer</summary>
 #
-# It notices, says which file, and takes the one before.
+# It notices, names the file, and takes the checkpoint before.
 #
 # ```python
 # import warnings
@@ -551,9 +554,9 @@ for part in ("model", "optimizer"):
 mg.training_flops_per_token.equation
 
 # %% [markdown]
-# Is that so? PyTorch can count the operations of what is really run. Its counter takes
-# the whole square of attention, of which a causal model needs only the share
-# $(T+1)/2T$. With that set right:
+# Is that so? PyTorch can count the operations that it really runs. Its counter takes the
+# whole square of attention, of which a causal model needs only the share $(T+1)/2T$. With
+# that corrected:
 
 # %%
 from torch.utils.flop_counter import FlopCounterMode
@@ -572,19 +575,34 @@ assert math.isclose(counted, predicted)
 
 # %% [markdown]
 # Now the whole family. How long a text? Hoffmann and others (2022, arXiv:2203.15556)
-# found about 20 tokens a parameter to be the best use of arithmetic. How fast? An H100
-# does 989 · 10¹² operations a second in `bf16` by its data sheet; a good training run
-# reaches some 40 % of that. A laptop that reaches 10¹¹ is a good one.
+# found about 20 tokens a parameter to be the best use of arithmetic. (GPT-2's own text,
+# WebText, was 40 GB, or roughly 9 billion tokens, whatever the size of the model: more than
+# three times what this rule gives the smallest, and less than a third of what it gives the
+# largest.) How fast? An H100 does 989 · 10¹² operations a second in `bf16` by its data sheet;
+# a good training run reaches some 40 % of that. And a CPU? Measure this one, with a small
+# model:
 
 # %%
-H100, LAPTOP = 0.4 * 989e12, 1e11  # operations per second
+brief = TrainConfig(steps=2 if QUICK else 20, device="cpu")
+measured = mg.train(new_model(), data, brief, progress=False)
+speed = float(np.median(measured.column("tokens_per_second")[1]))
+here = speed * mg.training_flops_per_token(new_model().config, 64)
+print(f"here, on {torch.get_num_threads()} CPU threads: about {here:.0e} operations a second")
+
+# %% [markdown]
+# On two cores the [Quickstart](00-quickstart.ipynb) reached 0.9 · 10¹¹; a laptop with more
+# cores reaches a few times that, and its GPU ten to a hundred times. We compute with 10¹¹:
+# divide the last column by what you have measured, in that unit.
+
+# %%
+H100, CPU = 0.4 * 989e12, 1e11  # operations per second
 hours, years = {}, {}
 
-print(f"{'':<14}{'parameters':>12}{'tokens':>9}{'operations':>12}{'state':>10}{'H100':>10}{'laptop':>11}")
+print(f"{'':<14}{'parameters':>12}{'tokens':>9}{'operations':>12}{'state':>10}{'H100':>10}{'CPU':>11}")
 for preset in ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl"):
     n = n_parameters(preset)
     flops = mg.training_flops_per_token(mg.GPTConfig.preset(preset), 1024) * 20 * n
-    hours[preset], years[preset] = flops / H100 / 3600, flops / LAPTOP / 86400 / 365
+    hours[preset], years[preset] = flops / H100 / 3600, flops / CPU / 86400 / 365
     print(f"{preset:<14}{n / 1e6:>10,.0f} M{20 * n / 1e9:>7.1f} G{flops:>12.1e}{16 * n / 2**30:>6.1f} GiB", end="")
     print(f"{hours[preset]:>8.1f} h{years[preset]:>9.1f} y")
 
@@ -593,12 +611,28 @@ assert 0.5 < years["gpt2"] < 1 and hours["gpt2"] < 2
 # %% [markdown]
 # Ten times the parameters are a hundred times the arithmetic, because the text grows
 # with the model. *Can I train a large language model on my own computer?* The smallest
-# GPT-2, yes, in the better part of a year; on one rented GPU, in less than two hours.
-# Anything much larger is for several GPUs, or for whoever starts from weights that someone
-# else has trained.
+# GPT-2, yes: two CPU cores need the better part of a year, a laptop's GPU weeks, one rented
+# H100 less than two hours. Anything much larger needs several GPUs, or weights that others
+# have trained.
 #
-# (These are predictions. What a run reaches it says itself: `tokens_per_second` in its
-# history, times the operations per token.)
+# (These are predictions. Measure a run by `tokens_per_second` in its history, times the
+# operations per token, as above.)
+#
+# What does the arithmetic buy? The same authors fitted the loss to a formula with $N$
+# parameters and $D$ tokens, $L = 1.69 + 406.4 / N^{0.34} + 410.7 / D^{0.28}$ (equation 10;
+# nats per token of their vocabulary, on their text). The first term is what remains however
+# large the model is; the others fall slowly, as powers:
+
+# %%
+for preset in hours:
+    n = n_parameters(preset)
+    loss = 1.69 + 406.4 / n**0.34 + 410.7 / (20 * n) ** 0.28
+    print(f"{preset:<14}{hours[preset]:>7.1f} H100-hours, loss {loss:.2f}")
+
+# %% [markdown]
+# Some 150 times the arithmetic lower this loss by a quarter. Such *scaling laws* let one
+# choose the size of a model before training it. They hold for the text, the vocabulary and
+# the sizes that they were fitted on (44 million to 16 billion parameters).
 #
 # **Try it yourself.** From which length on does attention cost more than the matrices,
 # in GPT-2?

@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Fused attention: the same numbers, a tile at a time
 #
-# Attention on a graphics processor spends most of its time waiting: for numbers to come
-# from memory and to go back. FlashAttention computes exactly the same function and moves
-# far fewer of them. Here you
+# Attention on a GPU spends most of its time waiting for numbers to move from memory and
+# back. FlashAttention computes exactly the same function and moves far fewer of them.
+# Here you
 #
 # - count what attention computes and what it moves, and see which of the two takes
 #   longer;
@@ -11,8 +11,8 @@
 # - follow attention tile by tile, with every running number in view, and see which tiles
 #   are never loaded at all;
 # - take the gradient by tiles, with almost nothing kept from the forward pass;
-# - run the GPU kernel of this library on a processor, and hold it to the same numbers
-#   after every tile.
+# - run the GPU kernel of this library on a CPU, and compare its numbers with ours after
+#   every tile.
 #
 # About 40 minutes. You need attention with scale and causal mask, as in
 # [Self-attention, exactly as written](05-self-attention-as-written.ipynb).
@@ -42,10 +42,10 @@ def normal(*shape, dtype=torch.float64):
 
 
 # %% [markdown]
-# ## Computing is cheap, moving is dear
+# ## Compute is cheap, memory traffic is expensive
 #
 # A GPU has a large memory, called HBM, and beside each of its processors a small one
-# that is many times faster. Whatever is computed on must come from the large one, and
+# that is many times faster. All inputs of a computation come from the large one, and
 # the result goes back. Take the data sheet of an H100 (the SXM model):
 
 # %%
@@ -55,15 +55,15 @@ balance = FLOPS / BANDWIDTH
 print(f"{balance:.0f} operations in the time that it takes to move one byte")
 
 # %% [markdown]
-# An operation on $x$ bytes that computes less than so many times $x$ is bound by memory:
-# the processors wait. Attention as the formula is usually programmed has three steps,
+# A kernel doing fewer operations per byte than this is **memory-bound**: the processors
+# wait. Attention as the formula is usually programmed has three steps,
 #
 # $$
 # z = \frac{q k^\top}{\sqrt{E}}, \qquad a = \operatorname{softmax}(z), \qquad o = a v
 # $$
 #
 # and each reads its input from HBM and writes its result back. The scores $z$ and the
-# weights $a$ are tables of $T \times T$ numbers. Here is the bill for one head of
+# weights $a$ are tables of $T \times T$ numbers. Here is the cost for one head of
 # width 64, two bytes a number, without a mask.
 
 # %%
@@ -98,9 +98,9 @@ assert all(n / (r + w) < balance for n, r, w in steps.values())
 # ten times as many would change nothing.) What would help is to *fuse* the steps: to keep
 # a score where it was computed until the output is done, and never to write it down.
 #
-# Two things stand in the way. The small memory holds some two hundred kilobytes, far less
-# than the table. And a softmax seems to need its whole row: each weight is divided by
-# the sum of all exponentials, and before that the largest score is subtracted from each.
+# There are two obstacles. The small memory holds about 200 KB, far less than the table. And
+# a softmax seems to need its whole row: each weight is divided by the sum of all
+# exponentials, and before that the largest score is subtracted from each.
 #
 # ## A softmax that forgets its row
 #
@@ -131,7 +131,7 @@ for i in range(4):
 
 # %% [markdown]
 # Divided by $l$, the running output is at every moment the softmax of the keys so far.
-# After the last it is the softmax, to the last digits, as the formula has it:
+# After the last key it is the softmax of the formula, to the last digits:
 
 # %%
 torch.testing.assert_close(o[-1] / l[-1], mg.softmax(z))
@@ -179,18 +179,18 @@ plt.show()
 # torch.testing.assert_close(merged, o[-1] / l[-1])
 # ```
 #
-# The order of the keys does not matter, nor where they are cut. That is how attention is
+# The order of the keys does not matter, nor where they are split. That is how attention is
 # shared between processors when one query has a very long past, and between machines
-# when a text fits on none of them.
+# when a text is too long for one of them.
 #
 # </details>
 #
 # ## A tile at a time
 #
-# A processor would be poorly used by one query and one key. So a block of queries meets a
-# block of keys: a **tile** of scores, small enough for the fast memory, large enough to
-# keep the arithmetic busy. The update is that of the equation above, for all queries of
-# the block at once. Here in PyTorch are the lines that do it:
+# One query and one key would use a processor poorly. So a block of queries meets a block of
+# keys: a **tile** of scores, small enough for the fast memory, large enough to keep the
+# arithmetic units busy. The update is that of the equation above, for all queries of the
+# block at once. Here are the lines in PyTorch that do it:
 
 # %%
 from minigpt.learn import tiles
@@ -218,9 +218,9 @@ panels[-1].set_xlabel("key; the tile in the fast memory is framed")
 plt.show()
 
 # %% [markdown]
-# The columns fill from left to right and are rescaled on the way. The last tile lies on
-# the diagonal: a query does not see the keys that come after it. The last strip is
-# attention, as we know it.
+# The columns fill from left to right and are rescaled on the way. The last tile is on the
+# diagonal: a query does not see the keys that come after it. The last strip is attention as
+# we know it.
 
 # %%
 print("query 16, after each tile:")
@@ -237,9 +237,9 @@ print("the output is that of the formula")
 # ## Tiles that are never loaded
 #
 # In a causal model the half of the table above the diagonal is masked. The formula
-# computes it and throws it away. Tiles need not: one that lies wholly above the diagonal
-# is left out, one that lies wholly below it needs no mask, and only those that it
-# crosses pay for comparisons.
+# computes it and throws it away. Tiles need not: a tile entirely above the diagonal is
+# left out, a tile entirely below it needs no mask, and only tiles on the diagonal pay for
+# comparisons.
 
 # %% mystnb={"image": {"alt": "A map of tiles: those above the diagonal are never loaded."}}
 q, k, v = (normal(256, 64, dtype=torch.float32) for _ in range(3))
@@ -247,8 +247,8 @@ causal = tiled_attention(q, k, v, blocks=(32, 16))
 causal.plot()
 
 # %% [markdown]
-# With a sliding window, here of 96 positions, what is too long ago is left out, too: the
-# work grows with $T$ and no longer with its square.
+# With a sliding window, here of 96 positions, tiles that are too far back are left out,
+# too: the work grows with $T$ and no longer with its square.
 
 # %% mystnb={"image": {"alt": "A map of tiles: a band along the diagonal; all else is never loaded."}}
 windowed = tiled_attention(q, k, v, blocks=(32, 16), window=96)
@@ -316,14 +316,13 @@ plt.show()
 # %% [markdown]
 # Read it with care. The curves of the tiles are as steep as that of the formula: for
 # each block of queries all keys before it are read again, which is $T^2$ as well. But
-# instead of whole tables there and back it is $2E$ numbers a key, shared by all queries
-# of the block: the more queries in a block, the fewer bytes. Only the window changes
-# the slope.
+# instead of whole tables it moves $2E$ numbers a key, shared by all queries of the block:
+# the more queries in a block, the fewer bytes. Only the window changes the slope.
 #
-# And the count is that of a machine without a cache. Real GPUs keep what was read
-# lately in a cache between the two memories, tens of megabytes, where the keys and
-# values of a head easily fit. In the best case each is read from HBM a single time. The
-# same bill as above, with both ends:
+# And the count is that of a machine without a cache. Real GPUs keep recently read data in a
+# cache between the two memories, tens of megabytes, where the keys and values of a head
+# easily fit. In the best case each is read from HBM only once. The same costs as above, for
+# both extremes:
 
 # %%
 q, k, v = (normal(T, E, dtype=torch.float32).bfloat16() for _ in range(3))
@@ -340,12 +339,11 @@ bill("tiles, each key read once", formula_operations, read_once)
 assert formula_operations / read_once > balance > formula_operations / no_cache
 
 # %% [markdown]
-# With the cache attention is no longer bound by memory but by arithmetic, which is as
-# good as it gets. These are predictions from a data sheet, not measurements: a real
-# kernel reaches a part of both rates.
+# With the cache attention is no longer bound by memory but by arithmetic, which is the best
+# possible case. These are predictions from a data sheet, not measurements: a real kernel
+# reaches a part of both rates.
 #
-# What is certain is the other gain. The table is not only moved, it has to *be*
-# somewhere:
+# The other gain is certain. The table is not only moved, it also has to be *stored*:
 
 # %%
 print(f"{'T':>8}{'table of one head':>20}{'log-sum-exps of one head':>27}")
@@ -404,12 +402,12 @@ print(f"log-sum-exps kept by tiles:  {heads * n * 4 / 2**20:7.1f} MiB")
 # %% [markdown]
 # ## The kernel
 #
-# All of this was PyTorch, and slow: each tile was an operation of its own, on a processor
-# that has no memory to save. On a GPU the loop has to run *inside one program*, a kernel.
+# All of this was PyTorch, and slow: each tile was an operation of its own, on a CPU that
+# has no memory traffic to save. On a GPU the loop has to run *inside one program*, a kernel.
 # The library has one, `minigpt.kernels`, in Triton, a language that looks like Python
-# and is compiled for GPUs. Triton has an interpreter, too. In it a kernel runs
-# on any processor, as plain Python, one operation at a time; that is what
-# `TRITON_INTERPRET` in the first cell is for.
+# and is compiled for GPUs. Triton also has an interpreter, in which a kernel runs on any
+# CPU, as plain Python, one operation at a time; that is what `TRITON_INTERPRET` in the first
+# cell is for.
 
 # %%
 from minigpt import kernels
@@ -439,10 +437,9 @@ if HAS_KERNEL:
     print(textwrap.dedent("\n".join(lines[first : last + 1])))
 
 # %% [markdown]
-# In the interpreter one can look inside. `load_tile` is called for each tile of keys;
-# we put a function of our own in its place that first notes the numbers which the kernel
-# holds at that moment. Three blocks of queries, the tiles of 64 × 64 that the interpreter
-# takes:
+# In the interpreter one can look inside. `load_tile` is called for each tile of keys; we
+# replace it by a function of our own that first records the numbers that the kernel holds
+# at that moment. Three blocks of queries, with the interpreter's tiles of 64 × 64:
 
 # %%
 q, k, v = (normal(192, 32, dtype=torch.float32) for _ in range(3))
@@ -466,9 +463,9 @@ if HAS_KERNEL:
     flash_forward.load_tile = load_tile
 
 # %% [markdown]
-# Now our tiles beside the kernel's. It notes what it knows *before* a tile, which is
-# what we know after the one before. Its maximum is one of powers of 2, so it differs by
-# $\log_2 e$.
+# Now compare our tiles with the kernel's. The record has its state *before* a tile, which
+# is our state after the previous one. Its maximum is for powers of 2, so it differs by the
+# factor $\log_2 e$.
 
 # %%
 tiled = tiled_attention(q, k, v, blocks=(64, 64))
@@ -517,7 +514,7 @@ if HAS_KERNEL:
 
 # %% [markdown]
 # A whole model runs on the kernel with `GPTConfig(attention="triton")`: on a GPU, and,
-# for whoever has the patience, here.
+# slowly, in the interpreter.
 
 # %%
 if HAS_KERNEL:
