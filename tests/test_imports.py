@@ -331,6 +331,19 @@ def test_importing_minigpt_loads_nothing_heavy_or_optional():
     assert printed_by(f"import sys, minigpt; print([m for m in {NOT_AT_IMPORT} if m in sys.modules])") == "[]\n"
 
 
+def test_training_on_the_cpu_loads_no_compiler():
+    """PyTorch would load its own for an optimizer, or where backward is given a gradient, which takes some seconds."""
+    code = """
+import sys
+import minigpt as mg
+data = mg.TokenDataset(list(range(9)) * 9, context_length=4, vocab_size=9)
+model = mg.GPT(mg.GPTConfig.preset("nano", vocab_size=9, context_length=4))
+mg.train(model, data, mg.TrainConfig(steps=2, device="cpu"), progress=False)
+print([name for name in ("torch._dynamo", "torch._inductor", "sympy") if name in sys.modules])
+"""
+    assert printed_by(code) == "[]\n"
+
+
 def test_importing_minigpt_prints_nothing_and_leaves_the_global_generator_alone():
     code = "import torch; before = torch.get_rng_state(); import minigpt; assert before.equal(torch.get_rng_state())"
     assert printed_by(code) == ""

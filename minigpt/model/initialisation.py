@@ -14,10 +14,13 @@ Zhang, Dauphin & Ma 2019, arXiv:1901.09321 (Fixup).
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from minigpt.model.roles import roles_of
 
@@ -54,3 +57,27 @@ def initialise(
             parameter.normal_(0, deviations[role], generator=generator)
         elif role in ("bias", "taps"):
             parameter.zero_()
+
+
+@contextmanager
+def shapes_alone() -> Iterator[None]:
+    """What is built in this context has its parts and shapes, but no memory and no numbers (PyTorch's meta device).
+
+    Nothing is drawn: on that device PyTorch would load its compiler for it, which takes seconds.
+    """
+    with torch.device("meta"), _NothingDrawn():
+        yield
+
+
+class _NothingDrawn(TorchFunctionMode):
+    def __torch_function__(
+        self, function: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        given = kwargs or {}
+        if function in (torch.Tensor.normal_, torch.Tensor.uniform_) or _module_of(function) == nn.init.__name__:
+            return args[0] if args else given["tensor"]
+        return function(*args, **given)
+
+
+def _module_of(function: object) -> str | None:
+    return getattr(function, "__module__", None)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from minigpt.files.folder import update_folder
 from minigpt.files.json_object import read_object
 from minigpt.model import GPT, GPTConfig
+from minigpt.model.initialisation import shapes_alone
 from minigpt.pretrained import gpt2
 from minigpt.pretrained.weights import CONFIG_LIMIT, WEIGHTS, StoredTensor, stored_tensors
 from minigpt.text import Tokenizer
@@ -48,7 +49,7 @@ def load_pretrained(
     fields = _read_fields(folder)
     config = _config_of(folder, fields, dropout=dropout, attention=attention)
     stored = _by_full_name(folder, gpt2.tensor_names(config))  # first: a forged number of blocks takes minutes to build
-    with torch.device("meta"):  # the shapes alone: the weights come from the file
+    with shapes_alone():  # the weights come from the file
         model = GPT(config)
     _read_weights(folder, stored, model, dtype)
     if fields.get(gpt2.BY_LAYER, False):

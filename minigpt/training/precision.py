@@ -129,7 +129,7 @@ class Precision:
 
     def backward(self, loss: Tensor) -> None:
         """Add the gradient of S times the loss to ``.grad``."""
-        loss.backward(loss.new_full((), self.scale))
+        (loss if self.scale == 1 else loss * self.scale).backward()
 
     @torch.no_grad()
     def unscale(self, parameters: Iterable[Tensor]) -> None:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from minigpt.model import GPT, GPTConfig
+from minigpt.model.initialisation import shapes_alone
 from minigpt.settings import to_object
 from minigpt.text import Dataset, Tokenizer
 from minigpt.training.averaging import WeightAverage
@@ -214,7 +215,7 @@ def _check_size(config: GPTConfig, weights: dict[str, Tensor], dtype: torch.dtyp
     if config.n_layers > len(weights):
         raise ValueError(f"the weights do not fit the model: {len(weights)} tensors for n_layers={config.n_layers}")
     try:
-        with torch.device("meta"):
+        with shapes_alone():
             shapes = weights_of(GPT(config).to(dtype))
     except (RuntimeError, OverflowError, TypeError) as error:
         raise ValueError(f"no tensor can be as large as the model's configuration says: {error}") from None

@@ -5,6 +5,7 @@ import torch
 
 import minigpt as mg
 from minigpt.model import INITIALISATIONS
+from minigpt.model.initialisation import shapes_alone
 
 
 def model(**changes):
@@ -36,3 +37,13 @@ def test_with_zero_each_block_starts_as_the_identity():
 def test_the_same_generator_draws_the_same_weights():
     for a, b in zip(model().parameters(), model().parameters(), strict=True):
         assert a.equal(b)
+
+
+def test_shapes_alone_are_those_of_the_model_and_nothing_is_drawn_for_them():
+    config, before = mg.GPTConfig.preset("nano", vocab_size=57, convolution=3, tied_head=False), torch.get_rng_state()
+    with shapes_alone():
+        empty = mg.GPT(config)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(parameter.is_meta for parameter in empty.parameters())
+    shapes = [{name: p.shape for name, p in model.named_parameters()} for model in (empty, mg.GPT(config))]
+    assert shapes[0] == shapes[1]

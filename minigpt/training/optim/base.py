@@ -9,6 +9,7 @@ for all parameters of a group at once.
 """
 
 from collections.abc import Callable
+from inspect import unwrap
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -61,6 +62,10 @@ class EquationOptimizer(Optimizer):
         _check_settings(settings)
         self.implementation = implementation
         super().__init__(params, settings)
+
+    # PyTorch's own do the same, and first load its compiler, to say that they are not to be compiled: two seconds.
+    add_param_group = unwrap(Optimizer.add_param_group)
+    zero_grad = unwrap(Optimizer.zero_grad)
 
     def rule_of(self, group: Settings) -> UpdateRule:
         """The rule that changes the parameters of a group."""

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import nn
 
 from minigpt.model import GPT
+from minigpt.model.initialisation import shapes_alone
 
 
 def own_parts(model: nn.Module) -> dict[str, str]:
@@ -17,7 +17,7 @@ def own_parts(model: nn.Module) -> dict[str, str]:
     """
     if not isinstance(model, GPT):
         return {}
-    with torch.device("meta"):  # no memory, and no random numbers
+    with shapes_alone():
         usual = {name: type(part) for name, part in GPT(model.config).named_modules()}
     own = {name: type(part) for name, part in model.named_modules() if type(part) is not usual.get(name)}
     return {name: kind.__name__ for name, kind in own.items()}
