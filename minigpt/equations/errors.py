@@ -10,7 +10,7 @@ MAX_NAMES = 1_000
 MAX_DEPTH = 100
 #: Levels of entries that wait for one another, each with its own parts: a recurrence that is not evaluated in order.
 MAX_WAITING = 200
-#: Numbers, names, signs and function calls evaluated in one evaluation.
+#: Numbers, names, signs and function calls evaluated in one evaluation, and elements of the arrays that they act on.
 MAX_OPERATIONS = 1_000_000
 TOO_DEEP = (
     f"more than {MAX_WAITING} values wait for one another here; "
@@ -36,6 +36,12 @@ class EquationError(ValueError):
             before, after = "…" * bool(first), "…" * (first + LINE_WIDTH < len(line))
             line, at = before + line[first : first + LINE_WIDTH] + after, at - first + len(before)
         super().__init__(f"{message}\n  {line}\n  {' ' * at}^")
+
+
+def too_many(needed: int, limit: int) -> str:
+    """The message about an evaluation of more operations than are done."""
+    shown = f"{needed:,}" if needed < 1e12 else f"{needed:.0e}"
+    return f"the evaluation needs {shown} operations or more; at most {limit:,} are done: evaluate it at smaller sizes"
 
 
 def quantity(number: int, one: str, many: str = "") -> str:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from minigpt.equations import operations as ops
-from minigpt.equations.errors import MAX_OPERATIONS, MAX_WAITING, TOO_DEEP, quantity, written
+from minigpt.equations.errors import MAX_OPERATIONS, MAX_WAITING, TOO_DEEP, quantity, too_many, written
 from minigpt.equations.parse import Node, chain, names_in
 from minigpt.equations.sizes import Sizes
 from minigpt.equations.syntax import EULER, Definition, Document
@@ -85,12 +85,11 @@ class Evaluator:
         """Count operations; those beyond the limit are refused before they are done."""
         self.n_operations += n_operations
         if self.n_operations > MAX_OPERATIONS:
-            needed = f"{self.n_operations:,}" if self.n_operations < 1e12 else f"{self.n_operations:.0e}"
-            fix = f"at most {MAX_OPERATIONS:,} are done: evaluate it at smaller sizes"
-            self.document.fail(node, f"the evaluation needs {needed} operations or more; {fix}")
+            self.document.fail(node, too_many(self.n_operations, MAX_OPERATIONS))
 
     def _try(self, operation: Callable, node: Node, *values: Any) -> Any:
-        """The result of an operation; what it refuses is an error at ``node``."""
+        """The result of an operation, whose elements are counted; what it refuses is an error at ``node``."""
+        self.spend(ops.n_elements(operation, values), node)
         try:
             return operation(*values)
         except ValueError as error:
@@ -109,6 +108,7 @@ class Evaluator:
         values = [self.entry(name, key, name, scope) for key in keys]
         if len({np.shape(value) for value in values}) > 1:
             self.document.fail(name, f"the entries of {name} have different shapes")
+        self.spend(sum(value.size for value in values if np.ndim(value)), name)
         return np.array(values).reshape(shape + np.shape(values[0]))
 
     def entry(self, name: str, key: EntryKey, place: Node | str, scope: Scope = NOTHING) -> Any:
@@ -178,9 +178,9 @@ class Evaluator:
         if name in ops.COMBINE and len(values) > 1:
             return self._each(lambda *terms: reduce(ops.COMBINE[name], terms), values, node)
         if name in ops.FUNCTIONS and len(values) == 1:
-            return ops.FUNCTIONS[name](values[0])
+            return self._try(ops.FUNCTIONS[name], node, values[0])
         if callable(given):
-            return self._take(np.asarray(given(*values), dtype=np.float64), at, node)
+            return self._take(self._try(np.float64, node, given(*values)), at, node)
         if rows and len(rows[0].parameters) == len(values):
             return self._take(self.apply(name, values), at, node)
         return self.document.fail(node, f"{name} is not a function of {quantity(len(values), 'argument')}")
@@ -193,6 +193,7 @@ class Evaluator:
             return self.whole(name, dict(zip(parameters, arguments, strict=True)))
 
         scalar = all(self.document.shapes.get(parameter) == [] for parameter in parameters)
+        self.spend(math.prod(self._try(np.broadcast_shapes, name, *map(np.shape, values))) if scalar else 0, name)
         return np.vectorize(once, otypes=[np.float64])(*values) if scalar else once(*values)
 
     # Arithmetic.
@@ -230,10 +231,9 @@ class Evaluator:
             if any(map(np.ndim, values)):
                 self.document.fail(node, f"{name} compares numbers, not arrays; write the body with indices")
             return float(terms[ops.ARG_EXTREMA[name](values)][0])
-        empty = 1.0 if name == r"\prod" else 0.0
-        return (
-            reduce(lambda left, right: self._each(ops.COMBINE[name], [left, right], node), values) if values else empty
-        )
+        if not values:
+            return float(name == r"\prod")
+        return reduce(lambda left, right: self._each(ops.COMBINE[name], [left, right], node), values)
 
     def _comparison(self, node: Node, scope: Scope) -> bool:
         sides = [self.value(side, scope) for side in node.children[::2]]

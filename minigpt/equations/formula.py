@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -103,7 +104,9 @@ class Equation:
         with np.errstate(all="ignore"):
             if not mapped:
                 return self._values(Evaluator(self.document, given))
-            return {spell(name): np.vectorize(once, otypes=[np.float64])(*(given[p] for p in mapped))}
+            whole = [given[p] for p in mapped]
+            Evaluator(self.document, {}).spend(math.prod(np.broadcast_shapes(*map(np.shape, whole))), name)
+            return {spell(name): np.vectorize(once, otypes=[np.float64])(*whole)}
 
     def _values(self, evaluation: Evaluator) -> dict[str, np.ndarray]:
         values = {name: evaluation.whole(name) for name in self.outputs}

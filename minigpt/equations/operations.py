@@ -51,6 +51,19 @@ class RowVector(NamedTuple):
     entries: np.ndarray
 
 
+def n_elements(operation: Callable, values: Sequence[Any]) -> int:
+    """The elements of the largest array that an operation on these values reads or makes; 0 if it selects entries."""
+    values = values[1] if operation is elementwise else values
+    if operation is entries or {np.ndarray, RowVector}.isdisjoint(map(type, values)):
+        return 0
+    arrays = [a for each in values if isinstance(a := getattr(each, "entries", each), np.ndarray) and a.ndim]
+    sizes = [array.size for array in arrays]
+    if operation is product and len(arrays) == 2:
+        is_outer, (left, right) = isinstance(values[1], RowVector), arrays
+        sizes.append(math.prod(sizes) if is_outer else math.prod((*left.shape[:-1], *right.shape[1:])))
+    return max(sizes, default=0)
+
+
 def elementwise(kind: str, values: list[Any], function: Callable) -> Any:
     """A function of each element of its arguments.
 

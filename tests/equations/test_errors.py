@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -145,3 +147,43 @@ def test_a_recurrence_is_as_long_as_one_likes_from_its_first_entry_on():
 def test_values_that_wait_for_too_many_others_are_refused(latex, where):
     given = {"n": 5} if "n" in latex else {"x": np.ones(1000)}
     assert f"more than {MAX_WAITING} values wait for one another" in refusal(latex, *where, **given)
+
+
+# Limits of the arrays that are made
+
+
+N = 60_000
+
+
+@pytest.mark.parametrize(
+    ("latex", "symbols", "given"),
+    [
+        (r"y = x x^\top", {"x": "(n)"}, {"x": np.ones(N)}),
+        (r"y = A A^\top", {"A": "(n, 1)"}, {"A": np.ones((N, 1))}),
+        ("y_i = x", {"x": "(n)", "y": "(n, n)"}, {"x": np.ones(N)}),
+        (r"y = \sum_{i=1}^{m} \sin(x) \cdot x", {"x": "(n)", "m": "()"}, {"x": np.ones(N), "m": 10**5}),
+        (r"y = \sum_{i=1}^{m} \lVert x \rVert", {"x": "(n)", "m": "()"}, {"x": np.ones(N), "m": 10**5}),
+        (r"y = \prod_{i=1}^{m} (-x)", {"x": "(n)", "m": "()"}, {"x": np.ones(N), "m": 10**5}),
+        (r"y = \sum_{i=1}^{m} f(i)", {"f": "function", "m": "()"}, {"f": lambda i: np.ones(N), "m": 10**5}),
+        ("f(a, b) = a + b", {"a": "()", "b": "()"}, {"a": np.ones((N, 1)), "b": np.ones((1, N))}),
+        ("y = f(a, b)", {"z": "()", "w": "()"}, {"a": np.ones((N, 1)), "b": np.ones((1, N))}),
+    ],
+)
+def test_arrays_beyond_the_limit_are_refused_before_they_are_made(latex, symbols, given):
+    where = ["f(z, w) = z + w"] * ("w" in symbols)
+    tracemalloc.start()
+    try:
+        message = refusal(latex, *where, symbols=symbols, **given)
+        assert tracemalloc.get_traced_memory()[1] < 2**25
+    finally:
+        tracemalloc.stop()
+    assert f"at most {MAX_OPERATIONS:,} are done: evaluate it at smaller sizes" in message
+
+
+def test_arrays_within_the_limit_are_evaluated():
+    x, A = np.arange(900.0), np.ones((300, 300))
+    np.testing.assert_array_equal(
+        Equation("outer", r"y = x x^\top", (), {"x": "(n)"}).evaluate(x=x[:500]).shape, [500, 500]
+    )
+    np.testing.assert_array_equal(Equation("matrices", "y = A A A", (), {"A": "(n, n)"}).evaluate(A=A), 90_000 * A)
+    assert Equation("product", r"y = x^\top x", (), {"x": "(n)"}).evaluate(x=x) == np.sum(x * x)
