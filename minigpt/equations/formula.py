@@ -5,9 +5,12 @@ from __future__ import annotations
 import keyword
 import math
 import re
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cached_property
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -25,6 +28,27 @@ def spell(latex: str) -> str:
     name = re.sub(r"\\(hat|bar)\{(.*?)\}", r"\2_\1", name).replace("'", "_prime").replace("-", "_minus_")
     name = re.sub(r"[\\{} ]", "", name.replace("^", "_"))
     return name + "_" * keyword.iskeyword(name)
+
+
+def real_numbers(value: Any) -> np.ndarray:
+    """A number, an array or a tensor of any kind in float64.
+
+    Raises:
+        ValueError: with what was got, if something in it is not a real number, or is too large.
+    """
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+        value = value if value.is_complex() else value.double()
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind in "biuf" or all(isinstance(each, Real | Decimal) for each in array.flat):
+            return array.astype(np.float64)
+        fault = reprlib.repr(value)
+    except OverflowError:
+        fault = "a number too large for float64"
+    except (RuntimeError, TypeError, ValueError):  # a list of lists of different lengths, or of tensors of other kinds
+        fault = reprlib.repr(value)
+    raise ValueError(" ".join(fault.split()))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -121,9 +145,10 @@ class Equation:
             if name is None:
                 euler = "; e is Euler's number, unless symbols declares it" * (key == "e")
                 raise ValueError(f"{self.name} has no input {key!r}; it has {', '.join(inputs) or 'none'}{euler}")
-            if hasattr(value, "detach"):
-                value = value.detach().cpu().double()
-            given[name] = value if callable(value) else np.asarray(value, dtype=np.float64)
+            try:
+                given[name] = value if callable(value) else real_numbers(value)
+            except ValueError as error:
+                self.document.fail(name, f"{name} must be a number or an array of real numbers, got {error}")
         return given
 
     def steps(self, **arrays: Any) -> Steps:

@@ -2,6 +2,8 @@ import html
 import re
 import subprocess
 import sys
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +60,41 @@ def test_tensors_of_any_kind_are_taken_as_float64(dtype):
     value = Equation("norm", r"y = \lVert x \rVert").evaluate(x=x.requires_grad_() if x.is_floating_point() else x)
     assert value == 5
     assert value.dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ("value", "got"),
+    [
+        (None, "None"),
+        (1 + 2j, r"\(1\+2j\)"),
+        (10**400, "a number too large for float64"),
+        (Fraction(10**400), "a number too large for float64"),
+        ("a", "'a'"),
+        ("1", "'1'"),
+        (b"1", "b'1'"),
+        ("a" * 10**6, "'aaaa.*"),
+        ([1.0, None], r"\[1.0, None\]"),
+        ([1, "2"], r"\[1, '2'\]"),
+        ([[1, 2], [3]], r"\[\[1, 2\], \[3\]\]"),
+        ({1: 2}, "{1: 2}"),
+        (np.array([1j]), r"array\(\[0\.\+1\.j\]\)"),
+        (np.array(["2024-01-01"], dtype="datetime64[D]"), r"array\(\['2024.*"),
+        (torch.tensor([1j]), r"tensor\(\[0\.\+1\.j\]\)"),
+    ],
+)
+def test_what_is_not_a_real_number_is_an_error_that_names_the_symbol(value, got):
+    with pytest.raises(EquationError, match=f"^x must be a number or an array of real numbers, got {got}\n") as caught:
+        Equation("under-test", "y = x", (), {"x": "() a number"}).evaluate(x=value)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(True, 1), (Fraction(1, 4), 0.25), (Decimal("0.5"), 0.5), (2**70, 2.0**70), (np.float16(0.5), 0.5)],
+)
+def test_real_numbers_of_any_kind_are_taken(value, expected):
+    assert Equation("under-test", "y = x").evaluate(x=value) == expected
+    np.testing.assert_array_equal(Equation("under-test", "y_i = x_i").evaluate(x=[value, value]), [expected] * 2)
 
 
 def test_a_function_of_single_numbers_maps_over_the_array_it_is_given():
