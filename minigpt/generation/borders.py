@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from minigpt.generation.ids import Chooser
+from minigpt.settings import shown
 from minigpt.text import Tokenizer
 
 
@@ -41,8 +42,14 @@ class Borders:
 
         Args:
             stop: one string or name of a special token, or several.
+
+        Raises:
+            ValueError: if it is neither.
         """
-        return replace(self, end=(*self.end, *([stop] if isinstance(stop, str) else stop)))
+        ends = [stop] if isinstance(stop, str) else stop
+        if not isinstance(ends, Sequence) or not all(isinstance(each, str) for each in ends):
+            raise ValueError(f"stop must be a text or a list of texts, got {shown(stop)}")
+        return replace(self, end=(*self.end, *ends))
 
     def encode(self, tokenizer: Tokenizer, prompt: str) -> list[int]:
         """The tokens of a prompt, with the border before it.

@@ -9,13 +9,16 @@ Dimensions: B batch, T prompt tokens, V vocabulary.
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from itertools import chain
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from minigpt.generation.sampler import Sampler
-from minigpt.model import GPT
+from minigpt.model import GPT, GPTConfig
+from minigpt.settings import Range, fit
+
+NewTokens = Annotated[int, Range(0, 10**9)]
 
 
 class Chooser(Protocol):
@@ -53,8 +56,8 @@ def generate_ids(
         ``(B, T + n)`` int64 on the device of the model, n ≤ ``max_new_tokens``.
 
     Raises:
-        ValueError: if ``ids`` are not what the model can take, ``max_new_tokens`` is negative, ``top_k`` is above V, or
-            the logits are not finite.
+        ValueError: if ``ids`` are not what the model can take, ``max_new_tokens`` is not a whole number or negative,
+            ``top_k`` is above V, the model has no ``config``, or the logits are not finite.
     """
     new_tokens = stream_ids(
         model,
@@ -84,16 +87,16 @@ def stream_ids(
     Raises:
         ValueError: as :func:`generate_ids`, at the call, before the first token is asked for.
     """
-    vocab_size = model.config.vocab_size
+    vocab_size = config_of(model).vocab_size
     sampler.check(vocab_size)
     _check_ids(ids, vocab_size)
-    check_max_new_tokens(max_new_tokens)
+    n_steps = fit("max_new_tokens", max_new_tokens, NewTokens)
     stops = torch.tensor(sorted(stop_tokens), dtype=torch.int64, device=model_device(model))
 
     def steps() -> Iterator[Tensor]:
         sequence = ids.to(stops.device)
         ended = torch.zeros(len(sequence), dtype=torch.bool, device=stops.device)
-        for _ in range(max_new_tokens):
+        for _ in range(n_steps):
             drawn = sampler(_last_logits(model, sequence), generator)
             token = torch.where(ended, sequence[:, -1], drawn)
             yield token
@@ -105,10 +108,20 @@ def stream_ids(
     return steps()
 
 
-def check_max_new_tokens(max_new_tokens: int) -> None:
-    """Refuse a negative number of tokens."""
-    if max_new_tokens < 0:
-        raise ValueError(f"max_new_tokens={max_new_tokens} must be 0 or more")
+def config_of(model: GPT) -> GPTConfig:
+    """The ``config`` of a model, of which ``vocab_size`` and ``context_length`` are read.
+
+    Raises:
+        ValueError: if the model has none, as a module of one's own may not.
+    """
+    config = getattr(model, "config", None)
+    if missing := [name for name in ("vocab_size", "context_length") if not hasattr(config, name)]:
+        raise ValueError(
+            f"{type(model).__name__} has no config.{' and no config.'.join(missing)}, which generation needs; "
+            "give the model one: self.config = mg.GPTConfig(vocab_size=…, context_length=…)"
+        )
+    found: GPTConfig = model.config
+    return found
 
 
 @contextmanager

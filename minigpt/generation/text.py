@@ -7,16 +7,20 @@ longer than the model's context is kept whole in the result, while the model see
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import Annotated
 
 import torch
 
 from minigpt.generation.borders import NO_BORDERS, Borders, OpenEnd, Vocabulary, settled, without_start
-from minigpt.generation.ids import Chooser, check_max_new_tokens, stream_ids
+from minigpt.generation.ids import Chooser, NewTokens, config_of, stream_ids
 from minigpt.generation.sampler import Sampler
 from minigpt.generation.streaming import cut_at_stop, text_pieces
 from minigpt.model import GPT
+from minigpt.settings import Range, fit
 from minigpt.text import Tokenizer
 from minigpt.text.tokenizers.bpe import END_OF_TEXT
+
+Seed = Annotated[int, Range(-(2**63), 2**64 - 1)]  # what a torch.Generator takes
 
 
 def generate(
@@ -56,7 +60,10 @@ def generate(
         ValueError: if the tokenizer does not fit the model, the prompt is empty and there is nothing to start from, a
             setting is outside its range, or the logits are not finite.
     """
-    sampler, borders = Sampler(temperature=temperature, top_k=top_k, top_p=top_p), borders.stopping(stop)
+    sampler, borders = (
+        Sampler(temperature=temperature, top_k=top_k, top_p=top_p),
+        fit("borders", borders, Borders).stopping(stop),
+    )
     pieces = stream_text(model, tokenizer, prompt, sampler, max_new_tokens=max_new_tokens, borders=borders, seed=seed)
     return prompt + "".join(pieces)
 
@@ -81,7 +88,10 @@ def stream(
     Raises:
         ValueError: as :func:`generate`, at the call and not at the first piece.
     """
-    sampler, borders = Sampler(temperature=temperature, top_k=top_k, top_p=top_p), borders.stopping(stop)
+    sampler, borders = (
+        Sampler(temperature=temperature, top_k=top_k, top_p=top_p),
+        fit("borders", borders, Borders).stopping(stop),
+    )
     return stream_text(model, tokenizer, prompt, sampler, max_new_tokens=max_new_tokens, borders=borders, seed=seed)
 
 
@@ -100,26 +110,26 @@ def stream_text(
     Raises:
         ValueError: as :func:`generate`, at the call and not at the first piece.
     """
+    n_new, seed = fit("max_new_tokens", max_new_tokens, NewTokens), fit("seed", seed, Seed)
     stop_tokens, stop_strings = _split_stops(tokenizer, borders.end)
-    vocab_size = model.config.vocab_size
+    vocab_size = config_of(model).vocab_size
     if tokenizer.vocab_size > vocab_size:
         raise ValueError(
             f"the tokenizer has {tokenizer.vocab_size} tokens but the model has {vocab_size}; "
             "use the tokenizer that the model was trained with"
         )
-    check_max_new_tokens(max_new_tokens)
     ids, rest, chooser = _prompt(tokenizer, prompt, borders, sampler)
     drawn = stream_ids(
         model,
         torch.tensor([ids]),
-        max_new_tokens=len(rest) + max_new_tokens,
+        max_new_tokens=len(rest) + n_new,
         generator=torch.Generator().manual_seed(seed),
         sampler=chooser,
         stop_tokens=stop_tokens,
     )
     tokens = _until_stop((int(token) for token in drawn), stop_tokens, tokenizer.vocab_size)
     written = without_start(map(tokenizer.token_bytes, tokens), len(rest))
-    return cut_at_stop(text_pieces(islice(written, max_new_tokens), bytes), stop_strings)
+    return cut_at_stop(text_pieces(islice(written, n_new), bytes), stop_strings)
 
 
 def _prompt(tokenizer: Tokenizer, prompt: str, borders: Borders, sampler: Sampler) -> tuple[list[int], bytes, Chooser]:

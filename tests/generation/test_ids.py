@@ -161,7 +161,8 @@ def test_ids_that_the_model_cannot_take_are_refused(table_model, ids, named):
     ("knob", "named"),
     [
         ({"sampler": Sampler(top_k=8)}, "top_k=8 is more than the vocabulary of 7 tokens"),
-        ({"max_new_tokens": -1}, "max_new_tokens=-1 must be 0 or more"),
+        ({"max_new_tokens": -1}, "max_new_tokens=-1 must be a whole number from 0 to"),
+        ({"max_new_tokens": 2.5}, "max_new_tokens must be int, got 2.5"),
     ],
 )
 def test_a_meaningless_setting_is_refused_before_the_model_runs(table_model, knob, named):

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -108,7 +110,14 @@ def test_a_token_that_the_tokenizer_does_not_know_is_named(reciter, tokenizer):
         ({"top_k": 0}, "top_k=0 must be at least 1"),
         ({"top_k": 258}, "top_k=258 is more than the vocabulary of 257 tokens"),
         ({"top_p": 2}, "top_p=2.0 must be above 0"),
-        ({"max_new_tokens": -1}, "max_new_tokens=-1 must be 0 or more"),
+        ({"max_new_tokens": -1}, "max_new_tokens=-1 must be a whole number from 0 to"),
+        ({"max_new_tokens": 10**20}, "max_new_tokens=1(0{20}) must be a whole number from 0 to"),
+        ({"max_new_tokens": 2.5}, "max_new_tokens must be int, got 2.5"),
+        ({"seed": 2**64}, "seed=18446744073709551616 must be a whole number from -9,223,372,036,854,775,808 to"),
+        ({"seed": -(2**63) - 1}, "seed=-9223372036854775809 must be a whole number from"),
+        ({"seed": True}, "seed must be int, got True"),
+        ({"borders": "x"}, "borders must be Borders, got 'x'"),
+        ({"stop": 5}, "stop must be a text or a list of texts, got 5"),
     ],
 )
 def test_settings_are_checked_at_the_call_and_not_at_the_first_piece(table_model, tokenizer, write, knob, named):
@@ -116,6 +125,25 @@ def test_settings_are_checked_at_the_call_and_not_at_the_first_piece(table_model
     with pytest.raises(ValueError, match=named):
         write(model, tokenizer, "a", **knob)
     assert model.calls == []
+
+
+@pytest.mark.parametrize("seed", [-(2**63), 2**64 - 1])
+def test_every_seed_of_a_generator_gives_a_text(table_model, tokenizer, seed):
+    assert len(generate(table_model(vocab_size=257), tokenizer, "a", seed=seed, max_new_tokens=3, top_k=1)) > 1
+
+
+@pytest.mark.parametrize(
+    ("config", "named"),
+    [
+        (None, r"Embedding has no config\.vocab_size and no config\.context_length"),
+        (SimpleNamespace(vocab_size=257), r"Embedding has no config\.context_length, which generation needs; give"),
+    ],
+)
+def test_a_module_without_a_configuration_is_told_what_it_needs(tokenizer, config, named):
+    model = torch.nn.Embedding(257, 257)
+    model.config = config
+    with pytest.raises(ValueError, match=named):
+        generate(model, tokenizer, "a")
 
 
 def test_a_sampler_writes_what_its_keywords_write(table_model, tokenizer):
