@@ -11,7 +11,7 @@ the configuration is resolved.
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -112,11 +112,13 @@ class RunConfig:
         if not isinstance(table, Mapping):
             raise ValueError(f"settings must be a table with the parts {', '.join(PARTS)}, got {shown(table)}")
         for name in [name for name in table if name not in (*PARTS, "format", "out")]:
-            part = part_of(name)
+            part = part_of(name, PARTS)
             raise ValueError(f'{name} belongs under {part}: [{part}] in TOML, or "{part}": {{…}} in JSON')
         found = table.get("format", RUN_FORMAT)
+        if not isinstance(found, int) or isinstance(found, bool):
+            raise ValueError(f"it has format {shown(found)}, which is not a format of minigpt, a whole number")
         if found != RUN_FORMAT:
-            age = "an older" if isinstance(found, int) and found < RUN_FORMAT else "a newer"
+            age = "an older" if found < RUN_FORMAT else "a newer"
             raise ValueError(
                 f"it has format {shown(found)}, {age} one than the {RUN_FORMAT} that this minigpt reads; use the "
                 "version of minigpt that wrote it, or start a new run"
@@ -169,8 +171,12 @@ class RunConfig:
             raise ValueError(f"{path} can't be used: {error}") from None
 
 
-def part_of(name: str) -> str:
+def part_of(name: str, others: Collection[str] = ()) -> str:
     """The part of a :class:`RunConfig` that has a field of this name; "out" for the folder.
+
+    Args:
+        name: of a field.
+        others: names that may also be meant, beside those of the fields.
 
     Raises:
         ValueError: if there is none; it names the nearest.
@@ -180,7 +186,7 @@ def part_of(name: str) -> str:
     for part, kind in PARTS.items():
         if name in kinds(kind):
             return part
-    known = [each for kind in PARTS.values() for each in kinds(kind)]
+    known = [*others, *(each for kind in PARTS.values() for each in kinds(kind))]
     raise ValueError(f"{str(name)[:100]} is not a setting{nearest(str(name), known)}")
 
 

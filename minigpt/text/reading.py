@@ -81,7 +81,7 @@ def read_texts(path: str | os.PathLike[str]) -> list[str]:
     Raises:
         ValueError: as :func:`read_text`.
     """
-    texts = [decode_utf8(file.read_bytes(), file) for file in text_files(path)]
+    texts = [read_file(file) for file in text_files(path)]
     if not any(text.strip() for text in texts):
         raise ValueError(f"{path} holds no text; give a file that has some")
     return texts
@@ -93,7 +93,20 @@ def read_files(files: Iterable[Path]) -> str:
     Raises:
         ValueError: if one is not UTF-8.
     """
-    return BETWEEN_FILES.join(decode_utf8(file.read_bytes(), file) for file in files)
+    return BETWEEN_FILES.join(map(read_file, files))
+
+
+def read_file(file: Path) -> str:
+    """The text of one file.
+
+    Raises:
+        ValueError: if the file can't be read, or is not UTF-8.
+    """
+    try:
+        data = file.read_bytes()
+    except OSError as error:  # the error of a read, other than that of an open, does not name the file
+        raise ValueError(f"{file} can't be read: {error.strerror}; give a text file that can") from None
+    return decode_utf8(data, file)
 
 
 def text_files(path: str | os.PathLike[str], glob: str | None = None) -> list[Path]:

@@ -158,11 +158,18 @@ def run_file(**changes):
         (run_file(source={"documents": True, "epochs": 10**30}), r"source\.epochs=10{30} must be a whole number"),
         (run_file(training={"seed": 10**30}), r"training\.seed=10{30} must be a whole number"),
         (run_file(training={"batch_size": [4]}), r"training\.batch_size must be int, got \[4\]"),
-        (run_file(format={"a": 1}), r"it has format \{'a': 1\}, a newer one"),
+        (run_file(format={"a": 1}), r"it has format \{'a': 1\}, which is not a format of minigpt, a whole number"),
+        (run_file(format="2"), "it has format '2', which is not a format of minigpt"),
+        (run_file(format=1.5), r"it has format 1\.5, which is not a format of minigpt"),
+        (run_file(format=None), "it has format None, which is not a format of minigpt"),
+        (run_file(format=True), "it has format True, which is not a format of minigpt"),
+        (run_file(trainning={"steps": 5}), r"trainning is not a setting; did you mean training\?"),
+        (run_file(modell={"n_layers": 5}), r"modell is not a setting; did you mean model\?"),
+        (run_file(n_layer=5), r"n_layer is not a setting; did you mean n_layers\?"),
         ("[" * 100_000, "is not JSON"),
         (" " * 2**20 + "{}", "has 1,048,578 bytes; at most 1,048,576 are read"),
     ],
-    ids=range(22),
+    ids=range(29),
 )
 def test_a_broken_run_file_is_one_message_that_names_it(tmp_path, text, message):
     (tmp_path / "run.json").write_text(text)

@@ -1,3 +1,4 @@
+import errno
 import os
 import shlex
 import subprocess
@@ -6,6 +7,7 @@ import threading
 
 import pytest
 
+from minigpt.text.datasets.documents import read_documents
 from minigpt.text.reading import TextFiles, read_text, read_texts, split_text, split_texts, text_files
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes, links and commands")
@@ -148,6 +150,17 @@ def test_a_pipe_can_be_opened_again_for_as_long_as_it_takes(pipe):
 def test_a_device_is_refused_before_it_is_read():
     with pytest.raises(ValueError, match=r"is the terminal or another device; .* pipe a text into /dev/stdin"):
         read_text("/dev/zero")
+
+
+@pytest.mark.parametrize("read", [read_text, read_texts, read_documents])
+def test_a_file_that_cannot_be_read_is_named(tmp_path, monkeypatch, read):
+    def fail(path):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))  # as /proc/self/mem does, without the name of the file
+
+    (tmp_path / "a.txt").write_text("a")
+    monkeypatch.setattr("pathlib.Path.read_bytes", fail)
+    with pytest.raises(ValueError, match=r"a\.txt can't be read: Input/output error; give a text file"):
+        read(tmp_path / "a.txt")
 
 
 def test_the_two_parts_of_a_text_are_the_text():

@@ -20,7 +20,7 @@ from torch import Tensor
 from minigpt.text.datasets.checks import check_batch
 from minigpt.text.datasets.order import shuffled
 from minigpt.text.datasets.rows import Row, RowDataset
-from minigpt.text.reading import check_fraction, decode_utf8, read_text, text_files
+from minigpt.text.reading import check_fraction, read_file, read_text, text_files
 from minigpt.text.tokenizers.bpe import END_OF_TEXT
 from minigpt.text.tokenizers.tokenizer import Tokenizer
 
@@ -40,7 +40,7 @@ def read_documents(path: str | os.PathLike[str]) -> list[str]:
     """
     if not Path(path).is_dir():
         return split_documents(read_text(path))
-    documents = (decode_utf8(file.read_bytes(), file) for file in text_files(path))
+    documents = (read_file(file) for file in text_files(path))
     return [document for document in documents if document.strip()]
 
 

@@ -99,9 +99,9 @@ class TokenDataset:
             raise ValueError(f"context_length={context_length} must be at least 1 token")
         if self.n_tokens < context_length + 1:
             raise ValueError(
-                f"{self.n_tokens} tokens are too few for context_length={context_length}, which needs "
-                f"{context_length + 1}; give a longer text, or "
-                + (f"try context_length={self.n_tokens - 1}" if self.n_tokens > 1 else "one that is not empty")
+                f"{self.n_tokens} {'token is' if self.n_tokens == 1 else 'tokens are'} too few for "
+                f"context_length={context_length}, which needs {context_length + 1}; give a longer text"
+                + (f", or try context_length={self.n_tokens - 1}" if self.n_tokens > 1 else "")
             )
 
     @classmethod

@@ -200,9 +200,10 @@ def test_a_text_shorter_than_the_context_is_refused_with_numbers_and_mends():
         counting(64, 64)
 
 
-@pytest.mark.parametrize("tokens", [[], [0]])
-def test_no_text_at_all_is_refused(tokens):
-    with pytest.raises(ValueError, match=r"tokens are too few for context_length=1, .* or one that is not empty"):
+@pytest.mark.parametrize(("tokens", "found"), [([], "0 tokens are"), ([0], "1 token is")])
+def test_a_text_too_short_for_any_context_is_refused(tokens, found):
+    message = f"^{found} too few for context_length=1, which needs 2; give a longer text$"
+    with pytest.raises(ValueError, match=message):
         TokenDataset(tokens, 1, vocab_size=2)
 
 
