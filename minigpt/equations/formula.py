@@ -42,13 +42,16 @@ def real_numbers(value: Any) -> np.ndarray:
     try:
         array = np.asarray(value)
         if array.dtype.kind in "biuf" or all(isinstance(each, Real | Decimal) for each in array.flat):
-            return array.astype(np.float64)
-        fault = reprlib.repr(value)
+            return array.astype(np.float64, copy=False)
     except OverflowError:
-        fault = "a number too large for float64"
-    except (RuntimeError, TypeError, ValueError):  # a list of lists of different lengths, or of tensors of other kinds
-        fault = reprlib.repr(value)
-    raise ValueError(" ".join(fault.split()))
+        raise ValueError("a number too large for float64") from None
+    except (RuntimeError, TypeError, ValueError):
+        pass  # lists of different lengths, or of tensors of other kinds
+    try:
+        shown = " ".join(reprlib.repr(value).split())
+    except ValueError:  # Python refuses to write a whole number of 4,301 digits
+        shown = f"a {type(value).__name__}"
+    raise ValueError(shown)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -145,11 +148,17 @@ class Equation:
             if name is None:
                 euler = "; e is Euler's number, unless symbols declares it" * (key == "e")
                 raise ValueError(f"{self.name} has no input {key!r}; it has {', '.join(inputs) or 'none'}{euler}")
-            try:
-                given[name] = value if callable(value) else real_numbers(value)
-            except ValueError as error:
-                self.document.fail(name, f"{name} must be a number or an array of real numbers, got {error}")
+            given[name] = self._checked(name, value) if callable(value) else self._real(name, "be", value)
         return given
+
+    def _checked(self, name: str, function: Callable) -> Callable:
+        return lambda *arguments: self._real(name, "return", function(*arguments))
+
+    def _real(self, name: str, verb: str, value: Any) -> np.ndarray:
+        try:
+            return real_numbers(value)
+        except ValueError as error:
+            return self.document.fail(name, f"{name} must {verb} a number or an array of real numbers, got {error}")
 
     def steps(self, **arrays: Any) -> Steps:
         """One output walked through its terms: arrays as for `evaluate`, and the indices of the output, from 1.

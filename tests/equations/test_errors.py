@@ -174,7 +174,7 @@ def test_arrays_beyond_the_limit_are_refused_before_they_are_made(latex, symbols
     tracemalloc.start()
     try:
         message = refusal(latex, *where, symbols=symbols, **given)
-        assert tracemalloc.get_traced_memory()[1] < 2**25
+        assert tracemalloc.get_traced_memory()[1] < 2**27
     finally:
         tracemalloc.stop()
     assert f"at most {MAX_OPERATIONS:,} are done: evaluate it at smaller sizes" in message

@@ -77,6 +77,7 @@ def test_tensors_of_any_kind_are_taken_as_float64(dtype):
         ([1, "2"], r"\[1, '2'\]"),
         ([[1, 2], [3]], r"\[\[1, 2\], \[3\]\]"),
         ({1: 2}, "{1: 2}"),
+        ([None, 10**5000], "a list"),
         (np.array([1j]), r"array\(\[0\.\+1\.j\]\)"),
         (np.array(["2024-01-01"], dtype="datetime64[D]"), r"array\(\['2024.*"),
         (torch.tensor([1j]), r"tensor\(\[0\.\+1\.j\]\)"),
@@ -86,6 +87,20 @@ def test_what_is_not_a_real_number_is_an_error_that_names_the_symbol(value, got)
     with pytest.raises(EquationError, match=f"^x must be a number or an array of real numbers, got {got}\n") as caught:
         Equation("under-test", "y = x", (), {"x": "() a number"}).evaluate(x=value)
     assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(("value", "got"), [(None, "None"), (1j, "1j"), ("a", "'a'"), (10**400, "a number too large")])
+def test_a_function_that_returns_no_real_number_is_named(value, got):
+    with pytest.raises(EquationError, match=f"^f must return a number or an array of real numbers, got {got}"):
+        Equation("under-test", "y = f(x)", (), {"f": "function"}).evaluate(f=lambda x: value, x=1)
+
+
+def test_an_error_of_a_given_function_is_its_own():
+    def f(x):
+        raise ValueError("of the function")
+
+    with pytest.raises(ValueError, match=r"^of the function$"):
+        Equation("under-test", "y = f(x)", (), {"f": "function"}).evaluate(f=f, x=1)
 
 
 @pytest.mark.parametrize(
