@@ -60,10 +60,8 @@ def generate(
         ValueError: if the tokenizer does not fit the model, the prompt is empty and there is nothing to start from, a
             setting is outside its range, or the logits are not finite.
     """
-    sampler, borders = (
-        Sampler(temperature=temperature, top_k=top_k, top_p=top_p),
-        fit("borders", borders, Borders).stopping(stop),
-    )
+    sampler = Sampler(temperature=temperature, top_k=top_k, top_p=top_p)
+    borders = fit("borders", borders, Borders).stopping(stop)
     pieces = stream_text(model, tokenizer, prompt, sampler, max_new_tokens=max_new_tokens, borders=borders, seed=seed)
     return prompt + "".join(pieces)
 
@@ -88,10 +86,8 @@ def stream(
     Raises:
         ValueError: as :func:`generate`, at the call and not at the first piece.
     """
-    sampler, borders = (
-        Sampler(temperature=temperature, top_k=top_k, top_p=top_p),
-        fit("borders", borders, Borders).stopping(stop),
-    )
+    sampler = Sampler(temperature=temperature, top_k=top_k, top_p=top_p)
+    borders = fit("borders", borders, Borders).stopping(stop)
     return stream_text(model, tokenizer, prompt, sampler, max_new_tokens=max_new_tokens, borders=borders, seed=seed)
 
 
