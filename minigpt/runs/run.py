@@ -36,6 +36,7 @@ from minigpt.training.run_state import model_from
 from minigpt.training.same_run import check_same_run
 from minigpt.training.storage.folders import checkpoint_folders
 from minigpt.training.storage.loading import load_checkpoint
+from minigpt.training.storage.own_parts import check_own_parts, own_parts
 from minigpt.training.storage.run_folder import Resume, RunFolder
 from minigpt.training.weights import load_weights
 
@@ -210,8 +211,8 @@ def load_model(out: Path | str, model: nn.Module | None = None) -> tuple[nn.Modu
             and is returned in evaluation mode. ``None`` builds the GPT that the checkpoint describes.
 
     Raises:
-        ValueError: if there is no such checkpoint, it was saved without a tokenizer, an older minigpt saved it, or the
-            weights do not fit.
+        ValueError: if there is no such checkpoint, it was saved without a tokenizer, an older minigpt saved it, the
+            weights do not fit, or ``model`` is a GPT with parts of other classes than the run's.
     """
     refuse_old(Path(out))
     checkpoint = load_checkpoint(Path(out) / "checkpoints")
@@ -220,6 +221,7 @@ def load_model(out: Path | str, model: nn.Module | None = None) -> tuple[nn.Modu
     tokenizer = load_tokenizer(checkpoint.state["tokenizer"])
     if model is None:
         return model_from(checkpoint), tokenizer
+    check_own_parts(checkpoint.state, own_parts(model))
     load_weights(model, checkpoint.model)
     return model.eval(), tokenizer
 

@@ -162,3 +162,26 @@ def test_a_saved_tokenizer_is_read_from_its_file(tmp_path):
     tokenizer = mg.CharTokenizer.train(TEXT)
     tokenizer.save(tmp_path / "tokenizer.json")
     assert build_tokenizer(str(tmp_path / "tokenizer.json"), "").to_json() == tokenizer.to_json()
+
+
+class Halved(mg.GPT):
+    """Its weights are those of a GPT; its logits are not."""
+
+    def forward(self, ids):
+        return super().forward(ids) / 2
+
+
+@pytest.mark.parametrize(("trained", "other"), [(Halved, mg.GPT), (mg.GPT, Halved)])
+def test_weights_are_loaded_into_a_model_of_the_class_that_was_trained_alone(tmp_path, trained, other):
+    tokenizer = mg.CharTokenizer.train(TEXT)
+    shape = mg.GPTConfig.preset("nano", vocab_size=tokenizer.vocab_size, context_length=8, n_layers=1)
+    data = mg.TokenDataset.from_text(TEXT, tokenizer, 8)
+    plan = mg.TrainConfig(steps=1, batch_size=2, learning_rate=0.01, device="cpu")
+    model = trained(shape)
+    mg.train(model, data, plan, tokenizer=tokenizer, out=tmp_path, progress=False)
+    names = {Halved: "the model: Halved", mg.GPT: "none"}
+    with pytest.raises(ValueError, match=f"another model: .* were {names[trained]}, now {names[other]}. Use the model"):
+        mg.load_model(tmp_path, other(shape))
+    loaded, _ = mg.load_model(tmp_path, trained(shape))
+    ids = data.batch(0, 2)[0]
+    assert torch.equal(loaded(ids), model(ids))
