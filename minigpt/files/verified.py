@@ -5,6 +5,7 @@ reader forever and a device may have no end. Every failure is one ``ValueError``
 """
 
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,6 +70,25 @@ def plain_size(path: Path, name: str) -> int:
         if not path.is_file():
             raise ValueError(f"{name} is not a plain file" if path.exists() else f"{name} is missing")
         return path.stat().st_size
+
+
+def refuse_links_outside(folder: Path) -> None:
+    """Refuse a folder in which something is a link to what is not in it; no file is opened.
+
+    Args:
+        folder: may itself be reached by a link.
+
+    Raises:
+        ValueError: naming the link, or if the folder can't be listed.
+    """
+    with _explained(folder.name):
+        home = Path(os.path.realpath(folder))
+        for path in sorted(folder.iterdir()):
+            target = Path(os.path.realpath(path))
+            if not target.is_relative_to(home):
+                raise ValueError(
+                    f"{path.name} is a link to {str(target)[:200]}, outside its folder; put the file itself there"
+                )
 
 
 def read_plain(path: Path, name: str, *, limit: int | None = None) -> bytes:

@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from minigpt.files.verified import check_file, entry_of, entry_of_file, read_plain, read_verified, sha256_of_file
+from minigpt.files.verified import (
+    check_file,
+    entry_of,
+    entry_of_file,
+    read_plain,
+    read_verified,
+    refuse_links_outside,
+    sha256_of_file,
+)
 
 DATA = b"three little tensors" * 1000
 ENTRY = {"size": len(DATA), "sha256": hashlib.sha256(DATA).hexdigest()}
@@ -98,6 +106,23 @@ def test_an_error_of_the_system_is_one_error_that_names_the_file(file, monkeypat
     for read in (lambda: read_plain(file, "it"), lambda: sha256_of_file(file)):
         with pytest.raises(ValueError, match=r"^(it|model\.safetensors) can't be read: Input/output error$"):
             read()
+
+
+def test_links_may_lead_to_files_of_the_same_folder_alone(tmp_path):
+    home, beside = tmp_path / "home", tmp_path / "home.old"
+    for folder in (home, beside):
+        folder.mkdir()
+        (folder / "a").write_bytes(DATA)
+    (tmp_path / "name").symlink_to(home)
+    (home / "b").symlink_to("a")
+    for folder in (home, tmp_path / "name"):
+        refuse_links_outside(folder)
+    (home / "c").symlink_to(beside / "a")
+    for folder in (home, tmp_path / "name"):
+        with pytest.raises(ValueError, match=r"^c is a link to .*a, outside its folder; put the file itself there$"):
+            refuse_links_outside(folder)
+    with pytest.raises(ValueError, match=r"^gone can't be read: No such file"):
+        refuse_links_outside(tmp_path / "gone")
 
 
 def with_holes(path, size=2**40):
