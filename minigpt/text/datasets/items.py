@@ -23,7 +23,7 @@ from minigpt.text.datasets.windows import IGNORED_TARGET, Dataset
 
 NO_LIMIT = sys.maxsize
 FINGERPRINTED = 64  # items that the fingerprint reads
-LOOKED_AT = 1_000  # items, from the first to the last, of which one has to have a target that counts
+MOST_LOOKED_AT = 1_000  # items, from the first to the last, of which one has to have a target that counts
 EXPECTED = "expected token ids (n,), or a pair (inputs, targets) of (n,) each"
 
 
@@ -111,7 +111,7 @@ class ItemDataset:
             yield self._padded(range(first, min(first + batch_size, self.n_items)))
 
     def _check_that_one_counts(self) -> None:
-        most = min(LOOKED_AT, self.n_items)
+        most = min(MOST_LOOKED_AT, self.n_items)
         if not any((self._row(k * self.n_items // most)[1] != IGNORED_TARGET).any() for k in range(most)):
             raise ValueError(
                 f"in all items of the data that were looked at ({most:,}), each target is {IGNORED_TARGET}: there is "
