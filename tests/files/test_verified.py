@@ -121,7 +121,7 @@ def test_links_may_lead_to_files_of_the_same_folder_alone(tmp_path):
     for folder in (home, tmp_path / "name"):
         with pytest.raises(ValueError, match=r"^c is a link to .*a, outside its folder; put the file itself there$"):
             refuse_links_outside(folder)
-    with pytest.raises(ValueError, match=r"^gone can't be read: No such file"):
+    with pytest.raises(ValueError, match=r"^gone can't be read: "):
         refuse_links_outside(tmp_path / "gone")
 
 
