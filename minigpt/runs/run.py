@@ -114,7 +114,7 @@ class Run:
             with self.open(resume) as opened:
                 return self.train(opened, progress=progress, loggers=loggers)
         if folder.writes:
-            write_read_files(folder.path, self.config.source, self.data, self.validation)
+            write_read_files(folder.path, self.config.source, self.data, self.validation, resumes=folder.resumes)
             write_atomically(folder.path / RUN_FILE, self.config.to_json().encode())
         self.history = train(
             self.model,
