@@ -8,8 +8,8 @@ from typing import Any
 
 from minigpt.runs.config import PARTS, RUN_FILE, RunConfig
 from minigpt.settings import to_object
-from minigpt.training.report.history import History
-from minigpt.training.storage.folders import checkpoint_folders
+from minigpt.training.report.history import History, is_row
+from minigpt.training.storage.folders import checkpoint_folders, step_of
 
 DEPTH = 3  # folders below the one that is listed in which runs are looked for
 
@@ -21,7 +21,7 @@ class RunSummary:
     Attributes:
         config: the plan that it was started with.
         n_parameters: numbers that are trained.
-        steps_done: updates in its log.
+        steps_done: updates that its log or its newest checkpoint has behind it, whichever is more.
         loss: of the last update, in nats per token; ``None`` before the first.
         validation_loss: the last one, in nats per token; ``None`` if there was none.
         checkpoints: names of its checkpoints, oldest first.
@@ -49,7 +49,7 @@ class RunSummary:
         return cls(
             config=config,
             n_parameters=config.model.n_parameters,
-            steps_done=0 if not history.rows else int(history.rows[-1]["step"]) + 1,
+            steps_done=steps_done(out, history),
             loss=history.rows[-1]["loss"] if history.rows else None,
             validation_loss=history.validation_loss,
             checkpoints=tuple(path.name for path in checkpoint_folders(out / "checkpoints")),
@@ -85,6 +85,18 @@ class RunSummary:
         for part, settings in _parts(self.config).items():
             lines += ["", part, *(f"  {name:26}{_shown(value)}" for name, value in settings.items())]
         return "\n".join(lines)
+
+
+def steps_done(out: Path, history: History) -> int:
+    """The updates of a run: those of its log, or of its newest checkpoint where the log lacks rows.
+
+    Args:
+        out: the run folder.
+        history: what its log holds.
+    """
+    saved = map(step_of, checkpoint_folders(out / "checkpoints")[-1:])
+    logged = (int(row["step"]) + 1 for row in history.rows[-1:])
+    return max((0, *saved, *logged))
 
 
 def list_runs(folder: Path | str) -> tuple[list[RunSummary], dict[Path, str]]:
@@ -140,17 +152,12 @@ def _read_log(log: Path) -> History:
     """
     history = History.read(log)
     for i, row in enumerate(history.rows):
-        losses = row.get("loss"), row.get("validation_loss", 0.0)
-        if type(row.get("step")) is not int or not all(map(_is_number, losses)):
+        if not is_row(row):
             raise ValueError(
                 f"{log} can't be used: row {i + 1} is {str(row)[:60]}, expected the numbers step and loss; delete "
                 "that line"
             )
     return history
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) is float or (type(value) is int and abs(value) < 2**53)
 
 
 def _parts(config: RunConfig) -> dict[str, Any]:

@@ -48,6 +48,23 @@ def test_a_run_before_its_first_step_has_no_losses(tmp_path):
     assert "–" in str(run)
 
 
+@pytest.mark.parametrize(("rows", "loss"), [(0, False), (1, True)])
+def test_how_far_a_run_is_follows_its_newest_checkpoint_where_the_log_is_shorter(folder, tmp_path, rows, loss):
+    shutil.copytree(folder / "a", tmp_path / "a")
+    log = tmp_path / "a" / "log.jsonl"
+    log.write_text("".join(log.read_text().splitlines(keepends=True)[:rows]))
+    run = RunSummary.of(tmp_path / "a")
+    assert run.steps_done == 3 and (run.loss is not None) == loss
+    log.unlink()
+    assert RunSummary.of(tmp_path / "a").steps_done == 3
+
+
+def test_how_far_a_run_is_follows_its_log_where_that_is_longer(folder, tmp_path):
+    shutil.copytree(folder / "a", tmp_path / "a")
+    (tmp_path / "a" / "checkpoints" / "step-00000003").rename(tmp_path / "a" / "checkpoints" / "step-00000002")
+    assert RunSummary.of(tmp_path / "a").steps_done == 3
+
+
 def test_the_newest_run_comes_first_and_a_broken_one_is_named(folder, tmp_path):
     (folder / "broken").mkdir(exist_ok=True)
     (folder / "broken" / "run.json").write_text("{")

@@ -28,6 +28,14 @@ def test_a_line_that_is_no_row_is_passed_over(tmp_path, line):
     assert History.read(tmp_path / "log.jsonl", before=9).column("step")[1] == [0, 1]
 
 
+@pytest.mark.parametrize(
+    "row", ['{"step": "1", "loss": 1.0}', '{"step": true, "loss": 1.0}', '{"step": 1}', '{"step": 1, "loss": null}']
+)
+def test_a_run_that_continues_passes_over_what_is_no_row(tmp_path, row):
+    (tmp_path / "log.jsonl").write_text('{"step": 0, "loss": 3.0}\n' + row + "\n")
+    assert History.read(tmp_path / "log.jsonl", before=9).rows == ROWS[:1]
+
+
 def test_columns_hold_only_the_steps_that_have_them():
     history = History([*ROWS, {"step": 3, "loss": 0.5, "validation_loss": 0.7}])
     assert history.column("validation_loss") == ([3], [0.7])
