@@ -57,12 +57,14 @@ class RunFolder:
         resumes: whether the run continues from the newest checkpoint.
         writes: of several processes that share the folder, only one changes it.
         lock: of the folder, where this process writes.
+        identity: device and inode of the folder that was opened, where this process writes.
     """
 
     path: Path
     resumes: bool
     writes: bool
     lock: FolderLock | None = field(default=None, repr=False, compare=False)
+    identity: tuple[int, int] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def open(cls, path: Path | str, resume: Resume | str | bool = Resume.NO, *, writes: bool = True) -> Self:
@@ -80,7 +82,8 @@ class RunFolder:
         path, resume = Path(path), Resume.of(resume)
         with ExitStack() as undo:
             lock = undo.enter_context(_locked(path)) if writes else None
-            folder = cls(path=path, resumes=_resumes(path, resume), writes=writes, lock=lock)
+            identity = _identity(path) if writes else None
+            folder = cls(path=path, resumes=_resumes(path, resume), writes=writes, lock=lock, identity=identity)
             if not folder.resumes and (found := checkpoint_folders(folder.checkpoints)):
                 raise ValueError(
                     f"{path} already holds a run, up to {found[-1].name}; continue it with resume=True (--resume), or "
@@ -134,9 +137,9 @@ class RunFolder:
         """Refuse to train on where the folder is gone, before a save makes it anew without what it held.
 
         Raises:
-            OSError: if it was moved or deleted since it was opened.
+            OSError: if it was moved, deleted or replaced by another since it was opened.
         """
-        if self.writes and not self.checkpoints.is_dir():
+        if self.writes and (_identity(self.path) != self.identity or not self.checkpoints.is_dir()):
             raise FileNotFoundError(
                 f"the run folder {self.path} is gone: it was moved or deleted while the run was training, so nothing "
                 "more can be saved there. Put it back and continue with --resume"
@@ -146,6 +149,15 @@ class RunFolder:
         sweep_partial(self.checkpoints)
         for unfinished in self.path.glob(".*.json*-*"):
             unfinished.unlink()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells a folder apart from another of its name; ``None`` if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _locked(path: Path) -> FolderLock:

@@ -101,15 +101,24 @@ def test_of_several_processes_only_the_one_that_writes_takes_the_lock(tmp_path):
         assert other.lock is None
 
 
-@pytest.mark.parametrize("gone", ["moved", "deleted"])
+@pytest.mark.parametrize("gone", ["moved", "deleted", "replaced"])
 def test_a_folder_that_is_gone_is_noticed(tmp_path, gone):
     with RunFolder.open(tmp_path / "run") as folder:
         folder.check_present()
         (tmp_path / "run").rename(tmp_path / "elsewhere")
         if gone == "deleted":
             (tmp_path / "run").mkdir()
+        if gone == "replaced":
+            (tmp_path / "run" / "checkpoints").mkdir(parents=True)
         with pytest.raises(OSError, match="run is gone: it was moved or deleted while the run was training"):
             folder.check_present()
+
+
+def test_a_folder_that_is_put_back_is_the_same(tmp_path):
+    with RunFolder.open(tmp_path / "run") as folder:
+        (tmp_path / "run").rename(tmp_path / "elsewhere")
+        (tmp_path / "elsewhere").rename(tmp_path / "run")
+        folder.check_present()
 
 
 def test_auto_starts_a_run_where_there_is_none(tmp_path):
