@@ -45,7 +45,7 @@ class RunSummary:
         """
         out = Path(out)
         config, log = RunConfig.read(out), out / "log.jsonl"
-        history = _read_log(log) if log.is_file() else History()
+        history = _read_log(log) if log.exists() else History()
         return cls(
             config=config,
             n_parameters=config.model.n_parameters,

@@ -103,6 +103,15 @@ def test_a_row_of_the_log_that_is_none_is_one_error_and_one_line_of_the_list(fol
     assert "3 of 3" in whole and damaged.startswith(str(tmp_path / "damaged")) and "damaged: " in damaged
 
 
+@pytest.mark.parametrize("name", ["log.jsonl", "run.json"])
+def test_a_part_that_is_no_plain_file_is_named(folder, tmp_path, name):
+    shutil.copytree(folder / "a", tmp_path / "a")
+    (tmp_path / "a" / name).unlink()
+    (tmp_path / "a" / name).mkdir()
+    with pytest.raises(ValueError, match=rf"{name} is not a plain file"):
+        RunSummary.of(tmp_path / "a")
+
+
 def test_a_model_that_can_not_be_built_is_one_error(folder, tmp_path):
     shutil.copytree(folder / "a", tmp_path / "a")
     saved = json.loads((tmp_path / "a" / "run.json").read_text())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from minigpt.files.atomic import explain_full_disk, write_atomically
 from minigpt.files.json_object import parse_object
+from minigpt.files.verified import read_plain
 from minigpt.plots import BLUE, GREY, ORANGE, new_figure, smooth
 
 if TYPE_CHECKING:
@@ -61,9 +62,12 @@ class History:
         Args:
             path: of the file.
             before: those of later steps are left out, and so is what is no row of a step; ``None`` takes every line.
+
+        Raises:
+            ValueError: if it is missing, is no plain file, or can't be read.
         """
         rows = []
-        for line in Path(path).read_bytes().splitlines():
+        for line in read_plain(Path(path), str(path)).splitlines():
             with suppress(ValueError, TypeError, KeyError):  # a crash or a full disk may have cut a line
                 row = parse_object(line, str(path))
                 if before is None or (is_row(row) and row["step"] < before):

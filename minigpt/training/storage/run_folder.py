@@ -20,11 +20,14 @@ from typing import Self
 
 from minigpt.files.atomic import explain_full_disk
 from minigpt.files.folder import flush_folder
+from minigpt.files.verified import check_place
 from minigpt.training.processes.distributed import restarted
 from minigpt.training.storage.checkpoint import Checkpoint
 from minigpt.training.storage.folders import checkpoint_folders, step_of, sweep_partial
 from minigpt.training.storage.loading import newest_checkpoint
 from minigpt.training.storage.lock import FolderLock
+
+FILES = ("run.json", "data.json", "log.jsonl")
 
 
 class Resume(StrEnum):
@@ -77,7 +80,8 @@ class RunFolder:
             writes: whether this process makes and sweeps it.
 
         Raises:
-            ValueError: if another process trains in it, or it holds checkpoints and they are not to be resumed from.
+            ValueError: if another process trains in it, it holds checkpoints and they are not to be resumed from, or
+                something else is in the place of the folder or of a part of it.
         """
         path, resume = Path(path), Resume.of(resume)
         with ExitStack() as undo:
@@ -163,6 +167,10 @@ def _identity(path: Path) -> tuple[int, int] | None:
 def _locked(path: Path) -> FolderLock:
     """The lock of a folder, which is made if need be."""
     checkpoints = path / "checkpoints"
+    for folder in (path, checkpoints):
+        check_place(folder, folder=True)
+    for name in FILES:
+        check_place(path / name)
     with explain_full_disk(f"{checkpoints} can't be made; free some space"):
         checkpoints.mkdir(parents=True, exist_ok=True)
     flush_folder(path)
