@@ -14,7 +14,7 @@ from typing import Annotated, Self
 import tyro
 
 import minigpt as mg
-from minigpt.cli.output import command
+from minigpt.cli.output import command, save_picture
 from minigpt.cli.settings import EMPTY_PATH, Start, said_in, start_from
 from minigpt.evaluation.stories import TELLING, tell_stories
 from minigpt.generation import Sampler
@@ -152,11 +152,10 @@ def _finish(run: Run) -> None:
         print(f"stopped after step {done} of {steps}; continue with: {resume}")
     if history.validation_loss is not None:
         print(f"loss on the whole validation split: {history.validation_loss:.3f} nats per token")
-    try:
-        history.plot(uniform=math.log(run.tokenizer.vocab_size)).savefig(out / "loss.png")
-        print(f"curve:      {out / 'loss.png'}")
-    except ImportError as error:
-        print(f"curve:      {error}")
+    if history.rows:
+        guessing = math.log(run.tokenizer.vocab_size)
+        kept = f"the run is {'saved' if stopped else 'complete and saved'}; --resume draws it"
+        print(f"curve:      {save_picture(lambda: history.plot(uniform=guessing), out / 'loss.png', kept=kept)}")
     missing = done - len(set(history.column("step")[0]))
     gap = f"; {missing} of {counted(done, 'step')} {'is' if missing == 1 else 'are'} missing there" if missing else ""
     print(f"log:        {out / 'log.jsonl'}{gap}")

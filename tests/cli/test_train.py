@@ -1,10 +1,18 @@
+import errno
+import os
 import shutil
+from types import SimpleNamespace
 
 import pytest
 from tiny_runs import no_plot
 
-from minigpt.cli import main
+from minigpt.cli import main, output
 from minigpt.training import History
+
+
+def picture():
+    """What matplotlib would draw, without its time."""
+    return SimpleNamespace(savefig=lambda file, format: file.write(b"a picture"))
 
 
 @pytest.fixture
@@ -32,6 +40,31 @@ def test_a_finished_run_whose_log_lacks_rows_is_finished_and_says_what_is_missin
     printed = capsys.readouterr().out
     assert "stopped" not in printed
     assert f"log.jsonl; {missing} of 2 steps {'is' if missing == 1 else 'are'} missing there" in printed
+
+
+def full(path, data):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_on_a_full_disk_only_the_curve_is_missing_and_the_run_says_that_it_is_complete(finished, capsys, monkeypatch):
+    monkeypatch.setattr(History, "plot", lambda *_, **__: picture())
+    monkeypatch.setattr(output, "write_atomically", full)
+    with pytest.warns(
+        UserWarning, match=r"run/loss\.png was not written \(the disk is full\); the run is complete and"
+    ):
+        main(["train", "--resume", "--out", str(finished)])
+    printed = capsys.readouterr().out
+    assert "curve:      not written: the disk is full\n" in printed
+    assert "checkpoint: " in printed and "next:       " in printed
+
+
+def test_an_earlier_curve_stays_where_the_log_has_no_row_to_draw(finished, monkeypatch, capsys):
+    monkeypatch.setattr(History, "plot", lambda *_, **__: picture())
+    (finished / "log.jsonl").unlink()
+    (finished / "loss.png").write_bytes(b"an earlier curve")
+    main(["train", "--resume", "--out", str(finished)])
+    assert (finished / "loss.png").read_bytes() == b"an earlier curve"
+    assert "curve:" not in capsys.readouterr().out
 
 
 def test_a_finished_run_with_its_log_says_nothing_is_missing(finished, capsys):

@@ -151,8 +151,9 @@ class RunFolder:
 
     def _sweep(self) -> None:
         sweep_partial(self.checkpoints)
-        for unfinished in self.path.glob(".*.json*-*"):
-            unfinished.unlink()
+        for pattern in (".*.json*-*", ".loss.png-*"):
+            for unfinished in self.path.glob(pattern):
+                unfinished.unlink()
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

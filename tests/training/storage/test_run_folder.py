@@ -25,7 +25,7 @@ def test_only_one_of_several_processes_makes_it(tmp_path):
 
 def test_what_a_crash_left_behind_is_swept_and_nothing_else(tmp_path):
     (tmp_path / "checkpoints" / "step-00000003.tmp").mkdir(parents=True)
-    for name in (".run.json-abc", "notes.json", "run.json"):
+    for name in (".run.json-abc", ".loss.png-abc", "notes.json", "run.json"):
         (tmp_path / name).write_text("{}")
     with RunFolder.open(tmp_path):
         pass
