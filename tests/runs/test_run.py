@@ -98,6 +98,16 @@ def test_a_start_after_one_that_left_no_checkpoint_keeps_what_it_reads_itself(ea
     assert len(mg.start_run(early, resume=True, progress=False).history) == 3
 
 
+def test_nothing_is_written_into_a_folder_that_took_the_place_of_the_opened_one(config):
+    run = mg.prepare_run(config)
+    with run.open() as folder:
+        config.out.rename(config.out.with_name("moved"))
+        (config.out / "checkpoints").mkdir(parents=True)
+        with pytest.raises(OSError, match="is gone: it was moved or deleted"):
+            run.train(folder, progress=False)
+    assert [path.name for path in config.out.rglob("*")] == ["checkpoints"]
+
+
 @pytest.mark.parametrize("resume", [True, "auto"])
 def test_a_run_without_a_checkpoint_is_not_replaced_by_one_with_other_settings(early, resume):
     before = (early.out / "run.json").read_text()
