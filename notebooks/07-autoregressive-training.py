@@ -445,7 +445,7 @@ assert QUICK or crammer.validation_loss > min(crammer.column("validation_loss")[
 # | --- | --- | --- | --- |
 # | underfitting | high | the same | more steps, a larger model, a better rate |
 # | good | near the floor | the same | – |
-# | overfitting | falls, even **below the floor** | turns early and rises | more data, fewer steps, weight decay, dropout |
+# | overfitting | falls, even **below the floor** | turns early, rises | more data, fewer steps, weight decay, dropout |
 #
 # A training loss below the nats that these stories have by the world's own probabilities
 # is proof: no knowledge of the language can do that, only knowledge of these forty. Where
