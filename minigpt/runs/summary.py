@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unicodedata import east_asian_width
 
 from minigpt.runs.config import PARTS, RUN_FILE, RunConfig
 from minigpt.settings import to_object
@@ -110,7 +111,8 @@ def list_runs(folder: Path | str) -> tuple[list[RunSummary], dict[Path, str]]:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise ValueError(f"{folder} is not a folder; give one that holds run folders, such as runs")
+        where = f"{folder} in {Path.cwd()}; go to where you trained, or name the folder of your runs"
+        raise ValueError(f"there is no folder {where}")
     found, wrong = [], {}
     for path in sorted(file for depth in range(DEPTH + 1) for file in folder.glob("*/" * depth + RUN_FILE)):
         try:
@@ -133,10 +135,19 @@ def table_of(runs: list[RunSummary], wrong: Mapping[Path, str] | None = None) ->
         losses = _number(run.loss), _number(run.validation_loss)
         rows.append((str(run.config.out), run.text, run.shape, steps, *losses, _when(run.changed)))
     damaged = {str(path): message for path, message in (wrong or {}).items()}
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    widths[0] = max([widths[0], *map(len, damaged)])
-    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-    return "\n".join([*lines, *(f"{path:{widths[0]}}  damaged: {message}" for path, message in damaged.items())])
+    widths = [max(map(columns_of, column)) for column in zip(*rows, strict=True)]
+    widths[0] = max([widths[0], *map(columns_of, damaged)])
+    lines = ["  ".join(map(_padded, row, widths)).rstrip() for row in rows]
+    return "\n".join([*lines, *(f"{_padded(path, widths[0])}  damaged: {why}" for path, why in damaged.items())])
+
+
+def columns_of(text: str) -> int:
+    """The columns that a text takes in a terminal: a Chinese character takes two."""
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def _padded(text: str, columns: int) -> str:
+    return text + " " * (columns - columns_of(text))
 
 
 def counted(n: int, noun: str) -> str:

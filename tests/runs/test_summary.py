@@ -1,12 +1,14 @@
+import dataclasses
 import json
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
 import minigpt as mg
 from minigpt.runs import RunConfig
-from minigpt.runs.summary import RunSummary, counted, list_runs, table_of
+from minigpt.runs.summary import RunSummary, columns_of, counted, list_runs, table_of
 
 
 @pytest.fixture(scope="module")
@@ -127,5 +129,12 @@ def test_one_is_singular(n, words):
 
 
 def test_what_is_no_folder_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="nowhere is not a folder; give one that holds run folders"):
+    with pytest.raises(ValueError, match=r"there is no folder .*nowhere in .*; go to where you trained"):
         list_runs(tmp_path / "nowhere")
+
+
+def test_columns_are_those_of_the_terminal_where_a_chinese_character_takes_two(folder):
+    run = list_runs(folder)[0][0]
+    chinese = dataclasses.replace(run, config=run.config.changed(out=Path("运行")))
+    lines = table_of([run, chinese]).splitlines()[1:]
+    assert len({columns_of(line[: line.index(run.text)]) for line in lines}) == 1 and columns_of("运行 a") == 6
