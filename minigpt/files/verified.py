@@ -91,6 +91,29 @@ def refuse_links_outside(folder: Path) -> None:
                 )
 
 
+def check_place(path: Path, *, folder: bool = False, links: bool = True) -> None:
+    """Refuse what is in the place of a file or a folder, if it is of another kind; nothing is opened.
+
+    Args:
+        path: where the file or folder is, or will be made.
+        folder: whether a folder is expected, not a plain file.
+        links: whether it may be a symbolic link to what is expected.
+
+    Raises:
+        ValueError: saying what is there, what was expected, and what to do.
+    """
+    found = None
+    if path.is_symlink() and not (links and path.exists()):
+        found = "a symbolic link to nothing" if links else "a symbolic link"
+    elif path.is_dir():
+        found = None if folder else "a folder"
+    elif path.exists():
+        found = "a file" if folder else None if path.is_file() else "a pipe or a device"
+    if found is not None:
+        expected = "folder" if folder else "plain file"
+        raise ValueError(f"{path} is {found}, expected a {expected}; move or delete it and try again")
+
+
 def read_plain(path: Path, name: str, *, limit: int | None = None) -> bytes:
     """The bytes of a plain file.
 

@@ -163,7 +163,7 @@ class RunConfig:
             ValueError: if the folder holds no run, or its ``run.json`` can't be used.
         """
         path = Path(out) / RUN_FILE
-        if not path.is_file():
+        if not path.exists():
             raise ValueError(f"{out} holds no run (there is no {path}); start one with `minigpt train --out {out}`")
         table = read_object(path, limit=SETTINGS_LIMIT)
         try:

@@ -110,12 +110,14 @@ class Run:
 
         Raises:
             ValueError: as :meth:`open`, or if the configuration can't be used.
+            OSError: if the folder is gone, or can't be written to.
         """
         if folder is None:
             with self.open(resume) as opened:
                 return self.train(opened, progress=progress, loggers=loggers)
+        folder.check_present()
         if folder.writes:
-            write_read_files(folder.path, self.config.source, self.data, self.validation)
+            write_read_files(folder.path, self.config.source, self.data, self.validation, resumes=folder.resumes)
             write_atomically(folder.path / RUN_FILE, self.config.to_json().encode())
         self.history = train(
             self.model,

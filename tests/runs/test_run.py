@@ -6,7 +6,8 @@ import pytest
 import torch
 
 import minigpt as mg
-from minigpt.runs import RECIPES, RunConfig, build_tokenizer
+from minigpt.runs import RECIPES, RunConfig, build_tokenizer, open_splits
+from minigpt.runs.read_files import write_read_files
 from minigpt.text.tinyworld import TASKS
 
 TEXT = "the cat sat on the mat, and the dog sat on the log. " * 40
@@ -87,6 +88,24 @@ def test_a_run_without_a_checkpoint_is_resumed_from_the_beginning_and_says_so(ea
     with pytest.warns(UserWarning, match=r"the run in .*run has no checkpoint yet: it starts from the beginning"):
         run = mg.start_run(early, resume=True, progress=False)
     assert len(run.history) == 3
+
+
+def test_a_start_after_one_that_left_no_checkpoint_keeps_what_it_reads_itself(early, text_file):
+    with mg.prepare_run(early).open() as folder:
+        write_read_files(folder.path, early.source, *open_splits(early)[1:], resumes=False)
+    text_file.write_text(TEXT[::-1])
+    mg.start_run(early, progress=False)
+    assert len(mg.start_run(early, resume=True, progress=False).history) == 3
+
+
+def test_nothing_is_written_into_a_folder_that_took_the_place_of_the_opened_one(config):
+    run = mg.prepare_run(config)
+    with run.open() as folder:
+        config.out.rename(config.out.with_name("moved"))
+        (config.out / "checkpoints").mkdir(parents=True)
+        with pytest.raises(OSError, match="is gone: it was moved or deleted"):
+            run.train(folder, progress=False)
+    assert [path.name for path in config.out.rglob("*")] == ["checkpoints"]
 
 
 @pytest.mark.parametrize("resume", [True, "auto"])

@@ -34,6 +34,8 @@ def newest_checkpoint(folder: Path) -> Checkpoint:
     Raises:
         ValueError: if there is none.
     """
+    if not folder.parent.exists():
+        raise ValueError(f"there is no folder {folder.parent}; `minigpt runs` lists those in runs/")
     candidates = checkpoint_folders(folder)
     for candidate in reversed(candidates):
         try:
