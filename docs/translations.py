@@ -137,7 +137,7 @@ def left_to_do(page: str, messages: list[str]) -> list[str]:
 def faults_of(message: Message) -> list[str]:
     """What is wrong with one translation."""
     if message.fuzzy:
-        return ["fuzzy: the English changed; mend the Chinese, then delete the lines `#, fuzzy` and `#|`"]
+        return ["fuzzy: the English changed; correct the Chinese, then delete the lines `#, fuzzy` and `#|`"]
     return faults(message.id, message.string) if message.string else ["not translated"]
 
 

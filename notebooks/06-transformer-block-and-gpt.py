@@ -635,7 +635,8 @@ middle = {placement: [losses[steps // 2] for losses in three] for placement, thr
 assert QUICK or max(middle["pre"]) < min(middle["post"])
 
 # %% [markdown]
-# The pre-norm models tolerate the rate; the post-norm models learn late, or not at all.
+# The pre-norm models tolerate the rate; the post-norm models learn no more than how often
+# each word occurs.
 # That is why the first Transformer needed a careful *warm-up*, in which the learning rate
 # rises slowly from 0 (Xiong et al. 2020, arXiv:2002.04745), and why GPT-2 and nearly all
 # later models moved the norm into the branch. Pre-norm has its price: the stream grows, so

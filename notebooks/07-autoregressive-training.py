@@ -390,8 +390,9 @@ print("\n".join(mistakes[:3]))
 
 # %% [markdown]
 # The mistakes are not in the grammar but in what has to be remembered: who is where, and
-# who has what. `minigpt demo` trains five times as long, with the parts and settings of the
-# recipe `story`, and says of its stories which are consistent and where the others go wrong.
+# who has what. `minigpt demo` takes five times as many steps, each on four times as many
+# stories, with the parts and settings of the recipe `story`, and says of its stories which
+# are consistent and where the others go wrong.
 
 # %% [markdown]
 # ## Too little, too much
@@ -444,7 +445,7 @@ assert QUICK or crammer.validation_loss > min(crammer.column("validation_loss")[
 # | --- | --- | --- | --- |
 # | underfitting | high | the same | more steps, a larger model, a better rate |
 # | good | near the floor | the same | – |
-# | overfitting | falls, even **below the floor** | turns and rises | more data, fewer steps, weight decay, dropout |
+# | overfitting | falls, even **below the floor** | turns early, rises | more data, fewer steps, weight decay, dropout |
 #
 # A training loss below the nats that these stories have by the world's own probabilities
 # is proof: no knowledge of the language can do that, only knowledge of these forty. Where

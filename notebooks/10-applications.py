@@ -205,7 +205,7 @@ if not QUICK:
     assert report.overall("GPT").exact > report.overall("5-gram").exact
 
 # %% [markdown]
-# The last column counts tokens instead of texts, each given the right ones before it.
+# The last two columns count tokens instead of texts, each given the right ones before it.
 # A text is right only if all of its tokens are, about fifty of them, so one mistake in
 # fifty tokens would spoil most texts. The 5-gram has half of the tokens right, but no text:
 # it sees the last four tokens that it has written, and the sentence that it should

@@ -611,8 +611,8 @@ assert 0.5 < years["gpt2"] < 1 and hours["gpt2"] < 2
 # %% [markdown]
 # Ten times the parameters are a hundred times the arithmetic, because the text grows
 # with the model. *Can I train a large language model on my own computer?* The smallest
-# GPT-2, yes: two CPU cores need the better part of a year, a laptop's GPU weeks, one rented
-# H100 less than two hours. Anything much larger needs several GPUs, or weights that others
+# GPT-2, yes: two CPU cores need the better part of a year, a laptop's GPU days to weeks, one
+# rented H100 less than two hours. Anything much larger needs several GPUs, or weights that others
 # have trained.
 #
 # (These are predictions. Measure a run by `tokens_per_second` in its history, times the

@@ -9,6 +9,8 @@ import torch
 
 import minigpt
 from minigpt.model import (
+    ATTENTION,
+    Pattern,
     causal_attention,
     chunked_next_token_loss,
     next_token_loss,
@@ -132,3 +134,10 @@ def test_what_is_not_refused_passes_finite_differences_of_the_gradient(name):
     fast, _, shapes, _ = CASES[name]
     leaves, _ = given(shapes, grown=False)
     assert torch.autograd.gradgradcheck(fast, leaves)
+
+
+def test_attention_by_its_formula_passes_finite_differences_of_the_gradient():
+    leaves, _ = given([(1, 2, 3, 2), (1, 1, 3, 2), (1, 1, 3, 2)], grown=False)
+    slopes = torch.tensor([0.5, 0.25], dtype=torch.float64, device=DEVICE)
+    for pattern in (Pattern(), Pattern(window=2, slopes=slopes)):
+        assert torch.autograd.gradgradcheck(lambda q, k, v, p=pattern: ATTENTION["formula"](q, k, v, p), leaves)

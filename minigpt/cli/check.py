@@ -11,7 +11,7 @@ import tyro
 
 import minigpt as mg
 from minigpt import bench, checks
-from minigpt.cli.output import print_json
+from minigpt.cli.output import print_json, save_picture
 from minigpt.equations import Equation
 from minigpt.runs.summary import counted
 from minigpt.training.processes.device import choose_device
@@ -99,16 +99,12 @@ class Bench:
     def _attention(self) -> None:
         device = choose_device(self.device)
         measured = bench.measure_attention(device, self.lengths, self.rounds)
-        kernel, path, missing = _kernel_figures(device), self.out / "attention.png", None
-        try:
-            self.out.mkdir(parents=True, exist_ok=True)
-            measured.plot().savefig(path)
-        except ImportError as error:
-            missing = error
+        kernel, path = _kernel_figures(device), self.out / "attention.png"
+        picture = save_picture(measured.plot, path, kept="the figures are complete")
         if self.json:
-            print_json({**measured.to_json(), "kernel": kernel, "picture": None if missing else str(path)})
+            print_json({**measured.to_json(), "kernel": kernel, "picture": picture if picture == str(path) else None})
         else:
-            print(f"{measured}\n{_about_the_kernel(kernel)}\npicture: {missing or path}")
+            print(f"{measured}\n{_about_the_kernel(kernel)}\npicture: {picture}")
 
 
 def _kernel_figures(device: torch.device) -> dict[str, Any] | None:

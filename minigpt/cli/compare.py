@@ -1,8 +1,8 @@
 """The command that compares training strategies: `minigpt compare`."""
 
 import dataclasses
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -12,8 +12,10 @@ from typing import Annotated, Any, Literal, Self, get_args, get_origin
 import tyro
 
 import minigpt as mg
-from minigpt.cli.output import as_json, print_json
+from minigpt.cli.output import as_json, print_json, reason_of, save_picture
 from minigpt.cli.settings import Start, start_from
+from minigpt.files.atomic import write_atomically
+from minigpt.files.verified import check_place
 from minigpt.runs import RunConfig
 from minigpt.runs.comparison import check_comparable
 from minigpt.runs.config import PARTS, part_of
@@ -60,31 +62,56 @@ class Compare:
         switches = [parse_switch(text) for text in self.switches]
         if twice := {name for name, _ in switches if [each for each, _ in switches].count(name) > 1}:
             raise ValueError(f"{', '.join(sorted(twice))} is given twice; put all its values into one NAME=VALUE,VALUE")
+        check_place(self.run.out, folder=True)
         comparison = mg.compare(dict(switches), self.run, seeds=self.seeds, progress=not self.json)
         figures = {"switches": self.switches, **dataclasses.asdict(comparison)}
-        kept = _write_new(self.run.out, as_json(figures))
         if self.json:
             print_json(figures)
-            return
-        print(comparison)
-        print(f"figures: {kept}")
-        try:
-            comparison.plot().savefig(kept.with_suffix(".png"))
-            print(f"picture: {kept.with_suffix('.png')}")
-        except ImportError as error:
-            print(f"picture: {error}")
+        else:
+            print(comparison)
+        kept = _write_new(self.run.out, as_json(figures))
+        if not self.json:
+            print(f"figures: {kept}")
+            picture = save_picture(comparison.plot, kept.with_suffix(".png"), kept=f"the figures are kept in {kept}")
+            print(f"picture: {picture}")
 
 
 def _write_new(out: Path, figures: str) -> Path:
-    """Write compare.json; compare-2.json, compare-3.json, … where there was a comparison before, which is kept."""
-    out.mkdir(parents=True, exist_ok=True)
+    """Write compare.json; compare-2.json, compare-3.json, … where there was a comparison before, which is kept.
+
+    Raises:
+        OSError: if it can't be written; nothing of it is left.
+    """
+    path = out / "compare.json"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        path = _new_file(out)
+        with _deleted_on_failure(path):
+            write_atomically(path, figures.encode())
+    except OSError as error:
+        reason = reason_of(error)
+        raise OSError(f"{path} was not written ({reason}); the figures are those printed above") from None
+    return path
+
+
+def _new_file(out: Path) -> Path:
+    """An empty file under the first free name, so that another comparison that ends now takes the next one."""
     for n in count(1):
         path = out / ("compare.json" if n == 1 else f"compare-{n}.json")
         if not path.with_suffix(".png").exists():
-            with suppress(FileExistsError), path.open("x", encoding="utf-8") as file:
-                file.write(figures)
+            with suppress(FileExistsError):
+                path.touch(exist_ok=False)
                 return path
     raise AssertionError
+
+
+@contextmanager
+def _deleted_on_failure(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def parse_switch(text: str) -> tuple[str, list[Any]]:

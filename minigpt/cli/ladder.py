@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 import minigpt as mg
-from minigpt.cli.output import print_json
+from minigpt.cli.output import print_json, save_picture
 from minigpt.runs import RunConfig, Source, open_splits
 from minigpt.runs.read_files import check_unchanged
 from minigpt.text import Dataset, Tokenizer
@@ -54,11 +54,7 @@ class Ladder:
             return
         print(ladder)
         out = self.out or (self.run or Path()) / "ladder.png"
-        try:
-            ladder.plot().savefig(out)
-            print(f"picture: {out}")
-        except ImportError as error:
-            print(f"picture: {error}")
+        print(f"picture: {save_picture(ladder.plot, out, kept='the table is complete')}")
 
     def _of_text(self) -> mg.Ladder:
         source = Source(**{name: getattr(self, name) for name in SOURCE_FIELDS})

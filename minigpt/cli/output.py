@@ -1,12 +1,21 @@
 """What a command prints: JSON for programs, commands for people to copy, and streams that take every character."""
 
+import errno
+import io
 import json
 import math
 import os
 import shlex
 import sys
+import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from minigpt.files.atomic import write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def print_json(figures: Any) -> None:
@@ -41,6 +50,42 @@ def _finite(figures: Any) -> Any:
     if isinstance(figures, list | tuple):
         return [_finite(value) for value in figures]
     return None if isinstance(figures, float) and not math.isfinite(figures) else figures
+
+
+def save_picture(plot: Callable[[], "Figure"], path: Path, *, kept: str) -> str:
+    """Draw a picture into a file, whole or not at all; where that can't be done, everything else stays as it is.
+
+    A disk without room is warned of, since the work that the picture shows is done.
+
+    Args:
+        plot: makes the figure.
+        path: of the file; its ending is the format.
+        kept: what a warning says of the rest: "the run is saved".
+
+    Returns:
+        What to print as its place: the path, or why there is no picture.
+    """
+    data = io.BytesIO()
+    try:
+        plot().savefig(data, format=path.suffix.removeprefix(".") or "png")
+        write_atomically(path, data.getvalue())
+    except ImportError as error:
+        return str(error)
+    except OSError as error:
+        warnings.warn(f"{path} was not written ({reason_of(error)}); {kept}", stacklevel=2)
+        return f"not written: {reason_of(error)}"
+    return str(path)
+
+
+def reason_of(error: OSError) -> str:
+    """Why the system refused something, in a few words.
+
+    Args:
+        error: as it was raised.
+    """
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "the disk is full"
+    return str(error) if error.errno is None else os.strerror(error.errno)
 
 
 def command(*words: str | Path) -> str:

@@ -120,7 +120,10 @@ class Tokenizer:
         tokenizer.save(self.out)
         ids = tokenizer.encode(self.show)
         n_bytes, n_ids = len(text.encode()), len(tokenizer.encode(text))
-        print(f"{self.out}: {tokenizer.vocab_size} tokens; {n_bytes / n_ids:.2f} bytes per token on its own text")
+        fewer = "" if tokenizer.vocab_size == self.vocab_size else f" of {self.vocab_size}: no pair is left to merge"
+        print(
+            f"{self.out}: {tokenizer.vocab_size} tokens{fewer}; {n_bytes / n_ids:.2f} bytes per token on its own text"
+        )
         print(" | ".join(_shown(tokenizer.token_bytes(token)) for token in ids))
 
 

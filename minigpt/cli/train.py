@@ -14,12 +14,12 @@ from typing import Annotated, Self
 import tyro
 
 import minigpt as mg
-from minigpt.cli.output import command
+from minigpt.cli.output import command, save_picture
 from minigpt.cli.settings import EMPTY_PATH, Start, said_in, start_from
 from minigpt.evaluation.stories import TELLING, tell_stories
 from minigpt.generation import Sampler
 from minigpt.runs import Run, RunConfig, recipe
-from minigpt.runs.summary import counted
+from minigpt.runs.summary import counted, steps_done
 from minigpt.text import RowDataset
 from minigpt.training.processes.distributed import is_main_process
 from minigpt.training.storage.lock import FolderLock
@@ -145,19 +145,20 @@ def _finish(run: Run) -> None:
         KeyboardInterrupt: if the run was stopped before its last step, so that the command ends as others do at Ctrl-C.
     """
     history, out = run.history, run.config.out
-    steps = run.config.training.steps
-    stopped = len(history) < steps
+    steps, done = run.config.training.steps, steps_done(out, history)
+    stopped = done < steps
     if stopped:
         resume = command("minigpt", "train", "--resume", "--out", out)
-        print(f"stopped after step {len(history)} of {steps}; continue with: {resume}")
+        print(f"stopped after step {done} of {steps}; continue with: {resume}")
     if history.validation_loss is not None:
         print(f"loss on the whole validation split: {history.validation_loss:.3f} nats per token")
-    try:
-        history.plot(uniform=math.log(run.tokenizer.vocab_size)).savefig(out / "loss.png")
-        print(f"curve:      {out / 'loss.png'}")
-    except ImportError as error:
-        print(f"curve:      {error}")
-    print(f"log:        {out / 'log.jsonl'}")
+    if history.rows:
+        guessing = math.log(run.tokenizer.vocab_size)
+        kept = f"the run is {'saved' if stopped else 'complete and saved'}; --resume draws it"
+        print(f"curve:      {save_picture(lambda: history.plot(uniform=guessing), out / 'loss.png', kept=kept)}")
+    missing = done - len(set(history.column("step")[0]))
+    gap = f"; {missing} of {counted(done, 'step')} {'is' if missing == 1 else 'are'} missing there" if missing else ""
+    print(f"log:        {out / 'log.jsonl'}{gap}")
     print(f"checkpoint: {out / 'checkpoints'}")
     if run.config.source.task in (None, "story"):
         print(f"next:       {command('minigpt', 'sample', out, *_prompt(run))}")

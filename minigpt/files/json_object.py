@@ -22,7 +22,8 @@ def read_object(path: Path, name: str | None = None, *, limit: int = LIMIT) -> d
         limit: how many bytes it may have.
 
     Raises:
-        ValueError: if it is missing, no plain file, too large, not JSON or no JSON object, or can't be read.
+        ValueError: if it is missing, no plain file, too large, not JSON or no JSON object, gives a name twice in one
+            object, or can't be read.
     """
     name = str(path) if name is None else name
     return parse_object(read_plain(path, name, limit=limit), name)
@@ -36,12 +37,29 @@ def parse_object(data: bytes, name: str) -> dict[str, Any]:
         name: what an error calls it.
 
     Raises:
-        ValueError: if it is not JSON, or is no JSON object.
+        ValueError: if it is not JSON, is no JSON object, or an object in it gives a name twice.
     """
     try:
-        value = json.loads(data.decode("utf-8-sig"))
+        value = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_object)
+    except _RepeatedNameError as error:
+        raise ValueError(f"{name} gives {error} twice in one object; leave one of them out") from None
     except (ValueError, RecursionError) as error:  # brackets nested by the thousand exceed Python's stack
         raise ValueError(f"{name} is not JSON ({error})") from None
     if not isinstance(value, dict):
         raise ValueError(f"{name} should hold a JSON object, found {type(value).__name__}")
+    return value
+
+
+class _RepeatedNameError(Exception):
+    """A name that an object gives twice; not a ValueError, which would say that the text is not JSON."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        names = set()
+        for name, _ in pairs:
+            if name in names:
+                raise _RepeatedNameError(repr(name[:100]))
+            names.add(name)
     return value

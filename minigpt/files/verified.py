@@ -5,6 +5,7 @@ reader forever and a device may have no end. Every failure is one ``ValueError``
 """
 
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,6 +70,48 @@ def plain_size(path: Path, name: str) -> int:
         if not path.is_file():
             raise ValueError(f"{name} is not a plain file" if path.exists() else f"{name} is missing")
         return path.stat().st_size
+
+
+def refuse_links_outside(folder: Path) -> None:
+    """Refuse a folder in which something is a link to what is not in it; no file is opened.
+
+    Args:
+        folder: may itself be reached by a link.
+
+    Raises:
+        ValueError: naming the link, or if the folder can't be listed.
+    """
+    with _explained(folder.name):
+        home = Path(os.path.realpath(folder))
+        for path in sorted(folder.iterdir()):
+            target = Path(os.path.realpath(path))
+            if not target.is_relative_to(home):
+                raise ValueError(
+                    f"{path.name} is a link to {str(target)[:200]}, outside its folder; put the file itself there"
+                )
+
+
+def check_place(path: Path, *, folder: bool = False, links: bool = True) -> None:
+    """Refuse what is in the place of a file or a folder, if it is of another kind; nothing is opened.
+
+    Args:
+        path: where the file or folder is, or will be made.
+        folder: whether a folder is expected, not a plain file.
+        links: whether it may be a symbolic link to what is expected.
+
+    Raises:
+        ValueError: saying what is there, what was expected, and what to do.
+    """
+    found = None
+    if path.is_symlink() and not (links and path.exists()):
+        found = "a symbolic link to nothing" if links else "a symbolic link"
+    elif path.is_dir():
+        found = None if folder else "a folder"
+    elif path.exists():
+        found = "a file" if folder else None if path.is_file() else "a pipe or a device"
+    if found is not None:
+        expected = "folder" if folder else "plain file"
+        raise ValueError(f"{path} is {found}, expected a {expected}; move or delete it and try again")
 
 
 def read_plain(path: Path, name: str, *, limit: int | None = None) -> bytes:

@@ -22,7 +22,7 @@ from minigpt.pretrained import pretrained_config
 from minigpt.runs.recipes import DEFAULT, RECIPES
 from minigpt.runs.recipes import recipe as recipe_of
 from minigpt.runs.source import Source
-from minigpt.settings import check_types, fit, kinds, nearest, overlaid, shown, to_object
+from minigpt.settings import check_types, fit, kinds, nearest, overlaid, shown, to_object, values
 from minigpt.training import TrainConfig
 from minigpt.training.config import MOST_STEPS
 
@@ -105,9 +105,12 @@ class RunConfig:
     def overlaid(self, table: Mapping[str, Any]) -> Self:
         """A copy with the values of a JSON or TOML object, whose parts are "source", "model" and "training".
 
+        Steps take the place of epochs. The ``run.json`` of a run may hold both, since the steps are those that its
+        epochs came to.
+
         Raises:
             ValueError: naming the field that is unknown, is in the wrong place or has a value of another type, or the
-                format.
+                format; or if it gives both steps and epochs.
         """
         if not isinstance(table, Mapping):
             raise ValueError(f"settings must be a table with the parts {', '.join(PARTS)}, got {shown(table)}")
@@ -123,7 +126,12 @@ class RunConfig:
                 f"it has format {shown(found)}, {age} one than the {RUN_FORMAT} that this minigpt reads; use the "
                 "version of minigpt that wrote it, or start a new run"
             )
-        return overlaid(self, {name: value for name, value in table.items() if name != "format"})
+        filled = overlaid(self, {name: value for name, value in table.items() if name != "format"})
+        if {"format", *PARTS} <= table.keys():  # of a run
+            return filled
+        given = {name: value for part in PARTS for name, value in values(getattr(filled, part)).items()}
+        named = {name for part in PARTS for name in table.get(part, {})}
+        return filled.changed(**{name: given[name] for name in ("steps", "epochs") if name in named})
 
     def resolved(self, *, vocab_size: int | None = None, steps: int | None = None) -> Self:
         """The plan: the tokenizer's vocabulary, the steps of the epochs, and a value for each rule.
@@ -157,7 +165,7 @@ class RunConfig:
             ValueError: if the folder holds no run, or its ``run.json`` can't be used.
         """
         path = Path(out) / RUN_FILE
-        if not path.is_file():
+        if not path.exists():
             raise ValueError(f"{out} holds no run (there is no {path}); start one with `minigpt train --out {out}`")
         table = read_object(path, limit=SETTINGS_LIMIT)
         try:

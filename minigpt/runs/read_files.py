@@ -24,16 +24,17 @@ from minigpt.text.reading import text_files
 DATA_FILE = "data.json"
 
 
-def write_read_files(out: Path, source: Source, data: Dataset, validation: Dataset) -> None:
-    """Keep what a run reads, unless it is kept already.
+def write_read_files(out: Path, source: Source, data: Dataset, validation: Dataset, *, resumes: bool) -> None:
+    """Keep what a run reads; what is kept of an earlier start is replaced, unless that run continues.
 
     Args:
         out: the run folder.
         source: what is read.
         data: the training split.
         validation: the validation split.
+        resumes: whether a run continues from a checkpoint.
     """
-    if not _is_kept(out):
+    if not (resumes and _is_kept(out)):
         found = {"fingerprints": _fingerprints(data, validation), "files": dict(_entries(source))}
         write_atomically(out / DATA_FILE, json.dumps(found, indent=1).encode())
 

@@ -36,6 +36,7 @@ from minigpt.training.run_state import model_from
 from minigpt.training.same_run import check_same_run
 from minigpt.training.storage.folders import checkpoint_folders
 from minigpt.training.storage.loading import load_checkpoint
+from minigpt.training.storage.own_parts import check_own_parts, own_parts
 from minigpt.training.storage.run_folder import Resume, RunFolder
 from minigpt.training.weights import load_weights
 
@@ -109,12 +110,14 @@ class Run:
 
         Raises:
             ValueError: as :meth:`open`, or if the configuration can't be used.
+            OSError: if the folder is gone, or can't be written to.
         """
         if folder is None:
             with self.open(resume) as opened:
                 return self.train(opened, progress=progress, loggers=loggers)
+        folder.check_present()
         if folder.writes:
-            write_read_files(folder.path, self.config.source, self.data, self.validation)
+            write_read_files(folder.path, self.config.source, self.data, self.validation, resumes=folder.resumes)
             write_atomically(folder.path / RUN_FILE, self.config.to_json().encode())
         self.history = train(
             self.model,
@@ -210,8 +213,8 @@ def load_model(out: Path | str, model: nn.Module | None = None) -> tuple[nn.Modu
             and is returned in evaluation mode. ``None`` builds the GPT that the checkpoint describes.
 
     Raises:
-        ValueError: if there is no such checkpoint, it was saved without a tokenizer, an older minigpt saved it, or the
-            weights do not fit.
+        ValueError: if there is no such checkpoint, it was saved without a tokenizer, an older minigpt saved it, the
+            weights do not fit, or ``model`` is a GPT with parts of other classes than the run's.
     """
     refuse_old(Path(out))
     checkpoint = load_checkpoint(Path(out) / "checkpoints")
@@ -220,6 +223,7 @@ def load_model(out: Path | str, model: nn.Module | None = None) -> tuple[nn.Modu
     tokenizer = load_tokenizer(checkpoint.state["tokenizer"])
     if model is None:
         return model_from(checkpoint), tokenizer
+    check_own_parts(checkpoint.state, own_parts(model))
     load_weights(model, checkpoint.model)
     return model.eval(), tokenizer
 

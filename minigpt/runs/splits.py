@@ -74,7 +74,8 @@ def open_splits(config: RunConfig, tokenizer: Tokenizer | None = None) -> tuple[
     parts = split_texts(texts, source.validation_fraction)
     if tokenizer is None:
         tokenizer = _tokenizer_of(source, *map(BETWEEN_FILES.join, (parts[0], texts)))
-    data, validation = (TokenDataset.from_text(part, tokenizer, context_length) for part in parts)
+    # the shorter part first: a context that it is long enough for suits both
+    validation, data = (TokenDataset.from_text(part, tokenizer, context_length) for part in reversed(parts))
     if source.text is None and source.corpus == "tiny-world":
         validation.floor = TinyWorld(split="validation").floor(tokenizer).nats_per_token
     return tokenizer, data, validation

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unicodedata import east_asian_width
 
 from minigpt.runs.config import PARTS, RUN_FILE, RunConfig
 from minigpt.settings import to_object
-from minigpt.training.report.history import History
-from minigpt.training.storage.folders import checkpoint_folders
+from minigpt.training.report.history import History, is_row
+from minigpt.training.storage.folders import checkpoint_folders, step_of
 
 DEPTH = 3  # folders below the one that is listed in which runs are looked for
 
@@ -21,7 +22,7 @@ class RunSummary:
     Attributes:
         config: the plan that it was started with.
         n_parameters: numbers that are trained.
-        steps_done: updates in its log.
+        steps_done: updates that its log or its newest checkpoint has behind it, whichever is more.
         loss: of the last update, in nats per token; ``None`` before the first.
         validation_loss: the last one, in nats per token; ``None`` if there was none.
         checkpoints: names of its checkpoints, oldest first.
@@ -45,11 +46,11 @@ class RunSummary:
         """
         out = Path(out)
         config, log = RunConfig.read(out), out / "log.jsonl"
-        history = _read_log(log) if log.is_file() else History()
+        history = _read_log(log) if log.exists() else History()
         return cls(
             config=config,
             n_parameters=config.model.n_parameters,
-            steps_done=0 if not history.rows else int(history.rows[-1]["step"]) + 1,
+            steps_done=steps_done(out, history),
             loss=history.rows[-1]["loss"] if history.rows else None,
             validation_loss=history.validation_loss,
             checkpoints=tuple(path.name for path in checkpoint_folders(out / "checkpoints")),
@@ -87,6 +88,18 @@ class RunSummary:
         return "\n".join(lines)
 
 
+def steps_done(out: Path, history: History) -> int:
+    """The updates of a run: those of its log, or of its newest checkpoint where the log lacks rows.
+
+    Args:
+        out: the run folder.
+        history: what its log holds.
+    """
+    saved = map(step_of, checkpoint_folders(out / "checkpoints")[-1:])
+    logged = (int(row["step"]) + 1 for row in history.rows[-1:])
+    return max((0, *saved, *logged))
+
+
 def list_runs(folder: Path | str) -> tuple[list[RunSummary], dict[Path, str]]:
     """The runs below a folder, the newest first, and by their folders what is wrong with those that can't be read.
 
@@ -98,7 +111,8 @@ def list_runs(folder: Path | str) -> tuple[list[RunSummary], dict[Path, str]]:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise ValueError(f"{folder} is not a folder; give one that holds run folders, such as runs")
+        where = f"{folder} in {Path.cwd()}; go to where you trained, or name the folder of your runs"
+        raise ValueError(f"there is no folder {where}")
     found, wrong = [], {}
     for path in sorted(file for depth in range(DEPTH + 1) for file in folder.glob("*/" * depth + RUN_FILE)):
         try:
@@ -121,10 +135,19 @@ def table_of(runs: list[RunSummary], wrong: Mapping[Path, str] | None = None) ->
         losses = _number(run.loss), _number(run.validation_loss)
         rows.append((str(run.config.out), run.text, run.shape, steps, *losses, _when(run.changed)))
     damaged = {str(path): message for path, message in (wrong or {}).items()}
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    widths[0] = max([widths[0], *map(len, damaged)])
-    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-    return "\n".join([*lines, *(f"{path:{widths[0]}}  damaged: {message}" for path, message in damaged.items())])
+    widths = [max(map(columns_of, column)) for column in zip(*rows, strict=True)]
+    widths[0] = max([widths[0], *map(columns_of, damaged)])
+    lines = ["  ".join(map(_padded, row, widths)).rstrip() for row in rows]
+    return "\n".join([*lines, *(f"{_padded(path, widths[0])}  damaged: {why}" for path, why in damaged.items())])
+
+
+def columns_of(text: str) -> int:
+    """The columns that a text takes in a terminal: a Chinese character takes two."""
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def _padded(text: str, columns: int) -> str:
+    return text + " " * (columns - columns_of(text))
 
 
 def counted(n: int, noun: str) -> str:
@@ -140,17 +163,12 @@ def _read_log(log: Path) -> History:
     """
     history = History.read(log)
     for i, row in enumerate(history.rows):
-        losses = row.get("loss"), row.get("validation_loss", 0.0)
-        if type(row.get("step")) is not int or not all(map(_is_number, losses)):
+        if not is_row(row):
             raise ValueError(
                 f"{log} can't be used: row {i + 1} is {str(row)[:60]}, expected the numbers step and loss; delete "
                 "that line"
             )
     return history
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) is float or (type(value) is int and abs(value) < 2**53)
 
 
 def _parts(config: RunConfig) -> dict[str, Any]:

@@ -87,7 +87,8 @@ class Comparison:
         lines = [f"{'':{width}}  {'validation loss':>17}  {'tokens/s':>8}{head}"]
         for name, trials in self.trials.items():
             shown = "" if alike else f"{tokens[name]:14,}"
-            lowest = "  lowest" if name == self.best and math.isfinite(self.loss(name)[0]) else ""
+            is_best = len(self.trials) > 1 and name == self.best and math.isfinite(self.loss(name)[0])
+            lowest = "  lowest" if is_best else ""
             lines.append(f"{name:{width}}  {self._loss(name):>17}  {_speed(trials):>8}{shown}{lowest}")
         seeds = len(next(iter(self.trials.values())))
         notes = ["nats per token on the whole validation split"]

@@ -5,6 +5,7 @@ begin with a dot are not read, nor what macOS adds to an archive, and a file tha
 """
 
 import os
+import re
 import shlex
 import shutil
 import stat
@@ -171,10 +172,9 @@ def decode_utf8(data: bytes, path: str | os.PathLike[str], *, offset: int = 0) -
         return text.replace("\r\n", "\n")
     quoted = shlex.quote(str(path))
     if (encoding := _encoding(data, offset)) is None:
-        raise ValueError(
-            f"{path} is not a text: byte 0x00 at offset {offset + found}; leave the file out, or remove such bytes: "
-            f"tr -d '\\000' < {quoted} > converted.txt"
-        )
+        zero = f"{path} is not a text: byte 0x00 at offset {offset + data.find(0)}; leave the file out"
+        removed = f", or remove such bytes: tr -d '\\000' < {quoted} > converted.txt"
+        raise ValueError(zero + (removed if data[found] == 0 else ""))
     raise ValueError(
         f"{path} is not UTF-8: byte 0x{data[found]:02x} at offset {offset + found}; convert it first, "
         f"for example: iconv -f {encoding} -t UTF-8 {quoted} > converted.txt"
@@ -182,7 +182,7 @@ def decode_utf8(data: bytes, path: str | os.PathLike[str], *, offset: int = 0) -
 
 
 def _encoding(data: bytes, offset: int) -> str | None:
-    """What bytes that are not a text in UTF-8 probably are; ``None`` for UTF-8 with zero bytes in it."""
+    """What bytes that are not a text in UTF-8 probably are; ``None`` for no text at all, or one with zero bytes."""
     if offset == 0 and (mark := next((mark for mark in _MARKS if data.startswith(mark)), None)):
         return _MARKS[mark]
     zeros = [data[(half + offset) % 2 :: 2].count(0) for half in (0, 1)]
@@ -194,7 +194,13 @@ def _encoding(data: bytes, offset: int) -> str | None:
     # UTF-16 has zeros in every other byte only, in nearly all of these if the letters are Latin
     if max(zeros) > 10 * min(zeros) and (not is_utf8 or 4 * max(zeros) >= len(data)):
         return "UTF-16BE" if zeros[0] > zeros[1] else "UTF-16LE"
-    return None if is_utf8 else "LATIN1"
+    return None if 0 in data else "GB18030" if _is_chinese(data) else "LATIN1"
+
+
+def _is_chinese(data: bytes) -> bool:
+    """Whether the bytes are probably Chinese in GB18030: nearly all bytes beyond ASCII come in pairs."""
+    runs = re.findall(rb"[\x80-\xff]+", data)
+    return 10 * sum(len(run) % 2 == 0 for run in runs) > 9 * len(runs)
 
 
 def split_text(text: str, validation_fraction: float = 0.1) -> tuple[str, str]:

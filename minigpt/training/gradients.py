@@ -18,6 +18,11 @@ from minigpt.training.processes.distributed import ALONE, World
 from minigpt.training.processes.strategies import gradient_sync
 from minigpt.training.run_state import RunState
 
+NO_GRADIENT = (
+    "no gradient reaches the model's parameters: its logits are detached, or computed under torch.no_grad() or without "
+    "the parameters that have requires_grad; return logits that depend on these, and train outside torch.no_grad()"
+)
+
 
 def batch_gradient(run: RunState, step: int) -> tuple[float, int]:
     """Add the gradient of the loss on the batch of ``step`` to ``.grad``, multiplied by the run's loss scale.
@@ -57,6 +62,9 @@ def accumulate_gradients(
 
     Returns:
         What these rows add to the loss of the batch, in nats per token.
+
+    Raises:
+        ValueError: if the loss does not depend on the parameters.
     """
     device, summed_loss = next(model.parameters()).device, as_loss(model)
     precision = Precision("fp32", device) if precision is None else precision
@@ -70,6 +78,8 @@ def accumulate_gradients(
             with precision.autocast():
                 here = None if at is None else at.to(device)
                 loss = summed_loss(inputs[rows].to(device), expected, here) / n_tokens
+            if not loss.requires_grad:
+                raise ValueError(NO_GRADIENT)
             precision.backward(loss * world.size)  # DDP and FSDP take the mean over the processes
         total += loss.detach()
     return total.item()

@@ -1,5 +1,6 @@
 """Streams that can't show every character, or that nobody reads, end no command."""
 
+import errno
 import io
 import json
 import os
@@ -7,13 +8,14 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tiny_runs import SMALL, TEXTS, no_plot, printed_by
 
 import minigpt as mg
 from minigpt.cli import main
-from minigpt.cli.output import LastingStream, as_json
+from minigpt.cli.output import LastingStream, as_json, save_picture
 from minigpt.training import History
 
 CHINESE = TEXTS["verse"] + "naïve × ÷ – … 🙂\n" * 20
@@ -207,3 +209,19 @@ def test_minigpt_alone_shows_its_commands(capsys):
         main([])
     assert ended.value.code == 0 and "sample" in capsys.readouterr().out
     assert mg.__version__
+
+
+def test_a_picture_that_does_not_fit_leaves_the_one_that_was_there_and_is_warned_of(tmp_path, monkeypatch):
+    def full(handle):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def plot():
+        return SimpleNamespace(savefig=lambda file, format: file.write(format.encode()))
+
+    path = tmp_path / "curve.svg"
+    assert save_picture(plot, path, kept="all is kept") == str(path) and path.read_bytes() == b"svg"
+    path.write_bytes(b"earlier")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.warns(UserWarning, match=r"curve\.svg was not written \(the disk is full\); all is kept$"):
+        assert save_picture(plot, path, kept="all is kept") == "not written: the disk is full"
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"earlier"]

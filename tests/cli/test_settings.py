@@ -204,6 +204,20 @@ def test_typed_steps_win_over_the_epochs_of_a_file(parsed, tmp_path):
     assert (run.training.steps, run.source.epochs) == (2, None)
 
 
+def test_steps_and_epochs_in_a_file_are_refused_and_either_takes_the_place_of_the_recipe_s(parsed, capsys, tmp_path):
+    file = tmp_path / "my.json"
+    file.write_text('{"training": {"steps": 3}, "source": {"epochs": 2, "documents": true}}')
+    with pytest.raises(SystemExit):
+        main(["train", "--config", str(file)])
+    assert "my.json can't be used: steps=3 and epochs=2 both say how long to train" in capsys.readouterr().err
+    file.write_text('{"recipe": "as-written", "training": {"steps": 3}}')
+    run = parsed("train", "--config", str(file)).run
+    assert (run.training.steps, run.source.epochs) == (3, None)
+    file.write_text('{"recipe": "as-written", "source": {"epochs": 2}}')
+    assert parsed("train", "--config", str(file)).run.source.epochs == 2
+    assert parsed("train", "--config", str(file), "--epochs", "4").run.source.epochs == 4
+
+
 @pytest.mark.parametrize("words", [["--config", "x.json"], ["--recipe", "fast"], ["--preset=gpt2"]])
 def test_a_resumed_run_takes_no_other_start(words, capsys):
     with pytest.raises(SystemExit):

@@ -40,6 +40,25 @@ def test_json_that_is_no_object_is_refused(data, found):
         parse_object(data, "it")
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ('{"training": {"steps": 3}, "training": {"steps": 4}}', "'training'"),
+        ('{"training": {"seed": 1, "steps": 3, "steps": 3}}', "'steps'"),
+        ('{"a": [[{"b": 1}, {"b": 1, "": 2, "": 2}]]}', "''"),
+        ('{"é": 1, "\\u00e9": 2}', "'é'"),
+        (f'{{"{"a" * 999}": 1, "{"a" * 999}": 2}}', f"'{'a' * 100}'"),
+    ],
+)
+def test_a_name_that_is_given_twice_in_one_object_is_named(text, name):
+    with pytest.raises(ValueError, match=f"^it gives {name} twice in one object; leave one of them out$"):
+        parse_object(text.encode(), "it")
+
+
+def test_a_name_may_be_given_in_several_objects():
+    assert parse_object(b'{"a": {"a": 1}, "b": [{"a": 2}, {"a": 2}]}', "it") == {"a": {"a": 1}, "b": [{"a": 2}] * 2}
+
+
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"a\.json is missing"):
         read_object(tmp_path / "a.json")

@@ -1,11 +1,21 @@
 import hashlib
 import os
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 
-from minigpt.files.verified import check_file, entry_of, entry_of_file, read_plain, read_verified, sha256_of_file
+from minigpt.files.verified import (
+    check_file,
+    check_place,
+    entry_of,
+    entry_of_file,
+    read_plain,
+    read_verified,
+    refuse_links_outside,
+    sha256_of_file,
+)
 
 DATA = b"three little tensors" * 1000
 ENTRY = {"size": len(DATA), "sha256": hashlib.sha256(DATA).hexdigest()}
@@ -100,6 +110,23 @@ def test_an_error_of_the_system_is_one_error_that_names_the_file(file, monkeypat
             read()
 
 
+def test_links_may_lead_to_files_of_the_same_folder_alone(tmp_path):
+    home, beside = tmp_path / "home", tmp_path / "home.old"
+    for folder in (home, beside):
+        folder.mkdir()
+        (folder / "a").write_bytes(DATA)
+    (tmp_path / "name").symlink_to(home)
+    (home / "b").symlink_to("a")
+    for folder in (home, tmp_path / "name"):
+        refuse_links_outside(folder)
+    (home / "c").symlink_to(beside / "a")
+    for folder in (home, tmp_path / "name"):
+        with pytest.raises(ValueError, match=r"^c is a link to .*a, outside its folder; put the file itself there$"):
+            refuse_links_outside(folder)
+    with pytest.raises(ValueError, match=r"^gone can't be read: "):
+        refuse_links_outside(tmp_path / "gone")
+
+
 def with_holes(path, size=2**40):
     """A file that is larger than any memory and takes no room on the disk."""
     with path.open("wb") as file:
@@ -133,3 +160,34 @@ def test_a_file_larger_than_the_memory_is_one_error_that_names_it(file, monkeypa
     monkeypatch.setattr(Path, "open", too_large)
     with pytest.raises(ValueError, match=r"^model\.safetensors can't be read: it is larger than the memory$"):
         read_verified(file, ENTRY)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows makes links for administrators alone")
+@pytest.mark.parametrize(
+    ("place", "options", "found"),
+    [
+        ("nothing", {}, None),
+        ("nothing", {"folder": True}, None),
+        ("file", {}, None),
+        ("file", {"folder": True}, "a file, expected a folder"),
+        ("folder", {}, "a folder, expected a plain file"),
+        ("folder", {"folder": True}, None),
+        ("link to file", {}, None),
+        ("link to file", {"links": False}, "a symbolic link, expected a plain file"),
+        ("link to file", {"folder": True}, "a file, expected a folder"),
+        ("link to folder", {"folder": True}, None),
+        ("link to nothing", {}, "a symbolic link to nothing, expected a plain file"),
+        ("link to device", {}, "a pipe or a device, expected a plain file"),
+    ],
+)
+def test_what_is_in_the_place_of_a_file_or_a_folder_is_named_where_it_is_another(tmp_path, place, options, found):
+    (tmp_path / "file").write_bytes(DATA)
+    (tmp_path / "folder").mkdir()
+    for target in ("file", "folder", "nothing"):
+        (tmp_path / f"link to {target}").symlink_to(tmp_path / target)
+    (tmp_path / "link to device").symlink_to(os.devnull)
+    if found is None:
+        check_place(tmp_path / place, **options)
+        return
+    with pytest.raises(ValueError, match=f"{place} is {found}; move or delete it and try again"):
+        check_place(tmp_path / place, **options)

@@ -231,6 +231,26 @@ def test_epochs_and_steps_that_are_changed_one_after_the_other_follow_the_last()
         config.changed(steps=5, epochs=3)
 
 
+def test_a_table_of_steps_and_epochs_is_refused_as_the_keywords_are():
+    both = {"training": {"steps": 5}, "source": {"documents": True, "epochs": 3}}
+    for table in (both, {"format": 2, **both}):
+        with pytest.raises(ValueError, match="steps=5 and epochs=3 both say how long to train; give one of them"):
+            RunConfig().overlaid(table)
+    config = RunConfig.of(documents=True, epochs=2).overlaid({"training": {"steps": 5}})
+    assert (config.training.steps, config.source.epochs) == (5, None)
+    config = RunConfig.of(steps=5).overlaid({"source": both["source"]})
+    assert (config.training.steps, config.source.epochs) == (5, 3)
+    config = RunConfig().overlaid({"training": {"steps": 5}, "source": {"documents": True, "epochs": "none"}})
+    assert (config.training.steps, config.source.epochs) == (5, None)
+
+
+def test_the_file_of_a_run_of_epochs_keeps_the_steps_that_they_came_to(tmp_path):
+    plan = RunConfig.of(documents=True, epochs=3).resolved(vocab_size=50, steps=12)
+    (tmp_path / "run.json").write_text(plan.to_json())
+    assert RunConfig.read(tmp_path).changed(out=plan.out) == plan
+    assert (plan.training.steps, plan.source.epochs) == (12, 3)
+
+
 def test_a_toml_table_fills_what_it_names():
     table = tomllib.loads("[model]\nn_layers = 2\n[training]\nsteps = 9\nclip_norm = inf\nlearning_rate = 'none'\n")
     config = RunConfig(training=TrainConfig(learning_rate=0.1)).overlaid(table)

@@ -36,7 +36,7 @@ def check(tmp_path, source, **options):
 
 def write(tmp_path, source):
     (tmp_path / "run").mkdir()
-    write_read_files(tmp_path / "run", source, *opened(source))
+    write_read_files(tmp_path / "run", source, *opened(source), resumes=False)
 
 
 KINDS = pytest.mark.parametrize("source", ["file", "folder", "shards"], indirect=True)
@@ -111,9 +111,11 @@ def test_a_damaged_record_is_one_error(tmp_path, source, content):
 
 
 @pytest.mark.parametrize("source", ["file"], indirect=True)
-def test_what_was_kept_first_stays(tmp_path, source):
+def test_what_was_kept_first_stays_when_a_run_continues_and_is_replaced_when_one_starts(tmp_path, source):
     write(tmp_path, source)
     kept = json.loads((tmp_path / "run" / "data.json").read_text())
     source.text.write_text(TEXT + "more")
-    write_read_files(tmp_path / "run", source, *opened(source))
+    write_read_files(tmp_path / "run", source, *opened(source), resumes=True)
     assert json.loads((tmp_path / "run" / "data.json").read_text()) == kept
+    write_read_files(tmp_path / "run", source, *opened(source), resumes=False)
+    check(tmp_path, source)

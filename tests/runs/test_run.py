@@ -6,7 +6,8 @@ import pytest
 import torch
 
 import minigpt as mg
-from minigpt.runs import RECIPES, RunConfig, build_tokenizer
+from minigpt.runs import RECIPES, RunConfig, build_tokenizer, open_splits
+from minigpt.runs.read_files import write_read_files
 from minigpt.text.tinyworld import TASKS
 
 TEXT = "the cat sat on the mat, and the dog sat on the log. " * 40
@@ -89,6 +90,24 @@ def test_a_run_without_a_checkpoint_is_resumed_from_the_beginning_and_says_so(ea
     assert len(run.history) == 3
 
 
+def test_a_start_after_one_that_left_no_checkpoint_keeps_what_it_reads_itself(early, text_file):
+    with mg.prepare_run(early).open() as folder:
+        write_read_files(folder.path, early.source, *open_splits(early)[1:], resumes=False)
+    text_file.write_text(TEXT[::-1])
+    mg.start_run(early, progress=False)
+    assert len(mg.start_run(early, resume=True, progress=False).history) == 3
+
+
+def test_nothing_is_written_into_a_folder_that_took_the_place_of_the_opened_one(config):
+    run = mg.prepare_run(config)
+    with run.open() as folder:
+        config.out.rename(config.out.with_name("moved"))
+        (config.out / "checkpoints").mkdir(parents=True)
+        with pytest.raises(OSError, match="is gone: it was moved or deleted"):
+            run.train(folder, progress=False)
+    assert [path.name for path in config.out.rglob("*")] == ["checkpoints"]
+
+
 @pytest.mark.parametrize("resume", [True, "auto"])
 def test_a_run_without_a_checkpoint_is_not_replaced_by_one_with_other_settings(early, resume):
     before = (early.out / "run.json").read_text()
@@ -162,3 +181,26 @@ def test_a_saved_tokenizer_is_read_from_its_file(tmp_path):
     tokenizer = mg.CharTokenizer.train(TEXT)
     tokenizer.save(tmp_path / "tokenizer.json")
     assert build_tokenizer(str(tmp_path / "tokenizer.json"), "").to_json() == tokenizer.to_json()
+
+
+class Halved(mg.GPT):
+    """Its weights are those of a GPT; its logits are not."""
+
+    def forward(self, ids):
+        return super().forward(ids) / 2
+
+
+@pytest.mark.parametrize(("trained", "other"), [(Halved, mg.GPT), (mg.GPT, Halved)])
+def test_weights_are_loaded_into_a_model_of_the_class_that_was_trained_alone(tmp_path, trained, other):
+    tokenizer = mg.CharTokenizer.train(TEXT)
+    shape = mg.GPTConfig.preset("nano", vocab_size=tokenizer.vocab_size, context_length=8, n_layers=1)
+    data = mg.TokenDataset.from_text(TEXT, tokenizer, 8)
+    plan = mg.TrainConfig(steps=1, batch_size=2, learning_rate=0.01, device="cpu")
+    model = trained(shape)
+    mg.train(model, data, plan, tokenizer=tokenizer, out=tmp_path, progress=False)
+    names = {Halved: "the model: Halved", mg.GPT: "none"}
+    with pytest.raises(ValueError, match=f"another model: .* were {names[trained]}, now {names[other]}. Use the model"):
+        mg.load_model(tmp_path, other(shape))
+    loaded, _ = mg.load_model(tmp_path, trained(shape))
+    ids = data.batch(0, 2)[0]
+    assert torch.equal(loaded(ids), model(ids))

@@ -1,12 +1,14 @@
+import dataclasses
 import json
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
 import minigpt as mg
 from minigpt.runs import RunConfig
-from minigpt.runs.summary import RunSummary, counted, list_runs, table_of
+from minigpt.runs.summary import RunSummary, columns_of, counted, list_runs, table_of
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +50,23 @@ def test_a_run_before_its_first_step_has_no_losses(tmp_path):
     assert "–" in str(run)
 
 
+@pytest.mark.parametrize(("rows", "loss"), [(0, False), (1, True)])
+def test_how_far_a_run_is_follows_its_newest_checkpoint_where_the_log_is_shorter(folder, tmp_path, rows, loss):
+    shutil.copytree(folder / "a", tmp_path / "a")
+    log = tmp_path / "a" / "log.jsonl"
+    log.write_text("".join(log.read_text().splitlines(keepends=True)[:rows]))
+    run = RunSummary.of(tmp_path / "a")
+    assert run.steps_done == 3 and (run.loss is not None) == loss
+    log.unlink()
+    assert RunSummary.of(tmp_path / "a").steps_done == 3
+
+
+def test_how_far_a_run_is_follows_its_log_where_that_is_longer(folder, tmp_path):
+    shutil.copytree(folder / "a", tmp_path / "a")
+    (tmp_path / "a" / "checkpoints" / "step-00000003").rename(tmp_path / "a" / "checkpoints" / "step-00000002")
+    assert RunSummary.of(tmp_path / "a").steps_done == 3
+
+
 def test_the_newest_run_comes_first_and_a_broken_one_is_named(folder, tmp_path):
     (folder / "broken").mkdir(exist_ok=True)
     (folder / "broken" / "run.json").write_text("{")
@@ -86,6 +105,15 @@ def test_a_row_of_the_log_that_is_none_is_one_error_and_one_line_of_the_list(fol
     assert "3 of 3" in whole and damaged.startswith(str(tmp_path / "damaged")) and "damaged: " in damaged
 
 
+@pytest.mark.parametrize("name", ["log.jsonl", "run.json"])
+def test_a_part_that_is_no_plain_file_is_named(folder, tmp_path, name):
+    shutil.copytree(folder / "a", tmp_path / "a")
+    (tmp_path / "a" / name).unlink()
+    (tmp_path / "a" / name).mkdir()
+    with pytest.raises(ValueError, match=rf"{name} is not a plain file"):
+        RunSummary.of(tmp_path / "a")
+
+
 def test_a_model_that_can_not_be_built_is_one_error(folder, tmp_path):
     shutil.copytree(folder / "a", tmp_path / "a")
     saved = json.loads((tmp_path / "a" / "run.json").read_text())
@@ -101,5 +129,12 @@ def test_one_is_singular(n, words):
 
 
 def test_what_is_no_folder_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="nowhere is not a folder; give one that holds run folders"):
+    with pytest.raises(ValueError, match=r"there is no folder .*nowhere in .*; go to where you trained"):
         list_runs(tmp_path / "nowhere")
+
+
+def test_columns_are_those_of_the_terminal_where_a_chinese_character_takes_two(folder):
+    run = list_runs(folder)[0][0]
+    chinese = dataclasses.replace(run, config=run.config.changed(out=Path("运行")))
+    lines = table_of([run, chinese]).splitlines()[1:]
+    assert len({columns_of(line[: line.index(run.text)]) for line in lines}) == 1 and columns_of("运行 a") == 6

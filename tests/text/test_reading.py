@@ -61,6 +61,26 @@ def test_a_zero_byte_is_in_no_text_and_the_command_that_is_given_removes_it(tmp_
     assert done.stdout == "naïve text, long enough\n".encode()
 
 
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("GB18030", "从前有一只猫。球在哪里？\n"),
+        ("GB18030", "the word 模型 is Chinese\n"),
+        ("LATIN1", "naïve café, déjà vu\n"),
+    ],
+)
+def test_the_command_that_is_given_reads_the_text_in_its_encoding(tmp_path, encoding, text):
+    (tmp_path / "a.txt").write_bytes(text.encode(encoding))
+    with pytest.raises(ValueError, match=f"iconv -f {encoding} -t UTF-8"):
+        read_text(tmp_path / "a.txt")
+
+
+def test_a_program_is_no_text_and_no_command_makes_it_one(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"\x7fELF\x02\x01\0\0\xb4\xff" + bytes(range(256)))
+    with pytest.raises(ValueError, match=r"is not a text: byte 0x00 at offset 6; leave the file out$"):
+        read_text(tmp_path / "a.txt")
+
+
 @pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf", b" \n\n"])
 def test_an_empty_file_is_refused(tmp_path, content):
     (tmp_path / "a.txt").write_bytes(content)

@@ -1,6 +1,8 @@
 import pytest
 import torch
+from torch import nn
 
+import minigpt as mg
 from minigpt.model import next_token_loss
 from minigpt.training import accumulate_gradients
 from minigpt.training.gradients import asked_positions, keyed_dropout
@@ -59,3 +61,27 @@ def test_dropout_is_a_function_of_seed_and_step_and_the_global_generator_is_left
             draws.append(torch.rand(1).item())
     assert draws[0] == draws[1] and len(set(draws)) == 3
     assert torch.equal(before, torch.get_rng_state())
+
+
+class Detached(nn.Module):
+    """Its logits have no gradient; ``how`` says why."""
+
+    def __init__(self, how):
+        super().__init__()
+        self.how, self.table, self.unused = how, nn.Embedding(5, 5), nn.Linear(2, 2)
+        self.table.requires_grad_(how != "frozen")
+
+    def forward(self, ids):
+        with torch.set_grad_enabled(self.how != "no_grad"):
+            logits = self.table(ids)
+        return logits.detach() if self.how == "detach" else logits
+
+
+@pytest.mark.parametrize("how", ["detach", "no_grad", "frozen", "outside"])
+def test_logits_without_a_gradient_are_one_error(how):
+    plan = mg.TrainConfig(steps=1, batch_size=1, learning_rate=0.1, device="cpu")
+    with (
+        torch.set_grad_enabled(how != "outside"),
+        pytest.raises(ValueError, match=r"no gradient reaches the model's parameters: its logits are detached, or"),
+    ):
+        mg.train(Detached(how), [[1, 2, 3]], plan, progress=False)

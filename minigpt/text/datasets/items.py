@@ -10,6 +10,7 @@ import hashlib
 import sys
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from numbers import Integral
 from typing import Any, Protocol
 
 import torch
@@ -22,6 +23,7 @@ from minigpt.text.datasets.windows import IGNORED_TARGET, Dataset
 
 NO_LIMIT = sys.maxsize
 FINGERPRINTED = 64  # items that the fingerprint reads
+MOST_LOOKED_AT = 1_000  # items, from the first to the last, of which one has to have a target that counts
 EXPECTED = "expected token ids (n,), or a pair (inputs, targets) of (n,) each"
 
 
@@ -47,7 +49,7 @@ class ItemDataset:
         vocab_size: V; every id is below it; ``None`` if it is not known.
 
     Raises:
-        ValueError: if there is no item, or the first one is neither.
+        ValueError: if there is no item, the first one is neither, or no target counts.
     """
 
     floor: float | None = None
@@ -58,8 +60,8 @@ class ItemDataset:
         self.items, self.n_items = items, len(items)
         self.vocab_size = NO_LIMIT if vocab_size is None else vocab_size
         self._most = NO_LIMIT if context_length is None else context_length
-        n_first = len(self._row(0)[0])
-        self.context_length = n_first if context_length is None else context_length
+        self.context_length = len(self._row(0)[0]) if context_length is None else context_length
+        self._check_that_one_counts()
 
     def __str__(self) -> str:
         return f"{self.n_items:,} items"
@@ -108,6 +110,14 @@ class ItemDataset:
         for first in range(0, self.n_items, batch_size):
             yield self._padded(range(first, min(first + batch_size, self.n_items)))
 
+    def _check_that_one_counts(self) -> None:
+        most = min(MOST_LOOKED_AT, self.n_items)
+        if not any((self._row(k * self.n_items // most)[1] != IGNORED_TARGET).any() for k in range(most)):
+            raise ValueError(
+                f"in all items of the data that were looked at ({most:,}), each target is {IGNORED_TARGET}: there is "
+                "nothing to learn; give the tokens to be predicted as targets"
+            )
+
     def _padded(self, numbers: Sequence[int]) -> tuple[Tensor, Tensor]:
         inputs, targets = zip(*map(self._row, numbers), strict=True)
         return (
@@ -118,7 +128,7 @@ class ItemDataset:
     def _row(self, i: int) -> tuple[Tensor, Tensor]:
         """Inputs and targets of one item, ``(n,)`` int64 each."""
         item = self.items[i]
-        if isinstance(item, tuple | list) and len(item) == 2 and not isinstance(item[0], int):
+        if isinstance(item, tuple | list) and len(item) == 2 and not _is_number(item[0]):
             inputs, targets = (_ids(part, i) for part in item)
         else:
             ids = _ids(item, i)
@@ -134,6 +144,11 @@ class ItemDataset:
             raise ValueError(f"item {i} of the data holds the id {found.min()}; a target that does not count is -100")
         check_ids_below(found, self.vocab_size)
         return inputs, targets
+
+
+def _is_number(value: Any) -> bool:
+    """Whether it is one number, of Python, NumPy or PyTorch, and not a row of them."""
+    return isinstance(value, Integral) or getattr(value, "ndim", None) == 0
 
 
 def _ids(value: Any, i: int) -> Tensor:

@@ -63,9 +63,23 @@ class EquationOptimizer(Optimizer):
         self.implementation = implementation
         super().__init__(params, settings)
 
-    # PyTorch's own do the same, and first load its compiler, to say that they are not to be compiled: two seconds.
-    add_param_group = unwrap(Optimizer.add_param_group)
-    zero_grad = unwrap(Optimizer.zero_grad)
+    # PyTorch's own first load its compiler, to say that these two are not to be compiled, which takes some seconds.
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Take more parameters, as every ``torch.optim.Optimizer`` does.
+
+        Args:
+            param_group: the parameters under "params", and settings of their own.
+        """
+        unwrap(Optimizer.add_param_group)(self, param_group)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients, as every ``torch.optim.Optimizer`` does.
+
+        Args:
+            set_to_none: let go of their memory, too; otherwise they become 0.
+        """
+        unwrap(Optimizer.zero_grad)(self, set_to_none)
 
     def rule_of(self, group: Settings) -> UpdateRule:
         """The rule that changes the parameters of a group."""

@@ -1,12 +1,14 @@
 """What happened in a run, step by step: kept in memory, in a log file, and shown as a curve."""
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from minigpt.files.atomic import explain_full_disk, write_atomically
 from minigpt.files.json_object import parse_object
+from minigpt.files.verified import read_plain
 from minigpt.plots import BLUE, GREY, ORANGE, new_figure, smooth
 
 if TYPE_CHECKING:
@@ -17,6 +19,19 @@ StepRow = dict[str, float]  # the figures of one step by name
 
 def _line(row: StepRow) -> str:
     return json.dumps(row) + "\n"
+
+
+def is_row(row: Mapping[str, Any]) -> bool:
+    """Whether an object of a log has a step and a loss, and its losses are numbers.
+
+    Args:
+        row: as it was read.
+    """
+    return type(row.get("step")) is int and all(map(_is_number, (row.get("loss"), row.get("validation_loss", 0.0))))
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) is float or (type(value) is int and abs(value) < 2**53)
 
 
 class History:
@@ -42,12 +57,20 @@ class History:
 
     @classmethod
     def read(cls, path: Path | str, *, before: int | None = None) -> Self:
-        """The rows of a log file, those of steps ≥ ``before`` left out; a line cut off by a crash is passed over."""
+        """The rows of a log file; a line cut off by a crash is passed over.
+
+        Args:
+            path: of the file.
+            before: those of later steps are left out, and so is what is no row of a step; ``None`` takes every line.
+
+        Raises:
+            ValueError: if it is missing, is no plain file, or can't be read.
+        """
         rows = []
-        for line in Path(path).read_bytes().splitlines():
+        for line in read_plain(Path(path), str(path)).splitlines():
             with suppress(ValueError, TypeError, KeyError):  # a crash or a full disk may have cut a line
                 row = parse_object(line, str(path))
-                if before is None or row["step"] < before:
+                if before is None or (is_row(row) and row["step"] < before):
                     rows.append(row)
         return cls(rows)
 

@@ -4,6 +4,7 @@ import warnings
 from pathlib import Path
 
 from minigpt.files.json_object import read_object
+from minigpt.files.verified import refuse_links_outside
 from minigpt.training.storage.checkpoint import MANIFEST, Checkpoint
 from minigpt.training.storage.folders import checkpoint_folders
 from minigpt.training.storage.sharded import is_sharded, open_sharded
@@ -13,7 +14,7 @@ from minigpt.training.storage.whole import open_checkpoint
 def load_checkpoint(folder: Path) -> Checkpoint:
     """The newest checkpoint below ``folder`` that is whole, with its tensors on the CPU.
 
-    A folder that fails its manifest is passed over with a warning that names the file.
+    A folder that fails its manifest, or has a link out of it, is passed over with a warning that names the file.
 
     Args:
         folder: of all checkpoints of the run.
@@ -33,6 +34,8 @@ def newest_checkpoint(folder: Path) -> Checkpoint:
     Raises:
         ValueError: if there is none.
     """
+    if not folder.parent.exists():
+        raise ValueError(f"there is no folder {folder.parent}; `minigpt runs` lists those in runs/")
     candidates = checkpoint_folders(folder)
     for candidate in reversed(candidates):
         try:
@@ -44,5 +47,6 @@ def newest_checkpoint(folder: Path) -> Checkpoint:
 
 
 def _read(folder: Path) -> Checkpoint:
+    refuse_links_outside(folder)
     manifest = read_object(folder / MANIFEST, MANIFEST)
     return (open_sharded if is_sharded(manifest) else open_checkpoint)(folder, manifest)

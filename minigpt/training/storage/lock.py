@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from minigpt.files.atomic import explain_full_disk
+from minigpt.files.verified import check_place
 
 LOCK_FILE = "run.lock"
 # Windows locks a range of bytes, which nobody else can read then: one far behind the text.
@@ -32,7 +33,8 @@ class FolderLock:
         folder: the run folder, which exists.
 
     Raises:
-        ValueError: if another run holds it, which is named by its process and its machine.
+        ValueError: if another run holds it, which is named by its process and its machine; or if the lock's file is a
+            link, a folder or a pipe.
         OSError: if the lock's file can't be made.
     """
 
@@ -55,6 +57,7 @@ class FolderLock:
 
 def _open_locked(path: Path) -> int | None:
     """The handle of the locked file; ``None`` where nothing can be locked."""
+    check_place(path, links=False)
     while True:
         with explain_full_disk(f"{path} was not written; free some space and try again"):
             handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)

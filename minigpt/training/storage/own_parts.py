@@ -24,11 +24,11 @@ def own_parts(model: nn.Module) -> dict[str, str]:
 
 
 def check_own_parts(state: Mapping[str, Any], own: Mapping[str, str]) -> None:
-    """Refuse to continue a run with a model whose parts are of other classes, also where the weights would fit.
+    """Refuse a model whose parts are of other classes than those of the run, also where the weights would fit.
 
     Args:
         state: of the checkpoint; what it says was not checked.
-        own: the parts of the model that is to be trained on.
+        own: the parts of the model that gets the weights.
 
     Raises:
         ValueError: naming those of both.
@@ -37,7 +37,7 @@ def check_own_parts(state: Mapping[str, Any], own: Mapping[str, str]) -> None:
     if saved != own:
         raise ValueError(
             "the checkpoint belongs to another model: its parts that no GPT has were "
-            f"{_named(saved)}, now {_named(own)}. Resume with the model as it was built for the run"
+            f"{_named(saved)}, now {_named(own)}. Use the model as it was built for the run"
         )
 
 

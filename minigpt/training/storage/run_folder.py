@@ -20,11 +20,14 @@ from typing import Self
 
 from minigpt.files.atomic import explain_full_disk
 from minigpt.files.folder import flush_folder
+from minigpt.files.verified import check_place
 from minigpt.training.processes.distributed import restarted
 from minigpt.training.storage.checkpoint import Checkpoint
 from minigpt.training.storage.folders import checkpoint_folders, step_of, sweep_partial
 from minigpt.training.storage.loading import newest_checkpoint
 from minigpt.training.storage.lock import FolderLock
+
+FILES = ("run.json", "data.json", "log.jsonl")
 
 
 class Resume(StrEnum):
@@ -57,12 +60,14 @@ class RunFolder:
         resumes: whether the run continues from the newest checkpoint.
         writes: of several processes that share the folder, only one changes it.
         lock: of the folder, where this process writes.
+        identity: device and inode of the folder that was opened, where this process writes.
     """
 
     path: Path
     resumes: bool
     writes: bool
     lock: FolderLock | None = field(default=None, repr=False, compare=False)
+    identity: tuple[int, int] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def open(cls, path: Path | str, resume: Resume | str | bool = Resume.NO, *, writes: bool = True) -> Self:
@@ -75,12 +80,14 @@ class RunFolder:
             writes: whether this process makes and sweeps it.
 
         Raises:
-            ValueError: if another process trains in it, or it holds checkpoints and they are not to be resumed from.
+            ValueError: if another process trains in it, it holds checkpoints and they are not to be resumed from, or
+                something else is in the place of the folder or of a part of it.
         """
         path, resume = Path(path), Resume.of(resume)
         with ExitStack() as undo:
             lock = undo.enter_context(_locked(path)) if writes else None
-            folder = cls(path=path, resumes=_resumes(path, resume), writes=writes, lock=lock)
+            identity = _identity(path) if writes else None
+            folder = cls(path=path, resumes=_resumes(path, resume), writes=writes, lock=lock, identity=identity)
             if not folder.resumes and (found := checkpoint_folders(folder.checkpoints)):
                 raise ValueError(
                     f"{path} already holds a run, up to {found[-1].name}; continue it with resume=True (--resume), or "
@@ -134,9 +141,9 @@ class RunFolder:
         """Refuse to train on where the folder is gone, before a save makes it anew without what it held.
 
         Raises:
-            OSError: if it was moved or deleted since it was opened.
+            OSError: if it was moved, deleted or replaced by another since it was opened.
         """
-        if self.writes and not self.checkpoints.is_dir():
+        if self.writes and (_identity(self.path) != self.identity or not self.checkpoints.is_dir()):
             raise FileNotFoundError(
                 f"the run folder {self.path} is gone: it was moved or deleted while the run was training, so nothing "
                 "more can be saved there. Put it back and continue with --resume"
@@ -144,13 +151,27 @@ class RunFolder:
 
     def _sweep(self) -> None:
         sweep_partial(self.checkpoints)
-        for unfinished in self.path.glob(".*.json*-*"):
-            unfinished.unlink()
+        for pattern in (".*.json*-*", ".loss.png-*"):
+            for unfinished in self.path.glob(pattern):
+                unfinished.unlink()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells a folder apart from another of its name; ``None`` if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _locked(path: Path) -> FolderLock:
     """The lock of a folder, which is made if need be."""
     checkpoints = path / "checkpoints"
+    for folder in (path, checkpoints):
+        check_place(folder, folder=True)
+    for name in FILES:
+        check_place(path / name)
     with explain_full_disk(f"{checkpoints} can't be made; free some space"):
         checkpoints.mkdir(parents=True, exist_ok=True)
     flush_folder(path)

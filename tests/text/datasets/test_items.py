@@ -30,8 +30,10 @@ def test_a_pair_is_inputs_and_targets_and_the_shorter_item_is_filled_up(make):
     assert inputs.dtype == targets.dtype == torch.int64
 
 
-def test_an_item_of_two_numbers_is_no_pair():
-    ((inputs, targets),) = ItemDataset([[7, 8]]).windows(1)
+@pytest.mark.parametrize("number", [int, np.int64, np.uint16, torch.tensor])
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_an_item_of_two_numbers_is_no_pair(kind, number):
+    ((inputs, targets),) = ItemDataset([kind([number(7), number(8)])]).windows(1)
     assert (inputs.tolist(), targets.tolist()) == ([[7]], [[8]])
 
 
@@ -87,6 +89,24 @@ def test_the_fingerprint_reads_few_items():
 def test_what_can_not_be_learnt_from_is_refused_by_the_first_batch(items, message):
     with pytest.raises(ValueError, match=message):
         ItemDataset(items, context_length=8, vocab_size=50).batch(0, 1)
+
+
+@pytest.mark.parametrize(("n_items", "n_seen"), [(1, "1"), (3, "3"), (10**9, "1,000")])
+def test_data_in_which_no_target_counts_is_refused(n_items, n_seen):
+    class Asked:
+        def __len__(self):
+            return n_items
+
+        def __getitem__(self, i):
+            return [1, 2], [-100, -100]
+
+    with pytest.raises(ValueError, match=rf"looked at \({n_seen}\), each target is -100: there is nothing to learn;"):
+        ItemDataset(Asked())
+
+
+def test_one_target_that_counts_is_enough():
+    items = [([1, 2], [-100, -100])] * 9 + [([1, 2], [-100, 0])]
+    assert ItemDataset(items).n_items == 10
 
 
 def test_data_that_makes_batches_stays_as_it_is_if_it_is_whole():

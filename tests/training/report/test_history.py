@@ -1,3 +1,7 @@
+import os
+import sys
+from pathlib import Path
+
 import pytest
 
 from minigpt.text import TokenDataset
@@ -26,6 +30,22 @@ def test_a_line_that_a_crash_cut_off_is_passed_over(tmp_path):
 def test_a_line_that_is_no_row_is_passed_over(tmp_path, line):
     (tmp_path / "log.jsonl").write_bytes(b'{"step": 0, "loss": 1.0}\n' + line + b'\n{"step": 1, "loss": 0.5}\n')
     assert History.read(tmp_path / "log.jsonl", before=9).column("step")[1] == [0, 1]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such device")
+@pytest.mark.parametrize("make", [Path.mkdir, lambda path: path.symlink_to(os.devnull)], ids=["folder", "device"])
+def test_a_log_that_is_no_plain_file_is_refused_before_it_is_read(tmp_path, make):
+    make(tmp_path / "log.jsonl")
+    with pytest.raises(ValueError, match=r"log\.jsonl is not a plain file"):
+        History.read(tmp_path / "log.jsonl")
+
+
+@pytest.mark.parametrize(
+    "row", ['{"step": "1", "loss": 1.0}', '{"step": true, "loss": 1.0}', '{"step": 1}', '{"step": 1, "loss": null}']
+)
+def test_a_run_that_continues_passes_over_what_is_no_row(tmp_path, row):
+    (tmp_path / "log.jsonl").write_text('{"step": 0, "loss": 3.0}\n' + row + "\n")
+    assert History.read(tmp_path / "log.jsonl", before=9).rows == ROWS[:1]
 
 
 def test_columns_hold_only_the_steps_that_have_them():

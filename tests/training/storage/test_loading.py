@@ -51,6 +51,22 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path, name, 
         assert load_checkpoint(tmp_path).step == 1
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "optimizer.safetensors", "state.json", "MANIFEST.json"])
+def test_a_link_out_of_a_checkpoint_is_never_followed(tmp_path, name, checkpoint):
+    save_checkpoint(tmp_path / "run", checkpoint(1))
+    path = save_checkpoint(tmp_path / "run", checkpoint(2)) / name
+    path.rename(tmp_path / name)
+    path.symlink_to(tmp_path / name)
+    with pytest.warns(UserWarning, match=f"step-00000002 is damaged and passed over: {name} is a link to .*outside"):
+        assert load_checkpoint(tmp_path / "run").step == 1
+
+
+def test_a_run_folder_may_be_reached_by_a_link(tmp_path, checkpoint):
+    save_checkpoint(tmp_path / "disk" / "run", checkpoint(1))
+    (tmp_path / "run").symlink_to(tmp_path / "disk" / "run")
+    assert load_checkpoint(tmp_path / "run").step == 1
+
+
 def test_one_flipped_bit_anywhere_in_the_weights_is_noticed(tmp_path, checkpoint):
     path = save_checkpoint(tmp_path, checkpoint(1)) / "model.safetensors"
     original = path.read_bytes()

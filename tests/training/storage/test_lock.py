@@ -108,6 +108,6 @@ def test_a_file_system_without_locks_is_warned_of_in_one_line(tmp_path, monkeypa
 def test_a_link_in_place_of_the_file_is_not_followed(tmp_path):
     (tmp_path / "mine").write_text("precious")
     (tmp_path / LOCK_FILE).symlink_to(tmp_path / "mine")
-    with pytest.raises(OSError, match=LOCK_FILE):
+    with pytest.raises(ValueError, match=f"{LOCK_FILE} is a symbolic link, expected a plain file; move or delete it"):
         FolderLock(tmp_path)
     assert (tmp_path / "mine").read_text() == "precious"

@@ -49,7 +49,7 @@ def test_a_model_with_parts_of_its_own_is_never_loaded_as_another_and_can_be_loa
     model = build()
     snapshot = RunState(model, CONFIG, data).snapshot(0)
     names = {"subclass": "the model: Capped", "norm": "norm: OtherNorm", "activation": r"blocks\.0\.drop: Tanh"}
-    with pytest.raises(ValueError, match=r"another model: its parts that no GPT has were .*, now none\. Resume with"):
+    with pytest.raises(ValueError, match=r"another model: its parts that no GPT has were .*, now none\. Use the"):
         RunState(make_model(), CONFIG, data).restore(snapshot)
     RunState(build(), CONFIG, data).restore(snapshot)
     with pytest.raises(ValueError, match=rf"a GPT with parts of its own \({names[part]}\).*load_model\(out, model\)"):

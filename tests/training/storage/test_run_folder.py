@@ -1,4 +1,5 @@
 import os
+import sys
 
 import pytest
 
@@ -24,7 +25,7 @@ def test_only_one_of_several_processes_makes_it(tmp_path):
 
 def test_what_a_crash_left_behind_is_swept_and_nothing_else(tmp_path):
     (tmp_path / "checkpoints" / "step-00000003.tmp").mkdir(parents=True)
-    for name in (".run.json-abc", "notes.json", "run.json"):
+    for name in (".run.json-abc", ".loss.png-abc", "notes.json", "run.json"):
         (tmp_path / name).write_text("{}")
     with RunFolder.open(tmp_path):
         pass
@@ -101,15 +102,78 @@ def test_of_several_processes_only_the_one_that_writes_takes_the_lock(tmp_path):
         assert other.lock is None
 
 
-@pytest.mark.parametrize("gone", ["moved", "deleted"])
+@pytest.mark.parametrize("gone", ["moved", "deleted", "replaced"])
 def test_a_folder_that_is_gone_is_noticed(tmp_path, gone):
     with RunFolder.open(tmp_path / "run") as folder:
         folder.check_present()
         (tmp_path / "run").rename(tmp_path / "elsewhere")
         if gone == "deleted":
             (tmp_path / "run").mkdir()
+        if gone == "replaced":
+            (tmp_path / "run" / "checkpoints").mkdir(parents=True)
         with pytest.raises(OSError, match="run is gone: it was moved or deleted while the run was training"):
             folder.check_present()
+
+
+def test_a_folder_that_is_put_back_is_the_same(tmp_path):
+    with RunFolder.open(tmp_path / "run") as folder:
+        (tmp_path / "run").rename(tmp_path / "elsewhere")
+        (tmp_path / "elsewhere").rename(tmp_path / "run")
+        folder.check_present()
+
+
+def make_folder(path):
+    (path / "inside").mkdir(parents=True)
+
+
+def make_pipe(path):
+    path.parent.mkdir(exist_ok=True)
+    os.mkfifo(path)
+
+
+def make_link(path):
+    path.parent.mkdir(exist_ok=True)
+    path.symlink_to(path.parent / "nowhere")
+
+
+def make_file(path):
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("mine")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes and links")
+@pytest.mark.parametrize("resume", ["no", "auto"])
+@pytest.mark.parametrize(
+    ("name", "make", "message"),
+    [
+        *((name, make_folder, "is a folder") for name in ("log.jsonl", "run.json", "data.json", "run.lock")),
+        *((name, make_pipe, "is a pipe or a device") for name in ("log.jsonl", "run.json", "data.json", "run.lock")),
+        ("run.lock", make_link, "is a symbolic link"),
+        ("checkpoints", make_file, "is a file"),
+        ("checkpoints", make_link, "is a symbolic link to nothing"),
+    ],
+)
+def test_what_is_in_the_place_of_a_part_of_the_run_is_one_error_and_stays(tmp_path, name, make, message, resume):
+    place = tmp_path / "run" / name
+    make(place)
+    with pytest.raises(ValueError, match=rf"run/{name} {message}, expected a .*; move or delete it and try again$"):
+        RunFolder.open(tmp_path / "run", resume)
+    assert [path.name for path in (tmp_path / "run").iterdir() if path.name != "checkpoints"] in ([], [name])
+    assert place.is_symlink() or place.exists()
+
+
+def test_a_file_in_the_place_of_the_folder_is_one_error(tmp_path):
+    make_file(tmp_path / "run")
+    with pytest.raises(ValueError, match="run is a file, expected a folder; move or delete it and try again"):
+        RunFolder.open(tmp_path / "run")
+
+
+def test_checkpoints_may_be_on_another_disk(tmp_path):
+    (tmp_path / "large").mkdir()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "checkpoints").symlink_to(tmp_path / "large")
+    with RunFolder.open(tmp_path / "run") as folder:
+        folder.check_present()
 
 
 def test_auto_starts_a_run_where_there_is_none(tmp_path):
