@@ -15,7 +15,7 @@ from pathlib import Path
 
 from minigpt.files.atomic import write_atomically
 from minigpt.files.verified import sha256_of, sha256_of_file
-from minigpt.text.reading import decode_utf8
+from minigpt.text.encodings import decode_utf8
 
 SHAKESPEARE_URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
 SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"

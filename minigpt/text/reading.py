@@ -5,8 +5,6 @@ begin with a dot are not read, nor what macOS adds to an archive, and a file tha
 """
 
 import os
-import re
-import shlex
 import shutil
 import stat
 import tempfile
@@ -15,10 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from minigpt.text.encodings import decode_utf8
+
 TEXT_SUFFIXES = (".txt", ".text", ".md", ".rst")
 BETWEEN_FILES = "\n\n"
 _NOT_TEXTS = ("__MACOSX",)
-_MARKS = {b"\xff\xfe\0\0": "UTF-32", b"\0\0\xfe\xff": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 
 @dataclass(frozen=True)
@@ -151,56 +150,6 @@ def _matching(folder: Path, glob: str | None) -> Iterable[Path]:
 
 def _left_out(inside: Path) -> bool:
     return any(part.startswith(".") or part in _NOT_TEXTS for part in inside.parts)
-
-
-def decode_utf8(data: bytes, path: str | os.PathLike[str], *, offset: int = 0) -> str:
-    """Decode ``data``, found ``offset`` bytes into the file ``path``.
-
-    Returns:
-        The text; a byte-order mark is dropped at offset 0 only, and CRLF becomes LF.
-
-    Raises:
-        ValueError: if ``data`` is not UTF-8, or has a zero byte, which no text has; it names the file and the byte.
-    """
-    found = data.find(b"\0")
-    try:
-        text = data.decode("utf-8-sig" if offset == 0 else "utf-8")
-    except UnicodeDecodeError as error:
-        # the -sig codec counts from behind the mark
-        found = error.start + len(data) - len(error.object)
-    if found < 0:
-        return text.replace("\r\n", "\n")
-    quoted = shlex.quote(str(path))
-    if (encoding := _encoding(data, offset)) is None:
-        zero = f"{path} is not a text: byte 0x00 at offset {offset + data.find(0)}; leave the file out"
-        removed = f", or remove such bytes: tr -d '\\000' < {quoted} > converted.txt"
-        raise ValueError(zero + (removed if data[found] == 0 else ""))
-    raise ValueError(
-        f"{path} is not UTF-8: byte 0x{data[found]:02x} at offset {offset + found}; convert it first, "
-        f"for example: iconv -f {encoding} -t UTF-8 {quoted} > converted.txt"
-    )
-
-
-def _encoding(data: bytes, offset: int) -> str | None:
-    """What bytes that are not a text in UTF-8 probably are; ``None`` for no text at all, or one with zero bytes."""
-    if offset == 0 and (mark := next((mark for mark in _MARKS if data.startswith(mark)), None)):
-        return _MARKS[mark]
-    zeros = [data[(half + offset) % 2 :: 2].count(0) for half in (0, 1)]
-    try:
-        data.decode()
-        is_utf8 = True
-    except UnicodeDecodeError:
-        is_utf8 = False
-    # UTF-16 has zeros in every other byte only, in nearly all of these if the letters are Latin
-    if max(zeros) > 10 * min(zeros) and (not is_utf8 or 4 * max(zeros) >= len(data)):
-        return "UTF-16BE" if zeros[0] > zeros[1] else "UTF-16LE"
-    return None if 0 in data else "GB18030" if _is_chinese(data) else "LATIN1"
-
-
-def _is_chinese(data: bytes) -> bool:
-    """Whether the bytes are probably Chinese in GB18030: nearly all bytes beyond ASCII come in pairs."""
-    runs = re.findall(rb"[\x80-\xff]+", data)
-    return 10 * sum(len(run) % 2 == 0 for run in runs) > 9 * len(runs)
 
 
 def split_text(text: str, validation_fraction: float = 0.1) -> tuple[str, str]:

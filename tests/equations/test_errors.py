@@ -160,7 +160,7 @@ N = 60_000
     [
         (r"y = x x^\top", {"x": "(n)"}, {"x": np.ones(N)}),
         (r"y = A A^\top", {"A": "(n, 1)"}, {"A": np.ones((N, 1))}),
-        ("y_i = x", {"x": "(n)", "y": "(n, n)"}, {"x": np.ones(N)}),
+        ("y_i = x", {"x": "(n)", "y": "(n, n)"}, {"x": np.ones(2000)}),
         (r"y = \sum_{i=1}^{m} \sin(x) \cdot x", {"x": "(n)", "m": "()"}, {"x": np.ones(N), "m": 10**5}),
         (r"y = \sum_{i=1}^{m} \lVert x \rVert", {"x": "(n)", "m": "()"}, {"x": np.ones(N), "m": 10**5}),
         (r"y = \prod_{i=1}^{m} (-x)", {"x": "(n)", "m": "()"}, {"x": np.ones(N), "m": 10**5}),

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from minigpt.text.reading import BETWEEN_FILES, decode_utf8
+from minigpt.text.encodings import decode_utf8
+from minigpt.text.reading import BETWEEN_FILES
 
 # surrogates stand for the bytes of a character that a window shows in part; it may be white space
 _SAFE_CUT = re.compile("(?<=[^\\s\ud800-\udfff])\\r?\\n(?=[^\\s\ud800-\udfff])")
