@@ -132,7 +132,7 @@ TABLE = {
     "model.gpt": [
         ("return self.norm(self.residual_stream(ids))", "return self.residual_stream(ids)"),
         ("return self.head(self.features(ids))", "return self.head(self.residual_stream(ids))"),
-        ("self.head.weight = self.token_embedding.weight", "pass"),
+        ("if config.tied_head:\n            self.head.weight", "if False:\n            self.head.weight"),
         ("self.position.add_to(self.token_embedding(ids), context)", "self.token_embedding(ids)"),
         ("for block in self.blocks:", "for block in self.blocks[1:]:"),
     ],
