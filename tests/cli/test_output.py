@@ -204,6 +204,14 @@ def test_a_tokenizer_shows_bytes_and_blanks_escaped_once(tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[1] == r"\xe4 | \xbd | \xa0 | \t | \ | ä"
 
 
+@pytest.mark.parametrize(("asked", "said"), [("257", "257 tokens; "), ("400", " of 400: no pair is left to merge; ")])
+def test_a_vocabulary_smaller_than_asked_for_is_said(tmp_path, capsys, asked, said):
+    (tmp_path / "t.txt").write_text("the cat\n" * 9)
+    main(["tokenizer", "--text", str(tmp_path / "t.txt"), "--vocab-size", asked, "--out", str(tmp_path / "t.json")])
+    printed = capsys.readouterr().out
+    assert said in printed and ("no pair" in printed) == (asked == "400")
+
+
 def test_minigpt_alone_shows_its_commands(capsys):
     with pytest.raises(SystemExit) as ended:
         main([])

@@ -97,6 +97,11 @@ def test_the_table_has_mean_spread_speed_and_the_lowest(known):
     assert "standard deviation of 3 seeds; 20 tokens each; no model can expect less than 1.5000" in lines[3]
 
 
+def test_one_strategy_alone_is_not_the_lowest(known):
+    alone = Comparison(trials={"optimizer=muon": known.trials["optimizer=muon"]}, n_tokens=20)
+    assert "lowest" in str(known) and "lowest" not in str(alone)
+
+
 def test_one_seed_has_no_spread(known):
     one = {name: trials[:1] for name, trials in known.trials.items()}
     table = str(Comparison(trials=one, n_tokens=20))

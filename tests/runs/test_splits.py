@@ -30,3 +30,12 @@ def test_in_characters_it_is_a_blank_line(folder):
     tokenizer, data, validation = open_splits(config)
     texts = [(folder / f"{i}.txt").read_text() for i in range(4)]
     assert tokenizer.decode(ids(data) + ids(validation)) == "\n\n".join(texts)
+
+
+def test_the_context_that_is_advised_for_a_short_text_suits_both_splits(tmp_path):
+    (tmp_path / "short.txt").write_text("one two three four five six seven")
+    config = RunConfig(source=Source(text=tmp_path / "short.txt")).changed(context_length=64)
+    with pytest.raises(ValueError, match=r"try context_length=\d+$") as caught:
+        open_splits(config)
+    _, data, validation = open_splits(config.changed(context_length=int(str(caught.value).rpartition("=")[2])))
+    assert data.n_tokens > validation.n_tokens > 1

@@ -38,7 +38,7 @@ def compile_pattern(pattern: str) -> Any:
     try:
         compiled = regex.compile(pattern)
     except (regex.error, RecursionError, MemoryError, OverflowError) as error:
-        raise ValueError(f"split pattern {pattern!r:.200} is not a regular expression: {error}; mend it") from None
+        raise ValueError(f"split pattern {pattern!r:.200} is not a regular expression: {error}; correct it") from None
     if compiled.groups:
         raise ValueError(f"split pattern {pattern!r:.200} has a capturing group; write (?:...) for (...)")
     if "" in _pieces(compiled, _PROBE, PROBE_SECONDS):

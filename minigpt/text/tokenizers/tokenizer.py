@@ -122,7 +122,7 @@ def check_text(text: str) -> None:
     if not text.isascii() and (found := re.search("[\ud800-\udfff]", text)):
         raise ValueError(
             f"text has a lone surrogate U+{ord(found[0]):04X} at character {found.start()}, which no UTF-8 file can "
-            'hold; mend it with text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")'
+            'hold; replace it with text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")'
         )
 
 
