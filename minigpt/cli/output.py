@@ -1,6 +1,5 @@
 """What a command prints: JSON for programs, commands for people to copy, and streams that take every character."""
 
-import errno
 import io
 import json
 import math
@@ -12,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from minigpt.files.atomic import write_atomically
+from minigpt.files.atomic import is_full, write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -83,7 +82,7 @@ def reason_of(error: OSError) -> str:
     Args:
         error: as it was raised.
     """
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if is_full(error):
         return "the disk is full"
     return str(error) if error.errno is None else os.strerror(error.errno)
 

@@ -41,9 +41,18 @@ def explain_full_disk(consequence: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_full(error):
             raise OSError(error.errno, f"the disk is full: {consequence}") from None
         raise
+
+
+def is_full(error: OSError) -> bool:
+    """Whether the system refused something because the disk is full or the quota used up.
+
+    Args:
+        error: as it was raised.
+    """
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def swap_paths(one: Path, other: Path) -> bool:
