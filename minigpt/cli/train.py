@@ -1,7 +1,6 @@
 """Commands that train: `minigpt train` and `minigpt demo`, and what they print."""
 
 import math
-import os
 import re
 import shutil
 import textwrap
@@ -21,7 +20,7 @@ from minigpt.generation import Sampler
 from minigpt.runs import Run, RunConfig, recipe
 from minigpt.runs.summary import counted, steps_done
 from minigpt.text import RowDataset
-from minigpt.training.processes.distributed import is_main_process
+from minigpt.training.processes.distributed import is_alone, is_main_process
 from minigpt.training.storage.lock import FolderLock
 from minigpt.training.storage.run_folder import Resume
 
@@ -164,13 +163,8 @@ def _finish(run: Run) -> None:
         print(f"next:       {command('minigpt', 'sample', out, *_prompt(run))}")
     else:
         print(f"next:       {command('minigpt', 'eval', out)}, or {command('minigpt', 'chat', out)}")
-    if stopped and is_alone():
+    if stopped and is_alone():  # torchrun would take the exit status for a failure and end the others
         raise KeyboardInterrupt
-
-
-def is_alone() -> bool:
-    """Whether torchrun started no other process: it would take another exit status for a failure and end the others."""
-    return "RANK" not in os.environ
 
 
 def _prompt(run: Run) -> list[str]:

@@ -210,6 +210,11 @@ def is_main_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def is_alone() -> bool:
+    """Whether torchrun did not start this process, so that no other depends on how it ends."""
+    return "RANK" not in os.environ
+
+
 def restarted() -> bool:
     """Whether torchrun has started these processes anew after one of them died."""
     return os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
