@@ -1,0 +1,1 @@
+"""The exercises of ``mg.check``, one module for each stage of the course."""
