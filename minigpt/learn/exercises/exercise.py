@@ -35,7 +35,7 @@ class Misconception:
 
     Args:
         id: the name of the exercise, a dot, the mistake: ``softmax.first-axis``. It never changes.
-        kind: what kind of mistake it is, one of `MISTAKE_KINDS`: what can still be said when the mistake itself is unknown.
+        kind: what kind of mistake it is, one of `MISTAKE_KINDS`: what can still be said of an unknown one.
         says: what was understood differently, and what the formula means instead. One or two sentences without code.
         slip: an answer that makes the mistake; the arguments are those of the exercise.
     """
