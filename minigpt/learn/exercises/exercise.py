@@ -9,8 +9,8 @@ from typing import Any
 
 from minigpt.learn.exercises.draw import ExerciseDraw
 
-#: An answer: what the learner writes, and what a misconception is.
-Answer = Callable[..., Any]
+#: What a learner hands in, and what a misconception is: a function.
+Attempt = Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Misconception:
     id: str
     kind: str
     says: Words
-    slip: Answer
+    slip: Attempt
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,9 +78,9 @@ class Exercise:
     page: str
     term: str
     draw: Callable[[ExerciseDraw], tuple[Any, ...]]
-    expected: Answer
+    expected: Attempt
     misconceptions: tuple[Misconception, ...]
-    solutions: tuple[Answer, ...]
+    solutions: tuple[Attempt, ...]
 
 
 #: The kinds of mistakes: a generic diagnosis names one of them from the numbers alone.
