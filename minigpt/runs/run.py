@@ -20,8 +20,9 @@ from torch import nn
 
 from minigpt.files.atomic import write_atomically
 from minigpt.files.json_object import read_object
+from minigpt.files.paths import as_path
 from minigpt.model import GPT
-from minigpt.pretrained import load_pretrained
+from minigpt.pretrained import pretrained_model
 from minigpt.runs.config import RUN_FILE, RUN_FORMAT, RunConfig
 from minigpt.runs.memory import check_memory
 from minigpt.runs.read_files import check_unchanged, write_read_files
@@ -179,7 +180,7 @@ def first_model(plan: RunConfig) -> GPT:
     """
     if plan.source.from_pretrained is not None:
         shape = plan.model
-        return load_pretrained(plan.source.from_pretrained, dropout=shape.dropout, attention=shape.attention)
+        return pretrained_model(plan.source.from_pretrained, dropout=shape.dropout, attention=shape.attention)
     check_memory(plan.model)
     return GPT(plan.model, generator=torch.Generator().manual_seed(plan.training.seed))
 
@@ -205,19 +206,25 @@ def load_model(out: Path | str) -> tuple[GPT, Tokenizer]: ...
 @overload
 def load_model(out: Path | str, model: _Model) -> tuple[_Model, Tokenizer]: ...
 def load_model(out: Path | str, model: nn.Module | None = None) -> tuple[nn.Module, Tokenizer]:
-    """The trained model and the tokenizer of a run folder, from its newest whole checkpoint; on the CPU.
+    """The model and the tokenizer of a run folder, as :func:`minigpt.load_pretrained` returns those of Hugging Face.
+
+    They are those of the newest whole checkpoint.
 
     Args:
         out: the run folder.
         model: a model of your own, or a GPT with parts of your own, built as it was for training: it gets the weights,
-            and is returned in evaluation mode. ``None`` builds the GPT that the checkpoint describes.
+            and is returned. ``None`` builds the GPT that the checkpoint describes.
+
+    Returns:
+        The model, in evaluation mode and, if it is built here, on the CPU; and its tokenizer.
 
     Raises:
         ValueError: if there is no such checkpoint, it was saved without a tokenizer, an older minigpt saved it, the
             weights do not fit, or ``model`` is a GPT with parts of other classes than the run's.
     """
-    refuse_old(Path(out))
-    checkpoint = load_checkpoint(Path(out) / "checkpoints")
+    out = as_path(out, "out")
+    refuse_old(out)
+    checkpoint = load_checkpoint(out / "checkpoints")
     if checkpoint.state["tokenizer"] is None:
         raise ValueError(f"the run in {out} was saved without its tokenizer; pass tokenizer=… to minigpt.train")
     tokenizer = load_tokenizer(checkpoint.state["tokenizer"])

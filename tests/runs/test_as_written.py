@@ -103,7 +103,7 @@ def test_a_resumed_run_ends_where_the_uninterrupted_one_does(config, tmp_path):
 
 def test_the_first_step_starts_from_the_weights_and_the_tokenizer_of_the_folder(config, folder):
     run = mg.prepare_run(config)
-    for a, b in zip(run.model.parameters(), mg.load_pretrained(folder).parameters(), strict=True):
+    for a, b in zip(run.model.parameters(), mg.load_pretrained(folder)[0].parameters(), strict=True):
         assert torch.equal(a, b)
     assert run.tokenizer.encode(DOCUMENTS[0]) == TOKENIZER.encode(DOCUMENTS[0])
 

@@ -12,11 +12,11 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from torch import Tensor
 
+from minigpt.files.paths import as_path
 from minigpt.text.datasets.checks import check_batch
 from minigpt.text.datasets.order import shuffled
 from minigpt.text.datasets.rows import Row, RowDataset
@@ -38,7 +38,7 @@ def read_documents(path: str | os.PathLike[str]) -> list[str]:
     Raises:
         ValueError: if the path does not exist, a file is not UTF-8, or there is no text.
     """
-    if not Path(path).is_dir():
+    if not as_path(path, "path").is_dir():
         return split_documents(read_text(path))
     documents = (read_file(file) for file in text_files(path))
     return [document for document in documents if document.strip()]
