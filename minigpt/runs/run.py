@@ -26,7 +26,7 @@ from minigpt.pretrained import pretrained_model
 from minigpt.runs.config import RUN_FILE, RUN_FORMAT, RunConfig
 from minigpt.runs.memory import check_memory
 from minigpt.runs.read_files import check_unchanged, write_read_files
-from minigpt.runs.splits import open_splits
+from minigpt.runs.splits import open_splits, tell_what_is_dropped
 from minigpt.settings import to_object
 from minigpt.text import Dataset, DocumentDataset, Tokenizer, load_tokenizer
 from minigpt.training.loop import train
@@ -144,6 +144,7 @@ def prepare_run(config: RunConfig) -> Run:
     """
     config.resolved()  # a wrong setting is an error before a long text is read
     tokenizer, data, validation = open_splits(config)
+    tell_what_is_dropped(data, validation)
     plan = with_whole_paths(config.resolved(vocab_size=tokenizer.vocab_size, steps=steps_of(config, data)))
     return Run(plan, first_model(plan), tokenizer, data, validation)
 
