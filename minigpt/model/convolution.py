@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from minigpt.equations import equation, fast_twin
+from minigpt.model.inspection import is_transformed
 
 
 @equation(
@@ -85,7 +86,12 @@ class FastShortConvolution(torch.autograd.Function):
     faster="sums in place: no padded copies, forward or backward",
 )
 def fast_short_convolution(x: Tensor, weights: Tensor) -> Tensor:
-    """:func:`short_convolution`, same arguments, by :class:`FastShortConvolution`."""
+    """:func:`short_convolution`, same arguments, by :class:`FastShortConvolution`.
+
+    In a transform of ``torch.func`` it is computed by the formula.
+    """
+    if is_transformed():
+        return short_convolution(x, weights)
     if torch.compiler.is_exporting():
         return _for_any_length(x, weights)
     y: Tensor = FastShortConvolution.apply(x, weights)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from minigpt.equations import equation, fast_twin
+from minigpt.model.inspection import is_transformed
 
 
 @equation(
@@ -161,7 +162,9 @@ class FastRMSNorm(torch.autograd.Function):
     bfloat16=True,
 )
 def fast_rms_norm(x: Tensor, gain: Tensor, eps: float = 1e-6) -> Tensor:
-    """:func:`rms_norm`, same arguments, by :class:`FastRMSNorm`."""
+    """:func:`rms_norm`, same arguments, by :class:`FastRMSNorm`; in a transform of ``torch.func`` by the formula."""
+    if is_transformed():
+        return rms_norm(x, gain, eps)
     y: Tensor = FastRMSNorm.apply(x, gain, eps)
     return y
 
