@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from minigpt.files.atomic import explain_full_disk, write_atomically
 from minigpt.files.json_object import parse_object
 from minigpt.files.paths import as_path
-from minigpt.files.verified import read_plain
+from minigpt.files.plain import read_plain
 from minigpt.plots import BLUE, GREY, ORANGE, new_figure, smooth
 
 if TYPE_CHECKING:
