@@ -37,7 +37,7 @@ from minigpt.training.run_state import model_from
 from minigpt.training.same_run import check_same_run
 from minigpt.training.storage.folders import checkpoint_folders
 from minigpt.training.storage.loading import load_checkpoint
-from minigpt.training.storage.own_parts import check_own_parts, own_parts
+from minigpt.training.storage.own_parts import check_own_parts, check_same_shape, own_parts
 from minigpt.training.storage.run_folder import Resume, RunFolder
 from minigpt.training.weights import load_weights
 
@@ -221,7 +221,8 @@ def load_model(out: Path | str, model: nn.Module | None = None) -> tuple[nn.Modu
 
     Raises:
         ValueError: if there is no such checkpoint, it was saved without a tokenizer, an older minigpt saved it, the
-            weights do not fit, or ``model`` is a GPT with parts of other classes than the run's.
+            weights do not fit, or ``model`` is a GPT of another configuration than the run's, or with parts of other
+            classes.
     """
     out = as_path(out, "out")
     refuse_old(out)
@@ -232,6 +233,7 @@ def load_model(out: Path | str, model: nn.Module | None = None) -> tuple[nn.Modu
     if model is None:
         return model_from(checkpoint), tokenizer
     check_own_parts(checkpoint.state, own_parts(model))
+    check_same_shape(checkpoint.state, model)
     load_weights(model, checkpoint.model)
     return model.eval(), tokenizer
 
