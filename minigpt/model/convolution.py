@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from minigpt.equations import equation, fast_twin
 from minigpt.model.inspection import is_transformed
+from minigpt.model.norms import as_wide_as
 
 
 @equation(
@@ -121,4 +122,4 @@ class ShortConvolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(..., T, D)`` → ``(..., T, D)``."""
-        return fast_short_convolution(x, self.taps)
+        return fast_short_convolution(x, as_wide_as(x, self.taps))

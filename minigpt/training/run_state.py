@@ -18,7 +18,7 @@ from minigpt.training.averaging import WeightAverage
 from minigpt.training.config import TrainConfig
 from minigpt.training.losses import LossModule
 from minigpt.training.optim import EquationOptimizer
-from minigpt.training.precision import Precision
+from minigpt.training.precision import PRECISIONS, Precision
 from minigpt.training.processes.distributed import ALONE, World
 from minigpt.training.processes.strategies import gathered, make_callable, wrap
 from minigpt.training.safety.parts import describe_model
@@ -71,10 +71,10 @@ class RunState:
         self.world.micro_batch(config.batch_size, config.micro_batch_size)  # refuses a batch that can't be shared
         self.own_parts = own_parts(self.model)
         self.loss = LossModule(self.model, config.loss, config.label_smoothing)
-        self.wrapper = wrap(self.loss, config.strategy, self.world)
+        self.precision = Precision(config.precision, next(self.model.parameters()).device)
+        self.wrapper = wrap(self.loss, config.strategy, self.world, PRECISIONS[self.precision.name])
         self.average = WeightAverage(self.model, config.ema) if config.ema else None
         self.optimizer = build_optimizer(self.model, config)
-        self.precision = Precision(config.precision, next(self.model.parameters()).device)
         self.spikes = SpikeWatch(config.spike_threshold)
         self.shards = shards_of(self.data)
 
@@ -101,7 +101,7 @@ class RunState:
         """Leave the model ready to use: with the averaged weights, if there are any, and without dropout."""
         if self.average is not None:
             self.average.copy_to(self.model)
-        make_callable(self.model, self.loss)
+        make_callable(self.model, self.loss, self.precision.autocast)
         self.model.eval()
 
     def snapshot(self, step: int) -> Checkpoint:

@@ -214,6 +214,88 @@ def gradient_travels(folder):
     return found
 
 
+PRECISIONS = ("bf16", "fp16")
+PARTS = {
+    "gpt2": {},
+    "llama": {
+        "norm": "rms",
+        "position": "rope-half",
+        "mlp": "swiglu",
+        "bias": False,
+        "qk_norm": True,
+        "convolution": 3,
+    },
+}
+
+
+def narrow(parts, precision, seed=0, **changes):
+    """A model of some parts in 16 bits; under fsdp its blocks are fetched in them."""
+    return train(windows(), make_model(seed, **PARTS[parts]), precision=precision, **changes)
+
+
+def narrow_in_shards(folder):
+    """In 16 bits on shards: the losses, what a block is fetched in, and what the optimizer keeps."""
+    found = {}
+    for parts in PARTS:
+        for precision in PRECISIONS:
+            options = {"strategy": "fsdp", "micro_batch_size": 2, "out": folder / f"narrow-{parts}-{precision}"}
+            found[f"{parts} {precision}"] = narrow(parts, precision, rank(), **options)
+    model, seen = make_model(), set()
+    model.blocks[0].mlp.expand.register_forward_hook(lambda module, *_: seen.add(str(module.weight.dtype)))
+    model.blocks[0].register_forward_hook(lambda module, given, y: seen.add(f"stream {y.dtype}"))
+    train(windows(), model, precision="bf16", strategy="fsdp", steps=2)
+    with torch.no_grad():
+        logits = model(windows().batch(0, 2)[0])
+    found["seen"] = sorted(seen)
+    found["kept"] = sorted({str(p.dtype) for p in model.parameters()})
+    found["logits"] = str(logits.dtype)
+    return found
+
+
+def narrow_resumed(folder):
+    """Goes on in 16 bits, on shards, in the folder of one process."""
+    out = folder / "one-for-narrow"
+    return narrow("gpt2", "bf16", rank(), strategy="fsdp", out=out, resume=True)["loss"]
+
+
+def half_silent():
+    """Batches of which the first three rows alone count, so that rank 1 has no target and rank 0 has three rows."""
+
+    class HalfSilent(Data):
+        def batch(self, step, batch_size, *, seed=0, rank=0, world_size=1):
+            inputs, targets = self.data.batch(step, batch_size, seed=seed)
+            targets[3:] = -100
+            rows = slice(rank * batch_size // world_size, (rank + 1) * batch_size // world_size)
+            return inputs[rows], targets[rows]
+
+    return HalfSilent(windows(), None)
+
+
+def silent():
+    """Batches without a target that counts, from step 2 on."""
+
+    class Silent(Data):
+        def batch(self, step, batch_size, **options):
+            inputs, targets = self.data.batch(step, batch_size, **options)
+            return inputs, targets if step < 2 else torch.full_like(targets, -100)
+
+    return Silent(windows(), None)
+
+
+def silences(folder):
+    """What becomes of shares and of batches without a target, by strategy and loss."""
+    found = {}
+    for strategy in ("ddp", "fsdp"):
+        for loss in ("logits", "chunked"):
+            options = {"strategy": strategy, "loss": loss, "micro_batch_size": 1, "eval_every": 0}
+            found[f"{strategy} {loss}"] = train(half_silent(), make_model(rank()), label_smoothing=0.1, **options)
+        try:
+            train(silent(), make_model(rank()), strategy=strategy)
+        except ValueError as error:
+            found[f"{strategy} message"] = str(error)
+    return found
+
+
 SCENARIOS = {
     "ddp windows": lambda folder: losses(folder, "ddp", "windows"),
     "ddp ragged": lambda folder: losses(folder, "ddp", "ragged"),
@@ -233,6 +315,9 @@ SCENARIOS = {
     "chunked": lambda folder: {s: train(windows(), strategy=s, loss="chunked") for s in ("ddp", "fsdp")},
     "called after": lambda folder: {s: called_after(folder, s) for s in ("ddp", "fsdp")},
     "gradient travels": gradient_travels,
+    "narrow": narrow_in_shards,
+    "narrow, resumed": narrow_resumed,
+    "silences": silences,
 }
 
 
