@@ -20,6 +20,7 @@ from minigpt.training.losses import LossModule
 from minigpt.training.optim import EquationOptimizer
 from minigpt.training.precision import PRECISIONS, Precision
 from minigpt.training.processes.distributed import ALONE, World
+from minigpt.training.processes.shared_optimizer import SharedOptimizer
 from minigpt.training.processes.strategies import gathered, make_callable, wrap
 from minigpt.training.safety.parts import describe_model
 from minigpt.training.safety.spikes import SpikeWatch, Usual
@@ -59,7 +60,7 @@ class RunState:
     loss: LossModule = field(init=False)
     wrapper: nn.Module = field(init=False)
     average: WeightAverage | None = field(init=False)
-    optimizer: EquationOptimizer = field(init=False)
+    optimizer: EquationOptimizer | SharedOptimizer = field(init=False)
     precision: Precision = field(init=False)
     spikes: SpikeWatch = field(init=False)
     bad_steps: int = field(init=False, default=0)
@@ -74,7 +75,7 @@ class RunState:
         self.precision = Precision(config.precision, next(self.model.parameters()).device)
         self.wrapper = wrap(self.loss, config.strategy, self.world, PRECISIONS[self.precision.name])
         self.average = WeightAverage(self.model, config.ema) if config.ema else None
-        self.optimizer = build_optimizer(self.model, config)
+        self.optimizer = build_optimizer(self.model, config, self.world)
         self.spikes = SpikeWatch(config.spike_threshold)
         self.shards = shards_of(self.data)
 
@@ -107,9 +108,10 @@ class RunState:
     def snapshot(self, step: int) -> Checkpoint:
         """All that decides how the run goes on, after ``step`` updates; every process must ask for it.
 
-        Its tensors are the run's own where they are not sharded. Sharded ones are whole and on the CPU of rank 0; or
-        stay what they are, if each process is to save its part. Where there is an average, it stands as the model's
-        weights, since they are what one loads later, and the raw weights stand beside the moments.
+        Its tensors are the run's own where they are not sharded. Sharded ones, and the moments that another process
+        keeps, are whole and on the CPU of rank 0; or stay what they are, if each process is to save its part. Where
+        there is an average, it stands as the model's weights, since they are what one loads later, and the raw weights
+        stand beside the moments.
         """
         weights, moments = self._weights(), self._moments()
         if not self.saves_shards:

@@ -1,16 +1,18 @@
-"""How processes share a model: a copy in each (DDP), or a shard of every weight in each (FSDP).
+"""How processes share a model: a copy in each (DDP, ZeRO), or a shard of every weight in each (FSDP).
 
-Both compute the same update. DDP keeps weights, gradients and moments in every process and adds up the gradients; FSDP
-keeps a 1/size share of all three, fetches a block's weights just before they are needed and drops them after.
+All compute the same update. DDP keeps weights, gradients and moments in every process and adds up the gradients. With
+"zero", a process keeps the moments of its share of the parameters alone: :mod:`.shared_optimizer`. FSDP keeps a 1/size
+share of all three, fetches a block's weights just before they are needed and drops them after.
 
 In 16 bits, what FSDP fetches of the blocks is in 16 bits, half as many bytes: autocast would round these weights
 anyway. The shards that the optimizer changes, their moments and the sums of the gradients are float32, and so is what
 is outside the blocks: the embeddings, where the residual stream begins.
 
-Sources: Li et al. 2020, arXiv:2006.15704 (DDP); Rajbhandari et al. 2020, arXiv:1910.02054 (ZeRO, stage 3);
+Sources: Li et al. 2020, arXiv:2006.15704 (DDP); Rajbhandari et al. 2020, arXiv:1910.02054 (ZeRO, stages 1 and 3);
 Zhao et al. 2023, arXiv:2304.11277 (FSDP).
 """
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -32,7 +34,7 @@ def wrap(loss: LossModule, strategy: str, world: World, precision: torch.dtype =
 
     Args:
         loss: of a GPT, on the world's device.
-        strategy: "ddp" or "fsdp".
+        strategy: "ddp", "zero" or "fsdp".
         world: the processes.
         precision: of the large products; in 16 bits the module is to be called under autocast.
     """
@@ -91,6 +93,7 @@ def make_callable(model: nn.Module, loss: nn.Module, autocast: Callable[[], Abst
 
 STRATEGIES: dict[str, Callable[[LossModule, World, torch.dtype], nn.Module]] = {
     "ddp": data_parallel,
+    "zero": data_parallel,
     "fsdp": fully_sharded,
 }
 
@@ -115,14 +118,42 @@ def whole(tensor: Tensor) -> Tensor:
 
 
 def gathered(tensors: dict[str, Tensor], world: World) -> dict[str, Tensor]:
-    """Tensors by name; a sharded one is whole and on the CPU of rank 0, which has memory for it, and nowhere else."""
-    found = {}
+    """Tensors by name; a sharded one is whole and on the CPU of rank 0, which has memory for it, and nowhere else.
+
+    One that only another process keeps, which is on the device "meta" here, comes to the CPU of rank 0 too.
+    """
+    found, owners = {}, _owners(tensors, world)
     for name, tensor in tensors.items():
-        if (complete := whole(tensor)) is tensor:
+        if owners.get(name, 0):
+            found.update(_sent_to_main(name, tensor, owners[name], world))
+        elif tensor.is_meta:
+            continue
+        elif (complete := whole(tensor)) is tensor:
             found[name] = tensor
         elif world.is_main:
             found[name] = complete.cpu()
     return found
+
+
+def _owners(tensors: dict[str, Tensor], world: World) -> dict[str, int]:
+    """The first process that has the numbers of each tensor of which another one knows the shape alone."""
+    if world.size == 1:
+        return {}
+    lacking = [set(json.loads(text)) for text in world.gather(json.dumps([n for n, t in tensors.items() if t.is_meta]))]
+    return {
+        name: next(rank for rank, names in enumerate(lacking) if name not in names) for name in set().union(*lacking)
+    }
+
+
+def _sent_to_main(name: str, tensor: Tensor, owner: int, world: World) -> dict[str, Tensor]:
+    """Where the numbers are, send them; on rank 0, receive them."""
+    if world.rank == owner:
+        dist.send(tensor.cpu().contiguous(), 0, group=world.group)
+    if not world.is_main:
+        return {}
+    received = torch.empty(tensor.shape, dtype=tensor.dtype)
+    dist.recv(received, owner, group=world.group)
+    return {name: received}
 
 
 @torch.no_grad()

@@ -50,7 +50,7 @@ class ShardedCheckpoint(Checkpoint):
         Raises:
             ValueError: if a file is not the one that was checked; what was read from it is in the tensors then.
         """
-        tensors = _named(model, optimizer)
+        tensors = {name: tensor for name, tensor in _named(model, optimizer).items() if not tensor.is_meta}
         _read_into(tensors, self.folder, alone=not any(hasattr(tensor, "full_tensor") for tensor in tensors.values()))
         _check_unchanged(self.folder, self.identities)
 

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -19,9 +20,11 @@ from minigpt.text.datasets.rows import Row
 from minigpt.training import OPTIMIZERS, LossModule, TrainConfig, accumulate_gradients, split_loss
 from minigpt.training.processes.distributed import join_world
 from minigpt.training.processes.strategies import wrap
+from minigpt.training.run_state import RunState
 
 TEXT = "the cat sat on the mat. the dog sat on the log. " * 20
 TOKENIZER = mg.CharTokenizer.train(TEXT)
+STRATEGIES = ("ddp", "zero", "fsdp")
 LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 CONFIG = {"steps": 12, "batch_size": 8, "learning_rate": 0.01, "eval_every": 6, "checkpoint_every": 6, "device": "cpu"}
 
@@ -214,6 +217,23 @@ def gradient_travels(folder):
     return found
 
 
+def zero_from_shards(folder):
+    """A run on shards, stopped after half its steps, goes on with a shared optimizer."""
+    out = folder / "sharded-for-zero"
+    half = Data(windows(), stop_before(6))
+    train(half, make_model(rank()), strategy="fsdp", sharded_checkpoints=True, out=out)
+    return train(windows(), strategy="zero", out=out, resume=True)
+
+
+def zero_shares(folder):
+    """Which moments of AdamW this process keeps, in numbers; and those of all."""
+    with join_world("cpu") as world:
+        run = RunState(make_model(), TrainConfig(**CONFIG, strategy="zero").resolved(16), windows(), world=world)
+        moments = [t for p in run.model.parameters() for t in run.optimizer.state_of(p).values()]
+        kept = sum(t.numel() for t in moments if not t.is_meta)
+    return {"kept": kept, "all": sum(t.numel() for t in moments)}
+
+
 PRECISIONS = ("bf16", "fp16")
 PARTS = {
     "gpt2": {},
@@ -285,7 +305,7 @@ def silent():
 def silences(folder):
     """What becomes of shares and of batches without a target, by strategy and loss."""
     found = {}
-    for strategy in ("ddp", "fsdp"):
+    for strategy in STRATEGIES:
         for loss in ("logits", "chunked"):
             options = {"strategy": strategy, "loss": loss, "micro_batch_size": 1, "eval_every": 0}
             found[f"{strategy} {loss}"] = train(half_silent(), make_model(rank()), label_smoothing=0.1, **options)
@@ -297,23 +317,23 @@ def silences(folder):
 
 
 SCENARIOS = {
-    "ddp windows": lambda folder: losses(folder, "ddp", "windows"),
-    "ddp ragged": lambda folder: losses(folder, "ddp", "ragged"),
-    "fsdp windows": lambda folder: losses(folder, "fsdp", "windows"),
-    "fsdp ragged": lambda folder: losses(folder, "fsdp", "ragged"),
+    **{f"{s} {data}": partial(losses, strategy=s, data=data) for s in STRATEGIES for data in DATA},
     "fsdp sharded": lambda folder: sharded(folder),
     "fsdp sharded, resumed": lambda folder: sharded(folder, resume=True),
-    "ddp resumed": lambda folder: resumed(folder, "ddp"),
-    "fsdp resumed": lambda folder: resumed(folder, "fsdp"),
-    "ddp stopped": lambda folder: stopped(folder, "ddp"),
-    "fsdp stopped": lambda folder: stopped(folder, "fsdp"),
+    **{f"{s} resumed": partial(resumed, strategy=s) for s in STRATEGIES},
+    "zero from shards": zero_from_shards,
+    "zero shares": zero_shares,
+    **{f"{s} stopped": partial(stopped, strategy=s) for s in STRATEGIES},
     "poisoned": poisoned,
     "first logits": first_logits,
     "refusals": refusals,
     "disagreements": disagreements,
-    "optimizers": lambda folder: {name: with_optimizer(name, strategy="fsdp") for name in OPTIMIZERS},
-    "chunked": lambda folder: {s: train(windows(), strategy=s, loss="chunked") for s in ("ddp", "fsdp")},
-    "called after": lambda folder: {s: called_after(folder, s) for s in ("ddp", "fsdp")},
+    "optimizers": lambda folder: {
+        strategy: {name: with_optimizer(name, strategy=strategy) for name in OPTIMIZERS}
+        for strategy in ("zero", "fsdp")
+    },
+    "chunked": lambda folder: {s: train(windows(), strategy=s, loss="chunked") for s in STRATEGIES},
+    "called after": lambda folder: {s: called_after(folder, s) for s in STRATEGIES},
     "gradient travels": gradient_travels,
     "narrow": narrow_in_shards,
     "narrow, resumed": narrow_resumed,

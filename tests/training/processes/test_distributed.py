@@ -17,7 +17,7 @@ from minigpt.training.processes import distributed
 from minigpt.training.processes.distributed import World, join_world
 from minigpt.training.storage.run_folder import RunFolder
 
-STRATEGIES = ("ddp", "fsdp")
+STRATEGIES = several.STRATEGIES
 LARGEST_DIFFERENCE = 1e-5  # nats per token: sums in another order
 
 
@@ -42,7 +42,7 @@ def folder(tmp_path_factory):
 def together(folder, torchrun):
     """What each of two processes saw in every scenario."""
     torchrun(2, Path(several.__file__), folder, *several.SCENARIOS)
-    for out in ("sharded", "fsdp/windows"):
+    for out in ("sharded", "fsdp/windows", "zero/windows", "ddp/windows"):
         shutil.copytree(folder / out / "checkpoints" / "step-00000006", folder / out / "kept" / "step-00000006")
     shutil.copy(folder / "ddp" / "windows" / "log.jsonl", folder / "ddp-log.jsonl")
     return [json.loads((folder / f"rank-{rank}.json").read_text()) for rank in range(2)]
@@ -61,11 +61,38 @@ def test_two_processes_see_the_losses_of_one(alone, together, strategy, data):
             assert difference(found, expected) <= LARGEST_DIFFERENCE * max(1, *expected), figure
 
 
+@pytest.mark.parametrize("strategy", ["zero", "fsdp"])
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_every_optimizer_and_the_average_work_on_shards(together, name):
+def test_every_optimizer_and_the_average_work_where_they_are_shared(together, name, strategy):
     expected = several.with_optimizer(name)
     for rank in range(2):
-        assert difference(together[rank]["optimizers"][name], expected) <= LARGEST_DIFFERENCE
+        assert difference(together[rank]["optimizers"][strategy][name], expected) <= LARGEST_DIFFERENCE
+
+
+@pytest.mark.parametrize("data", several.DATA)
+def test_a_shared_optimizer_gives_the_figures_of_ddp(together, data):
+    for seen in together:
+        for figure, expected in seen[f"ddp {data}"].items():
+            assert difference(seen[f"zero {data}"][figure], expected) <= 1e-6, figure
+
+
+def test_a_checkpoint_of_a_shared_optimizer_is_that_of_ddp(folder, together):
+    shared, whole = (load_checkpoint(folder / out / "kept") for out in ("zero/windows", "ddp/windows"))
+    for found, expected in ((shared.model, whole.model), (shared.optimizer, whole.optimizer)):
+        assert found.keys() == expected.keys()
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+    assert all(bool(m.abs().max() > 0) for m in shared.optimizer.values())
+
+
+def test_each_process_keeps_about_half_of_the_moments_of_a_shared_optimizer(together):
+    shares = [seen["zero shares"] for seen in together]
+    assert sum(share["kept"] for share in shares) == shares[0]["all"] == shares[1]["all"]
+    assert all(0.4 < share["kept"] / share["all"] < 0.6 for share in shares)
+
+
+def test_a_shared_optimizer_goes_on_from_the_shards_of_fsdp(alone, together):
+    for seen in together:
+        assert difference(seen["zero from shards"]["loss"][-6:], alone["windows"]["loss"][-6:]) <= LARGEST_DIFFERENCE
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
