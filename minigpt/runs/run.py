@@ -207,9 +207,9 @@ def load_model(out: Path | str) -> tuple[GPT, Tokenizer]: ...
 @overload
 def load_model(out: Path | str, model: _Model) -> tuple[_Model, Tokenizer]: ...
 def load_model(out: Path | str, model: nn.Module | None = None) -> tuple[nn.Module, Tokenizer]:
-    """The model and the tokenizer of a run folder, as :func:`minigpt.load_pretrained` returns those of Hugging Face.
+    """The model and the tokenizer in the newest whole checkpoint of a run folder.
 
-    They are those of the newest whole checkpoint.
+    :func:`minigpt.load_pretrained` returns the same pair from a folder of Hugging Face.
 
     Args:
         out: the run folder.
@@ -217,15 +217,13 @@ def load_model(out: Path | str, model: nn.Module | None = None) -> tuple[nn.Modu
             and is returned. ``None`` builds the GPT that the checkpoint describes.
 
     Returns:
-        The model, in evaluation mode and, if it is built here, on the CPU; and its tokenizer.
+        The model in evaluation mode, on the CPU if it is built here, and its tokenizer.
 
     Raises:
-        ValueError: if there is no such checkpoint, it was saved without a tokenizer, an older minigpt saved it, the
-            weights do not fit, or ``model`` is a GPT of another configuration than the run's, or with parts of other
-            classes.
+        ValueError: if there is no such checkpoint, it was saved without a tokenizer or by an older minigpt, or
+            ``model`` has other weights, another configuration, or parts of other classes than the run's.
     """
-    out = as_path(out, "out")
-    refuse_old(out)
+    refuse_old(out := as_path(out, "out"))
     checkpoint = load_checkpoint(out / "checkpoints")
     if checkpoint.state["tokenizer"] is None:
         raise ValueError(f"the run in {out} was saved without its tokenizer; pass tokenizer=… to minigpt.train")
