@@ -187,9 +187,12 @@ def test_ladder_offers_what_has_a_meaning_there_and_refuses_a_text_beside_a_run(
     with pytest.raises(SystemExit):
         main(["ladder", "--help"])
     printed = capsys.readouterr().out
-    offered = set(re.findall(r"--([a-z][a-z-]+)", printed)) - {"help", "no-json"}
-    assert offered == {"json", "text", "corpus", "data", "tokenizer", "validation-fraction", "run", "out"}
-    for words in (["--text", "nothere.txt"], ["--validation-fraction", "0.2"], ["--data", "nowhere"]):
+    offered = set(re.findall(r"--([a-z][a-z-]+)", printed)) - {"help", "no-json", "no-special-tokens"}
+    assert offered == {
+        *("json", "text", "glob", "special-tokens", "corpus", "data"),
+        *("tokenizer", "validation-fraction", "run", "out"),
+    }
+    for words in (["--text", "nothere.txt"], ["--validation-fraction", "0.2"], ["--data", "nowhere"], ["--glob", "*"]):
         with pytest.raises(SystemExit):
             main(["ladder", *words, "--run", trained])
         said = capsys.readouterr().err
@@ -251,6 +254,37 @@ def test_prepare_then_train_on_the_shards(tmp_path, capsys):
     main(["train", "--data", str(tmp_path / "data"), "--out", run, "--steps", "1", "--context-length", "8"])
     saved = json.loads((tmp_path / "run" / "run.json").read_text())
     assert saved["source"]["data"] == str(tmp_path / "data")
+
+
+def test_a_glob_and_special_tokens_go_from_the_command_line_to_resuming_and_measuring(tmp_path, capsys):
+    (tmp_path / "texts").mkdir()
+    for name in ("a.py", "b.py", "c.txt"):
+        (tmp_path / "texts" / name).write_text("the cat<|endoftext|>the dog sat on the mat\n" * 9)
+    out, words = str(tmp_path / "run"), ["--text", str(tmp_path / "texts"), "--glob", "*.py", "--special-tokens"]
+    small = [
+        "--context-length",
+        "4",
+        "--d-model",
+        "16",
+        "--n-heads",
+        "2",
+        "--tokenizer",
+        "bpe:270",
+        "--batch-size",
+        "2",
+    ]
+    main(["train", *words, "--out", out, "--steps", "2", "--device", "cpu", *small])
+    saved = json.loads((tmp_path / "run" / "run.json").read_text())["source"]
+    assert (saved["glob"], saved["special_tokens"]) == ("*.py", True)
+    (tmp_path / "texts" / "c.txt").write_text("is not read, so it may change")
+    capsys.readouterr()
+    for command in (["train", "--resume", "--out", out], ["eval", out], ["ladder", "--run", out]):
+        main(command)
+    assert capsys.readouterr().err == ""
+    (tmp_path / "texts" / "d.py").write_text("is read\n")
+    with pytest.raises(SystemExit):
+        main(["eval", out])
+    assert f"{tmp_path / 'texts' / 'd.py'} is new since the run in {out} was started" in capsys.readouterr().err
 
 
 def test_tokenizer_trains_saves_and_shows_the_pieces(tmp_path, capsys):
@@ -376,13 +410,6 @@ def test_a_text_shorter_than_the_context_is_one_message(capsys, tmp_path):
     with pytest.raises(SystemExit):
         main(["train", "--text", str(tmp_path / "text.txt"), "--out", str(tmp_path / "run")])
     assert "65" in capsys.readouterr().err
-
-
-def test_a_mistyped_option_is_answered_with_the_nearest(capsys):
-    with pytest.raises(SystemExit) as caught:
-        main(["train", "--stpes", "3"])
-    assert caught.value.code == 2
-    assert re.search(r"Perhaps you meant:\W+--steps", capsys.readouterr().err)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipe that breaks this way")
