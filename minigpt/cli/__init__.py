@@ -16,6 +16,7 @@ from minigpt.cli.check import Bench, Equations
 from minigpt.cli.compare import Compare
 from minigpt.cli.kernels import Kernels
 from minigpt.cli.ladder import Ladder
+from minigpt.cli.options import check_options
 from minigpt.cli.output import LastingStream, drop_output, show_every_character
 from minigpt.cli.runs import Info, Runs
 from minigpt.cli.settings import RefusedError, registry
@@ -50,7 +51,7 @@ NARROWEST = 40  # columns; narrower ones can't hold the boxes of the help
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command; a mistake in the input is one line on stderr and exit status 2."""
+    """Run the command; a mistake in the input is a line or two on stderr and exit status 2."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     with _streams(lasting=words[:1] != [] and words[0] in LASTING):
         try:
@@ -137,8 +138,11 @@ def _parse(words: list[str]) -> Any:
     name = words[0]
     if name not in COMMANDS and not name.startswith("-"):
         raise ValueError(f"there is no command {name!r}; choose one of {', '.join(COMMANDS)}{nearest(name, COMMANDS)}")
+    asks_for_help = bool({"-h", "--help"} & set(words))
+    if name in COMMANDS and not asks_for_help:
+        check_options(name, COMMANDS[name], words[1:])
     default = COMMANDS[name].started(words) if name in STARTED else None  # type: ignore[attr-defined]
-    if default is not None and {"-h", "--help"} & set(words):
+    if default is not None and asks_for_help:
         default = _typed_so_far(name, words, default)
     shown = None if default is None else default.run
     options = {} if default is None else {name: {"default": default}}
