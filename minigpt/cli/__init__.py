@@ -17,7 +17,7 @@ from minigpt.cli.compare import Compare
 from minigpt.cli.kernels import Kernels
 from minigpt.cli.ladder import Ladder
 from minigpt.cli.options import check_options
-from minigpt.cli.output import LastingStream, drop_output, show_every_character
+from minigpt.cli.output import LastingStream, drop_output, print_each_line_at_once, show_every_character
 from minigpt.cli.runs import Info, Runs
 from minigpt.cli.settings import RefusedError, registry
 from minigpt.cli.text import Prepare, Tokenizer
@@ -85,6 +85,8 @@ def _streams(*, lasting: bool) -> Iterator[None]:
     given: list[Any] = [stream or Path(os.devnull).open("w", encoding="utf-8") for stream in before]  # noqa: SIM115
     sys.stdout, sys.stderr = map(LastingStream, given) if lasting else given
     show_every_character()
+    if lasting:
+        print_each_line_at_once()
     try:
         yield
     finally:

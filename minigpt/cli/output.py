@@ -105,13 +105,18 @@ def show_every_character() -> None:
     Tables and texts have characters that an ASCII terminal or a Windows code page lacks; none may end a command.
     """
     for stream in (sys.stdout, sys.stderr):
-        _reconfigure(stream, "backslashreplace")
-    _reconfigure(sys.stdin, "replace")
+        _reconfigure(stream, errors="backslashreplace")
+    _reconfigure(sys.stdin, errors="replace")
 
 
-def _reconfigure(stream: Any, errors: str) -> None:
+def print_each_line_at_once() -> None:
+    """Let the reader of a pipe or of a file get each line of stdout when it is printed, and not at the end."""
+    _reconfigure(sys.stdout, line_buffering=True)
+
+
+def _reconfigure(stream: Any, **options: Any) -> None:
     if hasattr(stream, "reconfigure"):  # a notebook's streams take every character as they are
-        stream.reconfigure(errors=errors)
+        stream.reconfigure(**options)
 
 
 class LastingStream:

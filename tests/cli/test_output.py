@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -60,11 +61,11 @@ def escaped(printed, encoding):
 @NARROW
 def test_a_training_ends_as_it_does_elsewhere_and_so_do_the_commands_after_it(encoding, streams, chinese):
     commands = [
-        ["sample", "runs/default", "--max-new-tokens", "20"],
+        ["sample", "runs/default", "--max-new-tokens", "20", "--seed", "0"],
         ["info", "runs/default"],
         ["tokenizer", "--text", "诗.txt", "--vocab-size", "300", "--out", "t.json", "--force"],
         ["equations", "softmax", "rotary"],
-        ["sample", "runs/default", "--prompt", "龍"],
+        ["sample", "runs/default", "--prompt", "龍", "--seed", "0"],
         ["train", "--text", "没有.txt"],
     ]
     assert streams(encoding, TRAIN)[0] == 0
@@ -82,6 +83,7 @@ def test_a_training_ends_as_it_does_elsewhere_and_so_do_the_commands_after_it(en
 def test_what_a_training_prints_loses_no_line(encoding, streams, chinese):
     _, out, _ = streams(encoding, [*TRAIN, "--out", "runs/one"])
     _, expected, _ = streams("utf-8", [*TRAIN, "--out", "runs/two"])
+    out, expected = (re.sub(rb", \d\d:\d\d left", b"", printed) for printed in (out, expected))
     assert out == escaped(expected, encoding).replace(b"runs/two", b"runs/one")
 
 
@@ -154,8 +156,18 @@ def test_a_training_without_any_stdout_goes_on_and_saves(monkeypatch, chinese):
 def test_a_sample_whose_reader_leaves_ends_quietly(unread, tiny_run, capsys, monkeypatch):
     out = str(tiny_run("names").out)
     monkeypatch.setattr(sys, "stdout", unread)
-    main(["sample", out])
+    main(["sample", out, "--seed", "0"])
     assert capsys.readouterr().err == ""
+
+
+def test_a_reader_gets_each_line_of_a_training_when_it_is_printed(monkeypatch, chinese):
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8"))
+    seen = []
+    monkeypatch.setattr("minigpt.runs.Run.train", lambda self, folder: seen.append(raw.getvalue().decode()))
+    monkeypatch.setattr("minigpt.cli.train._finish", lambda run: None)
+    main(TRAIN)
+    assert seen[0].splitlines()[0].startswith("text:") and seen[0].splitlines()[-1].startswith("goal:")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk here that is always full")
