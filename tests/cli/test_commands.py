@@ -37,18 +37,23 @@ def test_train_says_what_it_does_and_where_everything_is(trained, tmp_path):
     assert len((tmp_path / "run" / "log.jsonl").read_text().splitlines()) == 4
 
 
-def test_sample_continues_the_prompt_the_same_way_each_time(trained, capsys):
-    texts = []
-    for _ in range(2):
-        main(["sample", trained, "--prompt", "the ", "--max-new-tokens", "12"])
-        texts.append(capsys.readouterr().out)
-    assert texts[0] == texts[1] and texts[0].startswith("the ") and len(texts[0]) == 17
+def test_a_sample_is_another_each_time_and_is_written_again_by_the_seed_that_is_shown(trained, capsys):
+    words, texts = ["sample", trained, "--prompt", "the ", "--max-new-tokens", "40"], {}
+    for _ in range(3):
+        main(words)
+        printed = capsys.readouterr()
+        seed = re.fullmatch(r"seed (\d+): --seed \1 writes this text again\n", printed.err)[1]
+        texts[seed] = printed.out
+    assert len(set(texts.values())) == 3
+    for seed, text in texts.items():
+        main([*words, "--seed", seed])
+        assert capsys.readouterr() == (text, "") and text.startswith("the ") and len(text) == 45
 
 
 @pytest.mark.parametrize("greedy", ["--temperature 0", "--top-k 1", "--top-p 1e-9"])
 def test_sample_has_an_option_for_each_setting_of_the_sampler(trained, capsys, greedy):
     texts = {}
-    for options in ("", greedy, "--temperature=0 --top-k=None", f"{greedy} --seed 3", f"{greedy} --stop t zz"):
+    for options in ("--seed 0", greedy, "--temperature=0 --top-k=None", f"{greedy} --seed 3", f"{greedy} --stop t zz"):
         main(["sample", trained, "--prompt", "the ", "--max-new-tokens", "40", *options.split()])
         texts[options] = capsys.readouterr().out.removesuffix("\n")
     plain, chosen, at_zero, other_seed, stopped = texts.values()

@@ -89,7 +89,7 @@ def test_of_a_folder_the_files_of_the_glob_are_kept(tmp_path):
     (folder / "a.txt").write_text("another text")
     check(tmp_path, source)
     (folder / "b.py").write_text(TEXT[::-1])
-    with pytest.raises(ValueError, match="b.py has changed since"):
+    with pytest.raises(ValueError, match=r"b\.py has changed since"):
         check(tmp_path, source)
 
 
