@@ -4,12 +4,12 @@ import re
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import torch
 
 from minigpt.model import GPT
 from minigpt.training.run_state import RunState
+from minigpt.training.safety.free_memory import free_memory
 from minigpt.training.safety.memory import StepMemory, step_memory
 from minigpt.training.safety.parts import has_blocks
 
@@ -97,11 +97,7 @@ def spare_bytes(device: torch.device) -> int | None:
     """The memory that is free on a device, in bytes; ``None`` where that can't be known."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    try:
-        found = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(encoding="ascii"))
-    except OSError:
-        return None
-    return int(found[1]) * 1024 if found and device.type == "cpu" else None
+    return free_memory() if device.type == "cpu" else None
 
 
 def _size(n_bytes: float) -> str:
