@@ -215,20 +215,27 @@ def test_a_text_that_changed_since_is_named_before_anything_is_measured(trained,
 @pytest.mark.parametrize(
     "words", [["sample"], ["eval"], ["info"], ["ladder", "--run"], ["chat"], ["train", "--resume", "--out"]]
 )
-@pytest.mark.parametrize("form", [1, 99])
+@pytest.mark.parametrize("form", [1, 99, None])
 def test_a_run_of_another_format_gets_the_same_message_everywhere(trained, tmp_path, capsys, words, form):
     run_file = tmp_path / "run" / "run.json"
-    run_file.write_text(json.dumps(json.loads(run_file.read_text()) | {"format": form}))
+    table = json.loads(run_file.read_text()) | {"format": form}
+    if form is None:
+        del table["format"]
+    run_file.write_text(json.dumps(table))
     with pytest.raises(SystemExit):
         main([*words, trained])
-    age = "an older" if form == 1 else "a newer"
-    told = (
-        f"{run_file} can't be used: it has format {form}, {age} one than the 2 that this minigpt reads; use the version"
-    )
-    assert capsys.readouterr().err.startswith(f"minigpt: {told}")
+    found = {
+        1: "it has format 1, an older one than the 2 that this minigpt reads",
+        99: "it has format 99, a newer one than the 2 that this minigpt reads",
+        None: "it has no format, so it is older than the 2 that this minigpt reads",
+    }[form]
+    told = f"{run_file} can't be used: {found}; use the version of minigpt that wrote it, or start a new run\n"
+    assert capsys.readouterr().err == f"minigpt: {told}"
     with pytest.raises(SystemExit):
         main(["train", "--config", str(run_file)])
-    assert capsys.readouterr().err.startswith(f"minigpt: {told}")
+    assert capsys.readouterr().err == f"minigpt: {told}"
+    main(["runs", str(tmp_path)])
+    assert f"damaged: {told}" in capsys.readouterr().out
 
 
 def test_ladder_of_a_run_measures_its_model_on_its_own_split(trained, tmp_path, capsys):
