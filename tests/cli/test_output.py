@@ -17,6 +17,7 @@ from tiny_runs import SMALL, TEXTS, no_plot, printed_by
 import minigpt as mg
 from minigpt.cli import main
 from minigpt.cli.output import LastingStream, as_json, save_picture
+from minigpt.cli.text import grouped
 from minigpt.training import History
 
 CHINESE = TEXTS["verse"] + "naïve × ÷ – … 🙂\n" * 20
@@ -213,7 +214,27 @@ def test_a_tokenizer_shows_bytes_and_blanks_escaped_once(tmp_path, capsys):
     (tmp_path / "t.txt").write_text("the cat ä\n" * 20, encoding="utf-8")
     words = ["--vocab-size", "262", "--out", str(tmp_path / "t.json"), "--show", "你\t\\ä"]
     main(["tokenizer", "--text", str(tmp_path / "t.txt"), *words])
-    assert capsys.readouterr().out.splitlines()[1] == r"\xe4 | \xbd | \xa0 | \t | \ | ä"
+    assert capsys.readouterr().out.splitlines()[1] == r"你 = \xe4 + \xbd + \xa0 | \t | \ | ä"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "groups"),
+    [
+        ([b"the", b" cat"], [[b"the"], [b" cat"]]),
+        ([b" \xe4", b"\xbd", b"\xa0\xe5", b"\xa5\xbd", b"!"], [[b" \xe4", b"\xbd", b"\xa0\xe5", b"\xa5\xbd"], [b"!"]]),
+        ([b"\xe4", b"a", b"\xe4\xbd"], [[b"\xe4"], [b"a"], [b"\xe4\xbd"]]),
+        ([b"\xff", "é".encode()], [[b"\xff"], ["é".encode()]]),
+    ],
+)
+def test_tokens_of_one_character_are_together_and_bytes_that_are_no_text_are_alone(pieces, groups):
+    assert list(grouped(pieces)) == groups
+
+
+def test_a_chinese_sentence_is_shown_as_text_whatever_the_tokenizer_learnt_from(tmp_path, capsys):
+    (tmp_path / "t.txt").write_text("the cat sat on the mat\n" * 20, encoding="utf-8")
+    main(["tokenizer", "--text", str(tmp_path / "t.txt"), "--vocab-size", "262", "--out", str(tmp_path / "t.json")])
+    shown = capsys.readouterr().out.splitlines()[1].split(" | ")
+    assert [piece[0] for piece in shown if " = " in piece] == list("你好，世界")
 
 
 @pytest.mark.parametrize(("asked", "said"), [("257", "257 tokens; "), ("400", " of 400: no pair is left to merge; ")])
