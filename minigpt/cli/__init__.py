@@ -23,6 +23,7 @@ from minigpt.cli.settings import RefusedError, registry
 from minigpt.cli.text import Prepare, Tokenizer
 from minigpt.cli.train import Demo, Train
 from minigpt.cli.use import Chat, Eval, Sample
+from minigpt.interrupts import STATUS, raise_from_now_on
 from minigpt.settings import nearest
 from minigpt.training.processes.distributed import is_main_process
 
@@ -55,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if arguments is None else arguments)
     with _streams(lasting=words[:1] != [] and words[0] in LASTING):
         try:
+            raise_from_now_on()
             _run(words)
             sys.stdout.flush()
         except BrokenPipeError:  # the reader of the output, such as `head`, has seen enough
@@ -64,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(f"{who}: {error}", file=sys.stderr)
             sys.exit(2)
         except KeyboardInterrupt:
-            sys.exit(130)
+            sys.exit(STATUS)
 
 
 def _run(words: list[str]) -> None:
