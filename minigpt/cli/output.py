@@ -120,9 +120,9 @@ def _reconfigure(stream: Any, **options: Any) -> None:
 
 
 class LastingStream:
-    """A stream whose reader may leave: the command goes on, and what it prints from then on is dropped.
+    """A stream whose reader may leave: the command continues, and what it prints from then on is dropped.
 
-    It does what the stream does; a pipe without a reader, or a disk without room, is no error of the command.
+    It does what the stream does; a pipe without a reader, or a disk without room, is not an error of the command.
 
     Args:
         stream: such as stdout.

@@ -53,7 +53,7 @@ class Prepare:
         if (self.source is None) == (self.dataset is None):
             raise ValueError("give either a text or --dataset, and not both: minigpt prepare texts --out data/texts")
         if self.dataset is not None and (self.glob is not None or self.special_tokens):
-            raise ValueError("--glob and --special-tokens are for texts, and --dataset is none; leave them out")
+            raise ValueError("--glob and --special-tokens are for text files, not for --dataset; leave them out")
         prepared = self._prepare_text(self.source) if self.source else self._prepare_dataset()
         print(
             f"{self.out}: {prepared.n_train_tokens:,} tokens to learn from, {prepared.n_validation_tokens:,} to test on"

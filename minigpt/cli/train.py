@@ -180,7 +180,7 @@ def _prompt(run: Run) -> list[str]:
 
 
 def _lines(text: str, *, whole: bool) -> list[str]:
-    """The lines of a text, those first that are no part of one; of a text without lines, what follows its first word.
+    """The lines of a text, those first that are whole; of a text without lines, what follows its first word.
 
     Args:
         text: one or more lines.

@@ -91,7 +91,7 @@ def _has_ends(source: Source, end: int) -> bool:
 
 
 def _says_ends(source: Source) -> bool:
-    """Whether the first of the text files has the text of that token; if there is none any more, that is assumed."""
+    """Whether the first of the text files has the text of that token; if the files are gone, that is assumed."""
     assert source.text is not None
     try:
         first = next(file for file in text_files(source.text, source.glob) if file.is_file())

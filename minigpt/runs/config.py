@@ -136,7 +136,7 @@ class RunConfig:
             steps: number of updates that the epochs come to; ``None`` keeps the training's.
 
         Raises:
-            ValueError: if a part of a pretrained model is to be another.
+            ValueError: if a part of a pretrained model would change.
         """
         if self.source.from_pretrained is not None:
             _check_pretrained(self, self.source.from_pretrained)

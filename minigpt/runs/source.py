@@ -106,7 +106,7 @@ def vocabulary_of(name: str) -> int:
     """How many tokens a name such as "bpe:1024" asks for; "bpe" means 1024.
 
     Raises:
-        ValueError: if what follows the colon is no number, or too large a one.
+        ValueError: if what follows the colon is not a number, or is too large.
     """
     _, colon, size = name.partition(":")
     if colon and not (size.isdecimal() and len(size) <= len(str(MOST_TOKENS)) and int(size) <= MOST_TOKENS):

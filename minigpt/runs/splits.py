@@ -53,7 +53,7 @@ def build_tokenizer(name: str, text: str, whole_text: str | None = None) -> Toke
 
 
 def open_splits(config: RunConfig, tokenizer: Tokenizer | None = None) -> tuple[Tokenizer, Dataset, Dataset]:
-    """The tokenizer, the training split and the validation split that a configuration speaks of.
+    """The tokenizer, the training split and the validation split that a configuration describes.
 
     A task gives :class:`~minigpt.text.RowDataset`, documents give :class:`~minigpt.text.DocumentDataset`, everything
     else :class:`~minigpt.TokenDataset`; each is cut for the model's context length.

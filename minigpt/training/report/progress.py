@@ -53,7 +53,7 @@ class Progress:
 
     def __enter__(self) -> Self:
         if self.enabled and self.first:
-            tqdm.write(f"going on from step-{self.first:08d}: {self.first} of {self.steps} steps are done")
+            tqdm.write(f"continuing from step-{self.first:08d}: {self.first} of {self.steps} steps are done")
         return self
 
     def __exit__(
