@@ -17,8 +17,9 @@ from tqdm import tqdm
 
 from minigpt.model import PRESETS, GPTConfig
 from minigpt.runs.config import RunConfig
+from minigpt.runs.epochs import steps_of
 from minigpt.runs.recipes import recipe
-from minigpt.runs.run import first_model, steps_of
+from minigpt.runs.run import first_model
 from minigpt.runs.splits import open_splits, tell_what_is_dropped
 from minigpt.runs.trials import Comparison, Trial
 from minigpt.settings import Mark, kinds, marked, nearest

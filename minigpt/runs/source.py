@@ -73,6 +73,26 @@ class Source:
             raise ValueError("special_tokens=True is for one long row of tokens, and documents=True reads a row each")
 
 
+_OF_TEXTS = frozenset({"tokenizer", "validation_fraction", "documents", "epochs"})
+
+
+def settings_in_effect(source: Source) -> frozenset[str]:
+    """The names of the settings that decide what a source gives; the others belong to sources of another kind.
+
+    Args:
+        source: of a run.
+    """
+    if source.task is not None:
+        own = frozenset({"task", "language", "tokenizer", "reading"})
+    elif source.data is not None:
+        own = frozenset({"data"})
+    elif source.text is not None:
+        own = _OF_TEXTS | {"text", "glob", "special_tokens"}
+    else:
+        own = _OF_TEXTS | {"corpus"}
+    return own | {"from_pretrained"}
+
+
 def _check_for_texts(source: Source) -> None:
     """Refuse what only says how text files are read, where there are none."""
     if source.glob is not None:
