@@ -569,9 +569,8 @@ both[0].legend(frameon=False)
 plt.show()
 
 assert ends["Adam"][0] > 0.5 > ends["Adam"][1].abs()
-assert (
-    ends["AdamW"] - math.exp(-2)
-).abs().max() < 0.2  # exp(-η λ t), but for the noise
+# exp(-η λ t), but for the noise
+assert (ends["AdamW"] - math.exp(-2)).abs().max() < 0.2
 
 # %% [markdown]
 # In Adam the loud weight hardly decays. AdamW takes the decay *out* of the gradient and

@@ -724,9 +724,8 @@ def count_by_hand(c):
     )
     embedding = V * D  # used twice, counted once
     positions = T * D
-    attention = (D * 3 * D + 3 * D) + (
-        D * D + D
-    )  # queries, keys, values; then the output
+    # queries, keys, values; then the output
+    attention = (D * 3 * D + 3 * D) + (D * D + D)
     mlp = (D * F + F) + (F * D + D)
     norms = (2 * L + 1) * 2 * D  # a gain and a shift: two a block, and one at the end
     parts = {
@@ -771,9 +770,8 @@ for preset in presets:
     shares[preset] = count_by_hand(mg.GPTConfig.preset(preset))
     assert sum(shares[preset].values()) == n
     print(f"{preset:12} {n:13,} parameters")
-assert (
-    sum(shares["gpt2"].values()) == 124_439_808
-)  # of the weights that OpenAI published
+# of the weights that OpenAI published
+assert sum(shares["gpt2"].values()) == 124_439_808
 
 figure, axes = plt.subplots(figsize=(6, 3.2), layout="constrained")
 left_edge = torch.zeros(len(presets))
@@ -819,9 +817,8 @@ with FlopCounterMode(display=False) as counter:
     mg.next_token_loss(model(ids), targets[:1]).backward()
 
 matrices = 6 * P * T
-whole_square = (
-    12 * L * D * T * T
-)  # scores and weighted sums, T x T each, forward and twice backward
+# scores and weighted sums, T x T each, forward and twice backward
+whole_square = 12 * L * D * T * T
 triangle = 6 * L * D * (T + 1) * T
 print(f"counted by PyTorch                       {counter.get_total_flops():7,}")
 print(f"matrices and the whole T × T square      {matrices + whole_square:7,}")

@@ -98,9 +98,8 @@ plt.show()
 
 # %%
 CONTEXT = 128
-stories = task_rows(
-    "story", world, tokenizer, CONTEXT
-)  # a new story in every row, without end
+# a new story in every row, without end
+stories = task_rows("story", world, tokenizer, CONTEXT)
 validation = task_rows("story", held_out, tokenizer, CONTEXT, 10 if QUICK else 60)
 
 inputs, targets = stories.batch(step=0, batch_size=8)
@@ -183,9 +182,8 @@ assert math.isclose(sum(by_hand) / len(by_hand), loss.item(), rel_tol=1e-4)
 # You can check this. Take one number, nudge it a little to both sides, and measure:
 
 # %%
-exact = copy.deepcopy(
-    model
-).double()  # 64-bit numbers, so that a tiny nudge is not lost
+# 64-bit numbers, so that a tiny nudge is not lost
+exact = copy.deepcopy(model).double()
 mg.next_token_loss(exact(inputs), targets).backward()
 number = exact.blocks[0].mlp.expand.weight
 derivative = number.grad[3, 5].item()
@@ -473,9 +471,8 @@ print("\n".join(mistakes[:3]))
 # one from above on forty stories that are repeated again and again.
 
 # %% mystnb={"image": {"alt": "Underfitting, a good fit, and overfitting: training falls below the floor."}}
-few = task_rows(
-    "story", world, tokenizer, CONTEXT, 40
-)  # the first forty stories, no more
+# the first forty stories, no more
+few = task_rows("story", world, tokenizer, CONTEXT, 40)
 runs = {}
 for name, trained, data in (
     ("too small", new_model(d_model=8, n_heads=2, n_layers=1, d_hidden=16), stories),

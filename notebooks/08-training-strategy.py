@@ -201,9 +201,8 @@ print("\nat five times the rate, without warm-up and with:")
 fast = base.changed(learning_rate=5 * settings.learning_rate, warmup_steps=0)
 measure({"warmup_steps": [0]}, fast, note=", rate × 5")
 cold = losses["warmup_steps=0, rate × 5"]
-del differences[
-    "warmup_steps=0, rate × 5"
-]  # against the baseline, which has another rate
+# against the baseline, which has another rate
+del differences["warmup_steps=0, rate × 5"]
 measure({"warmup_steps": [2 if QUICK else 20]}, fast, against=cold, note=", rate × 5")
 assert QUICK or differences["warmup_steps=20, rate × 5"][0] < 0
 

@@ -292,14 +292,12 @@ def weights_of(model, ids):
 
 
 ids, [(_, start, stop)] = encode_parts(pair(world, 0), tokenizer)
-weights = weights_of(model, ids)[
-    :, :, start - 1 : stop - 1, :start
-]  # from what writes to what was given
+# from what writes to what was given
+weights = weights_of(model, ids)[:, :, start - 1 : stop - 1, :start]
 tokens = [tokenizer.decode([i]) for i in ids]
 english = {word.zh: word.en for word in PEOPLE + COLOURS}
-right = torch.zeros(
-    weights.shape[:2]
-)  # how much of each head's weight is on the English of a name or a colour
+# how much of each head's weight is on the English of a name or a colour
+right = torch.zeros(weights.shape[:2])
 named = [
     (row, english[token])
     for row, token in enumerate(tokens[start:stop])

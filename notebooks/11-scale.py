@@ -46,9 +46,8 @@ for name, kind in KINDS.items():
     about = torch.finfo(kind)
     fraction = -round(math.log2(about.eps))
     exponent = about.bits - 1 - fraction
-    smallest = (
-        about.smallest_normal * about.eps
-    )  # below 2^-126 or 2^-14 the digits run out one by one
+    # below 2^-126 or 2^-14 the digits run out one by one
+    smallest = about.smallest_normal * about.eps
     print(
         f"{name}  {about.bits:7} {exponent:10} {fraction:10}   "
         f"{about.max:8.2g}{smallest:16.1e}    1 + 2^-{fraction}"
@@ -276,9 +275,8 @@ for name, each in losses.items():
     print(f"{name:8}{each[0]:12.4f}{each[-1]:12.4f}")
 
 apart = {name: abs(each[-1] / losses_32[-1] - 1) for name, each in losses.items()}
-assert (
-    apart["fp16"] < 0.01 and apart["bf16"] < 0.03
-)  # bf16 has three binary digits fewer
+# bf16 has three binary digits fewer
+assert apart["fp16"] < 0.01 and apart["bf16"] < 0.03
 
 # %% [markdown]
 # ## A large batch in small pieces
@@ -527,9 +525,8 @@ import minigpt as mg
 class Killer:
     def log(self, row):
         if row["step"] == 27:
-            os.kill(
-                os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM)
-            )  # Windows has no SIGKILL
+            # Windows has no SIGKILL
+            os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
 
     def close(self):
         pass

@@ -20,9 +20,8 @@
 # %%
 import os
 
-os.environ["TRITON_INTERPRET"] = (
-    "1"  # for the last section; before anything imports triton
-)
+# for the last section; before anything imports triton
+os.environ["TRITON_INTERPRET"] = "1"
 
 import inspect
 import math
@@ -357,9 +356,8 @@ plt.show()
 
 # %%
 q, k, v = (normal(T, E, dtype=torch.float32).bfloat16() for _ in range(3))
-fused = tiled_attention(
-    q, k, v, blocks=(128, 64), causal=False
-)  # no mask, as in the first bill
+# no mask, as in the first bill
+fused = tiled_attention(q, k, v, blocks=(128, 64), causal=False)
 no_cache = fused.bytes_read + fused.bytes_written
 read_once = 3 * vector + fused.bytes_written
 
@@ -498,9 +496,8 @@ if HAS_KERNEL:
     from minigpt.kernels.fused_attention import fused_attention
 
     load_tile, flash_forward.load_tile = flash_forward.load_tile, note_and_load
-    with np.errstate(
-        all="ignore"
-    ):  # 2 to the power of -inf is 0, which numpy remarks on
+    # 2 to the power of -inf is 0, which numpy remarks on
+    with np.errstate(all="ignore"):
         output, lse = fused_attention(q[None, None], k[None, None], v[None, None])
     flash_forward.load_tile = load_tile
 
@@ -522,9 +519,8 @@ def largest_differences(ours, theirs):
 
 
 if HAS_KERNEL:
-    in_order = sorted(
-        noted, key=lambda note: note[:2]
-    )  # the kernel takes the longest rows first
+    # the kernel takes the longest rows first
+    in_order = sorted(noted, key=lambda note: note[:2])
     assert [note[:2] for note in in_order] == [
         (t.queries.start, t.keys.start) for t in tiled.tiles
     ]
