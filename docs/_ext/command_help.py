@@ -55,7 +55,7 @@ class CommandHelp(SphinxDirective):
         """The sections; read anew in every build, since the page's own file does not tell of a change."""
         self.env.note_reread()
         text = "\n".join(section(name) for name in COMMANDS)
-        return untranslated(self.parse_text_to_nodes(text, allow_section_headings=True))
+        return self.parse_text_to_nodes(text, allow_section_headings=True)
 
 
 class RecipeValues(SphinxDirective):
@@ -64,15 +64,7 @@ class RecipeValues(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """The table, from the resolved configuration of each recipe."""
         self.env.note_reread()
-        return untranslated(self.parse_text_to_nodes(recipe_table()))
-
-
-def untranslated(found: list[nodes.Node]) -> list[nodes.Node]:
-    """The same nodes, marked as text that translators are not asked for: it comes from the code."""
-    for node in found:
-        for text in node.findall(nodes.TextElement):
-            text["translatable"] = False
-    return found
+        return self.parse_text_to_nodes(recipe_table())
 
 
 def section(name: str) -> str:

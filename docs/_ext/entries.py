@@ -11,6 +11,7 @@ from typing import Any
 from docutils import nodes
 from sphinx.addnodes import desc_signature
 from sphinx.application import Sphinx
+from sphinx.config import Config
 from sphinx.pycode import ModuleAnalyzer
 
 KINDS = ("class", "function", "data", "exception")
@@ -62,9 +63,15 @@ def constants(code: str) -> dict[str, tuple[str, int, int]]:
     return found
 
 
+def stay_in_module(app: Sphinx, config: Config) -> None:
+    """An entry is in the file that defines the thing; a constant does not know its file, and would be left out."""
+    config.viewcode_follow_imported_members = False  # type: ignore[attr-defined]
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register both."""
     app.setup_extension("sphinx.ext.viewcode")
+    app.connect("config-inited", stay_in_module)
     app.connect("object-description-transform", show_import)
     app.connect("viewcode-find-source", find_source)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

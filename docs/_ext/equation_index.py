@@ -13,7 +13,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from command_help import untranslated
 from docutils import nodes
 from fitted_code import fitted
 from sphinx.application import Sphinx
@@ -24,6 +23,10 @@ import minigpt
 from minigpt.checks import CHECKS, largest_error
 from minigpt.equations import Equation
 
+SENTENCE = {
+    "en": "There are {} equations, and the largest error of all is {:.1e}.",
+    "zh_CN": "共有 {} 个公式，其中最大的误差是 {:.1e}。",
+}
 PACKAGE = Path(minigpt.__file__).parents[1]
 
 
@@ -35,42 +38,44 @@ class EquationIndex(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """The sections, in the order of the registry; the modules stand in the directive, one a line."""
         text = "\n".join(section(equation, errors()[equation]) for equation in equations_of(self.content))
-        return untranslated(self.parse_text_to_nodes(text, allow_section_headings=True))
+        return self.parse_text_to_nodes(text, allow_section_headings=True)
 
 
 class EquationTable(SphinxDirective):
     """Writes a table of all equations, in the order in which the page's own sections show them."""
 
     def run(self) -> list[nodes.Node]:
-        """The table.
-
-        Raises:
-            ExtensionError: if an equation is in no section of the page, or in two.
-        """
+        """The table."""
         page = Path(self.env.doc2path(self.env.docname)).read_text("utf-8")
-        shown = [equation for modules in sections_of(page) for equation in equations_of(modules)]
-        if sorted(each.name for each in shown) != sorted(each.name for each in errors()):
-            wrong = Counter(each.name for each in errors())
-            wrong.subtract(each.name for each in shown)
-            names = ", ".join(name for name, times in wrong.items() if times)
-            raise ExtensionError(f"{self.env.docname} must show each equation in one section; see to {names}")
-        return untranslated(self.parse_text_to_nodes(table(shown)))
+        return self.parse_text_to_nodes(table(shown_on(page)))
 
 
 class EquationErrors(SphinxDirective):
     """Says in a sentence how many equations there are and how far the code is from them."""
 
     def run(self) -> list[nodes.Node]:
-        """The sentence."""
-        return self.parse_text_to_nodes(
-            f"There are {len(errors())} equations, and the largest error of all is {max(errors().values()):.1e}."
-        )
+        """The sentence, in the language of the site."""
+        sentence = SENTENCE.get(self.config.language, SENTENCE["en"])
+        return self.parse_text_to_nodes(sentence.format(len(errors()), max(errors().values())))
 
 
 @cache
 def errors() -> dict[Equation, float]:
     """The largest error of each equation, measured once a build."""
     return {equation: largest_error(equation) for equation in minigpt.equations.all()}
+
+
+def shown_on(page: str) -> list[Equation]:
+    """The equations of a page, section after section.
+
+    Raises:
+        ExtensionError: if an equation is in no section of the page, or in two.
+    """
+    shown = [equation for modules in sections_of(page) for equation in equations_of(modules)]
+    times = Counter(equation.name for equation in shown)
+    if wrong := [equation.name for equation in errors() if times[equation.name] != 1]:
+        raise ExtensionError(f"name the module of {', '.join(wrong)} in one section of the page of equations")
+    return shown
 
 
 def sections_of(page: str) -> list[list[str]]:
