@@ -175,8 +175,12 @@ def code(text: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """A sentence in which Markdown reads nothing but literals in backticks."""
-    pieces = re.split(r"(`[^`]*`)", text)
+    r"""A sentence in which Markdown reads nothing but literals in backticks; an option becomes one.
+
+    >>> escaped("the *run* in --out")
+    'the \\*run\\* in `--out`'
+    """
+    pieces = re.split(r"(`[^`]*`)", re.sub(r"(?<![\w`-])(--\w[\w=-]*)", r"`\1`", text))
     return "".join(p if p.startswith("`") else re.sub(r"([\\*_$<>\[\]|{}#])", r"\\\1", p) for p in pieces)
 
 

@@ -96,9 +96,11 @@ def module_of(equation: Equation) -> str:
 
 
 def table(equations: list[Equation]) -> str:
-    """A row for each: the name as a link to its section, the formula, and the function as a link to the reference."""
-    rows = [f"| [{each.name}](#{each.name}) | ${inline(each.latex)}$ | {link(each)} |" for each in equations]
-    return "\n".join(["| equation | formula | in code |", "| --- | --- | --- |", *rows]) + "\n"
+    """A row for each: the name as a link to its section, the function as a link to the reference, and the formula."""
+    rows = [
+        f"| [{each.name}](#{each.name}) | {link(each, short=True)} | ${inline(each.latex)}$ |" for each in equations
+    ]
+    return "\n".join(["| equation | in code | formula |", "| --- | --- | --- |", *rows]) + "\n"
 
 
 def inline(latex: str) -> str:
@@ -110,10 +112,11 @@ def inline(latex: str) -> str:
     return re.sub(r"\\\|", r"\\Vert ", " ".join(latex.split())).replace("|", r"\vert")
 
 
-def link(equation: Equation) -> str:
-    """The function that implements an equation, linked to the reference."""
-    full_name = f"{module_of(equation)}.{getattr(equation.function, '__qualname__', '')}"
-    return f"{{py:obj}}`{full_name.removeprefix('minigpt.')} <{full_name}>`"
+def link(equation: Equation, *, short: bool = False) -> str:
+    """The function that implements an equation, linked to the reference; if short, without its module."""
+    name = getattr(equation.function, "__qualname__", "")
+    full_name = f"{module_of(equation)}.{name}"
+    return f"{{py:obj}}`{name if short else full_name.removeprefix('minigpt.')} <{full_name}>`"
 
 
 def section(equation: Equation, error: float) -> str:

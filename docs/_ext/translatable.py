@@ -57,7 +57,7 @@ class SkipGenerated(SphinxTransform):
         page = BLOCK.sub("", Path(self.env.doc2path(self.env.docname)).read_text("utf-8"))
         written = {squeezed(part.lstrip("#")) for part in re.split(r"\n\s*\n", page)}
         for node in self.document.findall(nodes.TextElement):
-            if squeezed(node.rawsource or node.astext()) not in written:
+            if not isinstance(node, nodes.Inline) and squeezed(node.rawsource or node.astext()) not in written:
                 node["translatable"] = False
 
 

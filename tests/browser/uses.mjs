@@ -1,4 +1,5 @@
 // What a reader does with a page, and what comes of it.
+import assert from "node:assert/strict";
 
 /** What the site's search shows first: the addresses that it leads to, and the text. */
 export async function firstFound(context, origin, words) {
@@ -40,4 +41,27 @@ export async function switched(context, url) {
   await page.evaluate(() => localStorage.clear());
   await page.close();
   return { before, after, next };
+}
+
+/** The titles of the tutorials in the table of contents at the side. */
+export async function tutorialTitles(context, url) {
+  const page = await context.newPage();
+  await page.goto(url);
+  const titles = await page.locator('.sidebar-tree li.toctree-l2 > a[href*="tutorials/"]').allTextContents();
+  await page.close();
+  return titles;
+}
+
+/** The names of the files that a page offers for download, each after the browser has it. */
+export async function downloaded(context, url) {
+  const page = await context.newPage();
+  await page.goto(url);
+  const names = [];
+  for (const link of await page.locator("a[download]").all()) {
+    const [file] = await Promise.all([page.waitForEvent("download"), link.click()]);
+    assert.equal(await file.failure(), null);
+    names.push(file.suggestedFilename());
+  }
+  await page.close();
+  return names;
 }

@@ -59,6 +59,11 @@ def test_choices_stand_with_the_meaning_and_a_bar_does_not_end_a_cell(command_he
     assert table.splitlines()[-1] == r"| `--kind NAME` | kind of \| thing. One of `a`, `b`. | `a` |"
 
 
+def test_an_option_named_in_a_sentence_is_code(command_help):
+    shown = command_help.escaped("continue `run.json` in --out, a *path*, not a--b; see --eval-every.")
+    assert shown == r"continue `run.json` in `--out`, a \*path\*, not a--b; see `--eval-every`."
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_in_the_help_of_a_command_has_a_row(command_help, name):
     text = command_help.help_of(name)

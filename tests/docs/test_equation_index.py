@@ -59,9 +59,9 @@ def test_an_equation_in_no_section_or_in_two_stops_the_build(unmeasured, times):
 
 @EVERY
 def test_the_table_has_the_name_the_formula_and_the_code_of_an_equation(index, equation):
-    name, formula, code = (cell.strip() for cell in index.table([equation]).splitlines()[-1].strip("|").split(" | "))
+    name, code, formula = (cell.strip() for cell in index.table([equation]).splitlines()[-1].strip("|").split(" | "))
     assert name == f"[{equation.name}](#{equation.name})"
-    assert code == index.link(equation) and f"<{equation.function.__module__}." in code
+    assert code == index.link(equation, short=True) and f"<{equation.function.__module__}." in code
     assert "|" not in formula and formula[0] == formula[-1] == "$"
     assert formula[1:-1].replace(r"\vert", "|") == " ".join(equation.latex.split())
 
