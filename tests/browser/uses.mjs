@@ -6,12 +6,21 @@ export async function firstFound(context, origin, words) {
   const page = await context.newPage();
   await page.goto(`${origin}search.html?q=${encodeURIComponent(words)}`);
   const results = page.locator("#search-results");
-  await results.getByText(/^(Search finished|搜索完成)/).waitFor({ timeout: 10_000 });
+  await results.getByText(/^(Search finished|搜索完成)/).waitFor({ timeout: 60_000 });
   await page.waitForLoadState("networkidle"); // each result fetches its page, to show what is there
   const links = await results.locator("li > a").evaluateAll((all) => all.slice(0, 5).map((link) => link.href.split(/[?#]/)[0]));
   const text = await results.textContent();
   await page.close();
   return { links, text };
+}
+
+/** The address of the result that the search shows first; the others are still being looked up. */
+export async function bestFound(context, origin, words) {
+  const page = await context.newPage();
+  await page.goto(`${origin}search.html?q=${encodeURIComponent(words)}`);
+  const address = await page.locator("#search-results li > a").first().evaluate((link) => link.href.split(/[?#]/)[0]);
+  await page.close();
+  return address;
 }
 
 /** The code of the first block of a page, and what its button has put into the clipboard. */

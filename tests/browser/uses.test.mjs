@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { skip, start } from "./browser.mjs";
 import { serve, SITE } from "./site.mjs";
-import { copied, downloaded, firstFound, switched, tutorialTitles } from "./uses.mjs";
+import { bestFound, copied, downloaded, firstFound, switched, tutorialTitles } from "./uses.mjs";
 
 // What is asked, and the page that answers it.
 const QUESTIONS = {
@@ -36,21 +36,20 @@ for (const [language, questions] of Object.entries(QUESTIONS)) {
       test(`who searches for "${words}" finds ${answer}`, async () => {
         const { links, text } = await firstFound(context, origin(), words);
         assert.ok(links.includes(origin() + answer), `found ${links.join(" ")}`);
-        assert.doesNotMatch(text, /\\[a-z]+[{ ]/, "LaTeX among the results");
+        // A line break in a string of Python is no LaTeX.
+        assert.doesNotMatch(text, /\\(?!n(?!e|u|abla|ot))[a-z]+[{ ]/, "LaTeX among the results");
       });
     }
 
     for (const words of TAUGHT[language]) {
       test(`who searches for "${words}" finds a tutorial first`, async () => {
-        const { links } = await firstFound(context, origin(), words);
-        assert.ok(links[0].startsWith(`${origin()}tutorials/`), `found ${links.join(" ")}`);
+        assert.match(await bestFound(context, origin(), words), new RegExp(`^${origin()}tutorials/[0-9o]`));
       });
     }
 
     for (const name of NAMED[language]) {
       test(`who searches for ${name} finds its entry first`, async () => {
-        const { links } = await firstFound(context, origin(), name);
-        assert.ok(links[0].startsWith(`${origin()}reference/api/`), `found ${links.join(" ")}`);
+        assert.match(await bestFound(context, origin(), name), new RegExp(`^${origin()}reference/api/`));
       });
     }
 
