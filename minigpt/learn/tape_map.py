@@ -67,7 +67,7 @@ def arrange(loss: GraphNode) -> dict[GraphNode, Spot]:
                 users = [columns[user] for user in tape if any(parent is p for p, _ in user.parents)]
                 columns[parent] = min(users) - 1
     leaves = [node for node in tape if not node.parents]
-    heights: dict[GraphNode, float] = {leaf: float(len(leaves) - 1 - i) for i, leaf in enumerate(leaves)}
+    heights: dict[GraphNode, float] = {leaf: float(i) for i, leaf in enumerate(leaves)}
     for node in tape:
         if node.parents:
             heights[node] = sum(heights[parent] for parent, _ in node.parents) / len(node.parents)
