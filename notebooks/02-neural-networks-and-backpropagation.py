@@ -207,7 +207,7 @@ print(core)
 assert len(core.splitlines()) <= 30  # it fits on one screen
 
 # %% [markdown]
-# The last line has two more facts in it. Contributions are *added* to what has arrived
+# The last line shows two more things. Contributions are *added* to what has arrived
 # already. And `sum_to` reverses broadcasting: where NumPy copies a bias to every row, the
 # bias gets the sum of the gradients of all its copies.
 
@@ -408,7 +408,7 @@ def gradient_norms(network):
     return [np.linalg.norm(layer.weight.grad) for layer in network.hidden]
 
 
-# %% mystnb={"image": {"alt": "With sigmoids the gradient falls twelve powers of ten; with shortcuts it stays."}}
+# %% mystnb={"image": {"alt": "With sigmoids the gradient falls thirteen powers of ten; with shortcuts it stays."}}
 figure, axes = plt.subplots(figsize=(5.6, 3.2), layout="constrained")
 norms = {}
 for (name, activation), color in zip(
@@ -596,6 +596,11 @@ for title, player in {"before": before, "after": players["attention"]}.items():
     cards = question_weights(player)[:, 1:]
     share[title] = np.mean(cards[same_colour] / cards.sum(1))
     print(f"{title:6} training: of the weight on the four cards, {share[title]:.0%} is on the right one")
+
+products = players["attention"].of_colour.data @ players["attention"].of_colour.data.T
+same, different = products.diagonal(), products[~np.eye(COLOURS, dtype=bool)]
+print(f"dot products of colour vectors: same colour {same.min():.1f} or more, different {different.max():.1f} or less")
+assert same.min() > different.max() + 1
 assert share["before"] < 0.4 and share["after"] > 0.9
 
 # %% [markdown]
