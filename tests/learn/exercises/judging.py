@@ -1,0 +1,31 @@
+"""What the tests of exercises share: the values of an attempt as float64 arrays, and whether two are equal."""
+
+import copy
+
+import numpy as np
+import torch
+
+from minigpt.learn.exercises.draw import ExerciseDraw
+
+
+def arrays(result):
+    """A result of any kind as a list of float64 arrays."""
+    parts = result if isinstance(result, tuple) else (result,)
+    return [np.asarray(part.detach() if isinstance(part, torch.Tensor) else part, dtype=np.float64) for part in parts]
+
+
+def inputs(exercise, seed, draw=ExerciseDraw):
+    return exercise.draw(draw.seeded(seed, torch.float32))
+
+
+def values(attempt, given):
+    """What an attempt returns on copies of the inputs."""
+    return arrays(attempt(*copy.deepcopy(given)))
+
+
+def equal(found, wanted):
+    """Equal within the tolerance of the exercises; NaN is equal to NaN."""
+    return len(found) == len(wanted) and all(
+        a.shape == b.shape and np.allclose(a, b, rtol=1e-4, atol=1e-5, equal_nan=True)
+        for a, b in zip(found, wanted, strict=True)
+    )
