@@ -12,17 +12,17 @@ from minigpt.learn.exercises.draw import ExerciseDraw
 from minigpt.learn.exercises.exercise import Exercise, Words
 from minigpt.learn.exercises.slips.beyond_attention.multi_head_attention import MULTI_HEAD_ATTENTION_MISTAKES
 
-Inputs = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, int]
+_Inputs = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, int]
 
 
-def _draw(d: ExerciseDraw) -> Inputs:
+def _draw(d: ExerciseDraw) -> _Inputs:
     n_heads, head_width = d.size(2, 4), d.size(1, 4)
     width = n_heads * head_width
     w_q, w_k, w_v, w_o = (d.normal(width, width, scale=1.5 / math.sqrt(width)) for _ in range(4))
     return d.normal(d.size(1, 3), d.size(1, 5), width), w_q, w_k, w_v, w_o, n_heads
 
 
-def without_mask(name: str) -> Equation:
+def _without_mask(name: str) -> Equation:
     """A registered causal equation whose sums run over all T positions."""
     causal = get(name)
     where = [row.replace("}^{t}", "}^{T}") for row in causal.where]
@@ -32,7 +32,7 @@ def without_mask(name: str) -> Equation:
 def _expected(x: Tensor, w_q: Tensor, w_k: Tensor, w_v: Tensor, w_o: Tensor, n_heads: int) -> np.ndarray:
     columns = [torch.stack(w.chunk(n_heads, 1)) for w in (w_q, w_k, w_v)]
     given = dict(zip(("W_Q", "W_K", "W_V", "W_O"), (*columns, torch.stack(w_o.chunk(n_heads, 0))), strict=True))
-    equation = without_mask("multi-head-attention")
+    equation = _without_mask("multi-head-attention")
     return np.stack([equation.evaluate(x=rows, **given) for rows in x])
 
 

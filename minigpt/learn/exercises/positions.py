@@ -12,7 +12,7 @@ from minigpt.learn.exercises.exercise import Exercise, Words
 from minigpt.learn.exercises.slips.beyond_attention.rotary_positions import ROTARY_POSITIONS_MISTAKES
 from minigpt.learn.exercises.slips.beyond_attention.sinusoidal_positions import SINUSOIDAL_POSITIONS_MISTAKES
 
-STAGE = Words("Attention", "注意力")
+_STAGE = Words("Attention", "注意力")
 
 
 def _table_draw(d: ExerciseDraw) -> tuple[int, int, float]:
@@ -63,7 +63,7 @@ def _sinusoidal_positions_with_complex_numbers(length: int, d_model: int, base: 
 SINUSOIDAL_POSITIONS = Exercise(
     name="sinusoidal_positions",
     level=2,
-    stage=STAGE,
+    stage=_STAGE,
     task=Words(
         "Build the position table of the 2017 paper: sines and cosines of falling frequencies, in alternating columns.",
         "构造 2017 年论文中的位置编码表：频率逐渐降低的正弦与余弦，在各列中交替排列。",
@@ -152,7 +152,7 @@ def _rotary_positions_with_numpy(x: Tensor, base: float) -> np.ndarray:
 ROTARY_POSITIONS = Exercise(
     name="rotary_positions",
     level=3,
-    stage=STAGE,
+    stage=_STAGE,
     task=Words(
         "Rotate neighbouring pairs of each vector by angles that grow with its position: the interleaved layout.",
         "把每个向量中相邻的两维作为一对，按随位置增大的角度旋转（交错布局）。",

@@ -8,9 +8,9 @@ import torch
 from minigpt.learn.exercises.draw import ExerciseDraw
 
 
-def arrays(result):
-    """A result of any kind as a list of float64 arrays."""
-    parts = result if isinstance(result, tuple) else (result,)
+def arrays(result, many=False):
+    """A result of any kind as a list of float64 arrays; ``many`` if it has several parts."""
+    parts = result if many else (result,)
     return [np.asarray(part.detach() if isinstance(part, torch.Tensor) else part, dtype=np.float64) for part in parts]
 
 
@@ -18,9 +18,9 @@ def inputs(exercise, seed, draw=ExerciseDraw):
     return exercise.draw(draw.seeded(seed, torch.float32))
 
 
-def values(attempt, given):
+def values(exercise, attempt, given):
     """What an attempt returns on copies of the inputs."""
-    return arrays(attempt(*copy.deepcopy(given)))
+    return arrays(attempt(*copy.deepcopy(given)), many="), " in exercise.result)
 
 
 def equal(found, wanted):
