@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 #: By formula, what is made of the product of the input and the matrix.
-FORMS: Mapping[str, Callable[[Tensor], Tensor]] = {
+NONLINEARITIES: Mapping[str, Callable[[Tensor], Tensor]] = {
     "tanh(x W)": torch.tanh,
     "sin(x W)": torch.sin,
     "max(x W, 0)": torch.relu,
@@ -24,7 +24,7 @@ class PureFunction:
     """A non-linear function of vectors: ``(T, D)`` → ``(T, D)``.
 
     Args:
-        form: its formula, one of `FORMS`.
+        form: its formula, one of `NONLINEARITIES`.
         matrix: ``(D, D)``, the W of the formula.
     """
 
@@ -33,7 +33,7 @@ class PureFunction:
 
     def __call__(self, x: Tensor) -> Tensor:
         """``(T, D)`` → ``(T, D)``, in the dtype of ``x``."""
-        return FORMS[self.form](x @ self.matrix.to(x.dtype))
+        return NONLINEARITIES[self.form](x @ self.matrix.to(x.dtype))
 
     def __repr__(self) -> str:
         rows = [[float(f"{value:.3g}") for value in row] for row in self.matrix.tolist()]

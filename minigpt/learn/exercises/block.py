@@ -12,9 +12,8 @@ from minigpt.learn.exercises.draw import ExerciseDraw
 from minigpt.learn.exercises.exercise import Exercise, Words
 from minigpt.learn.exercises.slips.beyond_attention.layer_norm import LAYER_NORM_MISTAKES
 from minigpt.learn.exercises.slips.beyond_attention.pre_norm_block import PRE_NORM_BLOCK_MISTAKES
-from minigpt.learn.pure_functions import FORMS, PureFunction
+from minigpt.learn.pure_functions import NONLINEARITIES, PureFunction
 
-_Layer = Callable[[Tensor], Tensor]
 _STAGE = Words("Block", "Transformer 块")
 _PAGE = "notebooks/06-transformer-block-and-gpt"
 
@@ -90,8 +89,8 @@ LAYER_NORM = Exercise(
 )
 
 
-def _block_draw(d: ExerciseDraw) -> tuple[Tensor, _Layer, _Layer, _Layer, _Layer]:
-    width, forms, functions = d.size(2, 6), list(FORMS), []
+def _block_draw(d: ExerciseDraw) -> tuple[Tensor, Callable, Callable, Callable, Callable]:
+    width, forms, functions = d.size(2, 6), list(NONLINEARITIES), []
     for _ in range(4):
         form = forms.pop(d.integer(0, len(forms) - 1))
         functions.append(PureFunction(form, d.normal(width, width, scale=width**-0.5)))
@@ -99,34 +98,38 @@ def _block_draw(d: ExerciseDraw) -> tuple[Tensor, _Layer, _Layer, _Layer, _Layer
     return d.normal(d.size(1, 5), width), norm_1, attention, norm_2, mlp
 
 
-def _exact(function: _Layer) -> Callable[[np.ndarray], np.ndarray]:
+def _exact(function: Callable) -> Callable[[np.ndarray], np.ndarray]:
     return lambda x: function(torch.from_numpy(x)).numpy()
 
 
-def _block_expected(x: Tensor, norm_1: _Layer, attention: _Layer, norm_2: _Layer, mlp: _Layer) -> np.ndarray:
+def _block_expected(x: Tensor, norm_1: Callable, attention: Callable, norm_2: Callable, mlp: Callable) -> np.ndarray:
     parts = {"N": norm_1, "A": attention, "M": norm_2, "F": mlp}
     return get("pre-norm-block").evaluate(x=x, **{name: _exact(part) for name, part in parts.items()})
 
 
-def _pre_norm_block(x: Tensor, norm_1: _Layer, attention: _Layer, norm_2: _Layer, mlp: _Layer) -> Tensor:
+def _pre_norm_block(x: Tensor, norm_1: Callable, attention: Callable, norm_2: Callable, mlp: Callable) -> Tensor:
     x = x + attention(norm_1(x))
     return x + mlp(norm_2(x))
 
 
-def _pre_norm_block_named(x: Tensor, norm_1: _Layer, attention: _Layer, norm_2: _Layer, mlp: _Layer) -> Tensor:
+def _pre_norm_block_named(x: Tensor, norm_1: Callable, attention: Callable, norm_2: Callable, mlp: Callable) -> Tensor:
     attended = attention(norm_1(x))
     h = attended + x
     expanded = mlp(norm_2(h))
     return torch.add(expanded, h)
 
 
-def _pre_norm_block_with_branches(x: Tensor, norm_1: _Layer, attention: _Layer, norm_2: _Layer, mlp: _Layer) -> Tensor:
+def _pre_norm_block_with_branches(
+    x: Tensor, norm_1: Callable, attention: Callable, norm_2: Callable, mlp: Callable
+) -> Tensor:
     for norm, layer in ((norm_1, attention), (norm_2, mlp)):
         x = x + layer(norm(x))
     return x
 
 
-def _pre_norm_block_as_a_stream(x: Tensor, norm_1: _Layer, attention: _Layer, norm_2: _Layer, mlp: _Layer) -> Tensor:
+def _pre_norm_block_as_a_stream(
+    x: Tensor, norm_1: Callable, attention: Callable, norm_2: Callable, mlp: Callable
+) -> Tensor:
     stream = x.double().clone()
     stream += attention(norm_1(stream))
     stream += mlp(norm_2(stream))

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from minigpt.equations import get
 from minigpt.learn.exercises.draw import ExerciseDraw
 from minigpt.learn.exercises.exercise import Exercise, Words
+from minigpt.learn.exercises.heads import LARGEST_SCORE
 from minigpt.learn.exercises.slips.beyond_attention.kv_cache_step import KV_CACHE_STEP_MISTAKES
 from minigpt.learn.exercises.slips.beyond_attention.sampling_probabilities import SAMPLING_PROBABILITIES_MISTAKES
 
@@ -110,9 +111,12 @@ SAMPLING_PROBABILITIES = Exercise(
 
 
 def _cache_draw(d: ExerciseDraw) -> tuple[Tensor, ...]:
-    width, head_width, n_past = d.size(2, 5), d.size(2, 5), d.integer(0, 6)
-    w_q, w_k, w_v = (d.normal(width, head_width) for _ in range(3))
-    return d.normal(width), w_q, w_k, w_v, d.normal(n_past, head_width), d.normal(n_past, head_width)
+    while True:
+        width, head_width, n_past = d.size(2, 5), d.size(2, 5), d.integer(0, 6)
+        x, (w_q, w_k, w_v) = d.normal(width), (d.normal(width, head_width) for _ in range(3))
+        k_cache, v_cache = d.normal(n_past, head_width), d.normal(n_past, head_width)
+        if (torch.vstack((k_cache, x @ w_k)) @ (x @ w_q)).abs().max() <= LARGEST_SCORE:
+            return x, w_q, w_k, w_v, k_cache, v_cache
 
 
 def _cache_expected(

@@ -15,11 +15,19 @@ from minigpt.learn.exercises.slips.beyond_attention.multi_head_attention import 
 _Inputs = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, int]
 
 
+#: The largest magnitude of a score that is drawn: beyond it a softmax has a single weight that is not almost 0.
+LARGEST_SCORE = 25.0
+
+
 def _draw(d: ExerciseDraw) -> _Inputs:
-    n_heads, head_width = d.size(2, 4), d.size(1, 4)
-    width = n_heads * head_width
-    w_q, w_k, w_v, w_o = (d.normal(width, width, scale=1.5 / math.sqrt(width)) for _ in range(4))
-    return d.normal(d.size(1, 3), d.size(1, 5), width), w_q, w_k, w_v, w_o, n_heads
+    while True:
+        n_heads, head_width = d.size(2, 4), d.size(1, 4)
+        width = n_heads * head_width
+        x = d.normal(d.choice([1, 1, 2, 3]), d.size(1, 5), width)
+        w_q, w_k, w_v, w_o = (d.normal(width, width, scale=1.5 / math.sqrt(width)) for _ in range(4))
+        queries, keys = (torch.stack((x @ w).chunk(n_heads, -1)) for w in (w_q, w_k))
+        if (queries @ keys.mT).abs().max() <= LARGEST_SCORE:
+            return x, w_q, w_k, w_v, w_o, n_heads
 
 
 def _without_mask(name: str) -> Equation:
@@ -52,8 +60,8 @@ def _multi_head_attention_head_by_head(
     for h in range(n_heads):
         own = slice(h * e, (h + 1) * e)
         q, k, v = x @ w_q[:, own], x @ w_k[:, own], x @ w_v[:, own]
-        scores = torch.exp(q @ k.transpose(1, 2) / e**0.5)
-        y = y + scores / scores.sum(-1, keepdim=True) @ v @ w_o[own]
+        weights = torch.softmax(q @ k.transpose(1, 2) / e**0.5, dim=2)
+        y = y + weights @ v @ w_o[own]
     return y
 
 

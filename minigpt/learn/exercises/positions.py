@@ -93,7 +93,7 @@ SINUSOIDAL_POSITIONS = Exercise(
 
 
 def _rotary_draw(d: ExerciseDraw) -> tuple[Tensor, float]:
-    leading = [d.size(2, 3) for _ in range(d.integer(0, 2))]
+    leading = d.choice([[], [2], [3], [3, 1], [1, 2], [2, 2]])
     x = d.normal(*leading, d.size(1, 6), 2 * d.size(1, 4))
     return x, d.choice([20.0, 100.0, 1000.0, 10000.0])
 

@@ -14,7 +14,6 @@ from minigpt.learn.exercises.slips.beyond_attention.lora_linear import LORA_LINE
 from minigpt.learn.exercises.slips.beyond_attention.online_softmax_step import ONLINE_SOFTMAX_STEP_MISTAKES
 
 _STAGE = Words("Scale", "规模化")
-_State = tuple[Tensor, Tensor, Tensor]
 
 
 def _state_draw(d: ExerciseDraw) -> tuple[Tensor, ...]:
@@ -33,13 +32,15 @@ def _state_expected(m: Tensor, l: Tensor, o: Tensor, z: Tensor, v: Tensor) -> tu
     return rows["m_prime"], rows["l_prime"], rows["o_prime"]
 
 
-def _online_softmax_step(m: Tensor, l: Tensor, o: Tensor, z: Tensor, v: Tensor) -> _State:
+def _online_softmax_step(m: Tensor, l: Tensor, o: Tensor, z: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     new = torch.maximum(m, z.max())
     shrink, p = torch.exp(m - new), torch.exp(z - new)
     return new, l * shrink + p.sum(), o * shrink + p @ v
 
 
-def _online_softmax_step_one_at_a_time(m: Tensor, l: Tensor, o: Tensor, z: Tensor, v: Tensor) -> _State:
+def _online_softmax_step_one_at_a_time(
+    m: Tensor, l: Tensor, o: Tensor, z: Tensor, v: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     for score, value in zip(z, v, strict=True):
         new = torch.maximum(m, score)
         l = l * torch.exp(m - new) + torch.exp(score - new)
@@ -56,7 +57,9 @@ def _online_softmax_step_with_numbers(m: Tensor, l: Tensor, o: Tensor, z: Tensor
     return [new, float(l) * shrink + sum(p), out]
 
 
-def _online_softmax_step_as_one_softmax(m: Tensor, l: Tensor, o: Tensor, z: Tensor, v: Tensor) -> _State:
+def _online_softmax_step_as_one_softmax(
+    m: Tensor, l: Tensor, o: Tensor, z: Tensor, v: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     scores = torch.cat((m[None], z)).double()
     p = torch.exp(scores - scores.max())
     return scores.max(), p @ F.pad(l[None], (0, len(z)), value=1.0).double(), p @ torch.vstack((o, v)).double()

@@ -33,8 +33,8 @@ def _table(
 _mistake(
     "counted-from-one",
     "shift",
-    "You gave the first row position 1. Positions count from 0, so the first row is 0, 1, 0, 1 and so on.",
-    "第一行用了位置 1。位置从 0 开始计数，所以第一行应是 0、1、0、1……",
+    "You gave the first row position 1. Positions count from 0, so the first row reads 0, 1, 0, 1.",
+    "第一行用了位置 1。位置从 0 开始计数，所以第一行依次是 0、1、0、1。",
 )(partial(_table, first=1))
 
 _mistake(
