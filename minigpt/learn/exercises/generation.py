@@ -18,7 +18,10 @@ _STAGE = Words("Generation", "生成")
 def _sampling_draw(d: ExerciseDraw) -> tuple[Tensor, float, int, float]:
     while True:
         logits = d.normal(d.size(4, 10))
-        temperature, top_k, top_p = d.integer(2, 10) / 4, d.size(1, len(logits)), d.integer(50, 98) / 100
+        temperature, top_p = d.choice([0.5, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 2.5]), d.integer(50, 98) / 100
+        top_k = d.size(1, len(logits))
+        if top_k == 1:  # rarely: then the other numbers change nothing
+            top_k = d.size(1, len(logits))
         if _is_clear(logits, temperature, top_k, top_p):
             return logits, temperature, top_k, top_p
 

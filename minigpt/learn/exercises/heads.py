@@ -15,7 +15,7 @@ from minigpt.learn.exercises.slips.beyond_attention.multi_head_attention import 
 _Inputs = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, int]
 
 
-#: The largest magnitude of a score that is drawn: beyond it a softmax has a single weight that is not almost 0.
+#: The largest magnitude of a score that is drawn; with larger ones almost all the attention is on a single key.
 LARGEST_SCORE = 25.0
 
 

@@ -5,6 +5,7 @@ import functools
 import itertools
 import math
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from minigpt.learn.exercises.exercise import MISTAKE_KINDS
 from minigpt.model import GPTConfig
 from minigpt.model.block import PreNormBlock
 
+ROOT = Path(__file__).parents[3]
 STAGES = (heads, positions, block, training, generation, scale)
 EXERCISES = {exercise.name: exercise for stage in STAGES for exercise in stage.EXERCISES}
 EVERY = pytest.mark.parametrize("exercise", EXERCISES.values(), ids=EXERCISES)
@@ -136,6 +138,7 @@ def test_the_exercise_describes_its_arguments_formula_and_page(exercise):
     assert len(exercise.arguments) == len(inputs(exercise, 0))
     assert exercise.term in exercise.latex
     assert all(equations.get(name) for name in exercise.equations)
+    assert any((ROOT / exercise.page).with_suffix(suffix).exists() for suffix in (".py", ".md"))
 
 
 @pytest.mark.parametrize(("exercise", "each"), MISCONCEPTIONS, ids=[each.id for _, each in MISCONCEPTIONS])

@@ -77,8 +77,8 @@ _mistake(
 _mistake(
     "alternating-throughout",
     "layout",
-    "The columns were dealt out to the heads in turn when splitting, and the outputs were interleaved the same way "
-    "when merging. Splitting and merging agree with each other, but the formula uses contiguous blocks of E columns.",
+    "You dealt the columns out to the heads in turn when splitting, and interleaved the outputs the same way when "
+    "merging. Splitting and merging agree with each other, but the formula uses contiguous blocks of E columns.",
     "拆分时各列被轮流分给各个头，合并时也按同样的方式交错排列。拆分与合并虽然一致，但公式使用的是连续的 E 列一块。",
 )(
     partial(
@@ -91,7 +91,7 @@ _mistake(
 _mistake(
     "reshaped-without-transpose",
     "layout",
-    "The projections were reshaped straight to (B, H, T, E), which mixes positions and heads. The columns are first "
+    "You reshaped the projections straight to (B, H, T, E), which mixes positions and heads. The columns are first "
     "split into H × E, and then the head axis is moved in front of the positions.",
     "投影结果被直接变形为 (B, H, T, E)，位置与头因此混在一起。应先把列拆成 H × E，再把头这一轴移到位置轴之前。",
 )(partial(_attention, split=lambda x, h: x.reshape(len(x), h, x.shape[1], -1)))
@@ -99,23 +99,23 @@ _mistake(
 _mistake(
     "merged-without-transpose",
     "layout",
-    "The outputs of the heads were flattened from (B, H, T, E) without moving the head axis back. Position t must "
-    "first collect its own E numbers from every head.",
+    "You flattened the outputs of the heads from (B, H, T, E) without moving the head axis back. Position t must first "
+    "collect its own E numbers from every head.",
     "各头的输出在合并前没有把头轴移回去，就从 (B, H, T, E) 直接展平了。位置 t 应先从每个头取回自己的 E 个数。",
 )(partial(_attention, join=lambda x: x.reshape(len(x), x.shape[2], -1)))
 
 _mistake(
     "no-output-projection",
     "missing",
-    "The heads were concatenated and returned as they are. The formula multiplies them by the output matrix, whose "
-    "rows belong to the heads, and sums.",
+    "You returned the concatenated heads. The formula multiplies them by the output matrix, whose rows belong to the "
+    "heads, and sums.",
     "各头的输出拼接后就直接返回了，缺少输出投影。公式还要乘以输出矩阵（其各行分属各个头）再求和。",
 )(lambda x, w_q, w_k, w_v, w_o, h: _attention(x, w_q, w_k, w_v, torch.eye(x.shape[-1]).to(x), h))
 
 _mistake(
     "softmax-over-queries",
     "axis",
-    "The softmax was normalised over the queries, so the columns of the weights sum to 1. Each query distributes its "
+    "You normalised the softmax over the queries, so the columns of the weights sum to 1. Each query distributes its "
     "attention over the keys.",
     "softmax 沿查询方向归一化了，于是权重的每一列之和为 1。应当是每个查询把注意力分配到各个键上。",
 )(partial(_attention, axis=-2))
@@ -123,7 +123,7 @@ _mistake(
 _mistake(
     "softmax-over-heads",
     "axis",
-    "The softmax was normalised over the heads, which makes them compete with each other. Every head has a softmax of "
+    "You normalised the softmax over the heads, which makes them compete with each other. Every head has a softmax of "
     "its own over the positions s.",
     "softmax 沿头的方向归一化了，使各个头相互竞争。每个头应各自在位置 s 上做 softmax。",
 )(partial(_attention, axis=1))
@@ -131,29 +131,29 @@ _mistake(
 _mistake(
     "causal",
     "mask",
-    "A causal mask was applied. In this exercise there is no mask: a position also attends to the positions after it.",
+    "You applied a causal mask. In this exercise there is no mask: a position also attends to the positions after it.",
     "这里加上了因果掩码。本练习没有掩码：每个位置也可以关注它后面的位置。",
 )(partial(_attention, causal=True))
 
 _mistake(
     "queries-and-keys-exchanged",
     "wrong-operand",
-    "The matrices of queries and keys changed places, so position s asks and position t is found. The row of the "
-    "weights belongs to the query.",
-    "查询矩阵与键矩阵互换了，变成由位置 s 提问、位置 t 被匹配。权重的行应对应查询。",
+    "You exchanged the matrices of queries and keys. Row t of the weights belongs to the query of position t, which is "
+    "compared with the key of every position s.",
+    "查询矩阵与键矩阵互换了，权重的第 t 行属于位置 t 的查询，应由它与每个位置 s 的键作比较。",
 )(lambda x, w_q, w_k, w_v, w_o, h: _attention(x, w_k, w_q, w_v, w_o, h))
 
 _mistake(
     "keys-as-values",
     "wrong-operand",
-    "The weights averaged the keys. What is averaged are the values, projected with a matrix of their own.",
+    "You averaged the keys with the weights. The formula averages the values, which have a matrix of their own.",
     "加权平均的是键。应当对值作加权平均，值由它自己的矩阵投影得到。",
 )(lambda x, w_q, w_k, w_v, w_o, h: _attention(x, w_q, w_k, w_k, w_o, h))
 
 _mistake(
     "one-head",
     "missing",
-    "The projections were not split: one attention of full width D was computed. With H heads there are H separate "
+    "You did not split the projections and computed one attention of full width D. With H heads there are H separate "
     "softmaxes, each on E columns.",
     "投影没有拆分成多个头，只计算了一个宽度为 D 的注意力。有 H 个头就有 H 个独立的 softmax，各用 E 列。",
 )(lambda x, w_q, w_k, w_v, w_o, h: _attention(x, w_q, w_k, w_v, w_o, 1))
@@ -161,7 +161,7 @@ _mistake(
 _mistake(
     "transposed-matrices",
     "transposed",
-    "The four matrices were transposed before use, as the weight of a linear layer is stored. Here they act from the "
+    "You transposed the four matrices before use, as the weight of a linear layer is stored. Here they act from the "
     "right as they are given: a row vector times the matrix.",
     "四个矩阵在使用前都被转置了（线性层的权重才那样存放）。这里的矩阵按原样从右边作用：行向量乘矩阵。",
 )(lambda x, w_q, w_k, w_v, w_o, h: _attention(x, w_q.T, w_k.T, w_v.T, w_o.T, h))
