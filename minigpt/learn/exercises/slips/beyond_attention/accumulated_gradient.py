@@ -118,4 +118,19 @@ _mistake(
     "用词元数的平方根作权重。全部词元的平均损失与词元数成线性关系，权重也是如此。",
 )(_weighted(lambda n: n.sqrt() / n.sqrt().sum()))
 
+_mistake(
+    "divided-twice",
+    "extra",
+    "You divided by the total of tokens and once more by K. The weighted mean has a single divisor, the number of "
+    "tokens.",
+    "除以词元总数之后又除以了 K。加权平均只有一个除数，即词元总数。",
+)(_weighted(lambda n: n / n.sum() / len(n)))
+
+_mistake(
+    "first-only",
+    "missing",
+    "You returned the gradient of the first micro-batch and ignored the later ones.",
+    "只返回了第一个微批量的梯度，忽略了后面的微批量。",
+)(lambda gradients, counts: gradients[0].clone())
+
 ACCUMULATED_GRADIENT_MISTAKES = tuple(_mistake.found)

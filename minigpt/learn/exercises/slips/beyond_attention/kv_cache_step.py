@@ -172,4 +172,28 @@ def _no_softmax(x: Tensor, w_q: Tensor, w_k: Tensor, w_v: Tensor, k_cache: Tenso
     return keys @ (x @ w_q) / keys.shape[1] ** 0.5 @ values, keys, values
 
 
+@_mistake(
+    "oldest-dropped",
+    "border",
+    "You dropped the oldest row when you appended the new one, so the caches keep their length. The cache grows: S + 1 "
+    "rows, all of the past included.",
+    "追加新的一行时丢掉了最旧的一行，于是缓存长度不变。缓存应当增长到 S + 1 行，包含全部过去。",
+)
+def _oldest_dropped(x: Tensor, w_q: Tensor, w_k: Tensor, w_v: Tensor, k_cache: Tensor, v_cache: Tensor) -> _Step:
+    keys, values = _appended(x, w_k, w_v, k_cache[1:], v_cache[1:])
+    return _attended(x @ w_q, keys, values), keys, values
+
+
+@_mistake(
+    "value-from-the-key-matrix",
+    "wrong-operand",
+    "You computed the new value with the key matrix, so key and value of the token are equal. The value has a matrix "
+    "of its own.",
+    "新词元的值也用键矩阵计算，于是它的键与值相同。值有它自己的矩阵。",
+)
+def _value_from_key(x: Tensor, w_q: Tensor, w_k: Tensor, w_v: Tensor, k_cache: Tensor, v_cache: Tensor) -> _Step:
+    keys, values = _appended(x, w_k, w_k, k_cache, v_cache)
+    return _attended(x @ w_q, keys, values), keys, values
+
+
 KV_CACHE_STEP_MISTAKES = tuple(_mistake.found)

@@ -163,4 +163,26 @@ _mistake(
     "漏掉了最后一项：缩放之后还要加上偏置 b。",
 )(lambda x, gain, bias, eps: _normalised(x, gain, torch.zeros_like(bias), eps))
 
+_mistake(
+    "sample-deviation-plus-eps",
+    "scale",
+    "You divided by the sample standard deviation, with D - 1, plus epsilon. Both parts differ from the formula: the "
+    "variance is over D, and epsilon is under the root.",
+    "除以的是样本标准差（用 D - 1）再加 ε。这两处都与公式不同：方差除以 D，ε 在根号之内。",
+)(
+    partial(
+        _normalised,
+        variance=lambda centred: centred.square().sum(-1, keepdim=True) / (centred.shape[-1] - 1),
+        divisor=lambda variance, eps: variance.sqrt() + eps,
+    )
+)
+
+_mistake(
+    "gain-plus-one",
+    "extra",
+    "You multiplied by 1 + gain, as models do that store the gain as a difference from 1. Here the gain itself is the "
+    "factor.",
+    "乘的是 1 + 增益，有些模型把增益存成与 1 之差才这样做。这里增益本身就是因子。",
+)(lambda x, gain, bias, eps: _normalised(x, 1 + gain, bias, eps))
+
 LAYER_NORM_MISTAKES = tuple(_mistake.found)

@@ -139,4 +139,11 @@ _mistake(
     "在 A 与 B 之间加了非线性激活，那是适配器（adapter）的做法。低秩更新是线性的，因此可以并入冻结的矩阵。",
 )(lambda x, weight, a, b, alpha: x @ weight.T + alpha / len(a) * (torch.relu(x @ a.T) @ b.T))
 
+_mistake(
+    "multiplied-by-rank",
+    "sign",
+    "You multiplied alpha by the rank. A larger rank divides the update: the factor is alpha over r.",
+    "α 乘以了秩。秩在分母上：系数是 α/r。",
+)(_scaled(lambda alpha, r, w: alpha * r))
+
 LORA_LINEAR_MISTAKES = tuple(_mistake.found)

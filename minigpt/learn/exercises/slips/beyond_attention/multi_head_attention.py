@@ -166,4 +166,19 @@ _mistake(
     "四个矩阵在使用前都被转置了（线性层的权重才那样存放）。这里的矩阵按原样从右边作用：行向量乘矩阵。",
 )(lambda x, w_q, w_k, w_v, w_o, h: _attention(x, w_q.T, w_k.T, w_v.T, w_o.T, h))
 
+_mistake(
+    "scaled-by-number-of-heads",
+    "wrong-operand",
+    "You divided the scores by the root of H, the number of heads. The root is that of E, the numbers in one head.",
+    "分数除以了头的个数 H 的平方根。应取 E 的平方根，即一个头内的维数。",
+)(lambda x, w_q, w_k, w_v, w_o, h: _attention(x, w_q, w_k, w_v, w_o, h, scale=lambda d, e: h**-0.5))
+
+_mistake(
+    "output-matrix-transposed",
+    "transposed",
+    "You transposed the output matrix alone. Head h owns rows of it: the joined heads are a row vector times the "
+    "matrix as given.",
+    "只把输出矩阵转置了。第 h 个头拥有的是它的若干行：拼接后的各头是行向量，直接乘以给定的矩阵。",
+)(lambda x, w_q, w_k, w_v, w_o, h: _attention(x, w_q, w_k, w_v, w_o.T, h))
+
 MULTI_HEAD_ATTENTION_MISTAKES = tuple(_mistake.found)

@@ -168,4 +168,28 @@ def _forgotten(m: Tensor, l: Tensor, o: Tensor, z: Tensor, v: Tensor) -> _State:
     return _step(m, l, o, z, v, l_factor=lambda m, new: torch.zeros(()), o_factor=lambda m, new: torch.zeros(()))
 
 
+@_mistake(
+    "output-kept-normalised",
+    "extra",
+    "You treated o as an average: multiplied by l before adding and divided by l' after it. Here o is a plain sum and "
+    "is rescaled by the exponential alone.",
+    "把 o 当成了平均值：相加之前乘以 l，相加之后除以 l'。这里 o 是未归一化的和，只乘以指数因子。",
+)
+def _kept_normalised(m: Tensor, l: Tensor, o: Tensor, z: Tensor, v: Tensor) -> _State:
+    new, total, out = _step(m, l, o * l, z, v)
+    return new, total, out / total
+
+
+@_mistake(
+    "logarithm-of-the-sum",
+    "extra",
+    "You returned the logarithm of l'. The running sum itself is kept; log l' + m' is the log-sum-exp, which is formed "
+    "only at the end.",
+    "返回的是 l' 的对数。累积和应保持原值；log l' + m' 是 log-sum-exp，只在最后才计算。",
+)
+def _logarithm(m: Tensor, l: Tensor, o: Tensor, z: Tensor, v: Tensor) -> _State:
+    new, total, out = _step(m, l, o, z, v)
+    return new, total.log(), out
+
+
 ONLINE_SOFTMAX_STEP_MISTAKES = tuple(_mistake.found)

@@ -131,4 +131,35 @@ _mistake(
     "两个结果的次序反了。第一个是困惑度，第二个是每字节比特数。",
 )(lambda losses, n: _right(losses, n)[::-1])
 
+_mistake(
+    "first-text-only",
+    "missing",
+    "You used only the first of the texts, as when a function returns inside its loop. Both figures cover all texts.",
+    "只用了第一篇文本，就像在循环内部提前返回一样。两个指标都应覆盖全部文本。",
+)(lambda losses, n: _right(losses[:1], n))
+
+_mistake(
+    "negative-exponent",
+    "sign",
+    "You took the exponential of minus the mean loss, which is the mean probability of a token and is below 1. The "
+    "losses already contain the minus; perplexity is at least 1.",
+    "对负的平均损失取了指数，得到的是词元概率的（几何）平均，小于 1。损失里已含负号；困惑度不小于 1。",
+)(lambda losses, n: (1 / _right(losses, n)[0], _right(losses, n)[1]))
+
+_mistake(
+    "exponential-of-the-sum",
+    "missing",
+    "You exponentiated the sum of all losses, not their mean. That is the inverse probability of the whole corpus and "
+    "grows with its length.",
+    "对损失的总和取了指数，而不是对平均值。那是整个语料库概率的倒数，会随长度增大。",
+)(lambda losses, n: (math.exp(_total(losses)[0]), _right(losses, n)[1]))
+
+_mistake(
+    "bytes-as-bits",
+    "extra",
+    "You multiplied the number of bytes by 8, which gives a compression ratio. Bits per byte divide the bits of the "
+    "loss by the bytes themselves.",
+    "把字节数乘以了 8，得到的是压缩比。每字节比特数是用损失的比特数除以字节数本身。",
+)(lambda losses, n: (_right(losses, n)[0], _right(losses, n)[1] / 8))
+
 PERPLEXITY_MISTAKES = tuple(_mistake.found)

@@ -159,4 +159,27 @@ def _norm_last(x: Tensor, norm_1: _Layer, attention: _Layer, norm_2: _Layer, mlp
     return h + norm_2(mlp(h))
 
 
+@_mistake(
+    "no-norms",
+    "missing",
+    "You left both norms out and kept the residuals. Attention and MLP each read a normalised copy of the stream.",
+    "保留了残差，但两个归一化都漏掉了。注意力与多层感知机读取的都是残差流归一化之后的副本。",
+)
+def _no_norms(x: Tensor, norm_1: _Layer, attention: _Layer, norm_2: _Layer, mlp: _Layer) -> Tensor:
+    h = x + attention(x)
+    return h + mlp(h)
+
+
+@_mistake(
+    "x-added-twice",
+    "extra",
+    "You added x again in the second sum, although h already contains it. The second sum has two terms: h and the MLP "
+    "branch.",
+    "第二次相加时又加了一次 x，而 h 中已经包含 x。第二个和只有两项：h 与多层感知机分支。",
+)
+def _x_twice(x: Tensor, norm_1: _Layer, attention: _Layer, norm_2: _Layer, mlp: _Layer) -> Tensor:
+    h = x + attention(norm_1(x))
+    return x + h + mlp(norm_2(h))
+
+
 PRE_NORM_BLOCK_MISTAKES = tuple(_mistake.found)

@@ -176,4 +176,47 @@ def _added(x: Tensor, base: float) -> Tensor:
     return torch.stack((a + sin, b + cos), dim=-1).flatten(-2)
 
 
+_mistake(
+    "exponent-twice-two",
+    "scale",
+    "You doubled an index that already counted by twos: the exponent became -4i/E. With i as the number of the pair it "
+    "is -2i/E.",
+    "下标本已是 0、2、4……却又乘了 2，指数成了 -4i/E。以 i 为对的编号，指数是 -2i/E。",
+)(partial(_rotated, exponent=lambda i: -4 * i))
+
+_mistake(
+    "pairs-counted-from-one",
+    "shift",
+    "You numbered the pairs from 1, so the first pair turns too slowly. Pair 0 turns by the full angle t.",
+    "对的编号从 1 开始，于是第一对转得太慢。第 0 对的转角就是 t。",
+)(partial(_rotated, exponent=lambda i: -2 * i - 2))
+
+
+@_mistake(
+    "angles-in-halves",
+    "layout",
+    "You rotated neighbours, but repeated the table of angles as two halves, so the two coordinates of a pair turn by "
+    "different angles. Each angle is repeated twice in a row.",
+    "旋转的是相邻两维，但角度表是按前后两半重复的，于是一对中的两个分量用了不同的角度。每个角度应连续重复两次。",
+)
+def _angles_in_halves(x: Tensor, base: float) -> Tensor:
+    a, b, cos, sin = _turned(x, base)
+    turned = torch.stack((-b, a), dim=-1).flatten(-2)
+    return x * torch.cat((cos, cos), dim=-1) + turned * torch.cat((sin, sin), dim=-1)
+
+
+@_mistake(
+    "partner-half-away",
+    "layout",
+    "You repeated each angle for two neighbours, but took the partner of a coordinate from the other half of the "
+    "vector. The partner of 2i is 2i + 1.",
+    "角度是按相邻两维重复的，但每个分量的搭档取自向量的另一半。2i 的搭档是 2i + 1。",
+)
+def _partner_half_away(x: Tensor, base: float) -> Tensor:
+    _, _, cos, sin = _turned(x, base)
+    first, second = x.double().chunk(2, dim=-1)
+    turned = torch.cat((-second, first), dim=-1)
+    return x * cos.repeat_interleave(2, dim=-1) + turned * sin.repeat_interleave(2, dim=-1)
+
+
 ROTARY_POSITIONS_MISTAKES = tuple(_mistake.found)

@@ -186,4 +186,16 @@ def _least_probable(logits: Tensor, temperature: float, top_k: int, top_p: float
     return _renormalised(_top_p(_renormalised(torch.where(p.argsort().argsort() < top_k, p, 0)), top_p))
 
 
+@_mistake(
+    "mass-from-the-least-probable",
+    "order",
+    "You accumulated from the least probable token upwards and removed what stays below the mass. Top-p accumulates "
+    "from the most probable token down.",
+    "累积概率是从最不可能的词元往上加的，并去掉了未达到界限的部分。top-p 应从概率最大的词元开始往下累加。",
+)
+def _from_the_least(logits: Tensor, temperature: float, top_k: int, top_p: float) -> Tensor:
+    p = _renormalised(_top_k(torch.softmax(logits.double() / temperature, 0), top_k))
+    return _renormalised(torch.where((1 - _mass_before(p) > top_p) | (p == p.max()), p, 0))
+
+
 SAMPLING_PROBABILITIES_MISTAKES = tuple(_mistake.found)

@@ -133,4 +133,12 @@ _mistake(
     "角度多乘了 2π，好像位置数的是整圈。角度就是 t 除以 b 的幂，单位是弧度。",
 )(partial(_table, even=lambda a: torch.sin(2 * torch.pi * a), odd=lambda a: torch.cos(2 * torch.pi * a)))
 
+_mistake(
+    "pairs-counted-from-one",
+    "shift",
+    "You counted the pairs of columns from 1, so the first pair already turns more slowly. Pair i = 0 has the exponent "
+    "0 and turns by one radian a position.",
+    "列对从 1 开始编号，于是第一对就已经变慢。i = 0 的那一对指数为 0，每个位置转 1 弧度。",
+)(partial(_table, exponent=lambda i: 2 * i + 2))
+
 SINUSOIDAL_POSITIONS_MISTAKES = tuple(_mistake.found)
