@@ -83,11 +83,10 @@ def _most_frequent(ids: Ids, merges: list[Pair]) -> Ids:
     "从左到右每次取能匹配的最长词元，相当于查词典的最大匹配。字节对编码按学习次序逐对合并得到词元，结果可能不同。",
 )
 def _longest_match(ids: Ids, merges: list[Pair]) -> Ids:
-    spelled = {(token,): token for token in range(256)}
-    parts = {token: (token,) for token in range(256)}
+    parts: dict[int, tuple[int, ...]] = {token: (token,) for token in range(256)}
     for rank, (first, second) in enumerate(merges):
         parts[256 + rank] = parts[first] + parts[second]
-        spelled[parts[256 + rank]] = 256 + rank
+    spelled = {spelling: token for token, spelling in parts.items()}
     out, rest = [], tuple(ids)
     while rest:
         length = max(n for n in range(1, len(rest) + 1) if rest[:n] in spelled)
