@@ -14,6 +14,7 @@ SHARED = {
     "formula_update": "an optimizer's update as its equation says, in the optimizer's file",
     "fast_update": "the same update in fewer operations, in the optimizer's file",
     "SYMBOLS": "the legend of the equations of one file",
+    "EXERCISES": "the exercises of one stage",
     "T": "a type variable",
     "all": "the list of a registry: of equations, of fast twins",
     "train": "learn/one_file.py writes the loop of `minigpt.train` out",

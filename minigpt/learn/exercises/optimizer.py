@@ -134,7 +134,7 @@ def _expected_rate(step: int, max_lr: float, min_lr: float, warmup: int, total: 
     return equations.get("warmup-cosine").evaluate(t=step, eta_max=max_lr, eta_min=min_lr, W=warmup, S=total)
 
 
-LEARNING_RATE = Exercise(
+LEARNING_RATE_SCHEDULE = Exercise(
     name="learning_rate",
     level=1,
     stage=_STAGE,
@@ -163,4 +163,4 @@ LEARNING_RATE = Exercise(
     solutions=LEARNING_RATE_SOLUTIONS,
 )
 
-EXERCISES = (ADAMW_STEP, CLIP_GRADIENTS, LEARNING_RATE)
+EXERCISES = (ADAMW_STEP, CLIP_GRADIENTS, LEARNING_RATE_SCHEDULE)

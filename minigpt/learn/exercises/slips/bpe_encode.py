@@ -10,14 +10,14 @@ from itertools import pairwise
 from minigpt.learn.exercises.slips.mistakes import Mistakes
 
 _mistake = Mistakes("bpe_encode")
-Pair = tuple[int, int]
-Ids = list[int]
-Replace = Callable[[Ids, Pair, int], Ids]
+_Pair = tuple[int, int]
+_Ids = list[int]
+_Replace = Callable[[_Ids, _Pair, int], _Ids]
 
 
-def _replaced(ids: Ids, pair: Pair, new: int) -> Ids:
+def _replaced(ids: _Ids, pair: _Pair, new: int) -> _Ids:
     """Every occurrence of the pair, from left to right, none overlapping."""
-    out: Ids = []
+    out: _Ids = []
     for token in ids:
         out.append(token)
         if len(out) > 1 and (out[-2], token) == pair:
@@ -25,7 +25,7 @@ def _replaced(ids: Ids, pair: Pair, new: int) -> Ids:
     return out
 
 
-def _encode(ids: Ids, merges: list[Pair], choose: Callable[[list[Pair], Ids], Pair], replace: Replace) -> Ids:
+def _encode(ids: _Ids, merges: list[_Pair], choose: Callable[[list[_Pair], _Ids], _Pair], replace: _Replace) -> _Ids:
     """While a pair of the list is present: the chosen one is replaced."""
     while present := [pair for pair in pairwise(ids) if pair in merges]:
         pair = choose(present, ids)
@@ -40,8 +40,8 @@ def _encode(ids: Ids, merges: list[Pair], choose: Callable[[list[Pair], Ids], Pa
     "the one that was learned first (lowest rank) comes first.",
     "先合并了最左边的一对。先后次序由合并规则决定，而不是文本位置：在所有相邻的对中，先合并最早学到的（秩最低的）那一对。",
 )
-def _by_position(ids: Ids, merges: list[Pair]) -> Ids:
-    out: Ids = []
+def _by_position(ids: _Ids, merges: list[_Pair]) -> _Ids:
+    out: _Ids = []
     for token in ids:
         out.append(token)
         while len(out) > 1 and (out[-2], out[-1]) in merges:
@@ -56,7 +56,7 @@ def _by_position(ids: Ids, merges: list[Pair]) -> Ids:
     "the lowest rank comes first.",
     "先用了秩最高、最后学到的合并规则。编码是从头重演训练过程，应当先用秩最低的。",
 )
-def _latest_first(ids: Ids, merges: list[Pair]) -> Ids:
+def _latest_first(ids: _Ids, merges: list[_Pair]) -> _Ids:
     return _encode(ids, merges, lambda present, _: max(present, key=merges.index), _replaced)
 
 
@@ -67,8 +67,8 @@ def _latest_first(ids: Ids, merges: list[Pair]) -> Ids:
     "fixed already: the rank in the list of merges decides, not a count.",
     "合并的是当前文本中出现次数最多的一对，那是训练时的做法。编码时次序早已固定：由合并列表中的秩决定，与频数无关。",
 )
-def _most_frequent(ids: Ids, merges: list[Pair]) -> Ids:
-    def most_frequent(present: list[Pair], _: Ids) -> Pair:
+def _most_frequent(ids: _Ids, merges: list[_Pair]) -> _Ids:
+    def most_frequent(present: list[_Pair], _: _Ids) -> _Pair:
         counts = Counter(present)
         return min(counts, key=lambda pair: (-counts[pair], merges.index(pair)))
 
@@ -82,7 +82,7 @@ def _most_frequent(ids: Ids, merges: list[Pair]) -> Ids:
     "tokens by merging pairs in the order learned, and may end with other tokens.",
     "从左到右每次取能匹配的最长词元，相当于查词典的最大匹配。字节对编码按学习次序逐对合并得到词元，结果可能不同。",
 )
-def _longest_match(ids: Ids, merges: list[Pair]) -> Ids:
+def _longest_match(ids: _Ids, merges: list[_Pair]) -> _Ids:
     parts: dict[int, tuple[int, ...]] = {token: (token,) for token in range(256)}
     for rank, (first, second) in enumerate(merges):
         parts[256 + rank] = parts[first] + parts[second]
@@ -102,7 +102,7 @@ def _longest_match(ids: Ids, merges: list[Pair]) -> Ids:
     "adjacent pair is in the list.",
     "只做了一次合并就停止了。合并得到的词元还可能组成新的对，应重复查找，直到没有任何相邻的对在列表中。",
 )
-def _one_merge(ids: Ids, merges: list[Pair]) -> Ids:
+def _one_merge(ids: _Ids, merges: list[_Pair]) -> _Ids:
     present = [pair for pair in pairwise(ids) if pair in merges]
     if not present:
         return list(ids)
@@ -117,7 +117,7 @@ def _one_merge(ids: Ids, merges: list[Pair]) -> Ids:
     "happened here.",
     "只合并了由字节组成的对。合并产生的词元（编号 256 及以上）也可以是后面某一对的一半，而这些合并没有进行。",
 )
-def _bytes_only(ids: Ids, merges: list[Pair]) -> Ids:
+def _bytes_only(ids: _Ids, merges: list[_Pair]) -> _Ids:
     for rank, pair in enumerate(merges):
         ids = _replaced(ids, pair, 256 + rank) if max(pair) < 256 else ids
     return list(ids)
@@ -130,7 +130,7 @@ def _bytes_only(ids: Ids, merges: list[Pair]) -> Ids:
     "right.",
     "每条规则只替换了第一处出现的位置。应当从左到右替换这一对的所有出现。",
 )
-def _first_only(ids: Ids, merges: list[Pair]) -> Ids:
+def _first_only(ids: _Ids, merges: list[_Pair]) -> _Ids:
     for rank, pair in enumerate(merges):
         places = [i for i, found in enumerate(pairwise(ids)) if found == pair][:1]
         for i in places:
@@ -145,8 +145,8 @@ def _first_only(ids: Ids, merges: list[Pair]) -> Ids:
     "must not overlap; a token that was merged is used up.",
     "遇到连续相同的字母时，同一个词元被用在了两对之中：三个相同字母变成了两个合并词元。各处替换不能重叠，合并过的词元不能再用。",
 )
-def _overlapping(ids: Ids, merges: list[Pair]) -> Ids:
-    def overlapping(ids: Ids, pair: Pair, new: int) -> Ids:
+def _overlapping(ids: _Ids, merges: list[_Pair]) -> _Ids:
+    def overlapping(ids: _Ids, pair: _Pair, new: int) -> _Ids:
         starts = [found == pair for found in pairwise(ids)] + [False]
         ends = [False, *starts[:-1]]
         marked = zip(ids, starts, ends, strict=True)
@@ -162,8 +162,8 @@ def _overlapping(ids: Ids, merges: list[Pair]) -> Ids:
     "the left, and the odd letter remains at the right end.",
     "替换是从右往左进行的。连续奇数个相同字母时会有差别：应从左边开始配对，多出的一个字母留在右端。",
 )
-def _from_the_right(ids: Ids, merges: list[Pair]) -> Ids:
-    def from_the_right(ids: Ids, pair: Pair, new: int) -> Ids:
+def _from_the_right(ids: _Ids, merges: list[_Pair]) -> _Ids:
+    def from_the_right(ids: _Ids, pair: _Pair, new: int) -> _Ids:
         return _replaced(ids[::-1], (pair[1], pair[0]), new)[::-1]
 
     return _encode(ids, merges, lambda present, _: min(present, key=merges.index), from_the_right)
@@ -176,8 +176,8 @@ def _from_the_right(ids: Ids, merges: list[Pair]) -> Ids:
     "neighbour, but it is kept.",
     "每次扫描替换时，末尾的编号若不在词对中就丢失了。最后一个编号右边没有邻居，但也要保留。",
 )
-def _last_lost(ids: Ids, merges: list[Pair]) -> Ids:
-    def lossy(ids: Ids, pair: Pair, new: int) -> Ids:
+def _last_lost(ids: _Ids, merges: list[_Pair]) -> _Ids:
+    def lossy(ids: _Ids, pair: _Pair, new: int) -> _Ids:
         whole = _replaced(ids, pair, new)
         return whole if whole[-1] == new else whole[:-1]
 
@@ -191,9 +191,9 @@ def _last_lost(ids: Ids, merges: list[Pair]) -> Ids:
     "left.",
     "合并时不分先后，(b, a) 也当成了 (a, b)。词对是有序的：第一个词元必须在左边。",
 )
-def _either_order(ids: Ids, merges: list[Pair]) -> Ids:
+def _either_order(ids: _Ids, merges: list[_Pair]) -> _Ids:
     for rank, (first, second) in enumerate(merges):
-        out: Ids = []
+        out: _Ids = []
         for token in ids:
             if out and (out[-1], token) in [(first, second), (second, first)]:
                 out[-1] = 256 + rank
@@ -210,7 +210,7 @@ def _either_order(ids: Ids, merges: list[Pair]) -> Ids:
     "token 256 + r.",
     "把合并规则的秩直接当成了新词元的编号。0 … 255 已是各字节的编号，第 r 条规则产生的词元是 256 + r。",
 )
-def _rank_as_id(ids: Ids, merges: list[Pair]) -> Ids:
+def _rank_as_id(ids: _Ids, merges: list[_Pair]) -> _Ids:
     whole = _encode(ids, merges, lambda present, _: min(present, key=merges.index), _replaced)
     return [token - 256 if token >= 256 else token for token in whole]
 
