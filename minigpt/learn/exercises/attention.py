@@ -115,7 +115,7 @@ CAUSAL_MASK = Exercise(
 
 def _draw_queries_keys_values(d: ExerciseDraw) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Sizes that are mostly different; masks that leave each query at least one key."""
-    leading = [d.size(1, 3) for _ in range(d.choice([0, 1, 2]))]
+    leading = [d.size(1, 2) for _ in range(d.choice([0, 1, 2]))]
     n_queries, n_keys, width, value_width = d.size(1, 5), d.size(1, 6), d.size(1, 5), d.size(1, 4)
     mask = d.normal(n_queries, n_keys) > 0
     mask[torch.arange(n_queries), d.ids(n_queries, below=n_keys)] = True

@@ -20,20 +20,16 @@ def _draw(d: ExerciseDraw) -> tuple[Tensor, ...]:
 
 
 def _expected(x: Tensor, w: Tensor, b: Tensor, y: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """The slopes of the equation of the loss, each from four values of it."""
-    loss = equations.get("neuron-loss")
+    """The slopes of the equation of the loss: its change when one parameter changes by a little in both directions."""
+    loss, weights, bias = equations.get("neuron-loss"), w.double().numpy(), b.double().numpy()
+    h = 1e-5  # the error is in the order of its square
 
-    def slope(direction: np.ndarray, of_bias: float) -> np.ndarray:
-        def along(step: float) -> np.ndarray:
-            return loss.evaluate(
-                x=x, w=w.double().numpy() + step * direction, b=b.double().numpy() + step * of_bias, y=y
-            )
+    def slope(dw: np.ndarray, db: float) -> np.ndarray:
+        above, below = (loss.evaluate(x=x, w=weights + sign * dw, b=bias + sign * db, y=y) for sign in (1, -1))
+        return (above - below) / (2 * h)
 
-        h = 1e-3  # the error is in the order of h^4
-        return (8 * (along(h) - along(-h)) - (along(2 * h) - along(-2 * h))) / (12 * h)
-
-    units = np.eye(len(w))
-    return np.stack([slope(unit, 0.0) for unit in units]), slope(0 * units[0], 1.0)
+    steps = h * np.eye(len(w))
+    return np.stack([slope(step, 0.0) for step in steps]), slope(0 * weights, h)
 
 
 NEURON_GRADIENTS = Exercise(
@@ -47,7 +43,7 @@ NEURON_GRADIENTS = Exercise(
     arguments={"x": "(N, D) float32", "w": "(D,) float32", "b": "() float32", "y": "(N,) float32"},
     result="(dw (D,), db ())",
     latex=r"L = \frac{1}{N} \sum_{n=1}^{N} (a_n - y_n)^2, \quad a_n = \tanh(w \cdot x_n + b); \quad "
-    r"\text{wanted: } \frac{\partial L}{\partial w_d}, \frac{\partial L}{\partial b}",
+    r"\frac{\partial L}{\partial w_d} = \, ?, \quad \frac{\partial L}{\partial b} = \, ?",
     equations=("neuron-loss",),
     page="notebooks/03-loss-and-optimizers",
     term=r"a_n = \tanh(w \cdot x_n + b)",

@@ -124,10 +124,10 @@ def _draw_schedule(d: ExerciseDraw) -> tuple[int, float, float, int, int]:
     """All three branches, and the steps at which they meet."""
     warmup = d.choice([1, d.integer(2, 6), d.integer(2, 6), d.integer(2, 6)])
     total = warmup + d.integer(3, 12)
-    rising, falling = d.integer(1, max(1, warmup - 1)), d.integer(warmup + 1, total - 1)
-    beyond = d.integer(total + 1, total + 6)
+    rising, beyond = d.integer(1, max(1, warmup - 1)), d.integer(total + 1, total + 6)
+    falling = max(d.integer(warmup + 1, total - 1), d.integer(warmup + 1, total - 1))  # rather late, near the floor
     step = d.choice([*[rising, falling, beyond] * 3, d.choice([0, warmup, total])])
-    return step, d.number(0.5, 2), d.number(0.05, 0.4), warmup, total
+    return step, d.number(0.6, 1.5), d.number(0.2, 0.5), warmup, total
 
 
 def _expected_rate(step: int, max_lr: float, min_lr: float, warmup: int, total: int) -> np.ndarray:

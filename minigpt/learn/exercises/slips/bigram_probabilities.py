@@ -108,6 +108,18 @@ def _unsmoothed(ids: Tensor, vocab_size: int, alpha: float) -> Tensor:
 
 
 @_mistake(
+    "unsmoothed-empty-rows",
+    "missing",
+    "You left α out, and a token that nothing follows has the row 0/0. With α in every count no row is empty: such a "
+    "row becomes uniform, 1/V each.",
+    "没有用到 α，后面没有任何词元的那一行成了 0/0。每个计数都加上 α 后就没有空行，这样的行会成为均匀分布，每项为 1/V。",
+)
+def _empty_rows(ids: Tensor, vocab_size: int, alpha: float) -> Tensor:
+    counts = _counts(ids, vocab_size)
+    return counts / counts.sum(1, keepdim=True)
+
+
+@_mistake(
     "laplace",
     "wrong-operand",
     "You added 1 to every count, which is Laplace's rule. The constant that is added is α, an argument, and it need "

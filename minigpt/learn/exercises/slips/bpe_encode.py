@@ -50,6 +50,24 @@ def _by_position(ids: _Ids, merges: list[_Pair]) -> _Ids:
 
 
 @_mistake(
+    "sweeps",
+    "order",
+    "You swept over the text and joined every pair of the list on the way, whatever its rank, again and again. One "
+    "rank is applied to the whole text before the next is chosen.",
+    "一遍遍扫过文本，沿途只要遇到列表中的对就合并，不看秩。应当先在全文中用完一个秩，再选下一个。",
+)
+def _sweeps(ids: _Ids, merges: list[_Pair]) -> _Ids:
+    while any(pair in merges for pair in pairwise(ids)):
+        out, rest = [], list(ids)
+        while rest:
+            pair = tuple(rest[:2])
+            out.append(256 + merges.index(pair) if pair in merges else rest[0])
+            rest = rest[2 if pair in merges else 1 :]
+        ids = out
+    return list(ids)
+
+
+@_mistake(
     "latest-first",
     "order",
     "You took the merge of the highest rank, the one learned last. Encoding repeats the training from its beginning: "

@@ -90,6 +90,32 @@ def _over_total(step: int, max_lr: float, min_lr: float, warmup: int, total: int
 
 
 @_mistake(
+    "progress-not-shifted",
+    "missing",
+    "You divided t by S − W without subtracting W from it, so the cosine starts in its middle. The progress is 0 at "
+    "the end of the warm-up: t − W above, S − W below.",
+    "分子直接用了 t，没有减去 W，就除以 S − W，于是余弦从中途开始。预热结束时进度应为 0：分子是 t − W，分母是 S − W。",
+)
+def _not_shifted(step: int, max_lr: float, min_lr: float, warmup: int, total: int) -> float:
+    if step <= warmup or step >= total:
+        return _right(step, max_lr, min_lr, warmup, total)
+    return _cosine(step / (total - warmup), max_lr, min_lr)
+
+
+@_mistake(
+    "floor-as-a-limit",
+    "wrong-operand",
+    "Your cosine aims at 0 and is cut off at η_min, so the end of the curve is flat. The formula stretches the cosine "
+    "between the two rates, and it meets η_min exactly at step S.",
+    "余弦朝着 0 下降，低于 η_min 的部分被截平了。公式是把余弦拉伸到两个学习率之间，恰好在第 S 步到达 η_min。",
+)
+def _limited(step: int, max_lr: float, min_lr: float, warmup: int, total: int) -> float:
+    if step <= warmup or step >= total:
+        return _right(step, max_lr, min_lr, warmup, total)
+    return max(min_lr, _cosine((step - warmup) / (total - warmup), max_lr, 0))
+
+
+@_mistake(
     "falls-to-zero",
     "missing",
     "Your cosine falls to 0: η_min is missing in it. The rate moves between the peak and η_min, so η_min is added and "

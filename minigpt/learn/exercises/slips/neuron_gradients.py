@@ -102,6 +102,18 @@ def _squared_difference(x: Tensor, w: Tensor, b: Tensor, y: Tensor) -> _Gradient
 
 
 @_mistake(
+    "output-not-squared",
+    "missing",
+    "You used 1 − a as the derivative of the tanh; the square is missing. It is 1 − a², which is positive on both "
+    "sides of 0 and symmetric.",
+    "把 tanh 的导数写成了 1 − a，少了平方。导数是 1 − a²，恒为正，并且关于 0 对称。",
+)
+def _output_not_squared(x: Tensor, w: Tensor, b: Tensor, y: Tensor) -> _Gradients:
+    a = torch.tanh(x @ w + b)
+    return _from_rows(x, 2 * (a - y) * (1 - a))
+
+
+@_mistake(
     "sign",
     "sign",
     "Both gradients have the opposite sign: you took y − a, target minus output. The derivative of (a − y)² by a is "

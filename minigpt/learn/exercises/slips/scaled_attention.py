@@ -62,6 +62,17 @@ def _by_length(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
 
 
 @_mistake(
+    "root-of-query-count",
+    "wrong-operand",
+    "You divided by √T, the root of the number of queries. The scale does not depend on the length of the text: it is "
+    "√E, from the last axis of the queries.",
+    "除以了 √T，即查询个数的平方根。缩放与文本长度无关：应为 √E，取自查询的最后一个轴。",
+)
+def _by_query_count(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
+    return _attend(q @ k.transpose(-2, -1) / q.shape[-2] ** 0.5, mask, v)
+
+
+@_mistake(
     "scale-after-softmax",
     "order",
     "You divided by √E after the softmax, so the weights add up to less than 1. The scale acts on the scores, before "

@@ -10,8 +10,18 @@ import torch
 from torch import Tensor
 
 
-def _adamw_as_written(param: Tensor, grad: Tensor, m: Tensor, v: Tensor, t: int, *rates: float) -> tuple[Tensor, ...]:
-    lr, beta1, beta2, eps, weight_decay = rates
+def _adamw_as_written(
+    param: Tensor,
+    grad: Tensor,
+    m: Tensor,
+    v: Tensor,
+    t: int,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float,
+) -> tuple[Tensor, Tensor, Tensor]:
     m = beta1 * m + (1 - beta1) * grad
     v = beta2 * v + (1 - beta2) * grad**2
     m_hat, v_hat = m / (1 - beta1**t), v / (1 - beta2**t)
