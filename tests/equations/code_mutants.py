@@ -309,6 +309,12 @@ TABLE = {
         ("+ d * n_followers * q", "+ d * q"),
         ("/ np.maximum(total, 1), q)", "/ np.maximum(total, 2), q)"),
     ],
+    "learn.neuron": [
+        ("torch.tanh(x @ w + b)", "torch.tanh(x @ w - b)"),
+        ("torch.tanh(x @ w + b)", "torch.sigmoid(x @ w + b)"),
+        ("- y).square().mean()", "- y).square().sum()"),
+        ("- y).square().mean()", "- y).abs().mean()"),
+    ],
     "learn.tiles": [
         ("torch.maximum(m, z.amax(1))", "z.amax(1)"),
         ("torch.exp(z - shift[:, None]), torch.exp(m - shift)", "torch.exp(z - shift[:, None]), torch.exp(shift - m)"),
