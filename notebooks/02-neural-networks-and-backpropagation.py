@@ -550,7 +550,7 @@ COLOURS, NUMBERS, WIDTH = 6, 5, 16
 
 
 def deal(n, rng):
-    """The question in front of four cards: colours and numbers (n, 5); the answers (n,)."""
+    """A question and four cards: colours and numbers (n, 5); the answers (n,)."""
     colour = np.stack([rng.permutation(COLOURS)[:4] for _ in range(n)])
     number = rng.integers(NUMBERS, size=(n, 4))
     asked = rng.integers(4, size=n), np.arange(n)
