@@ -15,7 +15,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 ROOMS = ["equations", "text", "text.tinyworld", "model", "pretrained", "training", "training.optim", "generation"]
 ROOMS += ["evaluation", "checks", "runs", "learn"]
 # A page speaks of these in its text, and a list of names has no entry for them.
-SPOKEN_OF = {"__version__", "equations", "learn"}
+SPOKEN_OF = {"__version__", "equations", "learn", "autograd"}
 
 
 def public():
@@ -31,7 +31,7 @@ def public():
 PUBLIC = public()
 CODE = [(name, thing) for name, thing in PUBLIC if inspect.isclass(thing) or inspect.isroutine(thing)]
 CONSTANTS = [name for name, thing in PUBLIC if not (inspect.isclass(thing) or inspect.isroutine(thing))]
-PAGES = "\n".join(path.read_text(encoding="utf-8") for path in (DOCS / "reference" / "api").glob("*.md"))
+PAGES = "\n".join(path.read_text(encoding="utf-8") for path in (DOCS / "reference" / "api").rglob("*.md"))
 
 
 def parts(thing):
