@@ -10,12 +10,11 @@ from typing import Any
 
 import cloudpickle
 
-import minigpt
 from minigpt.learn.judge import worker
 from minigpt.learn.judge.found import Found, GarbageError, decode
 from minigpt.learn.judge.process import CALL_LIMIT, NoProcessError, Process
 
-OURS = str(Path(minigpt.__file__).parent)
+OURS = str(Path(__file__).parents[2])
 PROCESS = Process()
 
 
@@ -41,7 +40,7 @@ class Outcome:
     printed: str = ""
 
 
-class Attempt:
+class Submission:
     """A function that may do anything.
 
     Args:

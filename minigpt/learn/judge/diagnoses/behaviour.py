@@ -1,0 +1,190 @@
+"""Diagnoses from further calls, and from which calls are right: what the result depends on, and where it is right."""
+
+import operator
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from minigpt.learn.judge.attempts import Submission
+from minigpt.learn.judge.compare import Diagnosis, Trial, close, numbers, quick_solution
+from minigpt.learn.judge.diagnoses.evidence import Evidence
+from minigpt.learn.judge.diagnoses.layouts import said
+
+
+def where_right(evidence: Evidence) -> Iterator[Diagnosis]:
+    """What tells the right calls from the wrong ones, and the right entries from the wrong ones."""
+    right = [all(row) for row in evidence.right]
+    if sum(right) >= 2 and right.count(False) >= 2:
+        yield from _switches(evidence, right)
+    yield from _borders(evidence)
+
+
+def _switches(evidence: Evidence, right: list[bool]) -> Iterator[Diagnosis]:
+    """A number or a size that decides whether a call is right."""
+    tables = evidence.named_sizes()
+    names = list(tables[0])
+    for name in names:
+        for value in (0.0, 1.0):
+            if [table[name] == value for table in tables] == right:
+                yield said(
+                    "neutral-only",
+                    "missing" if name in evidence.names else "",
+                    f"Right only where {name} = {value:g}; in all other calls it is wrong.",
+                    f"只有在 {name} = {value:g} 时才正确，其他情况都不对。",
+                )
+    for one in names:
+        for other in names:
+            if one < other and [table[one] == table[other] for table in tables] == right:
+                yield said(
+                    "equal-sizes-only",
+                    "axis",
+                    f"Right only where {one} = {other}: one is used where the formula has the other.",
+                    f"只有在 {one} = {other} 时才正确：公式要求其中一个的地方用了另一个。",
+                )
+            elif one != other and {one, other} <= set(evidence.names):
+                yield from _branches(one, other, tables, right)
+
+
+def _branches(one: str, other: str, tables: list[dict[str, float]], right: list[bool]) -> Iterator[Diagnosis]:
+    """An order of two arguments that decides whether a call is right."""
+    for sign, holds in (("<", operator.lt), ("≤", operator.le)):
+        if [holds(table[one], table[other]) for table in tables] == right:
+            yield said(
+                "branch",
+                "border",
+                f"Right where {one} {sign} {other}, and wrong in all other calls.",
+                f"在 {one} {sign} {other} 时正确，其他情况都不对。",
+            )
+
+
+def _borders(evidence: Evidence) -> Iterator[Diagnosis]:
+    """Entries that are right only, or wrong only, at the border of an axis."""
+    pairs = [(g, r) for g, r in evidence.pairs if g.shape == r.shape and not close(g, r)]
+    if not pairs or len(pairs) < sum(not close(g, r) for g, r in evidence.pairs):
+        return
+    for axis, en, zh in ((-2, "row", "行"), (-1, "column", "列"), (-1, "entry", "项")):
+        flat = en == "entry"
+        if any((r.ndim != 1) if flat else (r.ndim < 2) for _, r in pairs) or all(r.shape[axis] < 2 for _, r in pairs):
+            continue
+        wrong = [_wrong_along(g, r, axis) for g, r in pairs]
+        for place, name, zhong in ((0, "first", "第一"), (-1, "last", "最后一")):
+            if all(w[place] and not np.delete(w, place).any() for w in wrong):
+                yield said("border", "border", f"Only the {name} {en} is wrong.", f"只有{zhong}{zh}不对。")
+            if all(not w[place] and (len(w) == 1 or np.delete(w, place).all()) for w in wrong if len(w) > 1) and any(
+                len(w) > 2 for w in wrong
+            ):
+                yield said(f"{name}-only", "border", f"Only the {name} {en} is right.", f"只有{zhong}{zh}是正确的。")
+
+
+def _wrong_along(got: np.ndarray, right: np.ndarray, axis: int) -> np.ndarray:
+    with np.errstate(all="ignore"):
+        wrong = ~np.isclose(got, right, rtol=1e-4, atol=1e-5, equal_nan=True)
+    moved = np.moveaxis(wrong, axis, 0)
+    return moved.reshape(len(moved), -1).any(1)
+
+
+def precision(evidence: Evidence) -> Iterator[Diagnosis]:
+    """Overflow for large inputs, and a small error everywhere."""
+    pairs = evidence.pairs
+    if any(g.shape != r.shape for g, r in pairs):
+        return
+    broken = [~np.isfinite(g) & np.isfinite(r) for g, r in pairs]
+    if any(b.any() for b in broken) and all(
+        close(np.where(b, r, g), r) for (g, r), b in zip(pairs, broken, strict=True)
+    ):
+        yield said(
+            "overflow",
+            "unstable",
+            "Right wherever the result is finite, but large or extreme inputs give NaN or inf: the numbers overflow.",
+            "结果有限时都正确，但遇到很大或极端的输入会得到 NaN 或 inf：数值溢出了。",
+        )
+    with np.errstate(all="ignore"):
+        off = max((float(np.max(np.abs(g - r) / (np.abs(r) + 1e-3), initial=0)) for g, r in pairs), default=1.0)
+    if off < 0.02:
+        yield said(
+            "nearly",
+            "",
+            f"Every value is within {max(off, 1e-4):.1g} of the right one, relatively: "
+            "a small term, or the precision of the numbers, is different.",
+            f"每个值与正确值的相对误差都在 {max(off, 1e-4):.1g} 以内：某个小项或数值精度不同。",
+        )
+
+
+def dependences(evidence: Evidence, submission: Submission) -> Iterator[Diagnosis]:
+    """What the result depends on, and should not, and the other way round; the function is called again.
+
+    Args:
+        evidence: all calls.
+        submission: the function.
+    """
+    place = max(range(len(evidence.trials)), key=lambda i: sum(a.size for a in evidence.trials[i].expected))
+    trial, got = evidence.trials[place], evidence.got[place]
+    probes = [p for p in _probes(evidence, trial) if p is not None]
+    outcomes = submission.outcomes([trial.arguments, *(arguments for _, arguments in probes)])
+    if len(outcomes) < len(probes) + 1 or not _same(numbers(outcomes[0].result, trial), got):
+        return
+    for (told, arguments), outcome in zip(probes, outcomes[1:], strict=True):
+        try:
+            other = Trial.of(quick_solution(evidence.exercise), arguments)
+        except Exception:  # the equation may be undefined there
+            continue
+        found = numbers(outcome.result, other)
+        if found is None or any(f.shape != g.shape for f, g in zip(found, got, strict=True)):
+            continue
+        yield from _difference(told, trial, other, got, found)
+
+
+def _same(one: tuple[np.ndarray, ...] | None, other: tuple[np.ndarray, ...]) -> bool:
+    return one is not None and len(one) == len(other) and all(map(close, one, other))
+
+
+def _difference(
+    told: tuple[str, str, bool], trial: Trial, other: Trial, got: tuple[np.ndarray, ...], found: tuple[np.ndarray, ...]
+) -> Iterator[Diagnosis]:
+    """The entries that a changed argument changes, beside those that it should change."""
+    en, zh, whole = told
+    for g, f, r, o in zip(got, found, trial.expected, other.expected, strict=True):
+        if not g.shape == r.shape == o.shape:
+            continue
+        moved, should = _moved(g, f), _moved(r, o)
+        if whole and should.any() and not moved.any():
+            yield said("independent", "missing", f"The result does not depend on {en}.", f"结果与{zh}无关。")
+        elif (moved & ~should).any():
+            where = tuple(int(i) for i in np.argwhere(moved & ~should)[0])
+            at = f" at {list(where)}" if where else ""
+            yield said(
+                "leak",
+                "mask",
+                f"{en[0].upper()}{en[1:]} changes the result{at}, but does not in the formula.",
+                f"{zh}会影响结果{f'（位置 {list(where)}）' if where else ''}，而按公式不应影响。",
+            )
+
+
+def _moved(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    with np.errstate(all="ignore"):
+        return ~np.isclose(one.astype(float), other.astype(float), rtol=1e-4, atol=1e-5, equal_nan=True)
+
+
+def _probes(evidence: Evidence, trial: Trial) -> Iterator[tuple[tuple[str, str, bool], tuple[Any, ...]] | None]:
+    """Changed arguments: each whole, and the first and the last place of each axis."""
+    for i, name in enumerate(evidence.names):
+        value = trial.arguments[i]
+        if isinstance(value, float):
+            yield (name, f" {name} ", True), (*trial.arguments[:i], value * 0.75 + 0.1, *trial.arguments[i + 1 :])
+        if not isinstance(value, torch.Tensor) or not value.is_floating_point() or not value.numel():
+            continue
+        bump = 0.5 + torch.arange(value.numel()).reshape(value.shape) % 3 * 0.3
+        yield (name, f" {name} ", True), (*trial.arguments[:i], value + bump.to(value), *trial.arguments[i + 1 :])
+        for axis in range(value.ndim):
+            for at in {0, value.shape[axis] - 1} if value.shape[axis] > 1 else ():
+                index = [slice(None)] * value.ndim
+                index[axis] = slice(at, at + 1)
+                changed = value.clone()
+                changed[tuple(index)] += bump[tuple(index)].to(value)
+                en, zh = (
+                    f"{name}[{', '.join([':'] * axis + [str(at)])}]",
+                    f" {name}[{', '.join([':'] * axis + [str(at)])}] ",
+                )
+                yield (en, zh, False), (*trial.arguments[:i], changed, *trial.arguments[i + 1 :])
