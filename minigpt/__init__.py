@@ -18,6 +18,7 @@ from minigpt.evaluation import (
     ladder,
 )
 from minigpt.generation import Sampler, generate, generate_ids, stream, stream_ids
+from minigpt.learn.judge import check
 from minigpt.model import (
     GPT,
     PRESETS,
@@ -111,6 +112,7 @@ __all__ = [
     "attention_weights",
     "causal_attention",
     "causal_mask",
+    "check",
     "chunked_next_token_loss",
     "clip_by_norm",
     "compare",

@@ -11,21 +11,21 @@ from minigpt.files.json_object import read_object
 from minigpt.learn.exercises import CATALOGUE
 from minigpt.learn.exercises.exercise import Words
 from minigpt.learn.judge.language import Language
-from minigpt.learn.judge.layout import COLUMNS, in_page
+from minigpt.learn.judge.layout import TERMINAL_WIDTH, in_page
 from minigpt.learn.judge.reply import Reply
 from minigpt.runs.summary import columns_of
 
 #: The learner's folder, and the file in it.
-FOLDER, FILE = "learn", "progress.json"
+FOLDER, FILE = "learn", "learn-progress.json"
 HEADINGS = (
     Words("exercise", "练习"), Words("level", "难度"), Words("equation", "公式"), Words("page", "页面"), Words("", ""),
 )  # fmt: skip
-DONE, OPEN = Words("done", "完成"), Words("open", "未完成")
+DONE, NOT_DONE = Words("done", "完成"), Words("open", "未完成")
 SUMMARY = Words("{done} of {all} exercises are done.", "共 {all} 道练习，已完成 {done} 道。")
 
 
 @dataclass
-class Progress:
+class LearnerProgress:
     """What is known of one learner.
 
     Attributes:
@@ -39,7 +39,7 @@ class Progress:
     solved: set[str] = field(default_factory=set)
 
     @classmethod
-    def read(cls, folder: Path) -> "Progress":
+    def read(cls, folder: Path) -> "LearnerProgress":
         """The progress that a folder keeps; none, if it keeps none.
 
         Args:
@@ -99,7 +99,7 @@ class Overview:
             level = "★" * row["level"] + "☆" * (3 - row["level"])
             sign = "x" if row["done"] else " "
             line = f"  [{sign}] {row['number']:2} {row['name']:{width}}  {level}  {row['page'].split('/')[-1]}"
-            lines.append(line if columns_of(line) <= COLUMNS else line[: COLUMNS - 3] + "...")
+            lines.append(line if columns_of(line) <= TERMINAL_WIDTH else line[: TERMINAL_WIDTH - 3] + "...")
         return "\n".join([*lines, self.summary])
 
     __repr__ = __str__
@@ -117,7 +117,7 @@ class Overview:
         return in_page(f"<p><strong>{html.escape(self.summary)}</strong></p>{table}", lang=self.lang)
 
     def _html_row(self, row: dict[str, Any]) -> str:
-        texts = (row["level"], ", ".join(row["equations"]), row["page"], (DONE if row["done"] else OPEN)[self.lang])
+        texts = (row["level"], ", ".join(row["equations"]), row["page"], (DONE if row["done"] else NOT_DONE)[self.lang])
         name = f'<th scope="row">{row["number"]}. <code>{html.escape(row["name"])}</code></th>'
         return f"<tr>{name}{''.join(f'<td>{html.escape(str(text))}</td>' for text in texts)}</tr>"
 

@@ -118,7 +118,7 @@ class Submission:
     def _error(self, error: dict[str, Any]) -> dict[str, Any]:
         """An exception with the last line of the learner's own code."""
         told = {"type": str(error["type"])[:80], "message": str(error["message"])[:500]}
-        own = getattr(unwrapped(self.function), "__code__", None)
+        own = getattr(innermost(self.function), "__code__", None)
         for path, line, code in reversed(error["frames"]):
             path, line, code = str(path), int(line or 0), str(code).strip()[:200]
             if path == "<dynamic-code>" and own is not None:
@@ -128,7 +128,7 @@ class Submission:
         return told
 
 
-def unwrapped(function: Any) -> Any:
+def innermost(function: Any) -> Any:
     """The function within partials and decorators."""
     while isinstance(function, functools.partial):
         function = function.func
@@ -137,7 +137,7 @@ def unwrapped(function: Any) -> Any:
 
 def carried(function: Any) -> bytes:
     """A function as bytes, with everything of its own module that it refers to."""
-    module = sys.modules.get(getattr(unwrapped(function), "__module__", None) or "")
+    module = sys.modules.get(getattr(innermost(function), "__module__", None) or "")
     by_value = module is not None and not is_installed(module) and module.__name__ != "__main__"
     if not by_value or module is None:
         return cloudpickle.dumps(function)

@@ -33,7 +33,7 @@ class Diagnosis:
 
 
 @dataclass(frozen=True)
-class Trial:
+class Call:
     """One call, and what the equation gives for it.
 
     Args:
@@ -47,7 +47,7 @@ class Trial:
     several: bool
 
     @classmethod
-    def of(cls, expected: Callable[..., Any], arguments: tuple[Any, ...]) -> "Trial":
+    def of(cls, expected: Callable[..., Any], arguments: tuple[Any, ...]) -> "Call":
         """The trial of these arguments, with what the equation gives for them."""
         wanted = expected(*arguments)
         several = isinstance(wanted, tuple) or (isinstance(wanted, list) and any(map(is_array, wanted)))
@@ -76,7 +76,7 @@ def as_numbers(value: Any) -> np.ndarray:
     return array if array.dtype == bool else array.astype(np.float64)
 
 
-def results(found: Found | None, trial: Trial) -> tuple[Found, ...] | None:
+def results(found: Found | None, trial: Call) -> tuple[Found, ...] | None:
     """The arrays in a result, as many as are asked for; ``None`` if its structure is different.
 
     Args:
@@ -95,8 +95,8 @@ def results(found: Found | None, trial: Trial) -> tuple[Found, ...] | None:
     return tuple(item for item in items if item is not None)
 
 
-def numbers(found: Found | None, trial: Trial) -> tuple[np.ndarray, ...] | None:
-    """The results as arrays of float64 or bool, as those of `Trial`; ``None`` if the structure is different."""
+def numbers(found: Found | None, trial: Call) -> tuple[np.ndarray, ...] | None:
+    """The results as arrays of float64 or bool, as those of `Call`; ``None`` if the structure is different."""
     arrays = results(found, trial)
     if arrays is None:
         return None
@@ -120,7 +120,7 @@ def all_close(one: Sequence[np.ndarray] | None, other: Sequence[np.ndarray] | No
     return all(map(close, one, other))
 
 
-def fault(outcome: Outcome, trial: Trial) -> str:
+def fault(outcome: Outcome, trial: Call) -> str:
     """The first thing that is wrong with an outcome: its name, or nothing.
 
     Args:
@@ -140,7 +140,7 @@ def fault(outcome: Outcome, trial: Trial) -> str:
     return _fault_of_arrays(arrays, trial) or _fault_of_call(outcome, trial) or _fault_of_values(arrays, trial)
 
 
-def _fault_of_arrays(arrays: tuple[Found, ...], trial: Trial) -> str:
+def _fault_of_arrays(arrays: tuple[Found, ...], trial: Call) -> str:
     for item, wanted in zip(arrays, trial.expected, strict=True):
         if item.array.shape != wanted.shape:
             return "shape"
@@ -153,7 +153,7 @@ def _fault_of_arrays(arrays: tuple[Found, ...], trial: Trial) -> str:
     return ""
 
 
-def unchanged(outcome: Outcome, trial: Trial) -> list[bool]:
+def unchanged(outcome: Outcome, trial: Call) -> list[bool]:
     """For each argument, whether it is after the call what it was before."""
     before = [decode(worker.encode(argument)) for argument in trial.arguments]
     if len(before) != len(outcome.arguments):
@@ -161,13 +161,13 @@ def unchanged(outcome: Outcome, trial: Trial) -> list[bool]:
     return list(map(_equal, before, outcome.arguments))
 
 
-def _fault_of_call(outcome: Outcome, trial: Trial) -> str:
+def _fault_of_call(outcome: Outcome, trial: Call) -> str:
     if not all(unchanged(outcome, trial)):
         return "changed"
     return "random" if outcome.again is not None and not _alike(outcome.result, outcome.again, trial) else ""
 
 
-def _fault_of_values(arrays: tuple[Found, ...], trial: Trial) -> str:
+def _fault_of_values(arrays: tuple[Found, ...], trial: Call) -> str:
     right = all_close([as_numbers(item.array) for item in arrays], trial.expected)
     return "" if right else "values"
 
@@ -180,5 +180,5 @@ def _equal(one: Found, other: Found) -> bool:
     )
 
 
-def _alike(one: Found | None, other: Found, trial: Trial) -> bool:
+def _alike(one: Found | None, other: Found, trial: Call) -> bool:
     return all_close(numbers(one, trial), numbers(other, trial))

@@ -10,20 +10,20 @@ import torch
 
 from minigpt.learn.exercises.draw import ExerciseDraw, SmallDraw
 from minigpt.learn.exercises.exercise import Exercise
-from minigpt.learn.judge.compare import Trial, all_close, close, is_array, quick_solution
+from minigpt.learn.judge.compare import Call, all_close, close, is_array, quick_solution
 from minigpt.learn.judge.language import Language
-from minigpt.learn.judge.layout import Part
+from minigpt.learn.judge.layout import Paragraph
 from minigpt.learn.judge.messages import first_difference, number_text
 from minigpt.runs.summary import columns_of
 
 #: How many seeds are drawn, and how many of the smallest draws are tried.
 SEEDS, TRIED = 300, 48
 #: A difference that a reader sees: absolute, and relative to the right value.
-VISIBLE, RELATIVE = 0.02, 0.05
+VISIBLE, VISIBLE_SHARE = 0.02, 0.05
 #: The most numbers that an example may show.
 MOST = 60
 #: From a small call to what is returned for it, if that can be known.
-Results = Callable[[Trial], tuple[np.ndarray, ...] | None]
+Results = Callable[[Call], tuple[np.ndarray, ...] | None]
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,11 @@ class Example:
         names: of the arguments.
     """
 
-    trial: Trial
+    trial: Call
     got: tuple[np.ndarray, ...]
     names: tuple[str, ...]
 
-    def part(self, lang: Language) -> Part:
+    def part(self, lang: Language) -> Paragraph:
         """The example as a block of text."""
         lines = [line for pair in zip(self.names, self.trial.arguments, strict=False) for line in of_argument(*pair)]
         right, wrong = ("expected", "got") if lang == "en" else ("正确", "得到")
@@ -50,7 +50,7 @@ class Example:
                 lines.append(f"{k + 1}: {array_text(expected)[0]} = {array_text(got)[0]}")
                 continue
             lines += side_by_side(right, expected, wrong, got, f"{k + 1}: " if len(pairs) > 1 else "")
-        return Part("\n".join(lines), is_block=True)
+        return Paragraph("\n".join(lines), is_block=True)
 
     def entry(self) -> tuple[int, tuple[int, ...], float, float] | None:
         """The first entry that differs: of which result, its index, what is right, and what was returned."""
@@ -75,7 +75,7 @@ def smallest(exercise: Exercise, results: Results) -> Example | None:
             continue
         if fallback is not None and not any(map(visibly_different, got, quick.expected)):
             continue
-        trial = Trial.of(exercise.expected, quick.arguments)
+        trial = Call.of(exercise.expected, quick.arguments)
         if len(got) == len(trial.expected) and any(map(visibly_different, got, trial.expected)):
             return Example(trial, got, tuple(exercise.arguments))
         if fallback is None and not all_close(got, trial.expected):
@@ -88,7 +88,9 @@ def visibly_different(got: np.ndarray, expected: np.ndarray) -> bool:
     if got.shape != expected.shape:
         return True
     with np.errstate(all="ignore"):
-        off = np.abs(got.astype(float) - expected.astype(float)) > VISIBLE + RELATIVE * np.abs(expected.astype(float))
+        off = np.abs(got.astype(float) - expected.astype(float)) > VISIBLE + VISIBLE_SHARE * np.abs(
+            expected.astype(float)
+        )
     return bool((off | (np.isnan(got.astype(float)) & ~np.isnan(expected.astype(float)))).any())
 
 
@@ -104,11 +106,11 @@ def small_calls(draw: Callable[[ExerciseDraw], tuple[Any, ...]]) -> tuple[tuple[
 
 
 @lru_cache(maxsize=4096)
-def _small_trial(draw: Callable[[ExerciseDraw], tuple[Any, ...]], quick: Callable[..., Any], place: int) -> Trial:
-    return Trial.of(quick, small_calls(draw)[place])
+def _small_trial(draw: Callable[[ExerciseDraw], tuple[Any, ...]], quick: Callable[..., Any], place: int) -> Call:
+    return Call.of(quick, small_calls(draw)[place])
 
 
-def small_trials(exercise: Exercise) -> Iterator[Trial]:
+def small_trials(exercise: Exercise) -> Iterator[Call]:
     """The small calls with what a quick solution gives for them."""
     for place in range(len(small_calls(exercise.draw))):
         yield _small_trial(exercise.draw, quick_solution(exercise), place)

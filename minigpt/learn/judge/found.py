@@ -8,9 +8,9 @@ from typing import Any, Literal
 import numpy as np
 
 Form = Literal["array", "list", "none", "other", "large"]
-KINDS = {"<f8": 8, "<i8": 8, "|b1": 1, "<c16": 16}
+NUMBER_BYTES = {"<f8": 8, "<i8": 8, "|b1": 1, "<c16": 16}
 #: The deepest list that is read.
-DEEPEST = 12
+DEEPEST_READ = 12
 
 
 class GarbageError(ValueError):
@@ -62,7 +62,7 @@ def decode(tree: Any, depth: int = 0) -> Found:
     """
     try:
         form = tree["form"]
-        if form == "list" and depth < DEEPEST:
+        if form == "list" and depth < DEEPEST_READ:
             return Found("list", items=tuple(decode(item, depth + 1) for item in tree["items"]))
         if form == "large":
             return Found("large", shape=tuple(map(int, tree["shape"])))
@@ -72,7 +72,7 @@ def decode(tree: Any, depth: int = 0) -> Found:
             return Found("other", str(tree["type"])[:80])
         if form == "array":
             kind, shape, data = tree["kind"], [int(n) for n in tree["shape"]], base64.b64decode(tree["data"])
-            if min([0, *shape]) >= 0 and len(data) == math.prod(shape) * KINDS[kind]:
+            if min([0, *shape]) >= 0 and len(data) == math.prod(shape) * NUMBER_BYTES[kind]:
                 return Found("array", str(tree["dtype"])[:80], np.frombuffer(data, kind).reshape(shape))
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
         pass

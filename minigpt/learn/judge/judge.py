@@ -12,7 +12,7 @@ from minigpt.learn.exercises.draw import ExerciseDraw
 from minigpt.learn.exercises.exercise import Exercise, Misconception, Words
 from minigpt.learn.judge import worker
 from minigpt.learn.judge.attempts import Outcome, Submission
-from minigpt.learn.judge.compare import Diagnosis, Trial, all_close, fault, numbers
+from minigpt.learn.judge.compare import Call, Diagnosis, all_close, fault, numbers
 from minigpt.learn.judge.diagnoses.behaviour import dependences, precision, where_right
 from minigpt.learn.judge.diagnoses.evidence import Evidence
 from minigpt.learn.judge.diagnoses.inputs import explained_by
@@ -22,12 +22,12 @@ from minigpt.learn.judge.found import decode
 from minigpt.learn.judge.messages import FAILURES, FAULTS
 
 #: How many calls decide, how many more tell two misconceptions apart, and how many calls are made twice.
-DRAWS, MORE_DRAWS, REPEATS = 12, 24, 3
+CALLS, MORE_CALLS, REPEATS = 12, 24, 3
 Finding = Misconception | Diagnosis
 
 
 @lru_cache(maxsize=4096)
-def trial_of(draw: Callable[[ExerciseDraw], tuple[Any, ...]], expected: Callable[..., Any], seed: int) -> Trial:
+def trial_of(draw: Callable[[ExerciseDraw], tuple[Any, ...]], expected: Callable[..., Any], seed: int) -> Call:
     """One call, with what is right for it.
 
     Args:
@@ -35,10 +35,10 @@ def trial_of(draw: Callable[[ExerciseDraw], tuple[Any, ...]], expected: Callable
         expected: gives the right results.
         seed: of the call.
     """
-    return Trial.of(expected, draw(ExerciseDraw.seeded(seed, torch.float32)))
+    return Call.of(expected, draw(ExerciseDraw.seeded(seed, torch.float32)))
 
 
-def trials(exercise: Exercise, seed: int, first: int = 0, number: int = DRAWS) -> tuple[Trial, ...]:
+def trials(exercise: Exercise, seed: int, first: int = 0, number: int = CALLS) -> tuple[Call, ...]:
     """Calls of an exercise, with what is right for each.
 
     Args:
@@ -51,7 +51,7 @@ def trials(exercise: Exercise, seed: int, first: int = 0, number: int = DRAWS) -
     return tuple(trial_of(exercise.draw, exercise.expected, start + n) for n in range(first, first + number))
 
 
-class Verdict:
+class Judgement:
     """What the calls of one attempt came to.
 
     Args:
@@ -74,7 +74,7 @@ class Verdict:
         return self.faults.index(self.fault)
 
     @property
-    def shown(self) -> tuple[Outcome, Trial]:
+    def shown(self) -> tuple[Outcome, Call]:
         """The outcome and the trial that show the fault."""
         return self.outcomes[self.place], self.trials[self.place]
 
@@ -102,18 +102,18 @@ class Verdict:
 
     def _told_apart(self, known: list[Misconception]) -> list[Misconception]:
         """Those of several misconceptions that fit further calls, too."""
-        more = trials(self.exercise, self.seed, DRAWS, MORE_DRAWS)
+        more = trials(self.exercise, self.seed, CALLS, MORE_CALLS)
         outcomes = self.submission.outcomes([trial.arguments for trial in more])
         if len(outcomes) < len(more):
             return known
         got = [numbers(outcome.result, trial) for outcome, trial in zip(outcomes, more, strict=True)]
         return [m for m in known if self._fits(m, more, got)] or known
 
-    def _fits(self, m: Misconception, calls: tuple[Trial, ...], got: list[Any]) -> bool:
+    def _fits(self, m: Misconception, calls: tuple[Call, ...], got: list[Any]) -> bool:
         return all(all_close(found, results_of(m.slip, t)) for found, t in zip(got, calls, strict=True))
 
 
-def results_of(function: Callable[..., Any], trial: Trial) -> tuple[np.ndarray, ...] | None:
+def results_of(function: Callable[..., Any], trial: Call) -> tuple[np.ndarray, ...] | None:
     """What a function of the library returns for a call; ``None`` if it raises, or returns another structure.
 
     Args:

@@ -7,7 +7,7 @@ import numpy as np
 
 from minigpt.learn.exercises.exercise import Exercise, Words
 from minigpt.learn.judge.attempts import Outcome
-from minigpt.learn.judge.compare import COARSE, Trial, as_numbers, results, unchanged
+from minigpt.learn.judge.compare import COARSE, Call, as_numbers, results, unchanged
 from minigpt.learn.judge.found import Found
 from minigpt.learn.judge.language import Language
 
@@ -61,7 +61,7 @@ SENTENCES = {
 }  # fmt: skip
 
 
-def sentence(name: str, lang: Language, **values: Any) -> str:
+def filled_in(name: str, lang: Language, **values: Any) -> str:
     """One of the sentences, filled in.
 
     Args:
@@ -72,8 +72,8 @@ def sentence(name: str, lang: Language, **values: Any) -> str:
     return SENTENCES[name][lang].format(**values)
 
 
-def fault_sentence(exercise: Exercise, outcome: Outcome, trial: Trial, name: str, lang: Language) -> tuple[str, str]:
-    """The name and the sentence of a fault.
+def fault_sentence(exercise: Exercise, outcome: Outcome, trial: Call, name: str, lang: Language) -> tuple[str, str]:
+    """The name and the filled_in of a fault.
 
     Args:
         exercise: what was asked for.
@@ -83,13 +83,13 @@ def fault_sentence(exercise: Exercise, outcome: Outcome, trial: Trial, name: str
         lang: "en" or "zh".
     """
     if name in ("exception", "loading") and outcome.error["type"] == "NotImplementedError":
-        return "not-written", sentence("not-written", lang)
+        return "not-written", filled_in("not-written", lang)
     if name == "none" and outcome.printed:
-        return "printed", sentence("printed", lang)
-    return name, sentence(name, lang, **_details(exercise, outcome, trial, name, lang))
+        return "printed", filled_in("printed", lang)
+    return name, filled_in(name, lang, **_details(exercise, outcome, trial, name, lang))
 
 
-def _details(exercise: Exercise, outcome: Outcome, trial: Trial, name: str, lang: Language) -> dict[str, Any]:
+def _details(exercise: Exercise, outcome: Outcome, trial: Call, name: str, lang: Language) -> dict[str, Any]:
     if name in ("exception", "loading"):
         return {"error": error_text(outcome.error, lang)}
     if name == "timeout":
@@ -136,7 +136,7 @@ def structure(found: Found | None, lang: Language) -> str:
     )  # fmt: skip
 
 
-def asked_for(exercise: Exercise, trial: Trial, lang: Language) -> str:
+def asked_for(exercise: Exercise, trial: Call, lang: Language) -> str:
     """What should be returned, in a few words."""
     n, result = len(trial.expected), exercise.result
     if not trial.several:
@@ -144,7 +144,7 @@ def asked_for(exercise: Exercise, trial: Trial, lang: Language) -> str:
     return f"{n} result{'s' * (n > 1)}, {result}" if lang == "en" else f"{n} 个结果，{result}"
 
 
-def changed_name(exercise: Exercise, outcome: Outcome, trial: Trial) -> str:
+def changed_name(exercise: Exercise, outcome: Outcome, trial: Call) -> str:
     """The first argument that was changed."""
     kept = unchanged(outcome, trial)
     return next(name for name, same in zip(exercise.arguments, kept, strict=True) if not same)
@@ -165,7 +165,7 @@ def number_text(value: float) -> str:
     return f"{number:.3g}"
 
 
-def entry_details(found: Found | None, trial: Trial, name: str, lang: Language) -> dict[str, Any]:
+def entry_details(found: Found | None, trial: Call, name: str, lang: Language) -> dict[str, Any]:
     """The first place where a result is different: what is there, and what should be."""
     if found is not None and found.form == "large":
         return {"got": shape_text(found.shape), "wanted": shape_text(trial.expected[0].shape)}

@@ -23,8 +23,8 @@ CALL_LIMIT, START_LIMIT, END_LIMIT = 10.0, 120.0, 5.0
 #: The most bytes of one message.
 MOST_BYTES = 2**26
 #: Read once: nothing that a function does to this file changes what runs.
-SOURCE = inspect.getsource(worker)
-PROGRAM = f"exec(compile({SOURCE!r}, {worker.WORKER!r}, 'exec'))"
+WORKER_TEXT = inspect.getsource(worker)
+PROGRAM = f"exec(compile({WORKER_TEXT!r}, {worker.WORKER!r}, 'exec'))"
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 

@@ -10,11 +10,11 @@ import numpy as np
 
 from minigpt.learn.exercises.exercise import Exercise, Misconception, Words
 from minigpt.learn.judge.attempts import Submission
-from minigpt.learn.judge.compare import Trial, numbers
+from minigpt.learn.judge.compare import Call, numbers
 from minigpt.learn.judge.example import Example, small_trials, smallest
-from minigpt.learn.judge.judge import Finding, Verdict, in_common, results_of
+from minigpt.learn.judge.judge import Finding, Judgement, in_common, results_of
 from minigpt.learn.judge.language import Language
-from minigpt.learn.judge.layout import Part, Section
+from minigpt.learn.judge.layout import Paragraph, Section
 from minigpt.learn.judge.messages import (
     FAILURES,
     fault_sentence,
@@ -57,7 +57,7 @@ def judged(exercise: Exercise, submission: Submission, lang: Language, seed: int
         lang: of the reply.
         seed: of the calls that decide.
     """
-    verdict = Verdict(exercise, submission, seed)
+    verdict = Judgement(exercise, submission, seed)
     if not verdict.fault:
         reply = right(verdict, lang)
     elif verdict.fault in FAILURES:
@@ -67,12 +67,13 @@ def judged(exercise: Exercise, submission: Submission, lang: Language, seed: int
     return reply
 
 
-def right(verdict: Verdict, lang: Language) -> Reply:
+def right(verdict: Judgement, lang: Language) -> Reply:
     """The reply to a right answer, with short solutions."""
     exercise = verdict.exercise
     sources = [text for text in (source_of(s, exercise.name) for s in exercise.solutions) if text]
     solutions = tuple(
-        Section((SOLUTION if i == 0 else ANOTHER)[lang], (Part(text, is_block=True),)) for i, text in enumerate(sources)
+        Section((SOLUTION if i == 0 else ANOTHER)[lang], (Paragraph(text, is_block=True),))
+        for i, text in enumerate(sources)
     )
     return Reply(
         exercise=exercise.name,
@@ -85,35 +86,35 @@ def right(verdict: Verdict, lang: Language) -> Reply:
     )
 
 
-def where_run(verdict: Verdict, lang: Language) -> tuple[Part, ...]:
+def where_run(verdict: Judgement, lang: Language) -> tuple[Paragraph, ...]:
     """A note where the function was not run in another process."""
     why = verdict.submission.why_here
-    return (Part(HERE[lang].format(why.split("\n")[0][:120])),) if why else ()
+    return (Paragraph(HERE[lang].format(why.split("\n")[0][:120])),) if why else ()
 
 
-def failed(verdict: Verdict, lang: Language) -> Reply:
+def failed(verdict: Judgement, lang: Language) -> Reply:
     """The reply to a call without a result that can be compared."""
     outcome, trial = verdict.shown
     name, says = fault_sentence(verdict.exercise, outcome, trial, verdict.fault, lang)
     parts = list(where_run(verdict, lang))
     if name in ("exception", "timeout", "died", "none", "structure", "ragged"):
-        parts.append(Part(CALLED_WITH[lang].format(called_with(verdict.exercise, trial))))
+        parts.append(Paragraph(CALLED_WITH[lang].format(called_with(verdict.exercise, trial))))
     n, every = verdict.faults.count(verdict.fault), len(verdict.faults)
     if name not in ("loading", "timeout", "died", "garbage") and n + verdict.faults.count("") == every > n:
-        parts.append(Part(SOME[lang].format(n=n, all=every)))
+        parts.append(Paragraph(SOME[lang].format(n=n, all=every)))
     return Reply(
         exercise=verdict.exercise.name,
         right=False,
         id=f"failure.{name}",
         says=says,
         parts=tuple(parts),
-        hints=(Section(HINT_1[lang], (Part(says), *parts)), formula_hint(verdict.exercise, lang)),
+        hints=(Section(HINT_1[lang], (Paragraph(says), *parts)), formula_hint(verdict.exercise, lang)),
         printed="" if name == "not-written" else verdict.printed,
         lang=lang,
     )
 
 
-def called_with(exercise: Exercise, trial: Trial) -> str:
+def called_with(exercise: Exercise, trial: Call) -> str:
     """The arguments of a call in short: shapes of tensors, numbers as they are."""
 
     def short(value: Any) -> str:
@@ -127,7 +128,7 @@ def called_with(exercise: Exercise, trial: Trial) -> str:
     return ", ".join(f"{name} {short(v)}" for name, v in zip(exercise.arguments, trial.arguments, strict=False))
 
 
-def wrong(verdict: Verdict, lang: Language) -> Reply:
+def wrong(verdict: Judgement, lang: Language) -> Reply:
     """The reply to a wrong result: a misconception, a generic diagnosis, or the first entry that differs."""
     findings, exercise = verdict.findings(), verdict.exercise
     outcome, trial = verdict.shown
@@ -147,7 +148,7 @@ def wrong(verdict: Verdict, lang: Language) -> Reply:
         kind=kind,
         says=says,
         parts=(*where_run(verdict, lang), *seen, *block),
-        hints=(Section(HINT_1[lang], (Part(says), *block)), formula_hint(exercise, lang)),
+        hints=(Section(HINT_1[lang], (Paragraph(says), *block)), formula_hint(exercise, lang)),
         printed=verdict.printed,
         lang=lang,
     )
@@ -159,7 +160,7 @@ def shared_kind(findings: tuple[Finding, ...]) -> str:
     return kinds.pop() if len(kinds) == 1 else ""
 
 
-def example_of(verdict: Verdict, findings: tuple[Finding, ...]) -> Example | None:
+def example_of(verdict: Judgement, findings: tuple[Finding, ...]) -> Example | None:
     """The smallest example of a mistake: of a known one from its function, of another one from the attempt itself."""
     known = [finding.slip for finding in findings if isinstance(finding, Misconception)]
     if known:
@@ -186,7 +187,7 @@ def example_of_attempt(exercise: Exercise, submission: Submission) -> Example | 
     return smallest(exercise, lambda trial: found.get(id(trial)))
 
 
-def observation(verdict: Verdict, example: Example | None, lang: Language) -> tuple[Part, ...]:
+def observation(verdict: Judgement, example: Example | None, lang: Language) -> tuple[Paragraph, ...]:
     """The first entry of the smallest example that differs."""
     entry = example.entry() if example is not None else None
     if entry is None:
@@ -195,10 +196,10 @@ def observation(verdict: Verdict, example: Example | None, lang: Language) -> tu
     several = example is not None and len(example.got) > 1
     of = "" if not several else f"Result {k + 1}, " if lang == "en" else f"第 {k + 1} 个结果"
     at = f"[{', '.join(map(str, index))}]" if index else ("the value" if lang == "en" else "该值")
-    return (Part(WRONG_AT[lang].format(f"{of}{at}", number_text(expected), number_text(got))),)
+    return (Paragraph(WRONG_AT[lang].format(f"{of}{at}", number_text(expected), number_text(got))),)
 
 
-def broken(verdict: Verdict, lang: Language) -> tuple[Part, ...]:
+def broken(verdict: Judgement, lang: Language) -> tuple[Paragraph, ...]:
     """Properties of the right result that the wrong one lacks."""
     found = []
     pairs = [(numbers(o.result, t), t.expected) for o, t in zip(verdict.outcomes, verdict.trials, strict=False)]
@@ -210,14 +211,14 @@ def broken(verdict: Verdict, lang: Language) -> tuple[Part, ...]:
         found += [SUMS[lang]] if any((np.abs(g.sum(-1) - 1) > 1e-3).any() for g, _ in both) else []
     if all((r >= 0).all() for _, r in both) and any((g < -1e-5).any() for g, _ in both):
         found.append(NEGATIVE[lang])
-    return tuple(map(Part, found))
+    return tuple(map(Paragraph, found))
 
 
 def formula_hint(exercise: Exercise, lang: Language) -> Section:
     """The formula with the term that the exercise is about, and the page that explains it."""
     mark = exercise.term if exercise.term in exercise.latex else ""
-    formula = Part(exercise.latex, is_block=True, mark=mark)
-    return Section(HINT_2[lang], (formula, Part(LOOK[lang]), Part(PAGE[lang].format(exercise.page))))
+    formula = Paragraph(exercise.latex, is_block=True, mark=mark)
+    return Section(HINT_2[lang], (formula, Paragraph(LOOK[lang]), Paragraph(PAGE[lang].format(exercise.page))))
 
 
 def source_of(solution: Callable[..., Any], name: str) -> str:

@@ -30,9 +30,9 @@ WORKER = "<minigpt worker>"
 FORKS = sys.platform == "linux"
 #: The most numbers in one result, levels of a nested list, and characters that are kept of what a function prints.
 MOST_NUMBERS, DEEPEST, MOST_TEXT = 1_000_000, 8, 2_000
-KINDS = {"f": "<f8", "i": "<i8", "u": "<i8", "b": "|b1", "c": "<c16"}
+NUMPY_KINDS = {"f": "<f8", "i": "<i8", "u": "<i8", "b": "|b1", "c": "<c16"}
 #: The most bytes of memory that a function may take, and seconds of the CPU that a job may.
-MEMORY, CPU_SECONDS = 4 * 2**30, 900
+MEMORY_LIMIT, CPU_SECONDS = 4 * 2**30, 900
 
 
 class Clipped(io.TextIOBase):
@@ -40,10 +40,6 @@ class Clipped(io.TextIOBase):
 
     def __init__(self) -> None:
         self.text = ""
-
-    def writable(self) -> bool:
-        """It is for writing only."""
-        return True
 
     def write(self, text: str) -> int:
         """Keep the text while there is room."""
@@ -90,7 +86,7 @@ def _tensor(value: torch.Tensor) -> dict[str, Any]:
 def _array(value: np.ndarray, name: str) -> dict[str, Any]:
     if value.size > MOST_NUMBERS:
         return {"form": "large", "shape": list(value.shape)}
-    kind = KINDS[value.dtype.kind]
+    kind = NUMPY_KINDS[value.dtype.kind]
     data = base64.b64encode(np.ascontiguousarray(value.astype(kind)).tobytes()).decode()
     return {"form": "array", "dtype": name, "kind": kind, "shape": list(value.shape), "data": data}
 
@@ -189,7 +185,7 @@ def job_process(job: dict[str, Any], channel: int) -> None:
         import resource
 
         pages = int(Path("/proc/self/statm").read_text().split()[0])
-        resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MEMORY,) * 2)
+        resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MEMORY_LIMIT,) * 2)
         resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for message in run(job):

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from minigpt.learn.judge.attempts import Submission
-from minigpt.learn.judge.compare import Diagnosis, Trial, close, numbers, quick_solution
+from minigpt.learn.judge.compare import Call, Diagnosis, close, numbers, quick_solution
 from minigpt.learn.judge.diagnoses.evidence import Evidence
 from minigpt.learn.judge.diagnoses.layouts import said
 
@@ -127,7 +127,7 @@ def dependences(evidence: Evidence, submission: Submission) -> Iterator[Diagnosi
         return
     for (told, arguments), outcome in zip(probes, outcomes[1:], strict=True):
         try:
-            other = Trial.of(quick_solution(evidence.exercise), arguments)
+            other = Call.of(quick_solution(evidence.exercise), arguments)
         except Exception:  # the equation may be undefined there
             continue
         found = numbers(outcome.result, other)
@@ -141,7 +141,7 @@ def _same(one: tuple[np.ndarray, ...] | None, other: tuple[np.ndarray, ...]) -> 
 
 
 def _difference(
-    told: tuple[str, str, bool], trial: Trial, other: Trial, got: tuple[np.ndarray, ...], found: tuple[np.ndarray, ...]
+    told: tuple[str, str, bool], trial: Call, other: Call, got: tuple[np.ndarray, ...], found: tuple[np.ndarray, ...]
 ) -> Iterator[Diagnosis]:
     """The entries that a changed argument changes, beside those that it should change."""
     en, zh, whole = told
@@ -167,7 +167,7 @@ def _moved(one: np.ndarray, other: np.ndarray) -> np.ndarray:
         return ~np.isclose(one.astype(float), other.astype(float), rtol=1e-4, atol=1e-5, equal_nan=True)
 
 
-def _probes(evidence: Evidence, trial: Trial) -> Iterator[tuple[tuple[str, str, bool], tuple[Any, ...]] | None]:
+def _probes(evidence: Evidence, trial: Call) -> Iterator[tuple[tuple[str, str, bool], tuple[Any, ...]] | None]:
     """Changed arguments: each whole, and the first and the last place of each axis."""
     for i, name in enumerate(evidence.names):
         value = trial.arguments[i]

@@ -86,7 +86,7 @@ IDS = (
     change("first-missing", "border", "without the first entry of {}", "去掉 {} 的第一项", lambda x: x[..., 1:]),
     change("last-missing", "border", "without the last entry of {}", "去掉 {} 的最后一项", lambda x: x[..., :-1]),
 )
-LISTS = (
+OF_LISTS = (
     change("reversed-argument", "order", "with {} in the opposite order", "把 {} 倒序", lambda x: x[::-1]),
     change("first-missing", "border", "without the first entry of {}", "去掉 {} 的第一项", lambda x: x[1:]),
     change("last-missing", "border", "without the last entry of {}", "去掉 {} 的最后一项", lambda x: x[:-1]),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from minigpt.learn.exercises.exercise import Exercise
-from minigpt.learn.judge.compare import Trial, as_numbers, close, is_array, quick_solution
+from minigpt.learn.judge.compare import Call, as_numbers, close, is_array, quick_solution
 
 #: What was returned and what is right, for each call.
 Pairs = list[tuple[np.ndarray, np.ndarray]]
@@ -28,7 +28,7 @@ class Evidence:
     """
 
     exercise: Exercise
-    trials: tuple[Trial, ...]
+    trials: tuple[Call, ...]
     got: tuple[tuple[np.ndarray, ...], ...]
 
     @cached_property
@@ -73,7 +73,7 @@ class Evidence:
         """The names of the arguments."""
         return tuple(self.exercise.arguments)
 
-    def sizes(self, trial: Trial) -> Iterator[tuple[str, float]]:
+    def sizes(self, trial: Call) -> Iterator[tuple[str, float]]:
         """The lengths and the plain numbers of a call, by the letters of the exercise.
 
         Args:
@@ -117,7 +117,7 @@ class Evidence:
         """Whether the results of one call are the right ones of other arguments, wherever those are defined."""
         trial, got = self.trials[place], self.got[place]
         try:
-            other = Trial.of(right, change(trial.arguments)).expected
+            other = Call.of(right, change(trial.arguments)).expected
         except Exception:  # the equation may be undefined for other arguments
             return None
         if self.is_list:

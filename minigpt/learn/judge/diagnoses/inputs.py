@@ -7,7 +7,7 @@ import torch
 
 from minigpt.learn.exercises.exercise import Words
 from minigpt.learn.judge.compare import Diagnosis, is_array
-from minigpt.learn.judge.diagnoses.changes import FLOATS, IDS, INTS, LISTS, MASKS, TENSORS, Change
+from minigpt.learn.judge.diagnoses.changes import FLOATS, IDS, INTS, MASKS, OF_LISTS, TENSORS, Change
 from minigpt.learn.judge.diagnoses.evidence import Evidence
 from minigpt.learn.judge.diagnoses.results import OF_SIZE
 
@@ -76,7 +76,7 @@ def of_value(value: Any) -> Iterator[Change]:
     elif isinstance(value, int):
         yield from INTS
     elif isinstance(value, list):
-        yield from LISTS
+        yield from OF_LISTS
         if value and isinstance(value[0], torch.Tensor):
             yield from ((id, kind, words, of_each(change)) for id, kind, words, change in TENSORS[:3])
     elif callable(value):

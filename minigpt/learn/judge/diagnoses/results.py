@@ -10,7 +10,7 @@ from minigpt.learn.judge.compare import Diagnosis, close
 from minigpt.learn.judge.diagnoses.evidence import Evidence, Pairs
 from minigpt.learn.judge.diagnoses.layouts import Transform, fits, said
 
-FUNCTIONS: dict[str, tuple[Transform, str, str, str]] = {
+OF_THE_RIGHT_ONE: dict[str, tuple[Transform, str, str, str]] = {
     "negated": (np.negative, "sign", "the right one with every sign reversed", "每个数的符号都相反的正确答案"),
     "logarithm": (np.log, "extra", "the logarithm of the right one", "正确答案的对数"),
     "exponential": (np.exp, "missing", "exp of the right one", "正确答案的指数"),
@@ -33,7 +33,7 @@ FUNCTIONS: dict[str, tuple[Transform, str, str, str]] = {
 
 def functions(pairs: Pairs) -> Iterator[Diagnosis]:
     """A function of the right result."""
-    for name, (transform, kind, en, zh) in FUNCTIONS.items():
+    for name, (transform, kind, en, zh) in OF_THE_RIGHT_ONE.items():
         if fits(pairs, transform):
             yield said(name, kind, f"The result is {en}.", f"结果是{zh}。")
     for value in (0.0, 1.0):

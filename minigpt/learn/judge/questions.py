@@ -11,13 +11,13 @@ from minigpt.learn.exercises import CATALOGUE, exercise_named
 from minigpt.learn.exercises.exercise import Exercise
 from minigpt.learn.judge.attempts import Submission
 from minigpt.learn.judge.language import language
-from minigpt.learn.judge.layout import Part, Section, in_page
+from minigpt.learn.judge.layout import Paragraph, Section, in_page
 from minigpt.learn.judge.replies import judged
 from minigpt.learn.judge.reply import Reply
-from minigpt.learn.progress import FOLDER, Overview, Progress, overview
+from minigpt.learn.progress import FOLDER, LearnerProgress, Overview, overview
 
 
-class Question:
+class Challenge:
     """One exercise, waiting for an attempt: ``mg.check.softmax(my_softmax)``.
 
     Args:
@@ -57,11 +57,15 @@ class Question:
 
     __repr__ = __str__
 
-    def _shown(self) -> tuple[str, tuple[Part, ...]]:
+    def _shown(self) -> tuple[str, tuple[Paragraph, ...]]:
         exercise, lang = self.exercise, language()
         given = "\n".join(f"{name}: {told}" for name, told in exercise.arguments.items())
         title = f"{exercise.name}({', '.join(exercise.arguments)}) -> {exercise.result}"
-        return title, (Part(exercise.task[lang]), Part(exercise.latex, is_block=True), Part(given, is_block=True))
+        return title, (
+            Paragraph(exercise.task[lang]),
+            Paragraph(exercise.latex, is_block=True),
+            Paragraph(given, is_block=True),
+        )
 
     def _repr_html_(self) -> str:
         title, parts = self._shown()
@@ -79,19 +83,19 @@ def formula(exercise: Exercise, latex: str) -> Submission:
     return Submission(formulas.as_function(exercise, latex), isolated=False)
 
 
-class Check:
+class Questions:
     """The exercises by their names: ``mg.check.softmax(my_softmax)``, ``mg.check.all()``."""
 
     def __init__(self) -> None:
         self._solved: set[str] = set()
 
-    def __getattr__(self, name: str) -> Question:
+    def __getattr__(self, name: str) -> Challenge:
         known = [exercise.name for exercise in CATALOGUE]
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             meant = f"; did you mean {near[0]}?" if near else "; mg.check.all() lists them"
             raise AttributeError(f"there is no exercise {name!r}{meant}")
-        return Question(exercise_named(name), self._solved)
+        return Challenge(exercise_named(name), self._solved)
 
     def __dir__(self) -> list[str]:
         return sorted([*super().__dir__(), *(exercise.name for exercise in CATALOGUE)])
@@ -102,7 +106,7 @@ class Check:
         Args:
             lang: "en" or "zh"; ``None`` takes that of the locale.
         """
-        done = Progress.read(Path(FOLDER)).solved if Path(FOLDER).is_dir() else set()
+        done = LearnerProgress.read(Path(FOLDER)).solved if Path(FOLDER).is_dir() else set()
         return overview(done | self._solved, language(lang))
 
     def gradient(self, equation: str, symbol: str, latex: str, *, lang: str | None = None) -> Reply:
@@ -120,4 +124,4 @@ class Check:
 
 
 #: The one that `minigpt` offers.
-check = Check()
+check = Questions()
