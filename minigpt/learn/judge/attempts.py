@@ -30,6 +30,7 @@ class Outcome:
             the function could not be read.
         error: type, message and place of an exception.
         printed: the beginning of what it printed.
+        seconds: that it took.
     """
 
     result: Found | None = None
@@ -38,6 +39,7 @@ class Outcome:
     failure: str = ""
     error: dict[str, Any] = field(default_factory=dict)
     printed: str = ""
+    seconds: float = 0.0
 
 
 class Submission:
@@ -48,6 +50,7 @@ class Submission:
         file: the path, the text and the name of the function in it.
         limit: seconds for one call.
         isolated: whether it is run in another process.
+        process: which one.
     """
 
     def __init__(
@@ -57,8 +60,10 @@ class Submission:
         file: tuple[str, str, str] | None = None,
         limit: float = CALL_LIMIT,
         isolated: bool = True,
+        process: Process = PROCESS,
     ) -> None:
         self.function, self.file, self.limit, self.isolated = function, file, limit, isolated
+        self.process = process
         self.why_here = ""
 
     def outcomes(self, cases: Sequence[tuple[Any, ...]], repeats: int = 0) -> list[Outcome]:
@@ -81,7 +86,7 @@ class Submission:
         try:
             if not self.isolated:
                 raise NoProcessError("")
-            yield from PROCESS.run({**job, **self._carried()}, self.limit)
+            yield from self.process.run({**job, **self._carried()}, self.limit)
         except NoProcessError as error:
             self.why_here, self.isolated = str(error), False
             if self.function is None:
@@ -111,6 +116,7 @@ class Submission:
                 again=decode(message["again"]) if "again" in message else None,
                 arguments=tuple(map(decode, message["arguments"])),
                 printed=printed,
+                seconds=float(message.get("seconds", 0)),
             )
         except (GarbageError, KeyError, TypeError, ValueError, AttributeError):
             return Outcome(failure="garbage", printed=printed)

@@ -12,17 +12,20 @@ from minigpt.learn.exercises.draw import ExerciseDraw
 from minigpt.learn.exercises.exercise import Exercise, Misconception, Words
 from minigpt.learn.judge import worker
 from minigpt.learn.judge.attempts import Outcome, Submission
-from minigpt.learn.judge.compare import Call, Diagnosis, all_close, fault, numbers
+from minigpt.learn.judge.compare import Call, Diagnosis, all_close, fault, numbers, quick_solution
 from minigpt.learn.judge.diagnoses.behaviour import dependences, precision, where_right
 from minigpt.learn.judge.diagnoses.evidence import Evidence
 from minigpt.learn.judge.diagnoses.inputs import explained_by
 from minigpt.learn.judge.diagnoses.layouts import layouts, shapes
 from minigpt.learn.judge.diagnoses.results import factors, functions, per_slice
+from minigpt.learn.judge.diagnoses.variants import explained_by_a_step
 from minigpt.learn.judge.found import decode
 from minigpt.learn.judge.messages import FAILURES, FAULTS
 
-#: How many calls decide, how many more tell two misconceptions apart, and how many calls are made twice.
-CALLS, MORE_CALLS, REPEATS = 12, 24, 3
+#: How many calls the equation decides, how many more are held against a quick right answer, how many are made twice.
+CALLS, MORE_CALLS, REPEATS = 12, 60, 3
+#: A function that takes longer than this for the first calls, in seconds, is not called more often.
+PATIENCE = 3.0
 Finding = Misconception | Diagnosis
 
 
@@ -38,17 +41,26 @@ def trial_of(draw: Callable[[ExerciseDraw], tuple[Any, ...]], expected: Callable
     return Call.of(expected, draw(ExerciseDraw.seeded(seed, torch.float32)))
 
 
-def trials(exercise: Exercise, seed: int, first: int = 0, number: int = CALLS) -> tuple[Call, ...]:
+def trials(exercise: Exercise, seed: int) -> tuple[Call, ...]:
     """Calls of an exercise, with what is right for each.
 
     Args:
         exercise: whose calls are drawn.
         seed: 0 gives the calls that everyone gets.
-        first: of the calls.
-        number: of calls.
     """
     start = seed * 1_000_003
-    return tuple(trial_of(exercise.draw, exercise.expected, start + n) for n in range(first, first + number))
+    return tuple(trial_of(exercise.draw, exercise.expected, start + n) for n in range(CALLS))
+
+
+def further(exercise: Exercise, seed: int) -> tuple[Call, ...]:
+    """More calls, with what a quick right answer gives.
+
+    Args:
+        exercise: whose calls are drawn.
+        seed: as of :func:`trials`.
+    """
+    quick, start = quick_solution(exercise), seed * 1_000_003 + CALLS
+    return tuple(trial_of(exercise.draw, quick, start + n) for n in range(MORE_CALLS))
 
 
 class Judgement:
@@ -65,8 +77,20 @@ class Judgement:
         self.trials = trials(exercise, seed)
         self.outcomes = submission.outcomes([trial.arguments for trial in self.trials], REPEATS)
         self.faults = [fault(o, t) for o, t in zip(self.outcomes, self.trials, strict=False)]
+        if not any(self.faults) and sum(outcome.seconds for outcome in self.outcomes) < PATIENCE:
+            self._look_further()
         found = [name for name in self.faults if name]
         self.fault = min(found, key=FAULTS.index) if found else ""
+
+    def _look_further(self) -> None:
+        """More calls; where a quick right answer disagrees with the attempt, the equation decides."""
+        more = further(self.exercise, self.seed)
+        outcomes = self.submission.outcomes([call.arguments for call in more])
+        for outcome, quick in zip(outcomes, more, strict=False):
+            if fault(outcome, quick):
+                call = Call.of(self.exercise.expected, quick.arguments)
+                self.trials, self.outcomes = (*self.trials, call), [*self.outcomes, outcome]
+                self.faults.append(fault(outcome, call))
 
     @property
     def place(self) -> int:
@@ -102,11 +126,11 @@ class Judgement:
 
     def _told_apart(self, known: list[Misconception]) -> list[Misconception]:
         """Those of several misconceptions that fit further calls, too."""
-        more = trials(self.exercise, self.seed, CALLS, MORE_CALLS)
-        outcomes = self.submission.outcomes([trial.arguments for trial in more])
+        more = further(self.exercise, self.seed)
+        outcomes = self.submission.outcomes([call.arguments for call in more])
         if len(outcomes) < len(more):
             return known
-        got = [numbers(outcome.result, trial) for outcome, trial in zip(outcomes, more, strict=True)]
+        got = [numbers(outcome.result, call) for outcome, call in zip(outcomes, more, strict=True)]
         return [m for m in known if self._fits(m, more, got)] or known
 
     def _fits(self, m: Misconception, calls: tuple[Call, ...], got: list[Any]) -> bool:
@@ -142,7 +166,7 @@ def generic(evidence: Evidence, submission: Submission) -> Iterator[Diagnosis]:
         submission: is called again.
     """
     pairs = evidence.pairs
-    yield from chain(shapes(pairs), layouts(pairs), functions(pairs), factors(evidence))
+    yield from chain(shapes(pairs), explained_by_a_step(evidence), layouts(pairs), functions(pairs), factors(evidence))
     yield from chain(explained_by(evidence), precision(evidence), per_slice(pairs), where_right(evidence))
     yield from dependences(evidence, submission)
 

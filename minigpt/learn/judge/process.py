@@ -33,9 +33,14 @@ class NoProcessError(RuntimeError):
 
 
 class Process:
-    """Another process with torch loaded, which runs jobs, one at a time."""
+    """Another process with torch loaded, which runs jobs, one at a time.
 
-    def __init__(self) -> None:
+    Args:
+        keeps: whether jobs run in that process itself, so that what one loads is there for the next: for code of ours.
+    """
+
+    def __init__(self, *, keeps: bool = False) -> None:
+        self.keeps = keeps
         self.lock = threading.RLock()
         self.fresh = False
         self.running: subprocess.Popen[bytes] | None = None
@@ -117,7 +122,7 @@ class Process:
         self.fresh = False
 
     def _messages(self, job: dict[str, Any], token: str, limit: float) -> Iterator[dict[str, Any]]:
-        if not self._send({**job, "token": token}):
+        if not self._send({**job, "token": token, "keeps": self.keeps}):
             self.close()
             yield {"died": None}
             return

@@ -182,6 +182,8 @@ def job_process(job: dict[str, Any], channel: int) -> None:
     token = job["token"]
     write(channel, token, {"pid": os.getpid()})
     with contextlib.suppress(ImportError, ValueError, OSError):
+        if job["keeps"]:
+            raise OSError
         import resource
 
         pages = int(Path("/proc/self/statm").read_text().split()[0])
@@ -236,7 +238,10 @@ def main() -> None:
         while len(data) < length:
             data += read(length - len(data)) or os._exit(0)
         job = pickle.loads(data)
-        if FORKS:
+        if job["keeps"]:
+            job_process(job, channel)
+            write(channel, job["token"], {"died": 0})
+        elif FORKS:
             forked(job, channel, source)
         else:
             job_process(job, channel)

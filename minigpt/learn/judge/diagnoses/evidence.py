@@ -1,7 +1,7 @@
 """All calls of an attempt with their results, and what a diagnosis can ask of them."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -115,20 +115,37 @@ class Evidence:
 
     def _explains(self, change: Callable[[Any], Any], place: int, right: Callable[..., Any]) -> bool | None:
         """Whether the results of one call are the right ones of other arguments, wherever those are defined."""
-        trial, got = self.trials[place], self.got[place]
+        trial = self.trials[place]
         try:
             other = Call.of(right, change(trial.arguments)).expected
         except Exception:  # the equation may be undefined for other arguments
             return None
-        if self.is_list:
-            return len(got) == len(other) and all(map(close, got, other))
-        return all(close_where_defined(got[k], other[k]) for k in self.wrong_results)
+        return equal_results(self.got[place], other, self.wrong_results, is_list=self.is_list)
+
+
+def equal_results(
+    got: Sequence[np.ndarray], other: Sequence[np.ndarray], wrong: Sequence[int], *, is_list: bool
+) -> bool:
+    """Whether the wrong results of one call are these others.
+
+    Args:
+        got: what was returned.
+        other: what they are compared with.
+        wrong: the places of the wrong results.
+        is_list: whether all results count, and how many there are.
+    """
+    if is_list:
+        return len(got) == len(other) and all(map(close, got, other))
+    return all(k < len(other) and close_where_defined(got[k], other[k]) for k in wrong)
 
 
 def close_where_defined(got: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two arrays are close where the second one has numbers, as it has somewhere."""
-    undefined = np.isnan(other.astype(np.float64))
-    if got.shape != other.shape or (undefined.all() and other.size):
+    """Whether two arrays are close; where a whole row is undefined in the second one, the first may hold anything."""
+    if got.shape != other.shape:
+        return False
+    rows = np.isnan(other.astype(np.float64))
+    undefined = rows & rows.all(-1, keepdims=True) if rows.ndim > 1 else np.zeros_like(rows)
+    if undefined.all() and other.size:
         return False
     return close(np.where(undefined, 0, got), np.where(undefined, 0, other))
 

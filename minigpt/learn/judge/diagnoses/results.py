@@ -107,6 +107,7 @@ def per_slice(pairs: Pairs) -> Iterator[Diagnosis]:
                          (-2, "along the axis before the last", "沿倒数第二个轴")):  # fmt: skip
         zeros = all(close(g[np.abs(r) <= 1e-6], r[np.abs(r) <= 1e-6]) for g, r in pairs)
         if zeros and steady(ratios, axis):
+            yield from normalisation(pairs)
             yield said(
                 "scaled",
                 "scale",
@@ -117,6 +118,31 @@ def per_slice(pairs: Pairs) -> Iterator[Diagnosis]:
             yield said(
                 "offset", "constant", f"The values are off by the same number {en}.", f"{zh}所有值都差同一个常数。"
             )
+
+
+def normalisation(pairs: Pairs) -> Iterator[Diagnosis]:
+    """Where the right values sum to 1 along the last axis and those that were returned do not."""
+    if any(r.ndim == 0 or not np.allclose(r.sum(-1), 1, atol=1e-6) for _, r in pairs):
+        return
+    for axes, en, zh in (
+        (-2, "along the axis before the last", "沿倒数第二个轴"),
+        (0, "along the first axis", "沿第一个轴"),
+        (None, "over the whole array", "在整个数组上"),
+    ):
+        if all(g.ndim >= 2 and np.allclose(g.sum(axes), 1, atol=1e-4) for g, _ in pairs):
+            yield said(
+                "normalised-elsewhere",
+                "axis",
+                f"The values sum to 1 {en}, where they should sum to 1 along the last axis.",
+                f"数值{zh}之和为 1，而公式要求沿最后一个轴之和为 1。",
+            )
+            return
+    yield said(
+        "unnormalised",
+        "missing",
+        "The values have the right proportions, but do not sum to 1 along the last axis: the division is missing.",
+        "数值的比例正确，但沿最后一个轴之和不为 1：缺少归一化。",
+    )
 
 
 def steady(arrays: list[np.ndarray], axis: int | None) -> bool:
