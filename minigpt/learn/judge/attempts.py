@@ -75,22 +75,18 @@ class Submission:
         """
         job: dict[str, Any] = {"path": [str(p) for p in sys.path], "repeats": repeats}
         job["cases"] = [cloudpickle.dumps(case) for case in cases]
-        found = []
-        for message in self._messages(job):
-            found.append(self._outcome(message))
-            if found[-1].failure in ("timeout", "died", "garbage", "loading"):
-                break
-        return found
+        return [self._outcome(message) for message in self._messages(job)]
 
     def _messages(self, job: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        try:
-            if not self.isolated:
-                raise NoProcessError("")
-            yield from self.process.run({**job, **self._carried()}, self.limit)
-        except NoProcessError as error:
-            self.why_here, self.isolated = str(error), False
-            if self.function is None:
-                raise
+        if self.isolated:
+            try:
+                yield from self.process.run({**job, **self._carried()}, self.limit)
+                return
+            except NoProcessError as error:
+                if self.function is None:
+                    raise
+                self.why_here, self.isolated = str(error) or "no reason is known", False
+        if self.function is not None:
             yield from worker.outcomes(self.function, job["cases"], job["repeats"])
 
     def _carried(self) -> dict[str, Any]:

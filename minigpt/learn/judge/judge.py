@@ -167,7 +167,7 @@ def generic(evidence: Evidence, submission: Submission) -> Iterator[Diagnosis]:
     """
     pairs = evidence.pairs
     yield from chain(shapes(pairs), explained_by_a_step(evidence), layouts(pairs), functions(pairs), factors(evidence))
-    yield from chain(explained_by(evidence), precision(evidence), per_slice(pairs), where_right(evidence))
+    yield from chain(explained_by(evidence), precision(evidence), where_right(evidence), per_slice(pairs))
     yield from dependences(evidence, submission)
 
 

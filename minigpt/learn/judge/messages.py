@@ -61,7 +61,7 @@ SENTENCES = {
 }  # fmt: skip
 
 
-def filled_in(name: str, lang: Language, **values: Any) -> str:
+def filled_in(name: str, lang: Language, /, **values: Any) -> str:
     """One of the sentences, filled in.
 
     Args:

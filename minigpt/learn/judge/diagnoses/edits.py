@@ -121,6 +121,8 @@ def changes_of(node: ast.AST, names: Sequence[str], place: Place) -> Iterator[Re
         yield "missing", "one case", node.orelse
     elif isinstance(node, ast.Assign | ast.AugAssign | ast.Expr | ast.If | ast.Return):
         yield from of_statement(node, place)
+    if isinstance(place[0], ast.Subscript):  # a tensor that is indexed by anything else may crash
+        return
     if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in names:
         yield from (("wrong-operand", f"{name} for {node.id}", ast.Name(name, ast.Load())) for name in names
                     if name != node.id)  # fmt: skip

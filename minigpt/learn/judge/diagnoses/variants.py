@@ -24,12 +24,14 @@ from minigpt.learn.judge.attempts import Submission
 from minigpt.learn.judge.compare import Call, Diagnosis
 from minigpt.learn.judge.diagnoses.edits import Edit, edits
 from minigpt.learn.judge.diagnoses.evidence import Evidence, equal_results
-from minigpt.learn.judge.process import Process
+from minigpt.learn.judge.process import NoProcessError, Process
 
 #: How often a loop may run in a variant, and how many variants of one answer are tried.
 TURNS, MOST = 5_000, 1_500
 #: Seconds for all variants of an exercise, and the process that runs them and keeps them.
 LIMIT, PROCESS = 60.0, Process(keeps=True)
+#: The right answers with a variant that crashes: exercise and place.
+CRASHED: set[tuple[str, int]] = set()
 AS_IF = Words("The numbers are those of the formula with one change: ", "结果等于公式作一处改动后的值：")
 SAYS = {
     "missing": Words("{} is left out", "去掉{}"),
@@ -74,15 +76,22 @@ def explained_by_a_step(evidence: Evidence) -> Iterator[Diagnosis]:
     """
     exercise, trials = evidence.exercise, evidence.trials
     calls = [(trials[place].arguments, list(evidence.got[place])) for place in evidence.wrong_first]
-    submission = Submission(matching, limit=LIMIT, process=PROCESS, isolated=worker.FORKS)
-    (outcome, *_) = submission.outcomes([(exercise.name, list(evidence.wrong_results), evidence.is_list, calls)])
-    if submission.why_here or outcome.result is None:
+    try:
+        PROCESS.start()
+    except NoProcessError:
         return
+    submission = Submission(matching, limit=LIMIT, process=PROCESS)
+    tried = [place for place in range(len(exercise.solutions)) if (exercise.name, place) not in CRASHED]
+    questions = [(exercise.name, place, list(evidence.wrong_results), evidence.is_list, calls) for place in tried]
+    outcomes = submission.outcomes(questions) if worker.FORKS else []
     found: dict[str, Edit] = {}
-    for item in outcome.result.items:
-        solution, number = (int(n.array) for n in item.items)
-        edit = all_edits(exercise.solutions[solution])[number]
-        found.setdefault(edit.kind, edit)
+    for place, outcome in zip(tried, outcomes, strict=False):
+        if outcome.failure in ("died", "timeout"):
+            CRASHED.add((exercise.name, place))
+        elif outcome.result is not None and outcome.result.items:
+            every = all_edits(exercise.solutions[place])
+            for edit in (every[int(item.array)] for item in outcome.result.items):
+                found.setdefault(edit.kind, edit)
     for kind in SAYS:
         if kind in found:
             concerned, says = found[kind].concerns, SAYS[kind]
@@ -90,21 +99,20 @@ def explained_by_a_step(evidence: Evidence) -> Iterator[Diagnosis]:
             yield Diagnosis(f"generic.step-{kind}", kind, Words(f"{AS_IF.en}{en}.", f"{AS_IF.zh}{zh}。"))
 
 
-def matching(name: str, wrong: list[int], is_list: bool, calls: list[tuple[Any, list[np.ndarray]]]) -> list[list[int]]:
-    """The places of the variants of an exercise that give these results: which solution, and which change of it.
+def matching(
+    name: str, place: int, wrong: list[int], is_list: bool, calls: list[tuple[Any, list[np.ndarray]]]
+) -> list[int]:
+    """The numbers of the variants of a right answer that give these results.
 
     Args:
         name: of the exercise.
+        place: of the answer among its solutions.
         wrong: the places of the wrong results.
         is_list: whether all results count.
         calls: arguments and results.
     """
-    return [
-        [place, variant.number]
-        for place, solution in enumerate(exercise_named(name).solutions)
-        for variant in variants(solution)
-        if reproduces(variant.function, wrong, is_list, calls)
-    ]
+    every = variants(exercise_named(name).solutions[place])
+    return [variant.number for variant in every if reproduces(variant.function, wrong, is_list, calls)]
 
 
 def reproduces(
