@@ -13,7 +13,7 @@ from minigpt.learn.exercises.exercise import Exercise, Misconception, Words
 from minigpt.learn.judge import worker
 from minigpt.learn.judge.attempts import Outcome, Submission
 from minigpt.learn.judge.compare import Call, Diagnosis, all_close, fault, numbers, quick_solution
-from minigpt.learn.judge.diagnoses.behaviour import dependences, precision, where_right
+from minigpt.learn.judge.diagnoses.behaviour import borders, dependences, precision, where_right
 from minigpt.learn.judge.diagnoses.evidence import Evidence
 from minigpt.learn.judge.diagnoses.inputs import explained_by
 from minigpt.learn.judge.diagnoses.layouts import layouts, shapes
@@ -168,7 +168,7 @@ def generic(evidence: Evidence, submission: Submission) -> Iterator[Diagnosis]:
     pairs = evidence.pairs
     yield from chain(shapes(pairs), explained_by_a_step(evidence), layouts(pairs), functions(pairs), factors(evidence))
     yield from chain(explained_by(evidence), precision(evidence), where_right(evidence), per_slice(pairs))
-    yield from dependences(evidence, submission)
+    yield from chain(dependences(evidence, submission), borders(evidence))
 
 
 def first_with_kind(diagnoses: Iterator[Diagnosis]) -> Iterator[Diagnosis]:

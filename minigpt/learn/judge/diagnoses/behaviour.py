@@ -18,7 +18,7 @@ def where_right(evidence: Evidence) -> Iterator[Diagnosis]:
     right = [all(row) for row in evidence.right]
     if sum(right) >= 2 and right.count(False) >= 2:
         yield from _switches(evidence, right)
-    yield from _borders(evidence)
+    yield from (diagnosis for diagnosis in borders(evidence) if diagnosis.id == "generic.border")
 
 
 def _switches(evidence: Evidence, right: list[bool]) -> Iterator[Diagnosis]:
@@ -59,7 +59,7 @@ def _branches(one: str, other: str, tables: list[dict[str, float]], right: list[
             )
 
 
-def _borders(evidence: Evidence) -> Iterator[Diagnosis]:
+def borders(evidence: Evidence) -> Iterator[Diagnosis]:
     """Entries that are right only, or wrong only, at the border of an axis."""
     pairs = [(g, r) for g, r in evidence.pairs if g.shape == r.shape and not close(g, r)]
     if not pairs or len(pairs) < sum(not close(g, r) for g, r in evidence.pairs):
@@ -121,7 +121,6 @@ def dependences(evidence: Evidence, submission: Submission) -> Iterator[Diagnosi
     """
     exercise = evidence.exercise
     largest = max(range(len(evidence.trials)), key=lambda i: sum(a.size for a in evidence.trials[i].expected))
-    yield from _leaks(evidence, submission, evidence.trials[largest])
     for i, name in enumerate(evidence.names):
         pairs = [
             (c.arguments, (*c.arguments[:i], other, *c.arguments[i + 1 :]))
@@ -139,6 +138,7 @@ def dependences(evidence: Evidence, submission: Submission) -> Iterator[Diagnosi
             continue
         if all(_same(a, b) for a, b in pairwise(found)) and not all(_same(a, b) for a, b in pairwise(right)):
             yield said("independent", "missing", f"The result does not depend on {name}.", f"结果与 {name} 无关。")
+    yield from _leaks(evidence, submission, evidence.trials[largest])
 
 
 def pairwise(items: Sequence[Any]) -> list[tuple[Any, Any]]:
@@ -182,13 +182,24 @@ def _leaks(evidence: Evidence, submission: Submission, call: Call) -> Iterator[D
         for g, f, r, o in zip(got, found, call.expected, other.expected, strict=True):
             if not (g.shape == f.shape == r.shape == o.shape):
                 continue
-            leaks = ~np.isclose(g.astype(float), f.astype(float), rtol=1e-3, atol=1e-4, equal_nan=True) & (r == o)
-            if leaks.any():
-                where = [int(i) for i in np.argwhere(leaks)[0]]
-                at, zh = (f" at {where}", f"（位置 {where}）") if where else ("", "")
+            moves = ~np.isclose(g.astype(float), f.astype(float), rtol=1e-3, atol=1e-4, equal_nan=True)
+            if (moves & (r == o)).any():
+                at, zh = place_of(moves & (r == o))
                 en = f"Changing {told} changes the result{at}; in the formula it does not."
                 yield said("leak", "mask", en, f"改变 {told} 会影响结果{zh}，而按公式不应影响。")
                 return
+            blind = ~np.isclose(r.astype(float), o.astype(float), rtol=1e-2, atol=1e-3, equal_nan=True) & (g == f)
+            if blind.any() and moves.any():
+                at, zh = place_of(blind)
+                en = f"Changing {told} does not change the result{at}; in the formula it does."
+                yield said("blind", "mask", en, f"改变 {told} 不影响结果{zh}，而按公式应当影响。")
+                return
+
+
+def place_of(which: np.ndarray) -> tuple[str, str]:
+    """The first place that is true, in English and in Chinese."""
+    where = [int(i) for i in np.argwhere(which)[0]]
+    return (f" at {where}", f"（位置 {where}）") if where else ("", "")
 
 
 def _probes(evidence: Evidence, call: Call) -> Iterator[tuple[str, tuple[Any, ...]]]:

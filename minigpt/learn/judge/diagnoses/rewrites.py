@@ -9,7 +9,7 @@ Rewrite = tuple[str, str, ast.AST | None]
 Place = tuple[ast.AST, str, int | None]
 RENAMED = {
     "sum": [("mean", "scale")], "mean": [("sum", "scale")], "exp": [("exp2", "wrong-operand")],
-    "log": [("log2", "wrong-operand"), ("log10", "wrong-operand")], "sin": [("cos", "order")],
+    "log": [("log2", "scale"), ("log10", "scale")], "sin": [("cos", "order")],
     "cos": [("sin", "order")], "tril": [("triu", "mask")], "triu": [("tril", "mask")], "max": [("min", "sign")],
     "min": [("max", "sign")], "amax": [("amin", "sign")], "square": [("abs", "wrong-operand")],
     "tanh": [("sigmoid", "wrong-operand")], "softmax": [("log_softmax", "extra")],
