@@ -1,21 +1,26 @@
 """The exercises of ``mg.check``, one module for each stage of the course."""
 
-import importlib
-from importlib.util import find_spec
-
+from minigpt.learn.exercises import (
+    attention,
+    block,
+    generation,
+    heads,
+    language_model,
+    loss,
+    neuron,
+    optimizer,
+    positions,
+    scale,
+    tokens,
+    training,
+)
 from minigpt.learn.exercises.exercise import Exercise
 from minigpt.settings import nearest
 
-STAGES = (
-    *("language_model", "neuron", "loss", "optimizer", "tokens", "attention", "heads", "positions"),
-    *("block", "training", "generation", "scale"),
-)
+_STAGES = (language_model, neuron, loss, optimizer, tokens, attention, heads, positions)
 #: All exercises, in the order of the course.
 CATALOGUE: tuple[Exercise, ...] = tuple(
-    exercise
-    for stage in STAGES
-    if find_spec(f"{__name__}.{stage}")
-    for exercise in importlib.import_module(f"{__name__}.{stage}").EXERCISES
+    exercise for stage in (*_STAGES, block, training, generation, scale) for exercise in stage.EXERCISES
 )
 
 
