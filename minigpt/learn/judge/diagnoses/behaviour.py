@@ -184,19 +184,19 @@ def _leaks(evidence: Evidence, submission: Submission, call: Call) -> Iterator[D
                 continue
             moves = ~np.isclose(g.astype(float), f.astype(float), rtol=1e-3, atol=1e-4, equal_nan=True)
             if (moves & (r == o)).any():
-                at, zh = place_of(moves & (r == o))
+                at, zh = first_place(moves & (r == o))
                 en = f"Changing {told} changes the result{at}; in the formula it does not."
                 yield said("leak", "mask", en, f"改变 {told} 会影响结果{zh}，而按公式不应影响。")
                 return
             blind = ~np.isclose(r.astype(float), o.astype(float), rtol=1e-2, atol=1e-3, equal_nan=True) & (g == f)
             if blind.any() and moves.any():
-                at, zh = place_of(blind)
+                at, zh = first_place(blind)
                 en = f"Changing {told} does not change the result{at}; in the formula it does."
                 yield said("blind", "mask", en, f"改变 {told} 不影响结果{zh}，而按公式应当影响。")
                 return
 
 
-def place_of(which: np.ndarray) -> tuple[str, str]:
+def first_place(which: np.ndarray) -> tuple[str, str]:
     """The first place that is true, in English and in Chinese."""
     where = [int(i) for i in np.argwhere(which)[0]]
     return (f" at {where}", f"（位置 {where}）") if where else ("", "")

@@ -8,8 +8,8 @@ from typing import Any
 
 from minigpt.learn.exercises.exercise import Words
 from minigpt.learn.judge.diagnoses.rewrites import (
-    Place,
     Rewrite,
+    TreePlace,
     label,
     of_call,
     of_comparison,
@@ -19,7 +19,7 @@ from minigpt.learn.judge.diagnoses.rewrites import (
     of_statement,
 )  # fmt: skip
 
-PHRASES = {
+CONCERNS = {
     "a step": "其中一步",
     "another axis": "另一个轴",
     "a power": "乘方",
@@ -46,7 +46,7 @@ class Edit:
         concerns: what it is about.
     """
 
-    def __init__(self, place: Place, new: ast.AST | None, kind: str, concerns: Words) -> None:
+    def __init__(self, place: TreePlace, new: ast.AST | None, kind: str, concerns: Words) -> None:
         self.place, self.new, self.kind, self.concerns = place, new, kind, concerns
         self.old: Any = None
 
@@ -80,11 +80,11 @@ def edits(function: ast.FunctionDef) -> Iterator[Edit]:
 def in_words(concerns: str, given: Sequence[str]) -> Words:
     """What a change is about, if it has a name that the reader knows: of an argument, a function or a number."""
     named = re.findall(r"[A-Za-z_]\w*", concerns)
-    if concerns in PHRASES:
-        return Words(concerns, PHRASES[concerns])
+    if concerns in CONCERNS:
+        return Words(concerns, CONCERNS[concerns])
     if concerns and all(name in given or name in KNOWN for name in named):
         return Words(concerns, f" {concerns.replace(' for ', ' 代替 ').replace(' and ', ' 与 ')} ")
-    return Words("a step", PHRASES["a step"])
+    return Words("a step", CONCERNS["a step"])
 
 
 def places(node: ast.AST) -> Iterator[tuple[tuple[ast.AST, str, int | None], ast.AST]]:
@@ -100,7 +100,7 @@ def places(node: ast.AST) -> Iterator[tuple[tuple[ast.AST, str, int | None], ast
                 yield from places(child)
 
 
-def changes_of(node: ast.AST, names: Sequence[str], place: Place) -> Iterator[Rewrite]:
+def changes_of(node: ast.AST, names: Sequence[str], place: TreePlace) -> Iterator[Rewrite]:
     """The changes of one node: kind, what they are about, and what is put in its place."""
     if isinstance(node, ast.BinOp):
         yield from of_operation(node)
@@ -130,7 +130,7 @@ def changes_of(node: ast.AST, names: Sequence[str], place: Place) -> Iterator[Re
         yield from around(node, names)
 
 
-def is_function(place: Place) -> bool:
+def is_function(place: TreePlace) -> bool:
     """Whether a place is that of the function of a call, or of what an attribute is taken from."""
     return isinstance(place[0], ast.Call | ast.Attribute) and place[1] in ("func", "value")
 

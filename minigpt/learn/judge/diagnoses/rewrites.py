@@ -6,7 +6,7 @@ from typing import Any
 
 #: Kind of mistake, what it is about, and what is put in the place of a node; ``None`` takes a statement out.
 Rewrite = tuple[str, str, ast.AST | None]
-Place = tuple[ast.AST, str, int | None]
+TreePlace = tuple[ast.AST, str, int | None]
 RENAMED = {
     "sum": [("mean", "scale")], "mean": [("sum", "scale")], "exp": [("exp2", "wrong-operand")],
     "log": [("log2", "scale"), ("log10", "scale")], "sin": [("cos", "order")],
@@ -141,7 +141,7 @@ def of_slice(node: ast.Slice) -> Iterator[Rewrite]:
             yield "border", "the end of a slice", ast.Slice(node.lower, plus(node.upper, step), node.step)
 
 
-def of_constant(node: ast.Constant, place: Place) -> Iterator[Rewrite]:
+def of_constant(node: ast.Constant, place: TreePlace) -> Iterator[Rewrite]:
     """Another axis or another number."""
     above, value = place[0], node.value
     if isinstance(value, bool):
@@ -169,7 +169,7 @@ def of_comparison(node: ast.Compare) -> Iterator[Rewrite]:
         yield "mask", "a comparison", ast.Compare(right[0], [op], [node.left])
 
 
-def of_statement(node: ast.stmt, place: Place) -> Iterator[Rewrite]:
+def of_statement(node: ast.stmt, place: TreePlace) -> Iterator[Rewrite]:
     """A statement left out."""
     above, field, index = place
     if isinstance(node, ast.If):

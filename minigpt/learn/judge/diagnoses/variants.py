@@ -27,9 +27,9 @@ from minigpt.learn.judge.diagnoses.evidence import Evidence, equal_results
 from minigpt.learn.judge.process import NoProcessError, Process
 
 #: How often a loop may run in a variant, and how many variants of one answer are tried.
-TURNS, MOST = 200, 700
+TURNS, MOST_VARIANTS = 200, 700
 #: Seconds for all variants of an exercise, and the process that runs them and keeps them.
-LIMIT, PROCESS = 15.0, Process(keeps=True)
+VARIANTS_LIMIT, VARIANTS_PROCESS = 15.0, Process(keeps=True)
 #: The right answers with a variant that crashes: exercise and place.
 CRASHED: set[tuple[str, int]] = set()
 AS_IF = Words("The numbers are those of the formula with one change: ", "结果等于公式作一处改动后的值：")
@@ -77,10 +77,10 @@ def explained_by_a_step(evidence: Evidence) -> Iterator[Diagnosis]:
     exercise, trials = evidence.exercise, evidence.trials
     calls = [(trials[place].arguments, list(evidence.got[place])) for place in evidence.wrong_first]
     try:
-        PROCESS.start()
+        VARIANTS_PROCESS.start()
     except NoProcessError:
         return
-    submission = Submission(matching, limit=LIMIT, process=PROCESS)
+    submission = Submission(matching, limit=VARIANTS_LIMIT, process=VARIANTS_PROCESS)
     tried = [place for place in range(len(exercise.solutions)) if (exercise.name, place) not in CRASHED]
     questions = [(exercise.name, place, list(evidence.wrong_results), evidence.is_list, calls) for place in tried]
     outcomes = submission.outcomes(questions) if worker.FORKS else []
@@ -162,7 +162,7 @@ def tree_of(solution: Callable[..., Any]) -> ast.Module | None:
 def all_edits(solution: Callable[..., Any]) -> tuple[Edit, ...]:
     """All changes of one place of a right answer, in an order that is always the same."""
     tree = tree_of(solution)
-    return tuple(islice(edits(tree.body[0]), MOST)) if tree is not None else ()  # type: ignore[arg-type]
+    return tuple(islice(edits(tree.body[0]), MOST_VARIANTS)) if tree is not None else ()  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=256)
@@ -173,7 +173,7 @@ def variants(solution: Callable[..., Any]) -> tuple[Variant, ...]:
         solution: a right answer, with its text.
     """
     tree, found = tree_of(solution), []
-    for number, edit in enumerate(islice(edits(tree.body[0]), MOST) if tree is not None else ()):  # type: ignore[arg-type]
+    for number, edit in enumerate(islice(edits(tree.body[0]), MOST_VARIANTS) if tree is not None else ()):  # type: ignore[arg-type]
         with edit, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             function = compiled(tree, {**getattr(solution, "__globals__", {}), **EXTRA}) if tree else None
