@@ -227,9 +227,8 @@ def forked(job: dict[str, Any], channel: int, source: int) -> None:
 def main() -> None:
     """Read jobs from the standard input until it ends; answer on what was the standard output."""
     channel, source = os.dup(1), os.dup(0)
-    nothing = os.open(os.devnull, os.O_RDWR)
     for stream in range(3):
-        os.dup2(nothing, stream)
+        os.dup2(os.open(os.devnull, os.O_RDWR), stream)
     write(channel, "", {"ready": True})
     read = io.FileIO(source).read
     while header := read(8):
@@ -238,14 +237,13 @@ def main() -> None:
         while len(data) < length:
             data += read(length - len(data)) or os._exit(0)
         job = pickle.loads(data)
-        if job["keeps"]:
-            job_process(job, channel)
-            write(channel, job["token"], {"died": 0})
-        elif FORKS:
+        if FORKS and not job["keeps"]:
             forked(job, channel, source)
-        else:
-            job_process(job, channel)
+            continue
+        job_process(job, channel)
+        if not job["keeps"]:
             os._exit(0)
+        write(channel, job["token"], {"died": 0})
 
 
 if __name__ == "__main__":
