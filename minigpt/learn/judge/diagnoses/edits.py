@@ -106,6 +106,8 @@ def changes_of(node: ast.AST, names: Sequence[str], place: TreePlace) -> Iterato
         yield from of_operation(node)
     elif isinstance(node, ast.Call):
         yield from of_call(node)
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Constant) and is_argument(place):
+        yield from (("axis", "another axis", ast.Constant(axis)) for axis in (0, 1, -2, -3, None))
     elif isinstance(node, ast.UnaryOp):
         yield ("mask" if isinstance(node.op, ast.Invert | ast.Not) else "sign"), label(node.operand), node.operand
     elif isinstance(node, ast.Constant):
@@ -128,6 +130,11 @@ def changes_of(node: ast.AST, names: Sequence[str], place: TreePlace) -> Iterato
                     if name != node.id)  # fmt: skip
     if isinstance(node, ast.BinOp | ast.Call | ast.Name | ast.Subscript) and not is_function(place):
         yield from around(node, names)
+
+
+def is_argument(place: TreePlace) -> bool:
+    """Whether a place is that of an argument of a call."""
+    return isinstance(place[0], ast.Call | ast.keyword | ast.Tuple)
 
 
 def is_function(place: TreePlace) -> bool:

@@ -38,9 +38,10 @@ def label(node: ast.AST) -> str:
 
 def of_operation(node: ast.BinOp) -> Iterator[Rewrite]:
     """An operand left out, the opposite operation, the operands exchanged, a function applied earlier."""
-    yield "missing", label(node.right), node.left
+    is_factor = isinstance(node.op, ast.Mult | ast.Div)
+    yield ("scale" if is_factor and is_count(node.right) else "missing"), label(node.right), node.left
     if isinstance(node.op, ast.Add | ast.Mult | ast.MatMult | ast.Sub):
-        yield "missing", label(node.left), node.right
+        yield ("scale" if is_factor and is_count(node.left) else "missing"), label(node.left), node.right
     if isinstance(node.op, ast.Div):
         yield "missing", label(node.left), ast.BinOp(ast.Constant(1), ast.Div(), node.right)
     if type(node.op) in OPPOSITE:
@@ -63,6 +64,14 @@ def of_operation(node: ast.BinOp) -> Iterator[Rewrite]:
                 yield "order", "a step", ast.BinOp(pair[0], inner.op, pair[1])
                 yield "order", "a step", ast.BinOp(ast.BinOp(inner.left, node.op, other), inner.op, inner.right)
     yield from squared(node)
+
+
+def is_count(node: ast.AST) -> bool:
+    """Whether a part is a plain number, or a number of things."""
+    if isinstance(node, ast.Call):
+        return label(node) in ("len", "numel", "size")
+    sized = isinstance(node, ast.Subscript) and isinstance(node.value, ast.Attribute) and node.value.attr == "shape"
+    return sized or (isinstance(node, ast.Constant) and isinstance(node.value, int | float))
 
 
 def squared(node: ast.BinOp) -> Iterator[Rewrite]:
@@ -148,7 +157,7 @@ def of_constant(node: ast.Constant, place: TreePlace) -> Iterator[Rewrite]:
         kind = "scale" if isinstance(above, ast.keyword) and above.arg == "unbiased" else "order"
         yield kind, "a switch", ast.Constant(not value)
         return
-    if not isinstance(value, int | float):
+    if not isinstance(value, int | float) or isinstance(above, ast.UnaryOp):
         return
     in_call = isinstance(above, ast.Call | ast.Tuple) or (isinstance(above, ast.keyword) and above.arg in ALONG_AXES)
     if in_call and isinstance(value, int) and -3 <= value <= 2:
