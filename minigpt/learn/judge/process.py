@@ -209,6 +209,6 @@ def _read(stream: Any, messages: "queue.SimpleQueue[dict[str, Any]]") -> None:
     except OSError:
         pass
     messages.put({"closed": True})
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ValueError):  # it may have been closed
         while stream.read(2**16):
             pass
