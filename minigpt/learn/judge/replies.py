@@ -139,7 +139,9 @@ def wrong(verdict: Judgement, lang: Language) -> Reply:
         name, says = fault_sentence(exercise, outcome, trial, verdict.fault, lang)
         identity, kind = ("unknown" if name == "values" else f"failure.{name}"), ""
     example = example_of(verdict, findings)
-    seen = observation(verdict, example, lang) if findings else broken(verdict, lang)
+    seen = observation(verdict, example, lang) if findings else ()
+    if not any(isinstance(finding, Misconception) for finding in findings):
+        seen = (*broken(verdict, lang), *seen)
     block = (example.part(lang),) if example is not None else ()
     return Reply(
         exercise=exercise.name,

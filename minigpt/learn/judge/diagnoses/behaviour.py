@@ -189,11 +189,16 @@ def _leaks(evidence: Evidence, submission: Submission, call: Call) -> Iterator[D
                 yield said("leak", "mask", en, f"改变 {told} 会影响结果{zh}，而按公式不应影响。")
                 return
             blind = ~np.isclose(r.astype(float), o.astype(float), rtol=1e-2, atol=1e-3, equal_nan=True) & (g == f)
-            if blind.any() and moves.any():
+            if blind.any() and moves.any() and _partly_right(g, r):
                 at, zh = first_place(blind)
                 en = f"Changing {told} does not change the result{at}; in the formula it does."
                 yield said("blind", "mask", en, f"改变 {told} 不影响结果{zh}，而按公式应当影响。")
                 return
+
+
+def _partly_right(got: np.ndarray, right: np.ndarray) -> bool:
+    """Whether a part of a result is right: what is missing is missing elsewhere."""
+    return bool(np.isclose(got.astype(float), right.astype(float), rtol=1e-4, atol=1e-5).any())
 
 
 def first_place(which: np.ndarray) -> tuple[str, str]:
