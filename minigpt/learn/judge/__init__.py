@@ -1,0 +1,1 @@
+"""The judge of an attempt: it runs in another process, the equation decides, and the reply names the mistake."""
