@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from minigpt.equations.formula import Equation
-from minigpt.equations.operations import CONSTANTS
-from minigpt.equations.parse import Node, letter_of, parse_latex
+from minigpt.equations.operations import COMBINE, CONSTANTS, FUNCTIONS
+from minigpt.equations.parse import Node, letter_of, names_in, parse_latex
 from minigpt.equations.syntax import declarations
 
 RESULT = r"\mathrm{result}"
@@ -97,6 +97,29 @@ def _free(node: Node, scope: frozenset[str], *, is_index: bool) -> Iterator[tupl
             yield from _free(child, scope, is_index=compared or is_index or node.data == "array")
 
 
+def refuse_unknown_names(equation: Equation, names: Collection[str], known_as: str) -> None:
+    """Refuse a formula with a name that has no meaning.
+
+    Args:
+        equation: the formula.
+        names: those that have one.
+        known_as: what has them, such as "the exercise softmax".
+
+    Raises:
+        EquationError: at the name.
+    """
+    document = equation.document
+    letters = {str(node.children[1].children[0]) for node in document.tree.find_data("reduce")}
+    for row in (row for same in document.rows.values() for row in same):
+        letters.update(row.letters + row.parameters)
+    defined = {*names, *letters, *document.rows, *CONSTANTS, *FUNCTIONS, *COMBINE}
+    for name in names_in(document.tree):
+        if name not in defined:
+            shown = ", ".join(sorted(names, key=str.lower)) or "no names"
+            fix = r"use these, or define it after \text{where }"
+            document.fail(name, f"{name} has no meaning here; {known_as} has {shown}: {fix}")
+
+
 def completed(
     latex: str,
     where: Sequence[str] = (),
@@ -112,19 +135,24 @@ def completed(
         where: more definitions.
         symbols: as of an `Equation`.
         order: of the free letters of an expression, those that are indices, in the order of the axes of the result.
-        shape: that of the result, such as "(T, E)", if it is known and the formula has no left side.
+        shape: that of the result, such as "(T, E)", if it is known.
 
     Raises:
         EquationError: at the place that cannot be read.
     """
     formula, own = parted(latex)
-    where, symbols = [*own, *where], dict(symbols or {})
-    if not is_complete(formula):
+    where, symbols, name = [*own, *where], dict(symbols or {}), RESULT
+    if is_complete(formula):
+        equation = Equation("formula", formula, where, symbols)
+        name = equation.outputs[-1]
+        n_axes = len(equation.document.rows[name][0].indices)
+    else:
         letters = order(free_letters(formula, where, symbols))
-        below = f"_{{{','.join(letters) if any(len(x) > 1 for x in letters) else ''.join(letters)}}}" if letters else ""
-        formula = f"{RESULT}{below} = {formula}"
-        if shape and len(letters) == shape.count(",") + (shape != "()"):
-            symbols[RESULT] = f"{shape} result"
+        comma = "," if any(len(letter) > 1 for letter in letters) else ""
+        formula = f"{RESULT}_{{{comma.join(letters)}}} = {formula}" if letters else f"{RESULT} = {formula}"
+        n_axes = len(letters)
+    if shape and name not in symbols and n_axes == shape.count(",") + (shape != "()"):
+        symbols[name] = f"{shape} result"
     equation = Equation("formula", formula, where, symbols)
     _ = equation.document
     return equation
