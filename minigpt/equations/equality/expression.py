@@ -28,6 +28,7 @@ def parted(latex: str) -> tuple[str, list[str]]:
     for other, usual in SPELLINGS.items():
         latex = re.sub(re.escape(other) + r"(?![a-zA-Z])", lambda _, to=usual: to, latex)  # type: ignore[misc]
     latex = re.sub(r"\\delta_(?:\{\s*([a-z]),?\s*([a-z])\s*\})", r"\\mathbb{1}[\1 = \2]", latex)
+    latex = re.sub(r"(?<!\\)\\\\(?=[a-zA-Z])", r"\\\\ ", latex)  # a row break before a letter is no macro
     formula, *where = re.split(_WHERE, latex.strip().strip("$").strip())
     return formula.strip().rstrip(",").strip(), [line.strip().rstrip(",").strip() for line in where]
 

@@ -10,7 +10,7 @@ from minigpt.learn.exercises.draw import SmallDraw
 from minigpt.learn.formulas import sentences
 from minigpt.learn.formulas.derivative import Drawn, cases, extended
 from minigpt.learn.formulas.evidence import Evidence, Slip, close
-from minigpt.learn.formulas.reading import Reading, fitting, readings, values
+from minigpt.learn.formulas.reading import Reading, fitting, readings, values_at
 from minigpt.learn.formulas.slips import find
 from minigpt.learn.judge.language import Language, language
 from minigpt.learn.judge.layout import Part
@@ -24,7 +24,9 @@ N_SMALL_CASES = 3
 TOO_LARGE_TO_SHOW = 50
 
 
-def gradient(equation: str, symbol: str, latex: str, *, where: Sequence[str] = (), lang: str | None = None) -> Reply:
+def derivative_by_hand(
+    equation: str, symbol: str, latex: str, *, where: Sequence[str] = (), lang: str | None = None
+) -> Reply:
     r"""Whether a derivative worked out by hand is right, and if it isn't, what went wrong and where it first differs.
 
     The formula may use everything that the registered equation names, with its own indices, such as
@@ -53,7 +55,7 @@ def gradient(equation: str, symbol: str, latex: str, *, where: Sequence[str] = (
     fits = fitting(found, drawn, expected)
     chosen = fits or found[:1]
     for reading in chosen:
-        evidence = Evidence(symbol, drawn, values(reading, drawn, expected), expected)
+        evidence = Evidence(symbol, drawn, values_at(reading, drawn, expected), expected)
         if evidence.is_right:
             return _right(evidence, reading, language(lang))
     first = Evidence(symbol, drawn, values(chosen[0], drawn, expected), expected)
@@ -114,7 +116,7 @@ def _place(evidence: Evidence, reading: Reading, lang: Language) -> str:
             f"{name}: {sentences.YOURS[lang]} {number(found[at])}, {sentences.NUMERICAL[lang]} {number(expected[at])}"
         ]
     else:
-        lines.append(sentences.SHAPES[lang].format(yours=found.shape, derivative=expected.shape))
+        lines.append(sentences.TWO_SHAPES[lang].format(yours=found.shape, derivative=expected.shape))
     return "\n".join(lines)
 
 
@@ -124,7 +126,7 @@ def _smallest(evidence: Evidence, reading: Reading) -> tuple[Drawn, np.ndarray, 
     for drawn in cases(first.equation, first.output, SmallDraw)[:N_SMALL_CASES]:
         try:
             expected = drawn.derivative(evidence.symbol)
-            found = values(reading, [drawn], [expected])[0]
+            found = values_at(reading, [drawn], [expected])[0]
         except EquationError:
             continue
         if np.abs(expected).max(initial=0) < TOO_LARGE_TO_SHOW and not close(found, expected):

@@ -1,6 +1,8 @@
-r"""The derivative of a registered equation with respect to one of its symbols, by differences of its literal value.
+r"""The derivative of a registered equation with respect to one of its symbols, from its literal value.
 
-$\partial f/\partial x \approx \frac{8 (f(x+h) - f(x-h)) - (f(x+2h) - f(x-2h))}{12 h}$, whose error is of order $h^4$.
+Where all operations are analytic, one complex step: $\partial f/\partial x = \mathrm{Im} f(x + ih) / h$, exact but for
+rounding. Elsewhere (erf, maxima, functions that are given) four differences, whose error is of order $h^4$:
+$\partial f/\partial x \approx \frac{8 (f(x+h) - f(x-h)) - (f(x+2h) - f(x-2h))}{12 h}$.
 
 Axes: those of the result of the equation, then those of the symbol.
 """
@@ -17,9 +19,17 @@ from minigpt.checks import CHECKS, Draw
 from minigpt.equations import Equation, EquationError
 from minigpt.equations.evaluate import Evaluator
 from minigpt.equations.formula import real_numbers
+from minigpt.equations.parse import names_in
 
-#: The step, relative to numbers between 0.001 and 1.
-STEP = 1e-3
+#: The step of the differences, relative to numbers between 0.001 and 1, and the complex step.
+STEP, COMPLEX_STEP = 1e-3, 1e-30
+#: What a formula may be made of for the complex step.
+ANALYTIC = (
+    "document definition signature parameters add subtract negative times dot hadamard quotient fraction power "
+    "transpose group root reduce from_to over such_that array before number call arguments indicator equality "
+    "comparison cases case"
+)
+ANALYTIC_FUNCTIONS = frozenset({r"\exp", r"\ln", r"\log", r"\sin", r"\cos", r"\tanh"})
 N_SEEDS, N_CASES = 24, 5
 #: What is commonly written in a derivative, though the equation itself does not name it.
 _SOFTMAX = {"p": ("(V) probabilities", r"p_i = \frac{\exp(z_i)}{\sum_{k=1}^{V} \exp(z_k)}")}
@@ -131,15 +141,38 @@ class Drawn:
 
     def _varied(self, symbol: str, fixed: Mapping[str, Any]) -> np.ndarray:
         at = np.array(self.values[symbol], np.float64)
-        columns = []
-        for place in np.ndindex(at.shape):
-            step = STEP * min(1.0, max(abs(float(at[place])), 1e-3))
-            columns.append(_difference(lambda moved: self.result({**fixed, symbol: moved}), at, place, step))
+        difference = _complex_step if self._is_analytic(symbol) else _difference
+        columns = [
+            difference(lambda moved: self.result({**fixed, symbol: moved}), at, place) for place in np.ndindex(at.shape)
+        ]
         whole = np.stack(columns, -1) if columns else np.zeros((*self.result({}).shape, 0))
         return whole.reshape(whole.shape[:-1] + at.shape)
 
+    def _is_analytic(self, symbol: str) -> bool:
+        """Whether a complex number can take the place of the symbol everywhere."""
+        tree, rows = self.equation.document.tree, self.equation.document.rows
+        called = {str(call.children[0]) for call in tree.find_data("call")}
+        signs = {str(reduction.children[0]) for reduction in tree.find_data("reduce")}
+        compared = {
+            str(name) for kind in ("equality", "comparison") for node in tree.find_data(kind) for name in names_in(node)
+        }
+        return (
+            {node.data for node in tree.iter_subtrees()} <= set(ANALYTIC.split())
+            and called <= {*ANALYTIC_FUNCTIONS, *rows}
+            and signs <= {r"\sum", r"\prod"}
+            and not compared & {symbol, *rows}
+        )
 
-def _difference(f: Callable[[np.ndarray], np.ndarray], at: np.ndarray, place: tuple[int, ...], step: float) -> Any:
+
+def _complex_step(f: Callable[[np.ndarray], np.ndarray], at: np.ndarray, place: tuple[int, ...]) -> Any:
+    moved = at.astype(np.complex128)
+    moved[place] += COMPLEX_STEP * 1j
+    return np.imag(f(moved)) / COMPLEX_STEP
+
+
+def _difference(f: Callable[[np.ndarray], np.ndarray], at: np.ndarray, place: tuple[int, ...]) -> Any:
+    step = STEP * min(1.0, max(abs(float(at[place])), 1e-3))
+
     def value(n_steps: int) -> np.ndarray:
         moved = at.copy()
         moved[place] += n_steps * step

@@ -78,7 +78,7 @@ def _value(name: str, power: float = 1) -> Callable[[Drawn], Any]:
     return lambda drawn: drawn.values[name] ** power
 
 
-FORMS: dict[str, Callable[[Any], Any]] = {
+FACTOR_FORMS: dict[str, Callable[[Any], Any]] = {
     "{}": lambda m: m,
     "(1 - {})": lambda m: 1 - m,
     "(1 - {}²)": lambda m: 1 - m * m,
@@ -88,7 +88,7 @@ FORMS: dict[str, Callable[[Any], Any]] = {
 def chain_factor(evidence: Evidence) -> Slip | None:
     """An array as a factor of each entry."""
     for name, at in _placed(evidence):
-        for form, function in FORMS.items():
+        for form, function in FACTOR_FORMS.items():
             multiplier = _multiplier(name, at, function)
             shown = form.format(plain_name(name))
             if evidence.found[0].ndim == evidence.expected[0].ndim and evidence.lacks(multiplier):

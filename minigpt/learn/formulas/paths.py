@@ -109,7 +109,7 @@ def _jacobians(evidence: Evidence) -> Iterator[tuple[Guess, list[Guess], str]]:
     for name in _on_the_way(evidence) if shape else ():
         if np.shape(first.values[name]) == shape:
             for output in _same_result(first):
-                through = [_chained(output, name, symbol, part) for part in PARTS]
+                through = [_chained(output, name, symbol, part) for part in JACOBIAN_PARTS]
                 yield through[0], through[1:], plain_name(name)
 
 
@@ -141,7 +141,7 @@ def _without_result(drawn: Drawn, g: np.ndarray) -> np.ndarray:
     return g - np.diag(drawn.result({}).reshape(-1)).reshape(g.shape)
 
 
-PARTS: tuple[Guess, ...] = (_diagonal_of, _without_diagonal, _without_result)
+JACOBIAN_PARTS: tuple[Guess, ...] = (_diagonal_of, _without_diagonal, _without_result)
 
 
 def _chained(output: str, name: str, symbol: str, part: Guess) -> Guess:

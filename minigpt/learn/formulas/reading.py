@@ -127,7 +127,7 @@ def fitting(found: Sequence[Reading], drawn: Sequence[Drawn], derivatives: Seque
     return [reading for reading in found if fits(reading)]
 
 
-def values(reading: Reading, drawn: Sequence[Drawn], derivatives: Sequence[Any]) -> list[np.ndarray]:
+def values_at(reading: Reading, drawn: Sequence[Drawn], derivatives: Sequence[Any]) -> list[np.ndarray]:
     """The formula at each draw, of whatever shape it is.
 
     Args:

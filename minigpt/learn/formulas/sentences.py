@@ -10,7 +10,7 @@ READ_AS = Words("It was read as {name}.", "按 {name} 来理解。")
 PARTS_AT = Words("They first differ here:", "最先不同之处：")
 YOURS = Words("yours", "你的结果")
 NUMERICAL = Words("the derivative", "导数")
-SHAPES = Words("shape: yours {yours}, the derivative {derivative}", "形状：你的 {yours}，导数 {derivative}")
+TWO_SHAPES = Words("shape: yours {yours}, the derivative {derivative}", "形状：你的 {yours}，导数 {derivative}")
 UNKNOWN_SLIP = Words("It isn't the derivative of the equation.", "这不是该公式的导数。")
 NOT_FINITE = Words("Your formula has entries that are not finite numbers.", "你的公式有非有限的值。")
 

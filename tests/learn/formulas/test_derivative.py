@@ -30,14 +30,22 @@ def test_the_numerical_derivative_is_that_of_autograd(name):
         inputs = {
             key: torch.tensor(drawn.given[latex]) for key, latex in equation.inputs.items() if latex in drawn.given
         }
-        names = list(inputs)
-        place = names.index(symbol)
 
         def of_one(value, inputs=inputs, symbol=symbol):
             return function(**{**inputs, symbol: value})
 
         expected = torch.autograd.functional.jacobian(of_one, inputs[symbol])
         np.testing.assert_allclose(drawn.derivative(symbol), expected.numpy(), rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("name", "exact"), [("softmax", True), ("silu", True), ("gelu", False), ("relu-squared", False)]
+)
+def test_a_complex_step_is_taken_where_all_operations_are_analytic(name, exact):
+    equation = extended(name)
+    drawn = cases(equation, equation.outputs[-1])[0]
+    symbol = next(iter(drawn.symbols))
+    assert drawn._is_analytic(symbol) is exact
 
 
 def test_draws_have_unequal_sizes_and_the_smallest_is_first():
