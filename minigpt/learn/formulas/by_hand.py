@@ -58,7 +58,7 @@ def derivative_by_hand(
         evidence = Evidence(symbol, drawn, values_at(reading, drawn, expected), expected)
         if evidence.is_right:
             return _right(evidence, reading, language(lang))
-    first = Evidence(symbol, drawn, values(chosen[0], drawn, expected), expected)
+    first = Evidence(symbol, drawn, values_at(chosen[0], drawn, expected), expected)
     return _wrong(first, chosen[0], language(lang))
 
 
