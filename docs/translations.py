@@ -45,7 +45,7 @@ TRANSLATED = [
     "reference/notation.md",
 ]
 # Of these, what waits for its Chinese. The list only ever gets shorter.
-NOT_YET: set[str] = set()
+NOT_YET: set[str] = {"howto/check-a-derivative"}
 
 HEADER = r"""msgid ""
 msgstr ""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from explorable import explorable
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -55,7 +56,7 @@ def section(equation: Equation, error: float) -> str:
     full_name = f"{function.__module__}.{function.__qualname__}"
     largest = f"{error:.1e}" if error else "0"
     return (
-        f"## {equation.name}\n\n{equation.display}\n\n"
+        f"## {equation.name}\n\n{equation.display}\n\n{explorable(equation)}"
         f"{symbols}.\n\n"
         f"In code: {{py:obj}}`{full_name.removeprefix('minigpt.')} <{full_name}>`. Source: {equation.source}.\n\n"
         f"Held by the check below; the largest error of ten draws is {largest}.\n\n"

@@ -90,7 +90,7 @@ function mgExplore(root) {
     unrolled = unroll ?? (node === shown && unrolled);
     shown = node;
     for (const each of nodes) each.setAttribute("tabindex", each === node ? 0 : -1);
-    for (const each of nodes) if (isSum(each)) each.setAttribute("aria-expanded", each === node && unrolled);
+    for (const each of nodes) if (isSum(each)) each.dataset.unrolled = each === node && unrolled;
     render();
   }
 
@@ -116,7 +116,7 @@ function mgExplore(root) {
       else return;
       event.preventDefault();
     });
-    if (isSum(node)) node.setAttribute("aria-expanded", false);
+    if (isSum(node)) node.dataset.unrolled = false;
   });
   nodes[0]?.setAttribute("tabindex", 0);
   about.dataset.empty = say("Point at a symbol, or move to it with Tab and the arrow keys.", "指向一个符号，或用 Tab 键和方向键移到它上面。");

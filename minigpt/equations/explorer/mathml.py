@@ -46,13 +46,20 @@ def identifier(word: str) -> str:
     return tag("mi", escape(SIGNS.get(inner, inner)))
 
 
-def scripted(base: str, below: str, above: str, attributes: str = "") -> str:
+def scripted(base: str, below: str, above: str) -> str:
     """A base with a subscript and a superscript, each of which may be missing."""
     if below and above:
-        return tag("msubsup", base, below, above, attributes=attributes)
-    if below or above:
-        return tag("msub" if below else "msup", base, below or above, attributes=attributes)
-    return tag("mrow", base, attributes=attributes) if attributes else base
+        return tag("msubsup", base, below, above)
+    return tag("msub" if below else "msup", base, below or above) if below or above else base
+
+
+def marked(shown: str, attributes: str) -> str:
+    """An element around another one; screen readers are told what its attributes say, not what it shows."""
+    return (
+        tag("mrow", tag("mrow", shown, attributes=' aria-hidden="true"'), attributes=attributes)
+        if attributes
+        else shown
+    )
 
 
 def words_of(script: str) -> str:
@@ -65,11 +72,11 @@ def words_of(script: str) -> str:
     return tag("mrow", *shown) if len(shown) > 1 else shown[0]
 
 
-def name(latex: str, indices: str = "", attributes: str = "") -> str:
+def name(latex: str, indices: str = "") -> str:
     r"""A name, ``\hat{m}_t`` or ``W^{Q}``, with the indices that follow it."""
     if derivative := _DERIVATIVE.match(latex):
         parts = [tag("mrow", operator("∂"), name(part)) for part in derivative.groups()]
-        return scripted(tag("mfrac", *parts), indices, "", attributes)
+        return scripted(tag("mfrac", *parts), indices, "")
     match = _NAME.match(latex)
     assert match is not None, latex
     base = identifier(match["base"])
@@ -82,8 +89,8 @@ def name(latex: str, indices: str = "", attributes: str = "") -> str:
         above = tag("mrow", primes, above) if above else primes
     below = words_of(scripts["_"][1:-1] if scripts["_"].startswith("{") else scripts["_"]) if "_" in scripts else ""
     if below and indices:
-        return scripted(scripted(base, below, ""), indices, above, attributes)
-    return scripted(base, below or indices, above, attributes)
+        return scripted(scripted(base, below, ""), indices, above)
+    return scripted(base, below or indices, above)
 
 
 class Typesetter:
@@ -98,8 +105,8 @@ class Typesetter:
         self._in_index = False
 
     def math(self, row: Node) -> str:
-        """A row as a ``math`` element that is shown by itself."""
-        return tag("math", self.node(row), attributes=' display="block"')
+        """A row as a ``math`` element that is shown by itself; a screen reader is told of its parts alone."""
+        return tag("math", self.node(row), attributes=' display="block" role="presentation"')
 
     def node(self, node: Node) -> str:
         """The MathML of a node; a token is a name or a number."""
@@ -121,8 +128,8 @@ class Typesetter:
         return tag("mrow", *parts) if parts else ""
 
     def _array(self, node: Node) -> str:
-        attributes = "" if self._in_index else self.marks(node)
-        return name(str(node.children[0]), self._indices(node.children[1:]), attributes)
+        shown = name(str(node.children[0]), self._indices(node.children[1:]))
+        return shown if self._in_index else marked(shown, self.marks(node))
 
     def _call(self, node: Node) -> str:
         function, arguments, *indices = node.children
@@ -183,8 +190,8 @@ class Typesetter:
         shown = REDUCTIONS[str(sign)]
         base = operator(shown) if len(shown) == 1 else tag("mi", shown)
         kind = "munderover" if above else "munder"
-        limits = tag(kind, base, below, *([above] if above else []), attributes=self.marks(node))
-        return tag("mrow", limits, self.node(body))
+        limits = tag(kind, base, below, *([above] if above else []))
+        return tag("mrow", marked(limits, self.marks(node)), self.node(body))
 
     def _span(self, span: Node) -> tuple[str, str]:
         was, self._in_index = self._in_index, True

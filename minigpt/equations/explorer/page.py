@@ -53,21 +53,17 @@ class Exploration:
 
     __repr__ = __str__
 
-    def _repr_html_(self) -> str:
-        return self.html()
-
     @property
     def _introductions(self) -> list[str]:
         """What is before each row: that a definition is one."""
         n_definitions = self.data["definitions"]
         return [""] * (len(self.rows) - n_definitions) + ["<span>where</span>"] * n_definitions
 
-    def html(self, *, with_assets: bool = True) -> str:
-        """The formula as HTML.
+    def _repr_html_(self) -> str:
+        return self.html()
 
-        Args:
-            with_assets: whether the script and the style come along; a page with several formulas needs them once.
-        """
+    def html(self) -> str:
+        """The formula with its script and style, as a piece of HTML that needs nothing else."""
         identity = f"mg-explore-{next(_numbers)}"
         rows = [
             f'<div class="mg-row" role="group" aria-label="{escape(words)}">{where}{math}</div>'
@@ -81,28 +77,13 @@ class Exploration:
             '<p class="mg-result" aria-live="polite"></p><div class="mg-about" aria-live="polite"></div>'
             f'<script type="application/json">{data}</script></div>'
         )
-        return f"{asset_style()}{body}{asset_script(identity)}" if with_assets else body
+        start = f'{_asset("explore.js")}\nmgExplore(document.getElementById("{identity}"));'
+        return f"<style>{_asset('explore.css')}</style>{body}<script>{start}</script>"
 
 
 @cache
 def _asset(name: str) -> str:
     return files(__package__).joinpath(name).read_text(encoding="utf-8").strip()
-
-
-def asset_style() -> str:
-    """The style sheet, as an element."""
-    return f"<style>{_asset('explore.css')}</style>"
-
-
-def asset_script(identity: str = "") -> str:
-    """The script, as an element that starts one formula or, without an identity, all those of a page once it is read.
-
-    Args:
-        identity: of the formula's element.
-    """
-    one = f'mgExplore(document.getElementById("{identity}"));'
-    every = 'addEventListener("DOMContentLoaded", () => document.querySelectorAll(".mg-explore").forEach(mgExplore));'
-    return f"<script>{_asset('explore.js')}\n{one if identity else every}</script>"
 
 
 def explored(equation: _Explorable, evaluation: Evaluator, steps: Steps) -> Exploration:
@@ -126,8 +107,10 @@ def explored(equation: _Explorable, evaluation: Evaluator, steps: Steps) -> Expl
         place = states.places.get(id(node))
         if place is None:
             return ""
-        words = escape(label(states.parts[place]))
-        return f' class="mg-part" data-part="{place}" role="button" tabindex="-1" aria-label="{words}"'
+        part = states.parts[place]
+        kind = "sum" if part.terms else "symbol"  # no button: its name would have to be what it shows, "aij"
+        said = f'role="group" aria-roledescription="{kind}" aria-label="{escape(label(part))}"'
+        return f' class="mg-part" data-part="{place}" tabindex="-1" {said}'
 
     typesetter = Typesetter(marks)
     parts = [asdict(part) for part in states.parts]
