@@ -229,6 +229,36 @@ SUBJECTS: dict[str, list[Row]] = {
             f"{BEYOND} § Weights of GPT-2",
         ),
     ],
+    "Neural networks": [
+        Rule(
+            "A neuron",
+            "The weighted sum of the inputs plus a bias, and the activation function of the result.",
+            "minigpt/learn/autograd/network.py::neuron",
+            "tests/learn/autograd/test_network.py::test_a_layer_is_its_neurons_side_by_side",
+            "02 § A neuron",
+        ),
+        Rule(
+            "Layers",
+            "Neurons with the same inputs are a matrix; the outputs of a layer are the inputs of the next.",
+            "minigpt/learn/autograd/network.py::MLP",
+            "tests/learn/autograd/test_network.py::test_an_mlp_with_its_loss_and_gradients_is_that_of_pytorch",
+            "02 § Layers",
+        ),
+        Rule(
+            "Backpropagation",
+            "Each node passes its complete gradient to its parents, in the reverse of a topological order.",
+            "minigpt/learn/autograd/tape.py::GraphNode",
+            "tests/learn/autograd/test_tensor.py::test_gradients_are_those_of_pytorch_on_a_thousand_random_graphs",
+            "02 § The chain rule by tape",
+        ),
+        Rule(
+            "The gradient of broadcasting",
+            "A number that was copied gets the sum of the gradients of its copies.",
+            "minigpt/learn/autograd/tape.py::sum_to",
+            "tests/learn/autograd/test_tensor.py::test_a_mean_over_copies_in_place_of_their_sum_is_found_by_the_random_graphs",
+            "02 § A value that is used twice",
+        ),
+    ],
     "Loss": [
         Formula("Softmax", "softmax", "03 § The loss, as written"),
         Formula(
