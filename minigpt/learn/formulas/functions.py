@@ -19,8 +19,13 @@ from minigpt.equations.parse import names_in
 from minigpt.learn.exercises.exercise import Exercise
 from minigpt.learn.formulas.notations import NOTATIONS, Notation
 
-#: Letters that a formula may write for others: the engine has no \ell.
-OTHER_LETTERS: Mapping[str, str] = {r"\ell": "l", r"\eta_{\max}": r"\eta_{max}", r"\eta_{\min}": r"\eta_{min}"}
+#: Letters that a formula may write for others.
+OTHER_LETTERS: Mapping[str, str] = {
+    r"\ell": "l",
+    r"\varphi": r"\phi",
+    r"\eta_{\max}": r"\eta_{max}",
+    r"\eta_{\min}": r"\eta_{min}",
+}
 
 
 def as_function(exercise: Exercise, latex: str) -> "FormulaAnswer":

@@ -1,5 +1,7 @@
 import itertools
 import pickle
+import pkgutil
+from importlib import import_module
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +12,8 @@ from exercise_formulas import FORMULAS, PROCEDURES
 
 import minigpt as mg
 from minigpt.equations import EquationError
+from minigpt.learn import exercises as stages
+from minigpt.learn.exercises.draw import ExerciseDraw
 from minigpt.learn.formulas import as_function
 
 G = torch.Generator().manual_seed(0)
@@ -114,6 +118,27 @@ def test_the_formula_of_an_exercise_gives_its_result(name):
     for one, other in pairs:
         assert np.shape(one) == np.shape(other)
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def exercises():
+    modules = [import_module(f"{stages.__name__}.{module.name}") for module in pkgutil.iter_modules(stages.__path__)]
+    return {each.name: each for module in modules for each in getattr(module, "EXERCISES", ())}
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_the_formula_is_right_on_the_draws_of_its_exercise(name):
+    asked = exercises()[name]
+    answer = as_function(asked, FORMULAS[name])
+    for seed in range(3):
+        arguments = asked.draw(ExerciseDraw.seeded(seed, torch.float32))
+        found, wanted = answer(*arguments), asked.expected(*arguments)
+        pairs = zip(found, wanted, strict=True) if isinstance(wanted, tuple | list) else [(found, wanted)]
+        for one, other in pairs:
+            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_every_exercise_has_a_formula_or_is_a_procedure():
+    assert set(exercises()) == {*FORMULAS, *PROCEDURES}
 
 
 def test_there_is_a_formula_or_a_reason_for_each_exercise():
