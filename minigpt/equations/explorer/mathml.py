@@ -22,7 +22,7 @@ _DERIVATIVE = re.compile(r"\\frac\{\\partial (.*)\}\{\\partial (.*)\}$")
 ACCENTS = {r"\hat": "^", r"\bar": "‾"}
 OPERATORS = {"add": "+", "subtract": "−", "dot": "·", "hadamard": "⊙", "quotient": "/", "modulo": "mod"}
 RELATION_SIGNS = {r"\le": "≤", r"\ge": "≥", r"\ne": "≠"}
-REDUCTIONS = {
+REDUCTION_SIGNS = {
     **{r"\sum": "∑", r"\prod": "∏", r"\max": "max", r"\min": "min"},
     **{r"\arg\max": "arg max", r"\arg\min": "arg min"},
 }
@@ -53,7 +53,7 @@ def scripted(base: str, below: str, above: str) -> str:
     return tag("msub" if below else "msup", base, below or above) if below or above else base
 
 
-def marked(shown: str, attributes: str) -> str:
+def touchable(shown: str, attributes: str) -> str:
     """An element around another one; screen readers are told what its attributes say, not what it shows."""
     return (
         tag("mrow", tag("mrow", shown, attributes=' aria-hidden="true"'), attributes=attributes)
@@ -129,7 +129,7 @@ class Typesetter:
 
     def _array(self, node: Node) -> str:
         shown = name(str(node.children[0]), self._indices(node.children[1:]))
-        return shown if self._in_index else marked(shown, self.marks(node))
+        return shown if self._in_index else touchable(shown, self.marks(node))
 
     def _call(self, node: Node) -> str:
         function, arguments, *indices = node.children
@@ -137,8 +137,7 @@ class Typesetter:
         return scripted(shown, self._indices(indices), "")
 
     def _signature(self, node: Node) -> str:
-        function, parameters, *indices = node.children
-        return scripted(tag("mrow", name(str(function)), self._fenced(parameters.children)), self._indices(indices), "")
+        return touchable(self._call(node), self.marks(node))
 
     def _fenced(self, parts: Sequence[Node]) -> str:
         shown = [part for each in parts for part in (operator(","), self.node(each))][1:]
@@ -176,7 +175,9 @@ class Typesetter:
         return tag("msup", tag("mrow", self.node(node.children[0])), operator("⊤"))
 
     def _root(self, node: Node) -> str:
-        return tag("msqrt", self.node(node.children[0]))
+        # msqrt needs a font for mathematics, which phones and plain Linux machines lack: they would show no sign
+        inside = tag("mrow", self.node(node.children[0]), attributes=' style="border-top:1px solid"')
+        return tag("mrow", operator("√"), inside)
 
     def _indicator(self, node: Node) -> str:
         return tag("mrow", tag("mn", "𝟙"), operator("["), self.node(node.children[0]), operator("]"))
@@ -187,11 +188,11 @@ class Typesetter:
     def _reduce(self, node: Node) -> str:
         sign, span, body = node.children
         below, above = self._span(span)
-        shown = REDUCTIONS[str(sign)]
+        shown = REDUCTION_SIGNS[str(sign)]
         base = operator(shown) if len(shown) == 1 else tag("mi", shown)
         kind = "munderover" if above else "munder"
         limits = tag(kind, base, below, *([above] if above else []))
-        return tag("mrow", marked(limits, self.marks(node)), self.node(body))
+        return tag("mrow", touchable(limits, self.marks(node)), self.node(body))
 
     def _span(self, span: Node) -> tuple[str, str]:
         was, self._in_index = self._in_index, True

@@ -73,6 +73,8 @@ class States:
             self._see(scope)
         if left.data == "array":
             self._symbol(left, scopes)
+        elif scopes:
+            self._function(left, row.name, scopes)
         self._walk(body, scopes)
 
     def _see(self, scope: Letters) -> None:
@@ -119,6 +121,15 @@ class States:
                 part.values[key] = number(self.board.of(node, scope))
             except EquationError:
                 continue  # an entry that only another case has
+        self._keep(node, part)
+
+    def _function(self, node: Node, name: str, scopes: Sequence[Letters]) -> None:
+        """The left side of a function whose arguments were given, such as softmax(z)_i."""
+        letters = list(scopes[0])
+        part = FormulaPart(self.board.plain(node, {}), spoken(node), letters, self._about(name), self._whole(name))
+        for scope in scopes:
+            key = tuple(scope.values())
+            part.values[",".join(map(str, key))] = number(self.evaluation.entry(name, key, node))
         self._keep(node, part)
 
     def _sum(self, node: Node, scopes: Sequence[Letters]) -> list[Letters]:

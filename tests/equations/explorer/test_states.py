@@ -24,6 +24,13 @@ def test_the_values_are_those_of_evaluate():
     assert found["v_k"]["whole"] == [[number(x) for x in row] for row in V]
 
 
+def test_a_function_of_what_was_given_has_its_values():
+    equation = mg.softmax.equation
+    found, expected = parts(equation.explore(z=V[0])), equation.evaluate(z=V[0])
+    assert found["softmax(z)_i"]["values"] == {"1": number(expected[0]), "2": number(expected[1])}
+    assert mg.gelu.equation.explore(x=1.0).data["parts"][0]["values"] == {"": number(mg.gelu.equation.evaluate(x=1.0))}
+
+
 def test_a_sum_is_unrolled_for_each_value_of_the_letters_that_it_uses():
     total = parts(mg.attention_weights.equation.explore(v=V))["Σ_(k=1..n) exp(v_i · v_k)"]
     assert total["letters"] == ["i"]
