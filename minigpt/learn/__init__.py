@@ -1,4 +1,4 @@
-"""For the learner's own hands: exercises and their formulas, backpropagation from scratch, a fused kernel's tiles."""
+"""For the learner's own hands: exercises and their formulas, a tape of gradients, and a fused kernel's tiles."""
 
 from minigpt.learn import autograd
 from minigpt.learn.decoding_step import cached_step

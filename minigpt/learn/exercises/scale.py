@@ -161,7 +161,7 @@ LORA_LINEAR = Exercise(
     result="(N, O)",
     latex=r"y = x W^\top + \frac{\alpha}{r}\, x A^\top B^\top",
     equations=("lora-linear",),
-    page="docs/reference/glossary",
+    page="docs/explanation/parts-beyond-the-course",
     term=r"\frac{\alpha}{r}\, x A^\top B^\top",
     draw=_lora_draw,
     expected=_lora_expected,
