@@ -25,7 +25,7 @@ TOO_LARGE_TO_SHOW = 50
 
 
 def derivative_by_hand(
-    equation: str, symbol: str, latex: str, *, where: Sequence[str] = (), lang: str | None = None
+    equation: str, symbol: str, latex: str, lang: str | None = None, *, where: Sequence[str] = ()
 ) -> Reply:
     r"""Whether a derivative worked out by hand is right, and if it isn't, what went wrong and where it first differs.
 
@@ -37,8 +37,8 @@ def derivative_by_hand(
         equation: the name of a registered equation, such as "cross-entropy-from-logits".
         symbol: with respect to which, as LaTeX: ``z``.
         latex: the derivative.
-        where: definitions that it uses; they may also follow it, each after ``\text{where }``.
         lang: "en" or "zh"; the locale decides if it is left out.
+        where: definitions that it uses; they may also follow it, each after ``\text{where }``.
 
     Raises:
         EquationError: at the place of the formula that cannot be read or evaluated.

@@ -48,7 +48,7 @@ def test_the_place_is_that_of_the_smallest_example_with_both_values():
 
 def test_the_reply_is_also_in_chinese():
     assert "符号" in str(gradient("cross-entropy-from-logits", "z", r"y_i - p_i", lang="zh"))
-    assert "正确" in str(gradient("cross-entropy-from-logits", "z", r"p_i - y_i", lang="zh"))
+    assert "正确" in str(gradient("cross-entropy-from-logits", "z", r"p_i - y_i", "zh"))
 
 
 @pytest.mark.parametrize(
