@@ -13,7 +13,7 @@ from minigpt.learn.formulas.evidence import Evidence, Slip, close
 from minigpt.learn.formulas.reading import Reading, fitting, readings, values_at
 from minigpt.learn.formulas.slips import find
 from minigpt.learn.judge.language import Language, language
-from minigpt.learn.judge.layout import Part
+from minigpt.learn.judge.layout import Paragraph
 from minigpt.learn.judge.reply import Reply
 
 #: So many draws are always compared, and further ones up to so many entries of derivatives.
@@ -97,7 +97,7 @@ def _wrong(evidence: Evidence, reading: Reading, lang: Language) -> Reply:
     finite = all(np.isfinite(value).all() for value in evidence.found)
     slip = find(evidence) if finite else Slip("gradient.not-finite", "unstable", sentences.NOT_FINITE)
     slip = slip or Slip("gradient.values", "", sentences.UNKNOWN_SLIP)
-    parts = [Part(sentences.PARTS_AT[lang]), Part(_place(evidence, reading, lang), is_block=True)]
+    parts = [Paragraph(sentences.PARTS_AT[lang]), Paragraph(_place(evidence, reading, lang), is_block=True)]
     return Reply(
         exercise=_asked(evidence), right=False, id=slip.id, kind=slip.kind, says=slip.says[lang], parts=tuple(parts),
         lang=lang,

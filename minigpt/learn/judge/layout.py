@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from minigpt.runs.summary import columns_of
 
 #: The columns of a terminal.
-COLUMNS = 80
+TERMINAL_WIDTH = 80
 INDENT = "    "
 # A word with the spaces after it; a Chinese character is a word, together with the punctuation that ends it.
 _CHINESE, _ENDS = r"\u2e80-\u9fff\uff00-\uffef", "[，。：；、！？）”》]*"
@@ -17,7 +17,7 @@ _WORDS = re.compile(rf"[{_CHINESE}“]{_ENDS}\s*|[^\s{_CHINESE}]+{_ENDS}\s*")
 
 
 @dataclass(frozen=True)
-class Part:
+class Paragraph:
     """A paragraph, or a block of code or numbers, which keeps its lines.
 
     Args:
@@ -53,7 +53,7 @@ class Section:
     """
 
     title: str
-    parts: tuple[Part, ...]
+    parts: tuple[Paragraph, ...]
 
     def __str__(self) -> str:
         return "\n".join([*wrapped(self.title), *(line for part in self.parts for line in part.lines())])
@@ -70,7 +70,7 @@ class Section:
         return in_page(f"<p><strong>{html.escape(self.title)}</strong></p>{below}")
 
 
-def wrapped(text: str, columns: int = COLUMNS) -> Iterator[str]:
+def wrapped(text: str, columns: int = TERMINAL_WIDTH) -> Iterator[str]:
     """The lines of a paragraph; Chinese may be broken between any two characters.
 
     Args:

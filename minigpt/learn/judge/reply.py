@@ -6,7 +6,7 @@ from typing import Any
 
 from minigpt.learn.exercises.exercise import Words
 from minigpt.learn.judge.language import Language
-from minigpt.learn.judge.layout import Part, Section, in_page, wrapped
+from minigpt.learn.judge.layout import Paragraph, Section, in_page, wrapped
 
 RIGHT = Words("{}: right.", "{}：正确。")
 WRONG = Words("{}: not right yet.", "{}：还不正确。")
@@ -40,7 +40,7 @@ class Reply:
     id: str
     says: str = ""
     kind: str = ""
-    parts: tuple[Part, ...] = ()
+    parts: tuple[Paragraph, ...] = ()
     hints: tuple[Section, ...] = ()
     solutions: tuple[Section, ...] = ()
     printed: str = ""
@@ -69,16 +69,26 @@ class Reply:
         return self.hints[n - 1]
 
     def __str__(self) -> str:
+        return self.text()
+
+    def text(self, *, calls: bool = True) -> str:
+        """The reply for a terminal.
+
+        Args:
+            calls: whether to say how the hints and the other solutions are asked for in Python.
+        """
         gap = "" if self.lang == "zh" else " "
         lines = list(wrapped(self._verdict + (gap + self.says if self.says else "")))
         for part in self.parts:
             lines += part.lines()
         if self.printed:
-            lines += [f"{PRINTED[self.lang]}:", *Part(self.printed, is_block=True).lines()]
-        if self.hints:
+            lines += [f"{PRINTED[self.lang]}:", *Paragraph(self.printed, is_block=True).lines()]
+        if self.hints and calls:
             lines.append(MORE_HINTS[self.lang])
         if self.solutions:
-            lines += [str(self.solutions[0]), *([OTHER_WAYS[self.lang]] if self.solutions[1:] else [])]
+            lines.append(str(self.solutions[0]))
+        if self.solutions[1:] and calls:
+            lines.append(OTHER_WAYS[self.lang])
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -92,7 +102,7 @@ class Reply:
         body = [f"<p><strong>{html.escape(self._verdict)}</strong>{said}</p>"]
         body += [part.html() for part in self.parts]
         if self.printed:
-            body.append(Section(PRINTED[self.lang], (Part(self.printed, is_block=True),)).html())
+            body.append(Section(PRINTED[self.lang], (Paragraph(self.printed, is_block=True),)).html())
         body += [section.html() for section in (*self.hints, *self.solutions)]
         return in_page("".join(body), kind="right" if self.right else "wrong", lang=self.lang)
 
