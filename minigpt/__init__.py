@@ -7,6 +7,7 @@
 
 from minigpt import equations, learn
 from minigpt.cost.flops import training_flops_per_token
+from minigpt.equations import equal
 from minigpt.evaluation import (
     Evaluation,
     Ladder,
@@ -118,6 +119,7 @@ __all__ = [
     "compare",
     "cross_entropy",
     "cross_entropy_from_logits",
+    "equal",
     "equations",
     "evaluate",
     "evaluate_stories",
