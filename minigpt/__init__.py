@@ -12,6 +12,7 @@ end_quietly_until_started()  # what follows takes a while to import
 # isort: split
 from minigpt import equations, learn
 from minigpt.cost.flops import training_flops_per_token
+from minigpt.equations import equal
 from minigpt.evaluation import (
     Evaluation,
     Ladder,
@@ -23,6 +24,7 @@ from minigpt.evaluation import (
     ladder,
 )
 from minigpt.generation import Sampler, generate, generate_ids, stream, stream_ids
+from minigpt.learn.judge import check
 from minigpt.model import (
     GPT,
     PRESETS,
@@ -116,11 +118,13 @@ __all__ = [
     "attention_weights",
     "causal_attention",
     "causal_mask",
+    "check",
     "chunked_next_token_loss",
     "clip_by_norm",
     "compare",
     "cross_entropy",
     "cross_entropy_from_logits",
+    "equal",
     "equations",
     "evaluate",
     "evaluate_stories",

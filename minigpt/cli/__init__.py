@@ -16,6 +16,7 @@ from minigpt.cli.check import Bench, Equations
 from minigpt.cli.compare import Compare
 from minigpt.cli.kernels import Kernels
 from minigpt.cli.ladder import Ladder
+from minigpt.cli.learn import CheckAnswers, Learn
 from minigpt.cli.options import check_options
 from minigpt.cli.output import LastingStream, drop_output, print_each_line_at_once, show_every_character
 from minigpt.cli.runs import Info, Runs
@@ -42,6 +43,8 @@ COMMANDS: dict[str, type] = {
     "equations": Equations,
     "bench": Bench,
     "kernels": Kernels,
+    "learn": Learn,
+    "check": CheckAnswers,
 }
 
 

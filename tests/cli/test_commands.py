@@ -445,7 +445,7 @@ def test_compare_prints_a_table_and_keeps_the_figures_and_the_plot(tmp_path, cap
     words = ["compare", "optimizer=adamw,muon", "--seeds", "2", "--steps", "2", "--text", "text.txt", "--device", "cpu"]
     main([*words, "--context-length", "8", "--batch-size=2"])
     printed = capsys.readouterr().out
-    assert re.search(r"optimizer=adamw +\d\.\d{4} ± \d\.\d{4} +[\d,]+", printed)
+    assert re.search(r"optimizer=adamw +\d\.\d{4} ± \d\.\d{4} +–", printed)
     saved = json.loads((tmp_path / "runs" / "compare" / "compare.json").read_text())
     assert [len(trials) for trials in saved["trials"].values()] == [2, 2] and saved["n_tokens"] == 32
     assert (tmp_path / "runs" / "compare" / "compare.png").is_file()
