@@ -21,7 +21,7 @@ from minigpt.text import Dataset, Tokenizer
 from minigpt.text.reading import read_texts
 from minigpt.text.tinyworld import TASKS, task_of
 
-SEEDS = 10**6  # from which a new one is drawn: few digits to type again
+NEW_SEEDS = 10**6  # from which a new one is drawn: few digits to type again
 OutFolder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
 
 
@@ -50,7 +50,7 @@ class Sample:
     def __call__(self) -> None:
         """Print the prompt and its continuation, piece by piece."""
         model, tokenizer = mg.load_model(self.out)
-        seed = randbelow(SEEDS) if self.seed is None else self.seed
+        seed = randbelow(NEW_SEEDS) if self.seed is None else self.seed
         prompt, borders = self._start(tokenizer, seed)
         if self.seed is None:
             print(f"seed {seed}: --seed {seed} writes this text again", file=sys.stderr, flush=True)
