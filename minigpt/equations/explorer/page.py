@@ -15,7 +15,7 @@ from minigpt.equations.board import Steps
 from minigpt.equations.evaluate import Evaluator
 from minigpt.equations.explorer.mathml import Typesetter
 from minigpt.equations.explorer.spoken import spoken
-from minigpt.equations.explorer.states import States, label
+from minigpt.equations.explorer.states import States, part_label
 from minigpt.equations.parse import Node
 
 _numbers = count(1)
@@ -109,7 +109,7 @@ def explored(equation: _Explorable, evaluation: Evaluator, steps: Steps) -> Expl
             return ""
         part = states.parts[place]
         kind = "sum" if part.terms else "symbol"  # no button: its name would have to be what it shows, "aij"
-        said = f'role="group" aria-roledescription="{kind}" aria-label="{escape(label(part))}"'
+        said = f'role="group" aria-roledescription="{kind}" aria-label="{escape(part_label(part))}"'
         return f' class="mg-part" data-part="{place}" tabindex="-1" {said}'
 
     typesetter = Typesetter(marks)

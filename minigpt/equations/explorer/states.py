@@ -194,7 +194,7 @@ def _product(spans: Sequence[range]) -> list[tuple[int, ...]]:
     return found
 
 
-def label(part: FormulaPart) -> str:
+def part_label(part: FormulaPart) -> str:
     """What a screen reader says of a part."""
     if part.terms:
         return f"{part.spoken}. Enter unrolls it"

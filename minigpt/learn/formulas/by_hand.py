@@ -9,7 +9,7 @@ from minigpt.equations.board import number, plain_name
 from minigpt.learn.exercises.draw import SmallDraw
 from minigpt.learn.formulas import sentences
 from minigpt.learn.formulas.derivative import Drawn, cases, extended
-from minigpt.learn.formulas.evidence import Evidence, Slip, close
+from minigpt.learn.formulas.evidence import Slip, WorkedOut, near
 from minigpt.learn.formulas.reading import Reading, fitting, readings, values_at
 from minigpt.learn.formulas.slips import find
 from minigpt.learn.judge.language import Language, language
@@ -55,10 +55,10 @@ def derivative_by_hand(
     fits = fitting(found, drawn, expected)
     chosen = fits or found[:1]
     for reading in chosen:
-        evidence = Evidence(symbol, drawn, values_at(reading, drawn, expected), expected)
+        evidence = WorkedOut(symbol, drawn, values_at(reading, drawn, expected), expected)
         if evidence.is_right:
             return _right(evidence, reading, language(lang))
-    first = Evidence(symbol, drawn, values_at(chosen[0], drawn, expected), expected)
+    first = WorkedOut(symbol, drawn, values_at(chosen[0], drawn, expected), expected)
     return _wrong(first, chosen[0], language(lang))
 
 
@@ -68,7 +68,7 @@ def _refuse(equation: str, symbol: str, drawn: Drawn) -> None:
         raise ValueError(f"{equation} has no derivative with respect to {symbol!r}; it has one for each of {names}")
 
 
-def derivative_name(evidence: Evidence, reading: Reading, at: Sequence[int] | None = None) -> str:
+def derivative_name(evidence: WorkedOut, reading: Reading, at: Sequence[int] | None = None) -> str:
     """The derivative as text, ``∂L/∂z_i``, with the letters of a reading or with an entry's indices in their place."""
     drawn = evidence.drawn[0]
     n_result = drawn.result({}).ndim
@@ -82,18 +82,18 @@ def _indexed(indices: Sequence[object]) -> str:
     return f"_{comma.join(map(str, indices))}" if indices else ""
 
 
-def _right(evidence: Evidence, reading: Reading, lang: Language) -> Reply:
+def _right(evidence: WorkedOut, reading: Reading, lang: Language) -> Reply:
     says = sentences.RIGHT_DERIVATIVE[lang].format(n=len(evidence.drawn))
     if reading.letters:
         says += ("" if lang == "zh" else " ") + sentences.READ_AS[lang].format(name=derivative_name(evidence, reading))
     return Reply(exercise=_asked(evidence), right=True, id="right", says=says, lang=lang)
 
 
-def _asked(evidence: Evidence) -> str:
+def _asked(evidence: WorkedOut) -> str:
     return f"∂{plain_name(evidence.drawn[0].output)}/∂{plain_name(evidence.symbol)}"
 
 
-def _wrong(evidence: Evidence, reading: Reading, lang: Language) -> Reply:
+def _wrong(evidence: WorkedOut, reading: Reading, lang: Language) -> Reply:
     finite = all(np.isfinite(value).all() for value in evidence.found)
     slip = find(evidence) if finite else Slip("gradient.not-finite", "unstable", sentences.NOT_FINITE)
     slip = slip or Slip("gradient.values", "", sentences.UNKNOWN_SLIP)
@@ -104,7 +104,7 @@ def _wrong(evidence: Evidence, reading: Reading, lang: Language) -> Reply:
     )  # fmt: skip
 
 
-def _place(evidence: Evidence, reading: Reading, lang: Language) -> str:
+def _place(evidence: WorkedOut, reading: Reading, lang: Language) -> str:
     """The inputs of the smallest draw at which the two differ, the first entry that differs, and both values."""
     drawn, found, expected = _smallest(evidence, reading)
     inputs = {name: value for name, value in drawn.given.items() if not callable(value)}
@@ -120,7 +120,7 @@ def _place(evidence: Evidence, reading: Reading, lang: Language) -> str:
     return "\n".join(lines)
 
 
-def _smallest(evidence: Evidence, reading: Reading) -> tuple[Drawn, np.ndarray, np.ndarray]:
+def _smallest(evidence: WorkedOut, reading: Reading) -> tuple[Drawn, np.ndarray, np.ndarray]:
     """Whole numbers if the two differ there; else the first draw at which they differ."""
     first = evidence.drawn[0]
     for drawn in cases(first.equation, first.output, SmallDraw)[:N_SMALL_CASES]:
@@ -129,7 +129,7 @@ def _smallest(evidence: Evidence, reading: Reading) -> tuple[Drawn, np.ndarray, 
             found = values_at(reading, [drawn], [expected])[0]
         except EquationError:
             continue
-        if np.abs(expected).max(initial=0) < TOO_LARGE_TO_SHOW and not close(found, expected):
+        if np.abs(expected).max(initial=0) < TOO_LARGE_TO_SHOW and not near(found, expected):
             return drawn, found, expected
     triples = zip(evidence.drawn, evidence.found, evidence.expected, strict=True)
-    return next(each for each in triples if not close(each[1], each[2]))
+    return next(each for each in triples if not near(each[1], each[2]))

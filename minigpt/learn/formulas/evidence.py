@@ -31,7 +31,7 @@ def slip(name: str, kind: str, words: Words, /, **parts: str) -> Slip:
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
+class WorkedOut:
     """The learner's values and the derivative at each draw.
 
     Args:
@@ -50,7 +50,7 @@ class Evidence:
         """Whether a guess gives the learner's values at all draws."""
         for drawn, found, expected in zip(self.drawn, self.found, self.expected, strict=True):
             guessed = guess(drawn, expected)
-            if guessed is None or not close(found, guessed):
+            if guessed is None or not near(found, guessed):
                 return False
         return True
 
@@ -64,12 +64,12 @@ class Evidence:
         """Whether the learner's values are those of the derivative."""
         return self.fits(lambda _, expected: expected)
 
-    def changed(self, change: Callable[[np.ndarray], np.ndarray]) -> "Evidence":
+    def changed(self, change: Callable[[np.ndarray], np.ndarray]) -> "WorkedOut":
         """The evidence with the learner's values changed."""
         return replace(self, found=[change(value) for value in self.found])
 
 
-def close(found: Any, expected: Any) -> bool:
+def near(found: Any, expected: Any) -> bool:
     """Whether two arrays have one shape and agree to what a numerical derivative may be off by."""
     if np.shape(found) != np.shape(expected) or not np.isfinite(found).all():
         return False

@@ -10,7 +10,7 @@ import numpy as np
 from minigpt.equations.board import plain_name
 from minigpt.learn.formulas import sentences
 from minigpt.learn.formulas.derivative import Drawn
-from minigpt.learn.formulas.evidence import Evidence, Guess, Slip, slip
+from minigpt.learn.formulas.evidence import Guess, Slip, WorkedOut, slip
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Candidate:
     slip: str
 
 
-def factor(evidence: Evidence) -> Slip | None:
+def factor(evidence: WorkedOut) -> Slip | None:
     """A number, a size or a single symbol as a factor."""
     for candidate in _candidates(evidence.drawn[0]):
         if evidence.lacks(lambda drawn, _, at=candidate: at.value(drawn)):  # type: ignore[misc]
@@ -85,7 +85,7 @@ FACTOR_FORMS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def chain_factor(evidence: Evidence) -> Slip | None:
+def chain_factor(evidence: WorkedOut) -> Slip | None:
     """An array as a factor of each entry."""
     for name, at in _placed(evidence):
         for form, function in FACTOR_FORMS.items():
@@ -99,10 +99,10 @@ def chain_factor(evidence: Evidence) -> Slip | None:
 
 
 def _multiplier(name: str, at: tuple[int, ...], function: Callable[[Any], Any]) -> Guess:
-    return lambda drawn, g: spread(function(drawn.values[name]), at, g.ndim)
+    return lambda drawn, g: along_axes(function(drawn.values[name]), at, g.ndim)
 
 
-def missing_term(evidence: Evidence) -> Slip | None:
+def missing_term(evidence: WorkedOut) -> Slip | None:
     """An array as a term that is missing, is too much, or has the other sign."""
     for name, at in _placed(evidence):
         for times in (1, -1, 2, -2):
@@ -114,13 +114,13 @@ def missing_term(evidence: Evidence) -> Slip | None:
 
 def _added(name: str, at: tuple[int, ...], times: int) -> Guess:
     def guess(drawn: Drawn, g: np.ndarray) -> Any:
-        m = spread(drawn.values[name], at, g.ndim)
+        m = along_axes(drawn.values[name], at, g.ndim)
         return g + times * m if np.any(m) else None
 
     return guess
 
 
-def constant(evidence: Evidence) -> Slip | None:
+def constant(evidence: WorkedOut) -> Slip | None:
     """One number too much in every entry."""
     if evidence.found[0].shape != evidence.expected[0].shape:
         return None
@@ -129,7 +129,7 @@ def constant(evidence: Evidence) -> Slip | None:
     return slip("constant", "constant", sentences.CONSTANT, number=f"{off:.4g}") if is_constant else None
 
 
-def _placed(evidence: Evidence) -> Iterator[tuple[str, tuple[int, ...]]]:
+def _placed(evidence: WorkedOut) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Each array with the axes of the derivative that its own axes can be, at every draw."""
     n_axes = evidence.expected[0].ndim
     first = evidence.drawn[0]
@@ -140,7 +140,7 @@ def _placed(evidence: Evidence) -> Iterator[tuple[str, tuple[int, ...]]]:
                 yield name, at
 
 
-def spread(m: Any, at: tuple[int, ...], n_axes: int) -> np.ndarray:
+def along_axes(m: Any, at: tuple[int, ...], n_axes: int) -> np.ndarray:
     """An array with axes of length 1 added, so that its own axes are where ``at`` says."""
     order = np.argsort(at)
     whole = np.transpose(m, order)

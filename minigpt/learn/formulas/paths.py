@@ -10,10 +10,10 @@ from minigpt.equations import EquationError
 from minigpt.equations.board import plain_name
 from minigpt.learn.formulas import sentences
 from minigpt.learn.formulas.derivative import Drawn
-from minigpt.learn.formulas.evidence import Evidence, Guess, Slip, close, slip
+from minigpt.learn.formulas.evidence import Guess, Slip, WorkedOut, near, slip
 
 
-def other_symbol(evidence: Evidence) -> Slip | None:
+def other_symbol(evidence: WorkedOut) -> Slip | None:
     """The derivative with respect to another symbol: of a name on the way, or of another input."""
     first = evidence.drawn[0]
     for name in first.symbols:
@@ -26,7 +26,7 @@ def other_symbol(evidence: Evidence) -> Slip | None:
     return None
 
 
-def not_chained(evidence: Evidence) -> Slip | None:
+def not_chained(evidence: WorkedOut) -> Slip | None:
     """What would be the derivative if it were multiplied by that of a name on the way."""
     first = evidence.drawn[0]
     for name in _on_the_way(evidence):
@@ -44,10 +44,10 @@ def _times_jacobian(drawn: Drawn, name: str, symbol: str, found: np.ndarray, g: 
     jacobian = _derivative(drawn.of(name), symbol)
     if jacobian is None or found.size * jacobian.size != g.size * n * n:
         return False
-    return close((found.reshape(-1, n) @ jacobian.reshape(n, -1)).reshape(g.shape), g)
+    return near((found.reshape(-1, n) @ jacobian.reshape(n, -1)).reshape(g.shape), g)
 
 
-def as_constant(evidence: Evidence) -> Slip | None:
+def as_constant(evidence: WorkedOut) -> Slip | None:
     """Names on the way that were kept constant, and paths through them alone."""
     names = list(_on_the_way(evidence))
     groups = [group for n in range(1, len(names) + 1) for group in combinations(names, n)]
@@ -60,7 +60,7 @@ def as_constant(evidence: Evidence) -> Slip | None:
     return None
 
 
-def _parts(group: Iterable[str], evidence: Evidence) -> dict[str, str]:
+def _parts(group: Iterable[str], evidence: WorkedOut) -> dict[str, str]:
     return {"names": ", ".join(map(plain_name, group)), "symbol": plain_name(evidence.symbol)}
 
 
@@ -68,7 +68,7 @@ def _rest(g: np.ndarray, direct: np.ndarray | None) -> np.ndarray | None:
     return None if direct is None else g - direct
 
 
-def diagonal(evidence: Evidence) -> Slip | None:
+def diagonal(evidence: WorkedOut) -> Slip | None:
     """A Jacobian of which only the diagonal was used, or all but the part on its diagonal."""
     for only, without, through in _jacobians(evidence):
         if evidence.fits(only):
@@ -82,7 +82,7 @@ def diagonal(evidence: Evidence) -> Slip | None:
     return None
 
 
-def _on_the_way(evidence: Evidence) -> Iterator[str]:
+def _on_the_way(evidence: WorkedOut) -> Iterator[str]:
     """The names that the equation defines and that depend on the symbol."""
     first = evidence.drawn[0]
     for name in first.symbols:
@@ -100,7 +100,7 @@ def _derivative(drawn: Drawn, name: str, fixed: tuple[str, ...] = ()) -> np.ndar
     return found if np.isfinite(found).all() and np.any(found) else None
 
 
-def _jacobians(evidence: Evidence) -> Iterator[tuple[Guess, list[Guess], str]]:
+def _jacobians(evidence: WorkedOut) -> Iterator[tuple[Guess, list[Guess], str]]:
     """Guesses of a derivative from parts of a Jacobian: its diagonal, its other entries, itself without p on it."""
     first, symbol = evidence.drawn[0], evidence.symbol
     shape = np.shape(first.values[symbol])
@@ -116,7 +116,7 @@ def _jacobians(evidence: Evidence) -> Iterator[tuple[Guess, list[Guess], str]]:
 def _same_result(drawn: Drawn) -> list[str]:
     """The output, and other forms of it among the rows."""
     rows = [name for name in drawn.symbols if name in drawn.equation.document.rows]
-    return [drawn.output, *(name for name in rows if close(drawn.values[name], drawn.result({})))]
+    return [drawn.output, *(name for name in rows if near(drawn.values[name], drawn.result({})))]
 
 
 def _is_square(g: np.ndarray) -> bool:
@@ -148,7 +148,7 @@ def _chained(output: str, name: str, symbol: str, part: Guess) -> Guess:
     def guess(drawn: Drawn, g: np.ndarray) -> Any:
         n = int(np.size(drawn.values[name]))
         outer, jacobian = _derivative(drawn.of(output), name), _derivative(drawn.of(name), symbol)
-        if outer is None or jacobian is None or close(_diagonal_of(drawn, jacobian), jacobian):
+        if outer is None or jacobian is None or near(_diagonal_of(drawn, jacobian), jacobian):
             return None
         chosen = part(drawn.of(name), jacobian).reshape(n, n)
         return (outer.reshape(-1, n) @ chosen).reshape(g.shape)
