@@ -17,7 +17,7 @@ from minigpt.cli.compare import Compare
 from minigpt.cli.kernels import Kernels
 from minigpt.cli.ladder import Ladder
 from minigpt.cli.output import LastingStream, drop_output, show_every_character
-from minigpt.cli.runs import Info, Runs
+from minigpt.cli.runs import Doctor, Info, Runs
 from minigpt.cli.settings import RefusedError, registry
 from minigpt.cli.text import Prepare, Tokenizer
 from minigpt.cli.train import Demo, Train
@@ -29,6 +29,7 @@ COMMANDS: dict[str, type] = {
     "train": Train,
     "runs": Runs,
     "info": Info,
+    "doctor": Doctor,
     "sample": Sample,
     "chat": Chat,
     "eval": Eval,
