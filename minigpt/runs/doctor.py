@@ -26,6 +26,7 @@ SHORTEST = 40  # steps of a run whose course can be judged
 AROUND = 5  # steps on either side of an evaluation, whose training loss it is compared with
 STRONG_DROPOUT, FEW_EPOCHS, DROPOUT_GAP = 0.3, 8, -0.045
 MANY_EPOCHS, NUMBERS_PER_TOKEN, OVERFITTED_GAP = 20, 3, 0.1
+COPIED = 0.05  # of the loss of a uniform guess
 UNKNOWN_FLOOR = 0.1  # nats per token; no text of interest can be predicted so well
 GROWTH, N_LEVELS = 4, 8
 
@@ -122,7 +123,7 @@ def findings(config: RunConfig, history: History) -> list[Finding]:
         return []
     chart = Chart(config, history)
     found = {name: evidence for name, sign in _SIGNS.items() if (evidence := sign(chart)) is not None}
-    if "no-overfitting" in found or "starts-below-uniform" in found:
+    if "no-overfitting" in found or "copied-input" in found:
         found.pop("too-good", None)  # explained already
     return [Finding(name, evidence, SYMPTOMS[name]) for name, evidence in found.items()]
 
@@ -167,10 +168,15 @@ def _rise_at_start(chart: Chart) -> str | None:
     )
 
 
-def _starts_below_uniform(chart: Chart) -> str | None:
-    if chart.config.source.from_pretrained is not None or chart.losses[0] > chart.uniform - 0.2:
+def _copied_input(chart: Chart) -> str | None:
+    """A tied head predicts the token at a position better than a guess does, from the first step on."""
+    low = chart.losses[0] < chart.uniform - 0.2 and min(chart.losses) < COPIED * chart.uniform
+    if chart.config.source.from_pretrained is not None or not low:
         return None
-    return f"the loss before the first update is {chart.losses[0]:.2f} nats per token, a guess has {chart.uniform:.2f}"
+    return (
+        f"the loss starts at {chart.losses[0]:.2f} nats per token, where a uniform guess has {chart.uniform:.2f}, and "
+        f"falls to {min(chart.losses):.3f}"
+    )
 
 
 def _too_good(chart: Chart) -> str | None:
@@ -234,7 +240,7 @@ _SIGNS: dict[str, Callable[[Chart], str | None]] = {
     "no-loss-scale": _no_loss_scale,
     "no-gradient": _no_gradient,
     "small-gradient": _small_gradient,
-    "starts-below-uniform": _starts_below_uniform,
+    "copied-input": _copied_input,
     "rise-at-start": _rise_at_start,
     "no-overfitting": _no_overfitting,
     "too-good": _too_good,

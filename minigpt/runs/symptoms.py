@@ -35,7 +35,7 @@ SYMPTOMS: dict[str, Symptom] = {
         test="mg.find_learning_rate(model, data): compare its suggestion with the rate of the run",
         fix="warm up for some 5 % of the steps, and lower the learning rate",
     ),
-    "starts-below-uniform": Symptom(
+    "copied-input": Symptom(
         fits=("targets-not-shifted", "a model that is not untrained"),
         test="mg.sanity.check_targets(data)",
         fix="let the target of position t be the token at t + 1",
