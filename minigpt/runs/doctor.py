@@ -13,13 +13,12 @@ from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean, median
-from typing import Any
 
 from minigpt.evaluation.sanity import EARLY, RISE
 from minigpt.files.paths import as_path
 from minigpt.runs.config import RunConfig
 from minigpt.runs.summary import read_log
-from minigpt.runs.symptoms import SYMPTOMS, Symptom
+from minigpt.runs.symptoms import SYMPTOMS, Finding
 from minigpt.training.report.history import History
 
 SHORTEST = 40  # steps of a run whose course can be judged
@@ -29,31 +28,6 @@ MANY_EPOCHS, NUMBERS_PER_TOKEN, OVERFITTED_GAP = 20, 3, 0.1
 COPIED = 0.05  # of the loss of a uniform guess
 UNKNOWN_FLOOR = 0.1  # nats per token; no text of interest can be predicted so well
 GROWTH, N_LEVELS = 4, 8
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A symptom that a log shows.
-
-    Attributes:
-        name: of the symptom.
-        evidence: the figures that show it.
-        symptom: what it fits, what to test and what to change.
-    """
-
-    name: str
-    evidence: str
-    symptom: Symptom
-
-    def to_object(self) -> dict[str, Any]:
-        """As what JSON can hold."""
-        of = self.symptom
-        return {"symptom": self.name, "evidence": self.evidence, "fits": of.fits, "test": of.test, "fix": of.fix}
-
-    def __str__(self) -> str:
-        of = self.symptom
-        lines = f"{self.name}: {self.evidence}", f"fits: {'; '.join(of.fits)}", f"test: {of.test}", f"fix:  {of.fix}"
-        return "\n  ".join(lines)
 
 
 @dataclass(frozen=True)

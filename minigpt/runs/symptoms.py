@@ -1,6 +1,10 @@
 """The symptoms that a run's log can show: what they fit, the test that decides, and the fix."""
 
+import textwrap
 from dataclasses import dataclass
+from typing import Any
+
+_COLUMNS = 80  # of what is printed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +20,36 @@ class Symptom:
     fits: tuple[str, ...]
     test: str
     fix: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A symptom that a log shows.
+
+    Attributes:
+        name: of the symptom.
+        evidence: the figures that show it.
+        symptom: what it fits, what to test and what to change.
+    """
+
+    name: str
+    evidence: str
+    symptom: Symptom
+
+    def to_object(self) -> dict[str, Any]:
+        """As what JSON can hold."""
+        of = self.symptom
+        return {"symptom": self.name, "evidence": self.evidence, "fits": of.fits, "test": of.test, "fix": of.fix}
+
+    def __str__(self) -> str:
+        of = self.symptom
+        lines = {"fits": "; ".join(of.fits), "test": of.test, "fix": of.fix}
+        wrapped = [_wrapped(f"{self.name}: {self.evidence}", 2)]
+        return "\n".join([*wrapped, *(_wrapped(f"  {label + ':':6}{text}", 8) for label, text in lines.items())])
+
+
+def _wrapped(line: str, indent: int) -> str:
+    return textwrap.fill(line, _COLUMNS, subsequent_indent=" " * indent, break_on_hyphens=False, break_long_words=False)
 
 
 #: The symptoms by name.

@@ -19,7 +19,8 @@ def test_a_symptom_is_printed_with_its_causes_its_test_and_its_fix(runs, capsys)
         "no-gradient: the gradient norm is never above 0",
         "  fits: dead-initialisation; frozen parameters; a detached loss",
         "  test: mg.sanity.check_gradients(model, data) on the untrained model",
-        "  fix:  draw the weights from a distribution that is not constant, and leave requires_grad on",
+        "  fix:  draw the weights from a distribution that is not constant, and leave",
+        "        requires_grad on",
     ]
 
 
