@@ -18,7 +18,7 @@ from minigpt.evaluation.sanity import EARLY, RISE
 from minigpt.files.paths import as_path
 from minigpt.runs.config import RunConfig
 from minigpt.runs.summary import read_log
-from minigpt.runs.symptoms import SYMPTOMS, Finding
+from minigpt.runs.symptoms import SYMPTOMS, Observation
 from minigpt.training.report.history import History
 
 SHORTEST = 40  # steps of a run whose course can be judged
@@ -69,7 +69,7 @@ class Chart:
         return median(gaps[len(gaps) // 2 :]) if len(gaps) > 1 else None
 
 
-def examine(out: Path | str) -> list[Finding]:
+def examine(out: Path | str) -> list[Observation]:
     """The symptoms that the log of a run shows; none, if there are none to see.
 
     Args:
@@ -85,7 +85,7 @@ def examine(out: Path | str) -> list[Finding]:
     return findings(config, read_log(log))
 
 
-def findings(config: RunConfig, history: History) -> list[Finding]:
+def findings(config: RunConfig, history: History) -> list[Observation]:
     """The symptoms that a history shows.
 
     Args:
@@ -99,7 +99,7 @@ def findings(config: RunConfig, history: History) -> list[Finding]:
     found = {name: evidence for name, sign in _SIGNS.items() if (evidence := sign(chart)) is not None}
     if "no-overfitting" in found or "copied-input" in found:
         found.pop("too-good", None)  # explained already
-    return [Finding(name, evidence, SYMPTOMS[name]) for name, evidence in found.items()]
+    return [Observation(name, evidence, SYMPTOMS[name]) for name, evidence in found.items()]
 
 
 def validation_gaps(history: History) -> list[float]:

@@ -23,7 +23,7 @@ class Symptom:
 
 
 @dataclass(frozen=True)
-class Finding:
+class Observation:
     """A symptom that a log shows.
 
     Attributes:

@@ -2,6 +2,6 @@
 
 from minigpt.learn.zoo.bug import Bug, Specimen
 from minigpt.learn.zoo.catalogue import BUGS
-from minigpt.learn.zoo.experiment import Outcome, run
+from minigpt.learn.zoo.experiment import BugRuns, run
 
-__all__ = ["BUGS", "Bug", "Outcome", "Specimen", "run"]
+__all__ = ["BUGS", "Bug", "BugRuns", "Specimen", "run"]

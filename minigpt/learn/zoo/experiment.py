@@ -48,7 +48,7 @@ SETTINGS: Mapping[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Outcome:
+class BugRuns:
     """What a bug does.
 
     Attributes:
@@ -82,7 +82,7 @@ class Outcome:
         return figure
 
 
-def run(name: str, seed: int = 0, out: Path | str | None = None) -> Outcome:
+def run(name: str, seed: int = 0, out: Path | str | None = None) -> BugRuns:
     """Train without and with a bug, in a few seconds.
 
     Args:
@@ -96,7 +96,7 @@ def run(name: str, seed: int = 0, out: Path | str | None = None) -> Outcome:
     check_choice("name", name, BUGS)
     bug, folder = BUGS[name], None if out is None else as_path(out, "out")
     healthy = grow(bug, seed=seed, sick=False, out=None if folder is None else folder / "healthy")
-    return Outcome(bug, healthy, grow(bug, seed=seed, sick=True, out=None if folder is None else folder / "sick"))
+    return BugRuns(bug, healthy, grow(bug, seed=seed, sick=True, out=None if folder is None else folder / "sick"))
 
 
 def grow(bug: Bug, *, seed: int = 0, sick: bool, out: Path | None = None) -> Specimen:
