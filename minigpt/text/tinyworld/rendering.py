@@ -1,7 +1,8 @@
 """Derivation to text: the frames of :mod:`minigpt.text.tinyworld.words`, filled.
 
 How somebody or something is called follows from the last sentence alone, so it is never a choice. Whom the last
-sentence was about becomes a pronoun, wherever it stands in the next; the one thing that it named becomes "it".
+sentence was about becomes a pronoun, wherever it stands in the next; the one thing that it named becomes "it". Where
+somebody acts is said only if the last sentence happened elsewhere.
 """
 
 import re
@@ -12,7 +13,7 @@ from typing import Generic, TypeVar
 
 from minigpt.text.tinyworld import words
 from minigpt.text.tinyworld.derivation import Derivation
-from minigpt.text.tinyworld.plot import NONE, Event, WorldState, place_of
+from minigpt.text.tinyworld.plot import NONE, Event, WorldState, place_of, scene_of
 
 #: English and Chinese.
 LANGUAGES = ("en", "zh")
@@ -28,6 +29,8 @@ class Forms(Generic[T]):
     Attributes:
         nothing: what stands for a word that is left out.
         between: what stands between two sentences.
+        there: where somebody is visited.
+        scene: where somebody acts, at the place of the sentence where the language says it.
         frames: for each kind of sentence its wordings: a lead with a %-format, and the slots that fill it.
     """
 
@@ -41,6 +44,8 @@ class Forms(Generic[T]):
     second: dict[tuple[int, int], T]
     to: tuple[T, ...]
     at: tuple[T, ...]
+    there: tuple[T, ...]
+    scene: tuple[T, ...]
     it: T
     too: T
     nothing: T
@@ -102,6 +107,11 @@ def _at(forms: Forms[T], d: Derivation, state: WorldState, event: Event) -> T:
     return forms.at[d.places[place_of(state, event.thing) if event.place == NONE else event.place]]
 
 
+def _here(forms: Forms[T], d: Derivation, state: WorldState, event: Event) -> T:
+    here = state.where[event.actor]
+    return forms.nothing if here == scene_of(state) else forms.scene[d.places[here]]
+
+
 SLOTS: dict[str, Fill] = {
     "actor": _actor,
     "name": lambda forms, d, state, event: forms.name[d.people[event.actor]],
@@ -113,8 +123,9 @@ SLOTS: dict[str, Fill] = {
     "second": lambda forms, d, state, event: forms.second[d.items[event.second]],
     "to": lambda forms, d, state, event: forms.to[d.places[event.place]],
     "at": _at,
-    "here": lambda forms, d, state, event: forms.at[d.places[state.where[event.actor]]],
-    "there": lambda forms, d, state, event: forms.at[d.places[state.where[event.other]]],
+    "from": lambda forms, d, state, event: forms.to[d.places[state.where[event.actor]]],
+    "there": lambda forms, d, state, event: forms.there[d.places[state.where[event.other]]],
+    "here": _here,
     "too": lambda forms, d, state, event: forms.too if event.place in state.where else forms.nothing,
 }
 
@@ -132,17 +143,21 @@ def forms_of(language: str) -> Forms[str]:
     names = tuple(person[which] for person in words.PEOPLE)
     subject, object_, own = zip(*[[p[which] for p in words.PRONOUNS[who.pronoun]] for who in words.PEOPLE], strict=True)
     english = language == "en"
+    to = tuple(f"the {p.en}" if english else p.zh for p in words.PLACES)
+    at = tuple(f"{p.preposition} the {p.en}" if english else p.zh + p.particle for p in words.PLACES)
     return Forms(
         name=names,
         subject=subject,
         object=object_,
-        names_own=tuple(f"{name}'s" if english else f"{name}的" for name in names),
+        names_own=tuple(f"{name}'s" if english else name for name in names),
         own=own,
         full=_items("the {c.en} {t.en}" if english else "{c.zh}的{t.zh}"),
         new=_items("{a} {c.en} {t.en}" if english else "一{t.measure}{c.zh}的{t.zh}"),
-        second=_items("{c.en} {t.en}" if english else "{c.zh}的{t.zh}"),
-        to=tuple(f"the {p.en}" if english else p.zh for p in words.PLACES),
-        at=tuple(f"{p.preposition} the {p.en}" if english else p.zh + p.particle for p in words.PLACES),
+        second=_items("{c.en} {t.en}" if english else "那{t.measure}{c.zh}的{t.zh}"),
+        to=to,
+        at=at,
+        there=at if english else to,
+        scene=tuple(f", who was {place}," if english else f"在{place}" for place in at),
         it=words.IT[which],
         too=words.TOO[which],
         nothing="",
