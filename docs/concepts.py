@@ -147,6 +147,7 @@ SUBJECTS: dict[str, list[Row]] = {
         Formula("Causal mask and sliding window", "causal-mask", "05 § Sliding window"),
         Formula("Causal attention", "causal-attention", "05 § Causal mask"),
         Formula("Projected attention", "projected-attention", "05 § Projections"),
+        Formula("One decoding step with a cache", "kv-cache-step", "07 § From probabilities to text"),
         Formula("Multi-head attention", "multi-head-attention", "05 § Several heads"),
         Formula("Grouped-query attention (GQA, MQA)", "grouped-query-attention", "05 § Shared keys and values"),
         Formula("Attention of the model", "model-attention", f"{BEYOND} § Attention as the model runs it"),
@@ -160,6 +161,7 @@ SUBJECTS: dict[str, list[Row]] = {
     ],
     "Attention by tiles": [
         Formula("Online softmax (flash forward)", "online-softmax", "12 § A softmax that forgets its row"),
+        Formula("Online softmax, a block at a time", "online-softmax-block", "12 § A softmax that forgets its row"),
         Formula("Flash backward", "flash-backward", "12 § Backwards"),
         Rule(
             "Fused attention kernel",
@@ -228,6 +230,38 @@ SUBJECTS: dict[str, list[Row]] = {
             "tests/pretrained/test_folder.py::test_the_logits_are_those_of_transformers",
             f"{BEYOND} § Weights of GPT-2",
         ),
+        Formula("Low-rank update (LoRA)", "lora-linear", f"{BEYOND} § A low-rank update (LoRA)"),
+    ],
+    "Neural networks": [
+        Formula("Loss of one neuron", "neuron-loss", "02 § The chain rule by hand"),
+        Rule(
+            "A neuron",
+            "The weighted sum of the inputs plus a bias, and the activation function of the result.",
+            "minigpt/learn/autograd/network.py::neuron",
+            "tests/learn/autograd/test_network.py::test_a_layer_is_its_neurons_side_by_side",
+            "02 § A neuron",
+        ),
+        Rule(
+            "Layers",
+            "Neurons with the same inputs are a matrix; the outputs of a layer are the inputs of the next.",
+            "minigpt/learn/autograd/network.py::MLP",
+            "tests/learn/autograd/test_network.py::test_an_mlp_with_its_loss_and_gradients_is_that_of_pytorch",
+            "02 § Layers",
+        ),
+        Rule(
+            "Backpropagation",
+            "Each node passes its complete gradient to its parents, in the reverse of a topological order.",
+            "minigpt/learn/autograd/tape.py::GraphNode",
+            "tests/learn/autograd/test_tensor.py::test_gradients_are_those_of_pytorch_on_a_thousand_random_graphs",
+            "02 § The chain rule by tape",
+        ),
+        Rule(
+            "The gradient of broadcasting",
+            "A number that was copied gets the sum of the gradients of its copies.",
+            "minigpt/learn/autograd/tape.py::sum_to",
+            "tests/learn/autograd/test_tensor.py::test_a_mean_over_copies_in_place_of_their_sum_is_found_by_the_random_graphs",
+            "02 § A value that is used twice",
+        ),
     ],
     "Loss": [
         Formula("Softmax", "softmax", "03 § The loss, as written"),
@@ -264,6 +298,7 @@ SUBJECTS: dict[str, list[Row]] = {
             "tests/learn/test_one_file.py::test_the_losses_are_those_of_the_library",
             "tutorials/one-file § The loop",
         ),
+        Formula("Gradient of a batch from its micro-batches", "accumulated-gradient", "08 § Accumulation"),
         Rule(
             "Gradient accumulation",
             "The gradients of several micro-batches add up to that of the batch.",

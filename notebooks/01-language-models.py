@@ -626,7 +626,9 @@ assert QUICK or max(right) < guess
 # ## Read on
 #
 # [Self-attention, exactly as written](05-self-attention-as-written.ipynb) shows the
-# model that looks for things. [Loss and optimizers](03-loss-and-optimizers.ipynb) shows
-# how such a model learns from the loss that you can now read, and
-# [Tokenization](04-tokenization.ipynb) where the tokens come from.
+# model that looks for things. [Neural networks and
+# backpropagation](02-neural-networks-and-backpropagation.ipynb) shows what such a model is
+# made of and how its gradient is computed, [Loss and
+# optimizers](03-loss-and-optimizers.ipynb) how it learns from the loss that you can now
+# read, and [Tokenization](04-tokenization.ipynb) where the tokens come from.
 # `minigpt/model/ngram_smoothing.py` and `minigpt/evaluation/baselines.py` hold the code.

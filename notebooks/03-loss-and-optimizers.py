@@ -740,7 +740,9 @@ plt.show()
 # ## Read on
 #
 # [What a language model is](01-language-models.ipynb) says what a loss of 1.9 means,
-# and when it means nothing. The optimizers are in `minigpt/training/optim`, one a file,
+# and when it means nothing. [Neural networks and
+# backpropagation](02-neural-networks-and-backpropagation.ipynb) shows how the gradients are
+# computed. The optimizers are in `minigpt/training/optim`, one a file,
 # each under its equation; the schedules in `minigpt/training/schedule.py`; gradient
 # clipping, which limits the effect of a single bad batch, in
 # `minigpt/training/optim/clipping.py`.

@@ -141,3 +141,30 @@ def test_attention_by_its_formula_passes_finite_differences_of_the_gradient():
     slopes = torch.tensor([0.5, 0.25], dtype=torch.float64, device=DEVICE)
     for pattern in (Pattern(), Pattern(window=2, slopes=slopes)):
         assert torch.autograd.gradgradcheck(lambda q, k, v, p=pattern: ATTENTION["formula"](q, k, v, p), leaves)
+
+
+PATTERNS = {"whole past": Pattern(), "window": Pattern(window=2), "scale": Pattern(scale=0.3)}
+
+
+@pytest.mark.parametrize("width", [2, 3, 8])
+@pytest.mark.parametrize("pattern", PATTERNS)
+@pytest.mark.parametrize("name", ["auto", "sdpa"])
+def test_attention_by_the_kernels_of_pytorch_refuses_a_second_derivative(name, pattern, width):
+    def attention(q, k, v):
+        return ATTENTION[name](q.float(), k.float(), v.float(), PATTERNS[pattern]).double()
+
+    shapes = [(1, 2, 4, width), (1, 1, 4, width), (1, 1, 4, width)]
+    with pytest.raises(ValueError, match=r"^PyTorch's attention .* has a first derivative only.*use attention='formul"):
+        second_derivative(attention, shapes, grown=True, linear=False)
+    leaves, inputs = given(shapes, grown=True)
+    expected = torch.autograd.grad(ATTENTION["formula"](*inputs, PATTERNS[pattern]).sum(), leaves, retain_graph=True)
+    torch.testing.assert_close(torch.autograd.grad(attention(*inputs).sum(), leaves), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_second_derivative_that_does_not_go_through_the_attention_is_not_refused():
+    model = minigpt.GPT(minigpt.GPTConfig(vocab_size=5, context_length=3, d_model=8, n_layers=1, n_heads=2))
+    loss = next_token_loss(model.to(DEVICE)(TARGETS.clamp(min=0)), TARGETS)
+    gain = model.norm.gain
+    (first,) = torch.autograd.grad(loss, gain, create_graph=True)
+    (second,) = torch.autograd.grad(first.square().sum(), gain)
+    assert bool(second.abs().max() > 0)

@@ -61,6 +61,7 @@ def trained(data: mg.TokenDataset) -> None:
     mg.train(net, 5)  # type: ignore[arg-type]
     assert_type(mg.load_model("run"), tuple[mg.GPT, mg.Tokenizer])
     assert_type(mg.load_model("run", net), tuple[Net, mg.Tokenizer])
+    assert_type(mg.load_pretrained("gpt2"), tuple[mg.GPT, mg.Tokenizer])
 """
 
 

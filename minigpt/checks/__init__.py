@@ -12,6 +12,7 @@ from torch import Tensor
 from minigpt.checks import (  # noqa: F401 - they register their checks
     attention,
     layers,
+    learning,
     optimizers,
     stability,
     tiles,

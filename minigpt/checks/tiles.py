@@ -16,6 +16,17 @@ def online_softmax(function: Any, draw: Draw) -> Case:
 
 
 @check
+def online_softmax_block(function: Any, draw: Draw) -> Case:
+    """A first block, and later ones that raise the maximum or do not."""
+    z, v, o = draw.normal(n := draw.size()), draw.normal(n, width := draw.size()), draw.normal(width)
+    state = draw.normal(), 1 + draw.normal().abs(), o
+    if draw.choice([True, False, False]):
+        state = torch.full_like(z[0], -torch.inf), torch.zeros_like(z[0]), torch.zeros_like(o)
+    given = dict(zip(("m", "l", "o", "z", "v"), (*state, z, v), strict=True))
+    return given, dict(zip(("m_prime", "l_prime", "o_prime"), function(**given), strict=True))
+
+
+@check
 def flash_backward(function: Any, draw: Draw) -> Case:
     """Tiles of any size; with and without a gradient of the log-sum-exps. With a single key the gradient would be 0."""
     n, width = draw.size(2, 5), draw.size()

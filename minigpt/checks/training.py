@@ -91,6 +91,14 @@ def chain_rule(function: Any, draw: Draw) -> Case:
 
 
 @check
+def neuron_loss(function: Any, draw: Draw) -> Case:
+    """Any number of rows and inputs; weighted sums around 0, where the tanh is curved."""
+    x, w = draw.normal(draw.size(), width := draw.size()), draw.normal(width, scale=0.5)
+    b, y = draw.normal(scale=0.5), draw.normal(len(x))
+    return {"x": x, "w": w, "b": b, "y": y}, function(x, w, b, y)
+
+
+@check
 def temperature(function: Any, draw: Draw) -> Case:
     """Temperatures below and above 1."""
     z, tau = draw.normal(draw.size(1, 6)), draw.choice([0.25, 0.8, 3.0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import keyword
 import math
 import re
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from minigpt.equations.board import Board, Steps, Writer
+from minigpt.equations.errors import quantity
 from minigpt.equations.evaluate import Evaluator
 from minigpt.equations.operations import COMBINE, CONSTANTS, FUNCTIONS
 from minigpt.equations.parse import names_in
@@ -36,22 +38,35 @@ def real_numbers(value: Any) -> np.ndarray:
     Raises:
         ValueError: with what was got, if something in it is not a real number, or is too large.
     """
-    if hasattr(value, "detach"):
-        value = value.detach().cpu()
-        value = value if value.is_complex() else value.double()
     try:
+        if hasattr(value, "detach"):
+            value = value.detach().cpu()
+            value = value if value.is_complex() else value.double()
         array = np.asarray(value)
         if array.dtype.kind in "biuf" or all(isinstance(each, Real | Decimal) for each in array.flat):
             return array.astype(np.float64, copy=False)
     except OverflowError:
         raise ValueError("a number too large for float64") from None
     except (RuntimeError, TypeError, ValueError):
-        pass  # lists of different lengths, or of tensors of other kinds
+        pass  # lists of different lengths, or of tensors of other kinds; a tensor without numbers
     try:
         shown = " ".join(reprlib.repr(value).split())
     except ValueError:  # Python refuses to write a whole number of 4,301 digits
         shown = f"a {type(value).__name__}"
     raise ValueError(shown)
+
+
+def _takes(function: Callable, n_arguments: int) -> bool:
+    """Whether a function can be called with so many arguments; True where Python does not know."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return True
+    try:
+        signature.bind(*range(n_arguments))
+    except TypeError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -152,7 +167,15 @@ class Equation:
         return given
 
     def _checked(self, name: str, function: Callable) -> Callable:
-        return lambda *arguments: self._real(name, "return", function(*arguments))
+        def called(*arguments: Any) -> np.ndarray:
+            if not _takes(function, len(arguments)):
+                n = quantity(len(arguments), "argument")
+                self.document.fail(
+                    name, f"{name} is called with {n} here, which the function given for it does not take"
+                )
+            return self._real(name, "return", function(*arguments))
+
+        return called
 
     def _real(self, name: str, verb: str, value: Any) -> np.ndarray:
         try:
@@ -160,14 +183,24 @@ class Equation:
         except ValueError as error:
             return self.document.fail(name, f"{name} must {verb} a number or an array of real numbers, got {error}")
 
+    def _whole(self, letter: str, value: Any) -> int:
+        """An index that was given."""
+        number = self._real(letter, "be", value)
+        if number.ndim or isinstance(value, bool) or not abs(number) < 2**53 or number != np.floor(number):
+            self.document.fail(letter, f"the index {letter} must be a whole number, got {reprlib.repr(value)}")
+        return int(number)
+
     def steps(self, **arrays: Any) -> Steps:
         """One output walked through its terms: arrays as for `evaluate`, and the indices of the output, from 1.
 
         An index that is left out takes all its values.
+
+        Raises:
+            EquationError: as `evaluate`, or if an index is no whole number.
         """
         name = self.outputs[-1]
         letters = {letter for row in self.document.rows[name] for letter in row.letters}
-        at = {letter: int(arrays.pop(letter)) for letter in letters.intersection(arrays)}
+        at = {letter: self._whole(letter, arrays.pop(letter)) for letter in letters.intersection(arrays)}
         with np.errstate(all="ignore"):
             return Board(Evaluator(self.document, self._given(arrays))).steps(name, at)
 

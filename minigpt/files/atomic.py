@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from minigpt.files.paths import as_path
+
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # <fcntl.h> and <stdio.h> of Linux
 RENAME_SWAP = 2  # <stdio.h> of macOS
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes | memoryview) -> None:
     """Write a file so that it is there whole or not at all, even if the machine stops midway."""
-    path = Path(path)
+    path = as_path(path, "path")
     with explain_full_disk(f"{path} was not written; free some space and try again"):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")

@@ -7,26 +7,27 @@ import json
 from pathlib import Path
 from typing import Any
 
-from minigpt.files.verified import read_plain
+from minigpt.files.plain import read_plain
 
 #: Larger files are refused, in bytes. The largest tokenizers have about a quarter of it.
 LIMIT = 2**27
 
 
-def read_object(path: Path, name: str | None = None, *, limit: int = LIMIT) -> dict[str, Any]:
+def read_object(path: Path, name: str | None = None, *, limit: int = LIMIT, links: bool = True) -> dict[str, Any]:
     """The JSON object in a file.
 
     Args:
         path: a plain file in UTF-8.
         name: what an error calls it; ``None`` takes the path.
         limit: how many bytes it may have.
+        links: whether it may be reached by a symbolic link.
 
     Raises:
         ValueError: if it is missing, no plain file, too large, not JSON or no JSON object, gives a name twice in one
             object, or can't be read.
     """
     name = str(path) if name is None else name
-    return parse_object(read_plain(path, name, limit=limit), name)
+    return parse_object(read_plain(path, name, limit=limit, links=links), name)
 
 
 def parse_object(data: bytes, name: str) -> dict[str, Any]:

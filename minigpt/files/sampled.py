@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from minigpt.files.verified import plain_size
+from minigpt.files.plain import open_plain, size_of
 
 BLOCK, N_BLOCKS = 2**16, 16  # bytes, and how many blocks
 
@@ -23,9 +23,10 @@ def sampled_entry(path: Path | str) -> dict[str, Any]:
     Raises:
         ValueError: if it is no plain file.
     """
-    size, digest = plain_size(Path(path), os.fspath(path)), hashlib.sha256()
-    last = max(size - BLOCK, 0)
-    with Path(path).open("rb") as file:
+    digest = hashlib.sha256()
+    with open_plain(Path(path), os.fspath(path)) as file:
+        size = size_of(file)
+        last = max(size - BLOCK, 0)
         for start in sorted({last * i // (N_BLOCKS - 1) for i in range(N_BLOCKS)}):
             file.seek(start)
             digest.update(file.read(BLOCK))

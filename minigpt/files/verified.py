@@ -1,15 +1,14 @@
 """Bytes with a known size and sha256: reading, checking, and the entries of a manifest.
 
-A file may be damaged or forged. What is no plain file is refused before it is opened, because a pipe would block its
-reader forever and a device may have no end. Every failure is one ``ValueError`` that names the file.
+A file may be damaged or forged. Every failure is one ``ValueError`` that names it.
 """
 
 import hashlib
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+from minigpt.files.plain import explained, identity_of, open_plain, read_open, size_of
 
 
 def sha256_of(data: bytes | memoryview) -> str:
@@ -30,9 +29,8 @@ def sha256_of_file(path: Path) -> str:
     Raises:
         ValueError: if it is no plain file, or can't be read.
     """
-    plain_size(path, path.name)
-    with _explained(path.name), path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    with open_plain(path, path.name) as file:
+        return _digest(file)
 
 
 def entry_of(data: bytes) -> dict[str, Any]:
@@ -53,23 +51,8 @@ def entry_of_file(path: Path) -> dict[str, Any]:
     Raises:
         ValueError: if it is no plain file, or can't be read.
     """
-    return {"size": plain_size(path, path.name), "sha256": sha256_of_file(path)}
-
-
-def plain_size(path: Path, name: str) -> int:
-    """The size of a plain file, in bytes; it is not opened.
-
-    Args:
-        path: where it is.
-        name: what an error calls it.
-
-    Raises:
-        ValueError: if it is missing, is no plain file (a folder, pipe or device), or can't be looked up.
-    """
-    with _explained(name):
-        if not path.is_file():
-            raise ValueError(f"{name} is not a plain file" if path.exists() else f"{name} is missing")
-        return path.stat().st_size
+    with open_plain(path, path.name) as file:
+        return {"size": size_of(file), "sha256": _digest(file)}
 
 
 def refuse_links_outside(folder: Path) -> None:
@@ -81,7 +64,7 @@ def refuse_links_outside(folder: Path) -> None:
     Raises:
         ValueError: naming the link, or if the folder can't be listed.
     """
-    with _explained(folder.name):
+    with explained(folder.name):
         home = Path(os.path.realpath(folder))
         for path in sorted(folder.iterdir()):
             target = Path(os.path.realpath(path))
@@ -114,74 +97,73 @@ def check_place(path: Path, *, folder: bool = False, links: bool = True) -> None
         raise ValueError(f"{path} is {found}, expected a {expected}; move or delete it and try again")
 
 
-def read_plain(path: Path, name: str, *, limit: int | None = None) -> bytes:
-    """The bytes of a plain file.
-
-    Args:
-        path: where it is.
-        name: what an error calls it.
-        limit: how many bytes are read at most; ``None`` sets no limit.
-
-    Raises:
-        ValueError: if it is no plain file, has more bytes than ``limit``, or can't be read.
-    """
-    size = plain_size(path, name)
-    if limit is not None and size > limit:
-        raise ValueError(f"{name} has {size:,} bytes; at most {limit:,} are read")
-    with _explained(name):
-        return path.read_bytes()
-
-
-def read_verified(path: Path, entry: Any, *, limit: int | None = None) -> bytes:
+def read_verified(path: Path, entry: Any, *, limit: int | None = None, links: bool = True) -> bytes:
     """The bytes of a file, if they are those that its entry in a manifest describes.
 
     Args:
         path: the file.
         entry: what the manifest holds, as :func:`entry_of` returns it; it is not trusted to be that.
         limit: how many bytes are read at most; ``None`` means as many as the entry says.
+        links: whether it may be reached by a symbolic link.
 
     Raises:
         ValueError: if it is no plain file, or its size or sha256 is another. The size is compared before anything is
             read, and without one, and without a limit, nothing is: a file with holes may be larger than any memory.
     """
-    _check_size(path, entry, needed=limit is None)
-    data = read_plain(path, path.name, limit=limit)
-    _check_sha256(path, sha256_of(data), entry)
+    with open_plain(path, path.name, links=links) as file:
+        _check_size(file, path.name, entry, needed=limit is None)
+        data = read_open(file, path.name, limit)
+    _check_sha256(path.name, sha256_of(data), entry)
     return data
 
 
-def check_file(path: Path, entry: Any) -> None:
+def check_file(path: Path, entry: Any) -> tuple[int, ...]:
     """Compare a file with its entry in a manifest as :func:`read_verified` does, without holding it in memory.
 
     Args:
-        path: the file.
+        path: the file; a symbolic link is not followed.
         entry: what the manifest holds.
+
+    Returns:
+        What :func:`check_unchanged_file` tells it from any other file by, and from itself after a change.
 
     Raises:
         ValueError: if it is no plain file, or its size or sha256 is another.
     """
-    _check_size(path, entry)
-    _check_sha256(path, sha256_of_file(path), entry)
+    with open_plain(path, path.name, links=False) as file:
+        identity = identity_of(os.fstat(file.fileno()))
+        _check_size(file, path.name, entry)
+        _check_sha256(path.name, _digest(file), entry)
+    return identity
 
 
-def _check_size(path: Path, entry: Any, *, needed: bool = True) -> None:
-    size = plain_size(path, path.name)
+def check_unchanged_file(path: Path, identity: tuple[int, ...]) -> None:
+    """Refuse what is at a path, if it is not the file that was checked there, as it was.
+
+    Args:
+        path: the file, which something else has read in the meantime.
+        identity: as :func:`check_file` returned it.
+
+    Raises:
+        ValueError: if it was replaced, moved or written to since.
+    """
+    with explained(path.name):
+        if identity_of(path.lstat()) != identity:
+            raise ValueError(f"{path.name} was changed or replaced while it was read; load it again")
+
+
+def _check_size(file: BinaryIO, name: str, entry: Any, *, needed: bool = True) -> None:
+    size = size_of(file)
     if not isinstance(entry, dict) or (needed and "size" not in entry):
-        raise ValueError(f"the manifest does not say how large {path.name} is")
+        raise ValueError(f"the manifest does not say how large {name} is")
     if (expected := entry.get("size", size)) != size:
-        raise ValueError(f"{path.name} has {size:,} bytes, its manifest says {str(expected)[:20]}")
+        raise ValueError(f"{name} has {size:,} bytes, its manifest says {str(expected)[:20]}")
 
 
-def _check_sha256(path: Path, found: str, entry: dict[str, Any]) -> None:
+def _check_sha256(name: str, found: str, entry: dict[str, Any]) -> None:
     if entry.get("sha256") != found:
-        raise ValueError(f"{path.name} does not match the sha256 in its manifest")
+        raise ValueError(f"{name} does not match the sha256 in its manifest")
 
 
-@contextmanager
-def _explained(name: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise ValueError(f"{name} can't be read: {error.strerror}") from None
-    except MemoryError:
-        raise ValueError(f"{name} can't be read: it is larger than the memory") from None
+def _digest(file: BinaryIO) -> str:
+    return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]

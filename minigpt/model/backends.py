@@ -28,6 +28,7 @@ from minigpt.equations import equation, fast_twin
 from minigpt.model.attention import causal_mask, key_distance
 from minigpt.model.fused import fused_kernels
 from minigpt.model.heads import share_heads
+from minigpt.model.inspection import is_transformed
 from minigpt.model.probabilities import softmax
 
 HALF = (torch.float16, torch.bfloat16)
@@ -91,7 +92,13 @@ def formula_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tens
     bfloat16=True,
 )
 def sdpa_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
-    """The same by PyTorch's ``scaled_dot_product_attention``; the plain causal pattern needs no T × S tensor."""
+    """The same by PyTorch's ``scaled_dot_product_attention``; the plain causal pattern needs no T × S tensor.
+
+    Its kernels have a first derivative only: a backward pass with ``create_graph=True`` raises a ``ValueError``. In a
+    transform of ``torch.func``, which may ask for more, attention is computed by the formula.
+    """
+    if is_transformed():
+        return formula_attention(q, k, v, pattern)
     if q.device.type == "cpu" and (q.dtype in HALF or torch.is_autocast_enabled("cpu")):
         with torch.autocast("cpu", enabled=False):  # its backward in 16 bits is several times slower there
             return sdpa_attention(q.float(), k.float(), v.float(), pattern).to(v.dtype)
@@ -100,11 +107,30 @@ def sdpa_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
     # an exported program is for any number of keys, so it does not ask how many there are
     whole_past = pattern.window is None or (not torch.compiler.is_exporting() and pattern.window >= n_keys)
     if whole_past and pattern.slopes is None and n_queries == n_keys:
-        return F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=pattern.scale, dropout_p=pattern.dropout)
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=pattern.scale, dropout_p=pattern.dropout)
+        return _differentiable_once(y)
     mask = causal_mask(n_queries, n_keys, window=pattern.window, device=q.device)
     if pattern.slopes is not None:
         mask = alibi_bias(pattern.slopes.to(q.dtype), n_queries, n_keys).masked_fill(~mask, -math.inf)
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=pattern.scale, dropout_p=pattern.dropout)
+    y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=pattern.scale, dropout_p=pattern.dropout)
+    return _differentiable_once(y)
+
+
+def _differentiable_once(y: Tensor) -> Tensor:
+    """The output of PyTorch's attention, which refuses a second derivative where a kernel has computed it."""
+    if not torch.compiler.is_compiling() and y.grad_fn is not None:
+        before = [node for node, _ in y.grad_fn.next_functions if node is not None]  # a kernel's output may be cut
+        if any(node.name().startswith("ScaledDotProduct") for node in (y.grad_fn, *before)):
+            y.register_hook(_refuse_graph)
+    return y
+
+
+def _refuse_graph(gradient: Tensor) -> None:
+    if torch.is_grad_enabled():
+        raise ValueError(
+            "PyTorch's attention (attention='auto' or 'sdpa') has a first derivative only, and create_graph=True asks "
+            "for one that can be differentiated again: use attention='formula'"
+        )
 
 
 @fast_twin(

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from minigpt.equations import equation, fast_twin
+from minigpt.model.inspection import is_transformed
 from minigpt.model.loss import REDUCTIONS, check_loss_options, next_token_loss, token_ids
 
 LEAST_ROWS = 32  # fewer make poor use of a processor
@@ -53,6 +54,8 @@ def chunked_next_token_loss(
 ) -> Tensor:
     r""":func:`next_token_loss` of the logits $x W^\top$, which are never all there.
 
+    In a transform of ``torch.func``, such as ``torch.vmap``, they are: it is then computed from all logits.
+
     Args:
         x: ``(B, T, D)`` what enters the head, floating point.
         weight: ``(V, D)`` the head's matrix, in the dtype of ``x`` unless under autocast.
@@ -79,6 +82,9 @@ def chunked_next_token_loss(
     dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
     targets = token_ids(targets)
     counts = targets != ignore_index
+    if is_transformed():
+        _check_shapes(x, weight, targets)
+        return next_token_loss(x @ weight.T, targets, ignore_index, reduction, label_smoothing)
     _check_fit(x, weight, targets, counts, mixed=dtype is not None)
     rows = (x.flatten(0, -2), weight, targets.flatten(), counts.flatten())
     with torch.autocast(kind, enabled=False):
@@ -211,12 +217,16 @@ def _add_product(total: Tensor, a: Tensor, b: Tensor) -> None:
         total += _product(a, b, total.dtype)
 
 
-def _check_fit(x: Tensor, weight: Tensor, targets: Tensor, counts: Tensor, *, mixed: bool) -> None:
+def _check_shapes(x: Tensor, weight: Tensor, targets: Tensor) -> None:
     if x.shape[:-1] != targets.shape or weight.dim() != 2 or x.shape[-1] != weight.shape[1]:
         raise ValueError(
             f"x has shape {tuple(x.shape)}, weight {tuple(weight.shape)} and targets {tuple(targets.shape)}; expected "
             "(B, T, D), (V, D) and (B, T)"
         )
+
+
+def _check_fit(x: Tensor, weight: Tensor, targets: Tensor, counts: Tensor, *, mixed: bool) -> None:
+    _check_shapes(x, weight, targets)
     if x.dtype != weight.dtype and not mixed:
         raise ValueError(f"x is {x.dtype} and weight {weight.dtype}; make them one dtype, or run under autocast")
     there = targets[counts] if targets.device.type == "cpu" and not torch.compiler.is_compiling() else targets[:0]

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from minigpt.equations import equation, fast_twin
+from minigpt.model.inspection import is_transformed
+from minigpt.model.norms import as_wide_as
 
 
 @equation(
@@ -85,7 +87,12 @@ class FastShortConvolution(torch.autograd.Function):
     faster="sums in place: no padded copies, forward or backward",
 )
 def fast_short_convolution(x: Tensor, weights: Tensor) -> Tensor:
-    """:func:`short_convolution`, same arguments, by :class:`FastShortConvolution`."""
+    """:func:`short_convolution`, same arguments, by :class:`FastShortConvolution`.
+
+    In a transform of ``torch.func`` it is computed by the formula.
+    """
+    if is_transformed():
+        return short_convolution(x, weights)
     if torch.compiler.is_exporting():
         return _for_any_length(x, weights)
     y: Tensor = FastShortConvolution.apply(x, weights)
@@ -115,4 +122,4 @@ class ShortConvolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(..., T, D)`` → ``(..., T, D)``."""
-        return fast_short_convolution(x, self.taps)
+        return fast_short_convolution(x, as_wide_as(x, self.taps))

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from minigpt.equations import equation, fast_twin
+from minigpt.model.inspection import is_transformed
 
 
 @equation(
@@ -113,7 +114,8 @@ class LayerNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(..., D)`` → ``(..., D)``."""
-        return fast_layer_norm(x, self.gain, self.shift, self.eps)
+        shift = None if self.shift is None else as_wide_as(x, self.shift)
+        return fast_layer_norm(x, as_wide_as(x, self.gain), shift, self.eps)
 
 
 class FastRMSNorm(torch.autograd.Function):
@@ -161,7 +163,9 @@ class FastRMSNorm(torch.autograd.Function):
     bfloat16=True,
 )
 def fast_rms_norm(x: Tensor, gain: Tensor, eps: float = 1e-6) -> Tensor:
-    """:func:`rms_norm`, same arguments, by :class:`FastRMSNorm`."""
+    """:func:`rms_norm`, same arguments, by :class:`FastRMSNorm`; in a transform of ``torch.func`` by the formula."""
+    if is_transformed():
+        return rms_norm(x, gain, eps)
     y: Tensor = FastRMSNorm.apply(x, gain, eps)
     return y
 
@@ -196,15 +200,21 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(..., D)`` → ``(..., D)``."""
-        x = x.to(self.gain.dtype)  # under autocast too, as PyTorch does it for LayerNorm
+        gain = as_wide_as(x, self.gain)
+        x = x.to(gain.dtype)  # under autocast too, as PyTorch does it for LayerNorm
         norm = fast_rms_norm if x.device.type == "cpu" else torch_rms_norm
-        return norm(x, self.gain, self.eps)
+        return norm(x, gain, self.eps)
 
 
 NORMS: dict[str, Callable[[int, bool, float], nn.Module]] = {
     "layer": lambda width, bias, eps: LayerNorm(width, bias=bias, eps=eps),
     "rms": lambda width, bias, eps: RMSNorm(width, eps=eps),
 }
+
+
+def as_wide_as(x: Tensor, parameter: Tensor) -> Tensor:
+    """A parameter in the dtype of ``x``, if that is wider: in 16 bits, FSDP fetches it narrower than the stream is."""
+    return parameter.to(torch.promote_types(parameter.dtype, x.dtype))
 
 
 def _at_least_float32(x: Tensor) -> Tensor:

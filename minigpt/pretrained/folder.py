@@ -14,11 +14,12 @@ from torch import Tensor, nn
 
 from minigpt.files.folder import update_folder
 from minigpt.files.json_object import read_object
+from minigpt.files.paths import as_path
 from minigpt.model import GPT, GPTConfig
 from minigpt.model.initialisation import shapes_alone
 from minigpt.pretrained import gpt2
 from minigpt.pretrained.weights import CONFIG_LIMIT, WEIGHTS, StoredTensor, stored_tensors
-from minigpt.text import Tokenizer
+from minigpt.text import Tokenizer, load_tokenizer
 from minigpt.text.tokenizers.bpe import END_OF_TEXT
 from minigpt.text.tokenizers.byte_pairs import ByteLevelTokenizer
 from minigpt.text.tokenizers.hugging_face import to_hugging_face
@@ -30,10 +31,42 @@ def load_pretrained(
     dtype: torch.dtype = torch.float32,
     dropout: float | None = None,
     attention: str = "auto",
-) -> GPT:
-    """The GPT-2 in a folder of Hugging Face, on the CPU and in evaluation mode.
+) -> tuple[GPT, Tokenizer]:
+    """The GPT-2 and the tokenizer in a folder of Hugging Face, as :func:`minigpt.load_model` returns those of a run.
 
-    :func:`minigpt.load_tokenizer` reads the tokenizer of the same folder.
+    Args:
+        folder: holds ``config.json``; ``model.safetensors``, or several ``.safetensors`` with an index; and
+            ``tokenizer.json``, or ``vocab.json`` and ``merges.txt``. :func:`pretrained_model` reads one without
+            tokenizer.
+        dtype: of the model, whatever the type in the file.
+        dropout: the share of activations dropped in training; ``None`` takes the file's.
+        attention: how attention is computed, see :class:`minigpt.GPTConfig`.
+
+    Returns:
+        The model, on the CPU and in evaluation mode, and its tokenizer.
+
+    Raises:
+        ValueError: as :func:`pretrained_model`, or if the folder has no tokenizer that can be used.
+    """
+    folder = as_path(folder, "folder")
+    _read_fields(folder)  # a folder that is not there is not one without a tokenizer
+    try:
+        tokenizer = load_tokenizer(folder)
+    except ValueError as error:
+        raise ValueError(
+            f"{error}; minigpt.pretrained.pretrained_model(folder) loads the model without a tokenizer"
+        ) from None
+    return pretrained_model(folder, dtype=dtype, dropout=dropout, attention=attention), tokenizer
+
+
+def pretrained_model(
+    folder: Path | str,
+    *,
+    dtype: torch.dtype = torch.float32,
+    dropout: float | None = None,
+    attention: str = "auto",
+) -> GPT:
+    """The GPT-2 in a folder of Hugging Face, on the CPU and in evaluation mode; its tokenizer is not read.
 
     Args:
         folder: holds ``config.json`` and ``model.safetensors``, or several ``.safetensors`` with an index.
@@ -45,7 +78,7 @@ def load_pretrained(
         ValueError: if a file is missing or can't be read, the model is of another kind than GPT-2, or a tensor is
             missing, left over, of another shape or not finite; it names the field or the tensor.
     """
-    folder = Path(folder)
+    folder = as_path(folder, "folder")
     fields = _read_fields(folder)
     config = _config_of(folder, fields, dropout=dropout, attention=attention)
     stored = _by_full_name(folder, gpt2.tensor_names(config))  # first: a forged number of blocks takes minutes to build
@@ -58,7 +91,7 @@ def load_pretrained(
 
 
 def pretrained_config(folder: Path | str, *, dropout: float | None = None, attention: str = "auto") -> GPTConfig:
-    """The configuration of the model that :func:`load_pretrained` would load.
+    """The configuration of the model that :func:`pretrained_model` would load.
 
     Args:
         folder: in the format of Hugging Face.
@@ -68,7 +101,7 @@ def pretrained_config(folder: Path | str, *, dropout: float | None = None, atten
     Raises:
         ValueError: if there is no such folder, or its ``config.json`` is missing or asks for what our GPT does not do.
     """
-    folder = Path(folder)
+    folder = as_path(folder, "folder")
     return _config_of(folder, _read_fields(folder), dropout=dropout, attention=attention)
 
 
@@ -101,6 +134,7 @@ def save_pretrained(model: GPT, folder: Path | str, tokenizer: Tokenizer | None 
         ValueError: naming each part of the model that GPT-2 does not have, or if the tokenizer is of another kind, or
             ``folder`` holds folders or can't be replaced for another reason.
     """
+    folder = as_path(folder, "folder")
     fields = gpt2.hugging_face_fields(model.config)
     ours = dict(model.named_parameters())
     names = gpt2.tensor_names(model.config)
@@ -110,7 +144,7 @@ def save_pretrained(model: GPT, folder: Path | str, tokenizer: Tokenizer | None 
     if tokenizer is not None:
         fields["bos_token_id"] = fields["eos_token_id"] = tokenizer.special_tokens.get(END_OF_TEXT)
     files |= {WEIGHTS: safetensors.torch.save(tensors, {"format": "pt"}), "config.json": _as_bytes(fields)}
-    update_folder(Path(folder), files, f"{folder} is as it was; free some space and save the model again")
+    update_folder(folder, files, f"{folder} is as it was; free some space and save the model again")
 
 
 def _tokenizer_files(tokenizer: Tokenizer, context_length: int) -> dict[str, bytes]:

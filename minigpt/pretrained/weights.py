@@ -7,7 +7,7 @@ import safetensors
 from torch import Tensor
 
 from minigpt.files.json_object import read_object
-from minigpt.files.verified import plain_size
+from minigpt.files.plain import plain_size
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 CONFIG_LIMIT = 2**24  # bytes of a config.json or of an index

@@ -19,7 +19,7 @@ from minigpt.model import PRESETS, GPTConfig
 from minigpt.runs.config import RunConfig
 from minigpt.runs.recipes import recipe
 from minigpt.runs.run import first_model, steps_of
-from minigpt.runs.splits import open_splits
+from minigpt.runs.splits import open_splits, tell_what_is_dropped
 from minigpt.runs.trials import Comparison, Trial
 from minigpt.settings import Mark, kinds, marked, nearest
 from minigpt.text import Dataset
@@ -60,6 +60,7 @@ def compare(
     @cache
     def splits(context: int) -> tuple[Dataset, Dataset]:
         _, data, validation = open_splits(config.changed(context_length=context), tokenizer)
+        tell_what_is_dropped(data, validation)
         return data, validation
 
     for strategy in strategies.values():

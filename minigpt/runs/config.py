@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from minigpt.files.json_object import read_object
+from minigpt.files.paths import as_path
 from minigpt.model import GPTConfig
 from minigpt.pretrained import pretrained_config
 from minigpt.runs.recipes import DEFAULT, RECIPES
@@ -164,7 +165,7 @@ class RunConfig:
         Raises:
             ValueError: if the folder holds no run, or its ``run.json`` can't be used.
         """
-        path = Path(out) / RUN_FILE
+        path = as_path(out, "out") / RUN_FILE
         if not path.exists():
             raise ValueError(f"{out} holds no run (there is no {path}); start one with `minigpt train --out {out}`")
         table = read_object(path, limit=SETTINGS_LIMIT)

@@ -20,12 +20,13 @@ from torch import nn
 
 from minigpt.files.atomic import write_atomically
 from minigpt.files.json_object import read_object
+from minigpt.files.paths import as_path
 from minigpt.model import GPT
-from minigpt.pretrained import load_pretrained
+from minigpt.pretrained import pretrained_model
 from minigpt.runs.config import RUN_FILE, RUN_FORMAT, RunConfig
 from minigpt.runs.memory import check_memory
 from minigpt.runs.read_files import check_unchanged, write_read_files
-from minigpt.runs.splits import open_splits
+from minigpt.runs.splits import open_splits, tell_what_is_dropped
 from minigpt.settings import to_object
 from minigpt.text import Dataset, DocumentDataset, Tokenizer, load_tokenizer
 from minigpt.training.loop import train
@@ -36,7 +37,7 @@ from minigpt.training.run_state import model_from
 from minigpt.training.same_run import check_same_run
 from minigpt.training.storage.folders import checkpoint_folders
 from minigpt.training.storage.loading import load_checkpoint
-from minigpt.training.storage.own_parts import check_own_parts, own_parts
+from minigpt.training.storage.own_parts import check_own_parts, check_same_shape, own_parts
 from minigpt.training.storage.run_folder import Resume, RunFolder
 from minigpt.training.weights import load_weights
 
@@ -143,6 +144,7 @@ def prepare_run(config: RunConfig) -> Run:
     """
     config.resolved()  # a wrong setting is an error before a long text is read
     tokenizer, data, validation = open_splits(config)
+    tell_what_is_dropped(data, validation)
     plan = with_whole_paths(config.resolved(vocab_size=tokenizer.vocab_size, steps=steps_of(config, data)))
     return Run(plan, first_model(plan), tokenizer, data, validation)
 
@@ -179,7 +181,7 @@ def first_model(plan: RunConfig) -> GPT:
     """
     if plan.source.from_pretrained is not None:
         shape = plan.model
-        return load_pretrained(plan.source.from_pretrained, dropout=shape.dropout, attention=shape.attention)
+        return pretrained_model(plan.source.from_pretrained, dropout=shape.dropout, attention=shape.attention)
     check_memory(plan.model)
     return GPT(plan.model, generator=torch.Generator().manual_seed(plan.training.seed))
 
@@ -205,25 +207,31 @@ def load_model(out: Path | str) -> tuple[GPT, Tokenizer]: ...
 @overload
 def load_model(out: Path | str, model: _Model) -> tuple[_Model, Tokenizer]: ...
 def load_model(out: Path | str, model: nn.Module | None = None) -> tuple[nn.Module, Tokenizer]:
-    """The trained model and the tokenizer of a run folder, from its newest whole checkpoint; on the CPU.
+    """The model and the tokenizer in the newest whole checkpoint of a run folder.
+
+    :func:`minigpt.load_pretrained` returns the same pair from a folder of Hugging Face.
 
     Args:
         out: the run folder.
         model: a model of your own, or a GPT with parts of your own, built as it was for training: it gets the weights,
-            and is returned in evaluation mode. ``None`` builds the GPT that the checkpoint describes.
+            and is returned. ``None`` builds the GPT that the checkpoint describes.
+
+    Returns:
+        The model in evaluation mode, on the CPU if it is built here, and its tokenizer.
 
     Raises:
-        ValueError: if there is no such checkpoint, it was saved without a tokenizer, an older minigpt saved it, the
-            weights do not fit, or ``model`` is a GPT with parts of other classes than the run's.
+        ValueError: if there is no such checkpoint, it was saved without a tokenizer or by an older minigpt, or
+            ``model`` has other weights, another configuration, or parts of other classes than the run's.
     """
-    refuse_old(Path(out))
-    checkpoint = load_checkpoint(Path(out) / "checkpoints")
+    refuse_old(out := as_path(out, "out"))
+    checkpoint = load_checkpoint(out / "checkpoints")
     if checkpoint.state["tokenizer"] is None:
         raise ValueError(f"the run in {out} was saved without its tokenizer; pass tokenizer=… to minigpt.train")
     tokenizer = load_tokenizer(checkpoint.state["tokenizer"])
     if model is None:
         return model_from(checkpoint), tokenizer
     check_own_parts(checkpoint.state, own_parts(model))
+    check_same_shape(checkpoint.state, model)
     load_weights(model, checkpoint.model)
     return model.eval(), tokenizer
 

@@ -1,5 +1,6 @@
 """What a run reads: the text that its configuration names, tokenized and cut into training and validation."""
 
+import warnings
 from pathlib import Path
 
 from minigpt.runs.config import RunConfig
@@ -20,6 +21,7 @@ from minigpt.text import (
 from minigpt.text.datasets.documents import split_documents, split_validation
 from minigpt.text.reading import BETWEEN_FILES, read_texts, split_texts
 from minigpt.text.tinyworld import TinyWorld, task_rows, task_text, task_tokenizer
+from minigpt.training.processes.distributed import is_main_process
 
 VALIDATED = 500  # examples of a task
 
@@ -101,6 +103,23 @@ def _open_documents(
         tokenizer = _tokenizer_of(source, "\n\n".join(parts[0]), "\n\n".join(texts))
     data, validation = (DocumentDataset.encode(part, tokenizer, context_length) for part in parts)
     return tokenizer, data, validation
+
+
+def tell_what_is_dropped(*splits: Dataset) -> None:
+    """Warn of documents that do not fit the context.
+
+    Args:
+        splits: as :func:`open_splits` returns them.
+    """
+    documents = [split for split in splits if isinstance(split, DocumentDataset)]
+    n_cut, n_dropped = (sum(getattr(split, name) for split in documents) for name in ("n_cut", "n_dropped"))
+    if n_dropped and is_main_process():
+        n_documents, context = sum(split.n_rows or 0 for split in documents), documents[0].context_length
+        warnings.warn(
+            f"{n_cut:,} of {n_documents:,} documents are longer than context_length={context}, and their {n_dropped:,} "
+            "tokens beyond it are dropped; a longer context or shorter documents keep them",
+            stacklevel=3,
+        )
 
 
 def _tokenizer_of_task(source: Source, task: str, world: TinyWorld) -> Tokenizer:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from unicodedata import east_asian_width
 
+from minigpt.files.paths import as_path
 from minigpt.runs.config import PARTS, RUN_FILE, RunConfig
 from minigpt.settings import to_object
 from minigpt.training.report.history import History, is_row
@@ -44,7 +45,7 @@ class RunSummary:
         Raises:
             ValueError: if the folder holds no run, or its ``run.json`` or its log can't be used.
         """
-        out = Path(out)
+        out = as_path(out, "out")
         config, log = RunConfig.read(out), out / "log.jsonl"
         history = _read_log(log) if log.exists() else History()
         return cls(
@@ -109,7 +110,7 @@ def list_runs(folder: Path | str) -> tuple[list[RunSummary], dict[Path, str]]:
     Raises:
         ValueError: if there is no such folder.
     """
-    folder = Path(folder)
+    folder = as_path(folder, "folder")
     if not folder.is_dir():
         where = f"{folder} in {Path.cwd()}; go to where you trained, or name the folder of your runs"
         raise ValueError(f"there is no folder {where}")

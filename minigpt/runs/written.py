@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from minigpt.files.json_object import read_object
-from minigpt.files.verified import read_plain
+from minigpt.files.plain import read_plain
 from minigpt.runs.config import SETTINGS_LIMIT
 from minigpt.settings import fit, shown
 

@@ -12,7 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from minigpt.files.paths import as_path
 from minigpt.text.encodings import decode_utf8
 
 TEXT_SUFFIXES = (".txt", ".text", ".md", ".rst")
@@ -43,7 +45,8 @@ class TextFiles:
         Raises:
             ValueError: as :func:`text_files`.
         """
-        paths = [self.paths] if isinstance(self.paths, str | os.PathLike) else self.paths
+        given: Any = self.paths
+        paths = [given] if isinstance(given, str | os.PathLike) or not isinstance(given, Iterable) else given
         files = [file for path in paths for file in text_files(path, self.glob)]
         with tempfile.TemporaryDirectory() as folder:
             for i, file in enumerate(files):
@@ -119,7 +122,7 @@ def text_files(path: str | os.PathLike[str], glob: str | None = None) -> list[Pa
     Raises:
         ValueError: if the path does not exist, is a device, or is a folder without such files.
     """
-    path = Path(path)
+    path = as_path(path, "path")
     if path.is_file() or path.is_fifo():
         return [path]
     if not path.exists():

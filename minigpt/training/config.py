@@ -25,7 +25,7 @@ from minigpt.training.schedule import SCHEDULES
 # The names of the tables, for the command line and for type checkers; a test holds them equal to the tables.
 OptimizerName = Literal["sgd", "momentum", "adam", "adamw", "lion", "muon"]
 ScheduleName = Literal["constant", "cosine", "linear", "wsd"]
-StrategyName = Literal["ddp", "fsdp"]
+StrategyName = Literal["ddp", "zero", "fsdp"]
 PrecisionName = Literal["fp32", "bf16", "fp16", "auto"]
 LossName = Literal["logits", "chunked", "triton"]
 
@@ -67,8 +67,8 @@ class TrainConfig:
         background_saves: write checkpoints while training continues; needs memory for a copy of weights and moments.
         tensorboard: write TensorBoard event files beside log.jsonl; needs the extra `log`.
         device: device that computes: auto, cpu, cuda, cuda:1, mps, …
-        strategy: how several processes share the model under torchrun: "ddp" keeps a copy in each, "fsdp" a shard of
-            every weight.
+        strategy: how several processes share the model under torchrun: "ddp" keeps a copy in each, "zero" a copy and a
+            share of the optimizer's moments, "fsdp" a shard of every weight.
         sharded_checkpoints: with "fsdp", each process writes its shards, for models that no process can hold whole.
         precision: number format of the large products; "auto" is bf16 where the device has instructions for it.
         loss: way to compute the loss, with the same value; "chunked" needs far less memory with a large vocabulary.

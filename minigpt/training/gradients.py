@@ -24,17 +24,33 @@ NO_GRADIENT = (
 )
 
 
+NO_TARGET = (
+    f"no target of the batch counts: all are {IGNORED_TARGET}, so there is nothing to learn from. Leave out the rows "
+    "that have no target, or give a context that reaches theirs"
+)
+
+
+class NoTargetError(ValueError):
+    """A batch from which nothing can be learnt."""
+
+
 def batch_gradient(run: RunState, step: int) -> tuple[float, int]:
     """Add the gradient of the loss on the batch of ``step`` to ``.grad``, multiplied by the run's loss scale.
 
     Returns:
         What this process's rows add to the loss of the batch, in nats per token, and how many positions they have.
+
+    Raises:
+        ValueError: as :func:`accumulate_gradients`; without a target it names the step.
     """
     config, world = run.config, run.world
     micro_batch = world.micro_batch(config.batch_size, config.micro_batch_size)
     inputs, targets = run.data.batch(step, config.batch_size, seed=config.seed, rank=world.rank, world_size=world.size)
-    with keyed_dropout(run.model, config.seed, step, world.rank):
-        loss = accumulate_gradients(run.wrapper, inputs, targets, micro_batch, run.precision, world)
+    try:
+        with keyed_dropout(run.model, config.seed, step, world.rank):
+            loss = accumulate_gradients(run.wrapper, inputs, targets, micro_batch, run.precision, world)
+    except NoTargetError as error:
+        raise NoTargetError(f"step {step}: {error}") from None
     return loss, inputs.numel()
 
 
@@ -65,6 +81,7 @@ def accumulate_gradients(
 
     Raises:
         ValueError: if the loss does not depend on the parameters.
+        NoTargetError: in every process, if no target of the whole batch counts.
     """
     device, summed_loss = next(model.parameters()).device, as_loss(model)
     precision = Precision("fp32", device) if precision is None else precision
@@ -105,8 +122,15 @@ def asked_positions(targets: Tensor) -> Tensor | None:
 
 
 def count_targets(targets: Tensor, world: World = ALONE) -> float:
-    """The predicted tokens of the whole batch, which its summed loss is divided by; at least 1."""
-    return max(1.0, *world.sum(int((targets != IGNORED_TARGET).sum())))
+    """The predicted tokens of the whole batch, which its summed loss is divided by.
+
+    Raises:
+        NoTargetError: in every process, if there is none.
+    """
+    (n_tokens,) = world.sum(int((targets != IGNORED_TARGET).sum()))
+    if not n_tokens:
+        raise NoTargetError(NO_TARGET)
+    return n_tokens
 
 
 @contextmanager

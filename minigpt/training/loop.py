@@ -130,7 +130,9 @@ def _open_folder(
     out: Path | str | RunFolder | None, resume: Resume | str | bool, *, writes: bool
 ) -> AbstractContextManager[RunFolder | None]:
     """The run folder, closed at the end if it is opened here."""
-    return RunFolder.open(out, resume, writes=writes) if isinstance(out, Path | str) else nullcontext(out)
+    if out is None or isinstance(out, RunFolder):
+        return nullcontext(out)
+    return RunFolder.open(out, resume, writes=writes)
 
 
 def _check_present(folder: RunFolder | None) -> None:

@@ -18,8 +18,9 @@ from minigpt.training.averaging import WeightAverage
 from minigpt.training.config import TrainConfig
 from minigpt.training.losses import LossModule
 from minigpt.training.optim import EquationOptimizer
-from minigpt.training.precision import Precision
+from minigpt.training.precision import PRECISIONS, Precision
 from minigpt.training.processes.distributed import ALONE, World
+from minigpt.training.processes.shared_optimizer import SharedOptimizer
 from minigpt.training.processes.strategies import gathered, make_callable, wrap
 from minigpt.training.safety.parts import describe_model
 from minigpt.training.safety.spikes import SpikeWatch, Usual
@@ -59,7 +60,7 @@ class RunState:
     loss: LossModule = field(init=False)
     wrapper: nn.Module = field(init=False)
     average: WeightAverage | None = field(init=False)
-    optimizer: EquationOptimizer = field(init=False)
+    optimizer: EquationOptimizer | SharedOptimizer = field(init=False)
     precision: Precision = field(init=False)
     spikes: SpikeWatch = field(init=False)
     bad_steps: int = field(init=False, default=0)
@@ -71,10 +72,10 @@ class RunState:
         self.world.micro_batch(config.batch_size, config.micro_batch_size)  # refuses a batch that can't be shared
         self.own_parts = own_parts(self.model)
         self.loss = LossModule(self.model, config.loss, config.label_smoothing)
-        self.wrapper = wrap(self.loss, config.strategy, self.world)
-        self.average = WeightAverage(self.model, config.ema) if config.ema else None
-        self.optimizer = build_optimizer(self.model, config)
         self.precision = Precision(config.precision, next(self.model.parameters()).device)
+        self.wrapper = wrap(self.loss, config.strategy, self.world, PRECISIONS[self.precision.name])
+        self.average = WeightAverage(self.model, config.ema) if config.ema else None
+        self.optimizer = build_optimizer(self.model, config, self.world)
         self.spikes = SpikeWatch(config.spike_threshold)
         self.shards = shards_of(self.data)
 
@@ -101,15 +102,16 @@ class RunState:
         """Leave the model ready to use: with the averaged weights, if there are any, and without dropout."""
         if self.average is not None:
             self.average.copy_to(self.model)
-        make_callable(self.model, self.loss)
+        make_callable(self.model, self.loss, self.precision.autocast)
         self.model.eval()
 
     def snapshot(self, step: int) -> Checkpoint:
         """All that decides how the run goes on, after ``step`` updates; every process must ask for it.
 
-        Its tensors are the run's own where they are not sharded. Sharded ones are whole and on the CPU of rank 0; or
-        stay what they are, if each process is to save its part. Where there is an average, it stands as the model's
-        weights, since they are what one loads later, and the raw weights stand beside the moments.
+        Its tensors are the run's own where they are not sharded. Sharded ones, and the moments that another process
+        keeps, are whole and on the CPU of rank 0; or stay what they are, if each process is to save its part. Where
+        there is an average, it stands as the model's weights, since they are what one loads later, and the raw weights
+        stand beside the moments.
         """
         weights, moments = self._weights(), self._moments()
         if not self.saves_shards:

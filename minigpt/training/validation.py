@@ -55,6 +55,9 @@ def split_loss(model: nn.Module, dataset: Dataset, batch_size: int = 32, *, worl
         dataset: the split.
         batch_size: windows at once; changes the speed and nothing else.
         world: the processes that share the work; each gets the loss of the whole split.
+
+    Raises:
+        ValueError: in every process, if no target of the split counts.
     """
     was_training = model.training
     summed_loss = as_loss(model).eval()
@@ -65,6 +68,11 @@ def split_loss(model: nn.Module, dataset: Dataset, batch_size: int = 32, *, worl
         n_tokens += int((targets != IGNORED_TARGET).sum())
     model.train(was_training)
     total_nats, total_tokens = world.sum(nats, n_tokens)
+    if not total_tokens:
+        raise ValueError(
+            f"no target of the split counts: all are {IGNORED_TARGET}, so it has no loss. Leave out the rows that "
+            "have no target, or give a context that reaches theirs"
+        )
     return SplitLoss(total_nats, int(total_tokens))
 
 

@@ -15,7 +15,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 ROOMS = ["equations", "text", "text.tinyworld", "model", "pretrained", "training", "training.optim", "generation"]
 ROOMS += ["evaluation", "checks", "runs", "learn"]
 # A page speaks of these in its text, and a list of names has no entry for them.
-SPOKEN_OF = {"__version__", "equations", "learn"}
+SPOKEN_OF = {"__version__", "equations", "learn", "autograd"}
 
 
 def public():

@@ -102,6 +102,7 @@ SHORT = {
 
 
 @pytest.mark.parametrize("path", pages(), ids=page_name)
+@pytest.mark.filterwarnings("ignore:.* documents are longer than context_length=")  # the texts below are
 def test_the_command_lines_of_a_page_run_one_after_another(path, tmp_path, monkeypatch):
     from minigpt import bench, cli
 

@@ -59,6 +59,7 @@ EQUAL_REGISTERED = {
     ("warmup-stable-decay", r"swap '<' by '\\le' at 197"): "at t = S both cases give the final rate",
     ("muon", r"double '\\mu m_t + (1 - \\mu) g_t' at 197"): "an orthogonal direction has no length",
     ("layer-norm", r"exchange 'x_j - \\mu' by '\\mu - x_j' at 165"): "it is squared",
+    ("neuron-loss", "exchange 'a_n - y_n' by 'y_n - a_n' at 32"): "it is squared",
     ("spike-score", r"exchange 'y_i - \\mu' by '\\mu - y_i' at 182"): "it is squared",
     ("loss-scale", "double '0' at 303"): "twice 0 is 0",
     ("warmup-cosine", r"swap '<' by '\\le' at 211"): "at t = S both cases give the final rate",

@@ -309,12 +309,41 @@ TABLE = {
         ("+ d * n_followers * q", "+ d * q"),
         ("/ np.maximum(total, 1), q)", "/ np.maximum(total, 2), q)"),
     ],
+    "learn.neuron": [
+        ("torch.tanh(x @ w + b)", "torch.tanh(x @ w - b)"),
+        ("torch.tanh(x @ w + b)", "torch.sigmoid(x @ w + b)"),
+        ("- y).square().mean()", "- y).square().sum()"),
+        ("- y).square().mean()", "- y).abs().mean()"),
+    ],
     "learn.tiles": [
         ("torch.maximum(m, z.amax(1))", "z.amax(1)"),
         ("torch.exp(z - shift[:, None]), torch.exp(m - shift)", "torch.exp(z - shift[:, None]), torch.exp(shift - m)"),
         ("l * shrink + p.sum(1)", "l + p.sum(1)"),
         ("l * shrink + p.sum(1)", "l * shrink + p.amax(1) * 2"),
         ("o * shrink[:, None] + p @ widened(v)", "o + p @ widened(v)"),
+    ],
+    "learn.running_softmax": [
+        ("torch.maximum(m, z.max())", "z.max()"),
+        ("torch.exp(m - largest)", "torch.exp(largest - m)"),
+        ("l * shrink + p.sum()", "l + p.sum()"),
+        ("o * shrink + p @ v", "o + p @ v"),
+        ("o * shrink + p @ v", "o * shrink + p.sum() * v.mean(0)"),
+    ],
+    "learn.decoding_step": [
+        ("(x @ w_k)[None]", "(x @ w_q)[None]"),
+        ("(x @ w_v)[None]", "(x @ w_k)[None]"),
+        ("keys @ (x @ w_q)", "keys @ (x @ w_k)"),
+        ("math.sqrt(keys.shape[1])", "math.sqrt(keys.shape[0])"),
+        ("weights @ values, keys, values", "weights @ keys, keys, values"),
+    ],
+    "learn.micro_batches": [
+        ("/ weights.sum()", "/ len(weights)"),
+        ("torch.tensor(counts, dtype", "torch.ones(len(counts), dtype"),
+    ],
+    "learn.low_rank": [
+        ("alpha / len(a) *", "alpha *"),
+        ("alpha / len(a) *", "alpha / a.shape[1] *"),
+        ("x @ weight.T + ", "x @ weight.T - "),
     ],
     "learn.tile_gradients": [
         ("1 / math.sqrt(q.shape[1]) if", "1 / q.shape[1] if"),

@@ -1,4 +1,5 @@
 import html
+import math
 import re
 import subprocess
 import sys
@@ -167,3 +168,41 @@ def test_a_value_for_eulers_number_is_an_error_that_explains_it():
     with pytest.raises(ValueError, match="has no input 'e'; it has x; e is Euler's number, unless symbols declares it"):
         Equation("growth", "y = e^x").evaluate(x=1, e=2)
     assert Equation("energy", "y = 2 e", (), {"e": "() energy"}).evaluate(e=2) == 4
+
+
+MATRIX = Equation("matrix", r"y_i = \sum_{j=1}^{n} a_{ij} x_j", symbols={"a": "(n, n) matrix", "x": "(n) vector"})
+OF_A_NUMBER = Equation("of-a-number", r"y_i = f(x_i)", symbols={"f": "function any", "x": "(n) vector"})
+
+
+@pytest.mark.parametrize(
+    "index",
+    ["a", "1", b"1", None, True, 1.5, 1j, math.nan, math.inf, 10**30, [1], np.array([1, 2]), int, torch.ones(1), ...],
+    ids=str,
+)
+def test_an_index_that_is_no_whole_number_is_refused(index):
+    with pytest.raises(EquationError, match=r"^(the index i must be a whole number|i must be a number).*, got "):
+        MATRIX.steps(a=np.eye(2), x=[1, 2], i=index)
+
+
+@pytest.mark.parametrize("index", [2, 2.0, np.int64(2), np.array(2), torch.tensor(2)], ids=repr)
+def test_a_whole_number_of_any_kind_is_an_index(index):
+    assert MATRIX.steps(a=np.eye(2), x=[1, 3], i=index).endswith("y_2 = Σ_(j=1..n) a_{2,j} x_j = 0 + 3 = 3")
+
+
+@pytest.mark.parametrize("value", ["a", b"a", None, {}, {1}, object(), 1j, ..., torch.ones(2, device="meta")], ids=str)
+@pytest.mark.parametrize("name", ["a", "x", "n"])
+def test_a_value_of_another_kind_is_refused_by_name(name, value):
+    with pytest.raises(EquationError, match=rf"^{name} must be a number or an array of real numbers, got "):
+        MATRIX.evaluate(**{"a": np.eye(2), "x": [1, 2], name: value})
+
+
+@pytest.mark.parametrize("function", [lambda: 1, lambda a, b: a, lambda *, a: a])
+def test_a_function_of_another_number_of_arguments_is_refused(function):
+    with pytest.raises(EquationError, match=r"^f is called with 1 argument here, which the function given for it does"):
+        OF_A_NUMBER.evaluate(f=function, x=[1, 2])
+
+
+def test_what_a_function_itself_raises_is_left_alone():
+    with pytest.raises(ZeroDivisionError):
+        OF_A_NUMBER.evaluate(f=lambda t: 1 / 0, x=[1, 2])
+    assert OF_A_NUMBER.evaluate(f=math.sqrt, x=[1, 4]).tolist() == [1, 2]

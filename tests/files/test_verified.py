@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from minigpt.files.plain import read_plain
 from minigpt.files.verified import (
     check_file,
     check_place,
+    check_unchanged_file,
     entry_of,
     entry_of_file,
-    read_plain,
     read_verified,
     refuse_links_outside,
     sha256_of_file,
@@ -59,7 +60,8 @@ def test_one_wrong_bit_is_noticed_and_the_file_named(file, read, position):
 @READERS
 @pytest.mark.parametrize("size", [0, len(DATA) - 1, len(DATA) + 1, "20000", None, [1] * 99])
 def test_another_size_is_noticed_before_the_file_is_read(file, read, size, monkeypatch):
-    monkeypatch.setattr(Path, "open", None)
+    monkeypatch.setattr("minigpt.files.verified.read_open", None)
+    monkeypatch.setattr("minigpt.files.verified._digest", None)
     with pytest.raises(ValueError, match=r"^model\.safetensors has 20,000 bytes, its manifest says .{1,20}$"):
         read(file, {**ENTRY, "size": size})
 
@@ -104,7 +106,7 @@ def test_an_error_of_the_system_is_one_error_that_names_the_file(file, monkeypat
     def broken(*arguments, **options):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(Path, "open", broken)
+    monkeypatch.setattr(os, "open", broken)
     for read in (lambda: read_plain(file, "it"), lambda: sha256_of_file(file)):
         with pytest.raises(ValueError, match=r"^(it|model\.safetensors) can't be read: Input/output error$"):
             read()
@@ -141,7 +143,8 @@ def with_holes(path, size=2**40):
 @pytest.mark.parametrize("entry", [{}, {"sha256": ENTRY["sha256"]}, ENTRY])
 def test_a_file_with_holes_is_refused_before_it_is_read(tmp_path, read, entry, monkeypatch):
     path = with_holes(tmp_path / "model.safetensors")
-    monkeypatch.setattr(Path, "open", None)
+    monkeypatch.setattr("minigpt.files.verified.read_open", None)
+    monkeypatch.setattr("minigpt.files.verified._digest", None)
     with pytest.raises(
         ValueError, match=r"^(model\.safetensors has 1,0|the manifest does not say how large model\.saf)"
     ):
@@ -157,7 +160,7 @@ def test_a_file_larger_than_the_memory_is_one_error_that_names_it(file, monkeypa
     def too_large(*arguments, **options):
         raise MemoryError
 
-    monkeypatch.setattr(Path, "open", too_large)
+    monkeypatch.setattr(os, "open", too_large)
     with pytest.raises(ValueError, match=r"^model\.safetensors can't be read: it is larger than the memory$"):
         read_verified(file, ENTRY)
 
@@ -191,3 +194,29 @@ def test_what_is_in_the_place_of_a_file_or_a_folder_is_named_where_it_is_another
         return
     with pytest.raises(ValueError, match=f"{place} is {found}; move or delete it and try again"):
         check_place(tmp_path / place, **options)
+
+
+@READERS
+def test_a_file_that_is_replaced_once_it_is_open_is_the_one_that_was_opened(file, tmp_path, read, monkeypatch):
+    opened = os.open
+
+    def open_and_replace(path, *rest, **options):
+        handle = opened(path, *rest, **options)
+        (tmp_path / "forged").write_bytes(DATA[::-1])
+        (tmp_path / "forged").replace(file)
+        return handle
+
+    monkeypatch.setattr(os, "open", open_and_replace)
+    read(file, ENTRY)  # its size and its hash are those of one file
+    assert file.read_bytes() == DATA[::-1]
+
+
+def test_a_file_that_was_checked_and_is_another_since_is_refused(file):
+    identity = check_file(file, ENTRY)
+    check_unchanged_file(file, identity)
+    file.with_name("copy").write_bytes(DATA)
+    file.with_name("copy").replace(file)  # the same bytes under the same name: what was read between is not known
+    with pytest.raises(
+        ValueError, match=r"^model\.safetensors was changed or replaced while it was read; load it again"
+    ):
+        check_unchanged_file(file, identity)

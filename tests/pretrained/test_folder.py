@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 
 import minigpt as mg
-from minigpt.pretrained import pretrained_config
+from minigpt.pretrained import pretrained_config, pretrained_model
 
 
 def ids(n_rows=3, n_tokens=40, vocab_size=97):
@@ -42,7 +42,7 @@ def change_weights(folder, change):
 def test_the_logits_are_those_of_transformers(make_gpt2, tmp_path, seed):
     theirs = make_gpt2(seed)
     theirs.save_pretrained(tmp_path)
-    equal(mg.load_pretrained(tmp_path), theirs)
+    equal(pretrained_model(tmp_path), theirs)
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -51,7 +51,7 @@ def test_a_hundred_greedy_tokens_are_those_of_transformers(make_gpt2, tmp_path, 
     theirs.save_pretrained(tmp_path)
     prompt = ids(2, 5)
     expected = theirs.generate(prompt, do_sample=False, max_new_tokens=100, pad_token_id=0)
-    model, generator = mg.load_pretrained(tmp_path), torch.Generator()
+    model, generator = pretrained_model(tmp_path), torch.Generator()
     ours = mg.generate_ids(model, prompt, max_new_tokens=100, sampler=mg.Sampler(temperature=0), generator=generator)
     assert ours.tolist() == expected.tolist()
     assert len(set(ours[0].tolist())) > 10  # no loop over a token or two
@@ -75,10 +75,10 @@ def test_a_hundred_greedy_tokens_are_those_of_transformers(make_gpt2, tmp_path, 
 def test_each_setting_that_is_read_acts_as_in_transformers(make_gpt2, tmp_path, changes):
     theirs = make_gpt2(**changes)
     theirs.save_pretrained(tmp_path / "theirs")
-    ours = mg.load_pretrained(tmp_path / "theirs")
+    ours = pretrained_model(tmp_path / "theirs")
     equal(ours, theirs)
     mg.save_pretrained(ours, tmp_path / "ours")
-    equal(mg.load_pretrained(tmp_path / "ours"), theirs)
+    equal(pretrained_model(tmp_path / "ours"), theirs)
 
 
 @pytest.mark.parametrize("tied_head", [True, False])
@@ -94,11 +94,11 @@ def test_a_model_of_ours_is_read_back_by_transformers(tmp_path, tied_head):
     theirs, report = GPT2LMHeadModel.from_pretrained(tmp_path, output_loading_info=True)
     assert not any(report.values())
     equal(model, theirs)
-    assert mg.load_pretrained(tmp_path).config == model.config
+    assert pretrained_model(tmp_path).config == model.config
 
 
 def test_the_model_is_ready_to_be_trained_further(folder):
-    model = mg.load_pretrained(folder, dropout=0.0)
+    model = pretrained_model(folder, dropout=0.0)
     assert not model.training
     assert all(p.is_leaf and p.requires_grad and p.is_contiguous() for p in model.parameters())
     assert model.head.weight is model.token_embedding.weight
@@ -111,7 +111,7 @@ def test_the_model_is_ready_to_be_trained_further(folder):
 
 def test_loading_leaves_the_global_generator_alone(folder):
     before = torch.get_rng_state()
-    mg.load_pretrained(folder)
+    pretrained_model(folder)
     assert torch.equal(before, torch.get_rng_state())
 
 
@@ -119,7 +119,7 @@ def test_shards_with_an_index_are_read(make_gpt2, tmp_path):
     theirs = make_gpt2()
     theirs.save_pretrained(tmp_path, max_shard_size="40kB")
     assert len(list(tmp_path.glob("model-*.safetensors"))) > 2
-    equal(mg.load_pretrained(tmp_path), theirs)
+    equal(pretrained_model(tmp_path), theirs)
 
 
 def test_names_without_prefix_and_causal_masks_are_read(make_gpt2, tmp_path):
@@ -134,28 +134,28 @@ def test_names_without_prefix_and_causal_masks_are_read(make_gpt2, tmp_path):
             tensors[f"h.{layer}.attn.masked_bias"] = torch.tensor(-1e4)
 
     change_weights(tmp_path, as_openai_named_them)
-    equal(mg.load_pretrained(tmp_path), theirs)
+    equal(pretrained_model(tmp_path), theirs)
 
 
 def test_a_head_beside_the_embedding_that_it_equals_is_read(make_gpt2, tmp_path):
     theirs = make_gpt2()
     theirs.save_pretrained(tmp_path)
     change_weights(tmp_path, lambda tensors: tensors.update({"lm_head.weight": theirs.lm_head.weight.detach().clone()}))
-    equal(mg.load_pretrained(tmp_path), theirs)
+    equal(pretrained_model(tmp_path), theirs)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_in_the_file_becomes_float32_or_what_is_asked_for(make_gpt2, tmp_path, dtype):
     theirs = make_gpt2().to(dtype)
     theirs.save_pretrained(tmp_path)
-    ours = mg.load_pretrained(tmp_path)
+    ours = pretrained_model(tmp_path)
     assert {p.dtype for p in ours.parameters()} == {torch.float32}
     equal(ours, theirs.float())
-    half = mg.load_pretrained(tmp_path, dtype=dtype)
+    half = pretrained_model(tmp_path, dtype=dtype)
     assert {p.dtype for p in half.parameters()} == {dtype}
     mg.save_pretrained(half, tmp_path)
     assert json.loads((tmp_path / "config.json").read_text())["dtype"] == str(dtype).removeprefix("torch.")
-    equal(mg.load_pretrained(tmp_path), theirs.float())
+    equal(pretrained_model(tmp_path), theirs.float())
 
 
 WTE, BIAS = "transformer.wte.weight", "transformer.h.1.mlp.c_fc.bias"
@@ -186,13 +186,13 @@ WTE, BIAS = "transformer.wte.weight", "transformer.h.1.mlp.c_fc.bias"
 def test_a_tensor_that_does_not_fit_is_named(folder, change, message):
     change_weights(folder, change)
     with pytest.raises(ValueError, match=message):
-        mg.load_pretrained(folder)
+        pretrained_model(folder)
 
 
 def test_a_head_of_its_own_must_be_there(folder):
     change_config(folder, tie_word_embeddings=False)
     with pytest.raises(ValueError, match=r"lacks the tensor lm_head\.weight"):
-        mg.load_pretrained(folder)
+        pretrained_model(folder)
 
 
 @pytest.mark.parametrize(
@@ -221,28 +221,28 @@ def test_a_head_of_its_own_must_be_there(folder):
 def test_a_configuration_that_cannot_be_followed_is_refused_by_name(folder, changes, message):
     change_config(folder, **changes)
     with pytest.raises(ValueError, match=rf"config\.json can't be used: {message}"):
-        mg.load_pretrained(folder)
+        pretrained_model(folder)
 
 
 def test_a_number_of_blocks_that_the_file_lacks_is_refused_before_they_are_built(folder, monkeypatch):
     change_config(folder, n_layer=4096)
     monkeypatch.setattr("minigpt.pretrained.folder.GPT", pytest.fail)
     with pytest.raises(ValueError, match=r"lacks the tensor transformer\.h\.3\.ln_1\.weight \(49116 missing in all\)"):
-        mg.load_pretrained(folder)
+        pretrained_model(folder)
 
 
 def test_a_tensor_of_another_shape_is_refused_before_it_is_read(folder, monkeypatch):
     change_config(folder, n_embd=64)
     monkeypatch.setattr("minigpt.pretrained.weights.StoredTensor.read", pytest.fail)
     with pytest.raises(ValueError, match=r"wte\.weight has shape \(97, 32\) .* should have shape \(97, 64\)"):
-        mg.load_pretrained(folder)
+        pretrained_model(folder)
 
 
 def test_weights_that_overflow_in_the_type_asked_for_are_refused(folder):
     change_weights(folder, lambda tensors: tensors[BIAS].fill_(1e6))
-    assert mg.load_pretrained(folder).blocks[1].mlp.expand.bias.eq(1e6).all()
+    assert pretrained_model(folder).blocks[1].mlp.expand.bias.eq(1e6).all()
     with pytest.raises(ValueError, match=rf"{BIAS} holds NaN or infinity as torch\.float16"):
-        mg.load_pretrained(folder, dtype=torch.float16)
+        pretrained_model(folder, dtype=torch.float16)
 
 
 JSON_VALUES = [0, -1, 7, 10**30, 10**400, 1.5, math.nan, math.inf, "x", "", True, None, [], [1], {}, {"a": 1}]
@@ -272,7 +272,7 @@ def test_a_pipe_or_a_device_is_refused_at_once(folder, name, kind):
 
     def load():
         try:
-            mg.load_pretrained(folder)
+            pretrained_model(folder)
         except ValueError as error:
             errors.append(str(error))
 
@@ -285,19 +285,19 @@ def test_a_pipe_or_a_device_is_refused_at_once(folder, name, kind):
 def test_a_configuration_without_its_sizes_is_refused(folder):
     (folder / "config.json").write_text('{"model_type": "gpt2", "n_embd": 32}')
     with pytest.raises(ValueError, match=r"it lacks vocab_size, n_positions, n_layer, n_head"):
-        mg.load_pretrained(folder)
+        pretrained_model(folder)
 
 
 def test_dropout_comes_from_the_file_or_from_the_caller(folder):
-    assert mg.load_pretrained(folder).config.dropout == 0.1
+    assert pretrained_model(folder).config.dropout == 0.1
     change_config(folder, attn_pdrop=0.2)
-    assert mg.load_pretrained(folder, dropout=0.3).config.dropout == 0.3
+    assert pretrained_model(folder, dropout=0.3).config.dropout == 0.3
 
 
 def test_a_pickle_is_refused_with_the_way_to_convert_it(folder):
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     with pytest.raises(ValueError, match=r"pytorch_model\.bin is a pickle.*save_pretrained\('.*gpt2-safetensors'\)"):
-        mg.load_pretrained(folder)
+        pretrained_model(folder)
 
 
 def test_the_way_to_convert_a_pickle_works(make_gpt2, folder):
@@ -305,9 +305,9 @@ def test_the_way_to_convert_a_pickle_works(make_gpt2, folder):
     torch.save(make_gpt2().state_dict(), folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
     with pytest.raises(ValueError, match="is a pickle") as caught:
-        mg.load_pretrained(folder)
+        pretrained_model(folder)
     exec(str(caught.value).partition('python -c "')[2].partition('"')[0])
-    equal(mg.load_pretrained(f"{folder}-safetensors"), make_gpt2())
+    equal(pretrained_model(f"{folder}-safetensors"), make_gpt2())
 
 
 @pytest.mark.parametrize(
@@ -327,7 +327,7 @@ def test_the_way_to_convert_a_pickle_works(make_gpt2, folder):
 def test_a_folder_with_a_broken_file_is_refused(folder, break_it, message):
     break_it(folder)
     with pytest.raises(ValueError, match=message):
-        mg.load_pretrained(folder)
+        pretrained_model(folder)
 
 
 @pytest.mark.parametrize(
@@ -352,12 +352,12 @@ def test_an_index_that_is_wrong_is_refused(folder, change, message):
     change(index)
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": index}))
     with pytest.raises(ValueError, match=message):
-        mg.load_pretrained(folder)
+        pretrained_model(folder)
 
 
 def test_a_name_that_is_no_folder_says_how_to_get_one():
     with pytest.raises(ValueError, match=r"openai/gpt2 is not a folder.*`hf download openai/gpt2 --local-dir gpt2`"):
-        mg.load_pretrained("openai/gpt2")
+        pretrained_model("openai/gpt2")
 
 
 @pytest.mark.parametrize(
@@ -396,3 +396,26 @@ def test_a_character_tokenizer_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(ValueError, match="a char tokenizer has no place in Hugging Face's format"):
         mg.save_pretrained(model, tmp_path / "out", mg.CharTokenizer.train("abc"))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_gives_the_model_and_its_tokenizer_as_a_run_does(tmp_path):
+    tokenizer = mg.BPETokenizer.train("the cat and the dog and the cat", 262)
+    shape = mg.GPTConfig(vocab_size=tokenizer.vocab_size, context_length=8, d_model=8, n_layers=1, n_heads=2)
+    mg.save_pretrained(mg.GPT(shape), tmp_path / "theirs", tokenizer)
+    data = mg.TokenDataset.from_text("the cat and the dog. " * 9, tokenizer, 8)
+    mg.train(
+        mg.GPT(shape), data, mg.TrainConfig(steps=1, batch_size=2), tokenizer=tokenizer, out=tmp_path, progress=False
+    )
+    for model, same in (mg.load_pretrained(tmp_path / "theirs"), mg.load_model(tmp_path)):
+        assert type(model) is mg.GPT and model.config == shape and not model.training
+        assert same.encode("the cat") == tokenizer.encode("the cat")
+
+
+def test_a_folder_without_tokenizer_names_the_function_that_reads_the_model_alone(folder, monkeypatch):
+    monkeypatch.setattr("minigpt.pretrained.folder.GPT", pytest.fail)
+    with pytest.raises(
+        ValueError, match=r"gpt2 is not a usable tokenizer: .*; minigpt\.pretrained\.pretrained_model\("
+    ):
+        mg.load_pretrained(folder)
+    with pytest.raises(ValueError, match=r"nowhere is not a folder"):
+        mg.load_pretrained("nowhere")

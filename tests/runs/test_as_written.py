@@ -2,6 +2,7 @@
 
 import json
 import math
+import warnings
 
 import pytest
 import torch
@@ -13,7 +14,8 @@ from minigpt.text.datasets.windows import IGNORED_TARGET
 
 DOCUMENTS = [f"document {i} is {'very ' * (i * 7 % 11)}long" for i in range(40)]
 TOKENIZER = mg.BPETokenizer.train(" ".join(DOCUMENTS), 270)
-CONTEXT_LENGTH = 16  # the longest documents are cut
+CONTEXT_LENGTH = 16  # the longest documents are cut, which one warning says
+pytestmark = pytest.mark.filterwarnings("ignore:.* documents are longer than context_length=16")
 
 
 @pytest.fixture
@@ -83,6 +85,31 @@ def test_the_losses_are_those_of_the_script_at_every_step(config, folder):
     assert ours[-1] < ours[0] - 0.3
 
 
+def test_what_exceeds_the_context_is_counted_in_one_warning(config, monkeypatch):
+    beyond = [max(0, len(TOKENIZER.encode(text + "<|endoftext|>", allow_special=True)) - 16) for text in DOCUMENTS]
+    told = (
+        rf"^{sum(map(bool, beyond))} of 40 documents are longer than context_length=16, and their {sum(beyond)} tokens "
+        "beyond it are dropped; a longer context or shorter documents keep them$"
+    )
+    with pytest.warns(UserWarning, match=told) as warned:
+        run = mg.prepare_run(config)
+    assert len(warned) == 1 and sum(beyond) == 52
+    seen = run.data.n_dropped + run.validation.n_dropped
+    assert seen == sum(beyond)
+    monkeypatch.setenv("RANK", "1")  # of several processes one says it
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        mg.prepare_run(config)
+
+
+def test_documents_that_fit_the_context_are_not_spoken_of(make_config, tmp_path):
+    (tmp_path / "my.txt").write_text("\n\n".join(text[:12] for text in DOCUMENTS))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run = mg.prepare_run(make_config())
+    assert (run.data.n_cut, run.data.n_dropped) == (0, 0)
+
+
 def test_ten_epochs_become_steps_that_the_run_file_keeps(config):
     run = mg.prepare_run(config)
     assert (run.data.n_rows, run.validation.n_rows) == (36, 4)
@@ -103,7 +130,7 @@ def test_a_resumed_run_ends_where_the_uninterrupted_one_does(config, tmp_path):
 
 def test_the_first_step_starts_from_the_weights_and_the_tokenizer_of_the_folder(config, folder):
     run = mg.prepare_run(config)
-    for a, b in zip(run.model.parameters(), mg.load_pretrained(folder).parameters(), strict=True):
+    for a, b in zip(run.model.parameters(), mg.load_pretrained(folder)[0].parameters(), strict=True):
         assert torch.equal(a, b)
     assert run.tokenizer.encode(DOCUMENTS[0]) == TOKENIZER.encode(DOCUMENTS[0])
 

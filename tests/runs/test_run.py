@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -204,3 +205,46 @@ def test_weights_are_loaded_into_a_model_of_the_class_that_was_trained_alone(tmp
     loaded, _ = mg.load_model(tmp_path, trained(shape))
     ids = data.batch(0, 2)[0]
     assert torch.equal(loaded(ids), model(ids))
+
+
+SHAPE = {"context_length": 8, "d_model": 12, "n_layers": 1, "n_heads": 2, "position": "rope-half", "dropout": 0.1}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The folder of a run, and the configuration of its model."""
+    folder, tokenizer = tmp_path_factory.mktemp("trained"), mg.CharTokenizer.train(TEXT)
+    config = mg.GPTConfig(vocab_size=tokenizer.vocab_size, **SHAPE)
+    plan = mg.TrainConfig(steps=1, batch_size=2, learning_rate=0.01, device="cpu")
+    data = mg.TokenDataset.from_text(TEXT, tokenizer, 8)
+    mg.train(mg.GPT(config), data, plan, tokenizer=tokenizer, out=folder, progress=False)
+    return folder, config
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"n_heads": 3}, "n_heads was 2, now 3; n_kv_heads was 2, now 3"),
+        ({"rope_base": 5.0}, r"rope_base was 10000\.0, now 5\.0"),
+        ({"norm_eps": 0.1, "window": 3}, r"norm_eps was 1e-05, now 0\.1; window was None, now 3"),
+        ({"mlp": "relu"}, "mlp was 'gelu-tanh', now 'relu'"),
+        ({"context_length": 16}, "context_length was 8, now 16"),
+        ({"n_layers": 2}, "n_layers was 1, now 2"),
+    ],
+)
+def test_a_model_of_another_configuration_is_refused_where_the_weights_fit_too(trained, changes, told):
+    folder, config = trained
+    with pytest.raises(
+        ValueError, match=rf"^the checkpoint belongs to another model: {told}\. Give the model the conf"
+    ):
+        mg.load_model(folder, mg.GPT(dataclasses.replace(config, **changes)))
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"attention": "formula"}, {"dropout": 0.0}, {"n_kv_heads": 2}, {"init_std": 1.0}]
+)
+def test_what_changes_no_logits_may_differ(trained, changes):
+    folder, config = trained
+    loaded, _ = mg.load_model(folder, mg.GPT(dataclasses.replace(config, **changes)))
+    ids = torch.arange(8)[None]
+    torch.testing.assert_close(loaded(ids), mg.load_model(folder)[0](ids))

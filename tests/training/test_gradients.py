@@ -85,3 +85,23 @@ def test_logits_without_a_gradient_are_one_error(how):
         pytest.raises(ValueError, match=r"no gradient reaches the model's parameters: its logits are detached, or"),
     ):
         mg.train(Detached(how), [[1, 2, 3]], plan, progress=False)
+
+
+def test_a_batch_without_a_target_that_counts_is_an_error_that_names_the_step(make_model, data):
+    class Silent:
+        def __getattr__(self, name):
+            return getattr(data, name)
+
+        def batch(self, step, batch_size, **options):
+            inputs, targets = data.batch(step, batch_size, **options)
+            return inputs, targets if step < 3 else torch.full_like(targets, -100)
+
+    model = make_model()
+    plan = mg.TrainConfig(steps=5, batch_size=4, learning_rate=0.01, device="cpu")
+    with pytest.raises(
+        ValueError, match=r"^step 3: no target of the batch counts: all are -100, so there is nothing to"
+    ):
+        mg.train(model, Silent(), plan, progress=False)
+    inputs, targets = data.batch(0, 4)
+    with pytest.raises(ValueError, match=r"^no target of the batch counts"):
+        accumulate_gradients(model, inputs, torch.full_like(targets, -100), 2)

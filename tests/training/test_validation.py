@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from minigpt.model import next_token_loss
-from minigpt.text import TokenDataset
+from minigpt.text import RowDataset, TokenDataset
+from minigpt.text.datasets.rows import Row
 from minigpt.training import split_loss
 
 
@@ -38,3 +39,10 @@ def test_the_loss_of_a_text_is_that_of_the_product_of_its_conditional_probabilit
         probabilities.append(math.exp(-loss.nats))
     # after each first token, all texts together are certain
     assert [sum(probabilities[first * 27 : first * 27 + 27]) for first in range(3)] == pytest.approx([1, 1, 1])
+
+
+def test_a_split_without_a_target_that_counts_has_no_loss(make_model):
+    ids = torch.tensor([0, 1, 2])
+    silent = RowDataset(lambda i: Row(ids.tolist(), [False] * 3), 4, 8, 5, "silent")
+    with pytest.raises(ValueError, match=r"^no target of the split counts: all are -100, so it has no loss. Leave out"):
+        split_loss(make_model(), silent)

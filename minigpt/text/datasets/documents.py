@@ -11,12 +11,12 @@ import hashlib
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 
 import numpy as np
 from torch import Tensor
 
+from minigpt.files.paths import as_path
 from minigpt.text.datasets.checks import check_batch
 from minigpt.text.datasets.order import shuffled
 from minigpt.text.datasets.rows import Row, RowDataset
@@ -38,7 +38,7 @@ def read_documents(path: str | os.PathLike[str]) -> list[str]:
     Raises:
         ValueError: if the path does not exist, a file is not UTF-8, or there is no text.
     """
-    if not Path(path).is_dir():
+    if not as_path(path, "path").is_dir():
         return split_documents(read_text(path))
     documents = (read_file(file) for file in text_files(path))
     return [document for document in documents if document.strip()]
@@ -72,7 +72,15 @@ def split_validation(documents: Sequence[str], validation_fraction: float = 0.1)
 
 @dataclass(frozen=True)
 class DocumentDataset(RowDataset):
-    """Documents in epochs; make one with :meth:`encode`, the arguments are those of :class:`RowDataset`."""
+    """Documents in epochs; make one with :meth:`encode`, the arguments are those of :class:`RowDataset`.
+
+    Attributes:
+        n_cut: documents that are longer than the context.
+        n_dropped: their tokens beyond it, the end of each included, which nothing is learnt from.
+    """
+
+    n_cut: int = field(default=0, kw_only=True)
+    n_dropped: int = field(default=0, kw_only=True)
 
     @classmethod
     def encode(cls, documents: Sequence[str], tokenizer: Tokenizer, context_length: int) -> "DocumentDataset":
@@ -82,15 +90,19 @@ class DocumentDataset(RowDataset):
             documents: texts.
             tokenizer: where it has the token ``<|endoftext|>``, that token ends a document, so that a model learns
                 where to stop.
-            context_length: T, in tokens; the rest of a longer document is lost, and its end with it.
+            context_length: T, in tokens; the rest of a longer document is lost, and its end with it: ``n_dropped``
+                counts these tokens.
 
         Raises:
             ValueError: if no document has the two tokens that it takes to predict one.
         """
         end = [tokenizer.special_tokens[END_OF_TEXT]] if END_OF_TEXT in tokenizer.special_tokens else []
-        # what does not fit the context would only fill the memory
-        encoded = [(tokenizer.encode(text) + end)[:context_length] for text in documents]
-        rows = [np.array(ids, dtype=np.int64) for ids in encoded if len(ids) > 1]
+        rows, beyond = [], []
+        for text in documents:
+            tokens = tokenizer.encode(text) + end
+            beyond.append(max(0, len(tokens) - context_length))
+            if len(tokens[:context_length]) > 1:  # what does not fit the context would only fill the memory
+                rows.append(np.array(tokens[:context_length], dtype=np.int64))
         if not rows:
             raise ValueError(f"none of {len(documents)} document(s) has two tokens or more; give a longer text")
         digest = hashlib.sha256()
@@ -100,7 +112,10 @@ class DocumentDataset(RowDataset):
         def row(i: int) -> Row:
             return _FREE if i == len(rows) else Row(rows[i].tolist(), [True] * len(rows[i]))
 
-        return cls(row, len(rows), context_length, tokenizer.vocab_size, digest.hexdigest()[:16])
+        fingerprint, n_cut = digest.hexdigest()[:16], sum(map(bool, beyond))
+        return cls(
+            row, len(rows), context_length, tokenizer.vocab_size, fingerprint, n_cut=n_cut, n_dropped=sum(beyond)
+        )
 
     def __str__(self) -> str:
         return f"{self.n_rows:,} documents"

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from minigpt.files.folder import whole_folder
+from minigpt.files.paths import as_path
 from minigpt.text.datasets.windows import TokenDataset
 from minigpt.text.reading import TextFiles, check_fraction
 from minigpt.text.shards.chunks import Chunk, plan_chunks
@@ -111,7 +112,7 @@ def open_prepared(out: str | os.PathLike[str], *, verify: bool = False) -> Prepa
     Raises:
         ValueError: if it is not such a folder, or a file of it is damaged.
     """
-    out = Path(out)
+    out = as_path(out, "out")
     tokenizer = load_tokenizer(out / "tokenizer.json")
     counts = []
     for part in ("train", "validation"):
@@ -162,7 +163,7 @@ def write_corpus(
     Raises:
         ValueError: if ``out`` is not empty, or nothing falls to training or to validation.
     """
-    out, full_disk = Path(out), f"{out} was not written; free some space and try again"
+    out, full_disk = as_path(out, "out"), f"{out} was not written; free some space and try again"
     with only_writer(out) as place, whole_folder(out, full_disk, partial=place) as partial:
         writers = {
             validation: ShardWriter(partial / name, tokenizer.vocab_size, shard_tokens)

@@ -13,6 +13,7 @@ import numpy as np
 
 from minigpt.files.atomic import write_atomically
 from minigpt.files.json_object import read_object
+from minigpt.files.paths import as_path
 from minigpt.files.verified import sha256_of, sha256_of_file
 
 FORMAT = "minigpt.shard"
@@ -114,7 +115,7 @@ def open_shard(path: str | os.PathLike[str], *, verify: bool = False) -> Shard:
     Raises:
         ValueError: if the header is missing or cannot be used, or the file is not the one it describes.
     """
-    path = Path(path)
+    path = as_path(path, "path")
     header = _read_header(path)
     dtype = token_dtype(header.vocab_size)
     expected, found = header.count * dtype.itemsize, path.stat().st_size if path.is_file() else None
@@ -174,7 +175,7 @@ def open_shards(folder: str | os.PathLike[str], *, verify: bool = False) -> list
     Raises:
         ValueError: if there is none, one cannot be used, or their vocabularies differ.
     """
-    headers = sorted(Path(folder).glob("*.json"))
+    headers = sorted(as_path(folder, "folder").glob("*.json"))
     if not headers:
         raise ValueError(f"{folder} has no shards (.bin files, each with a .json header); {_PREPARE_AGAIN}")
     shards = [open_shard(header.with_suffix(".bin"), verify=verify) for header in headers]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from minigpt.files.json_object import read_object
+from minigpt.files.paths import as_path
 from minigpt.text.tokenizers.bpe import BPETokenizer
 from minigpt.text.tokenizers.characters import CharTokenizer
 from minigpt.text.tokenizers.hugging_face import ImportedTokenizer, from_hugging_face, read_folder
@@ -26,7 +27,7 @@ def load_tokenizer(source: str | os.PathLike[str] | dict[str, Any]) -> Tokenizer
         ValueError: if the file is missing, is not JSON, or does not describe a tokenizer; it says what is wrong.
     """
     where = "the given dict" if isinstance(source, dict) else str(source)
-    path = None if isinstance(source, dict) else Path(source)
+    path = None if isinstance(source, dict) else as_path(source, "source")
     try:
         if path is not None and path.is_dir() and not (path := path / "tokenizer.json").is_file():
             return read_folder(path.parent)

@@ -106,10 +106,25 @@ class EquationOptimizer(Optimizer):
 
     def _state(self, parameter: Tensor, rule: UpdateRule) -> State:
         state = self.state[parameter]
-        for name in rule.keeps:
-            if name not in state:
-                state[name] = torch.zeros((), dtype=torch.float32) if name == "step" else torch.zeros_like(parameter)
+        if any(name not in state for name in rule.keeps):
+            state.update({**first_state(rule, parameter), **state})
         return state
+
+
+def first_state(rule: UpdateRule, parameter: Tensor, device: str | None = None) -> State:
+    """What is remembered of a parameter before its first update.
+
+    Args:
+        rule: how it changes.
+        parameter: of which every tensor but the step has the shape and the type.
+        device: "meta" gives shapes and types alone; ``None`` is the parameter's, and for the step the CPU.
+    """
+    return {
+        name: torch.zeros((), dtype=torch.float32, device=device)
+        if name == "step"
+        else torch.zeros_like(parameter, device=device)
+        for name in rule.keeps
+    }
 
 
 IMPLEMENTATIONS = ("formula", "fast")

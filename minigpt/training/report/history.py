@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from minigpt.files.atomic import explain_full_disk, write_atomically
 from minigpt.files.json_object import parse_object
-from minigpt.files.verified import read_plain
+from minigpt.files.paths import as_path
+from minigpt.files.plain import read_plain
 from minigpt.plots import BLUE, GREY, ORANGE, new_figure, smooth
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class History:
             ValueError: if it is missing, is no plain file, or can't be read.
         """
         rows = []
-        for line in read_plain(Path(path), str(path)).splitlines():
+        for line in read_plain(as_path(path, "path"), str(path)).splitlines():
             with suppress(ValueError, TypeError, KeyError):  # a crash or a full disk may have cut a line
                 row = parse_object(line, str(path))
                 if before is None or (is_row(row) and row["step"] < before):

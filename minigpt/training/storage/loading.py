@@ -48,5 +48,5 @@ def newest_checkpoint(folder: Path) -> Checkpoint:
 
 def _read(folder: Path) -> Checkpoint:
     refuse_links_outside(folder)
-    manifest = read_object(folder / MANIFEST, MANIFEST)
+    manifest = read_object(folder / MANIFEST, MANIFEST, links=False)
     return (open_sharded if is_sharded(manifest) else open_checkpoint)(folder, manifest)

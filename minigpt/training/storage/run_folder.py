@@ -20,6 +20,7 @@ from typing import Self
 
 from minigpt.files.atomic import explain_full_disk
 from minigpt.files.folder import flush_folder
+from minigpt.files.paths import as_path
 from minigpt.files.verified import check_place
 from minigpt.training.processes.distributed import restarted
 from minigpt.training.storage.checkpoint import Checkpoint
@@ -83,7 +84,7 @@ class RunFolder:
             ValueError: if another process trains in it, it holds checkpoints and they are not to be resumed from, or
                 something else is in the place of the folder or of a part of it.
         """
-        path, resume = Path(path), Resume.of(resume)
+        path, resume = as_path(path, "out"), Resume.of(resume)
         with ExitStack() as undo:
             lock = undo.enter_context(_locked(path)) if writes else None
             identity = _identity(path) if writes else None

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from minigpt.files.json_object import LIMIT
-from minigpt.files.verified import check_file, entry_of_file, read_verified
+from minigpt.files.verified import check_file, check_unchanged_file, entry_of_file, read_verified
 from minigpt.training.processes.distributed import World
 from minigpt.training.storage.checkpoint import STATE, Checkpoint, parse_state, state_bytes, write_manifest
 from minigpt.training.storage.folders import new_folder, partial_folder, step_of
@@ -38,14 +38,21 @@ class ShardedCheckpoint(Checkpoint):
 
     Attributes:
         folder: where the shards are.
+        identities: what tells each of them, as it was checked, from what may be there later.
     """
 
     folder: Path
+    identities: dict[str, tuple[int, ...]]
 
     def copy_to(self, model: dict[str, Tensor], optimizer: dict[str, Tensor]) -> None:
-        """Read into tensors, in place; where they are sharded, all processes must call it, and each reads its rows."""
-        tensors = _named(model, optimizer)
+        """Read into tensors, in place; where they are sharded, all processes must call it, and each reads its rows.
+
+        Raises:
+            ValueError: if a file is not the one that was checked; what was read from it is in the tensors then.
+        """
+        tensors = {name: tensor for name, tensor in _named(model, optimizer).items() if not tensor.is_meta}
         _read_into(tensors, self.folder, alone=not any(hasattr(tensor, "full_tensor") for tensor in tensors.values()))
+        _check_unchanged(self.folder, self.identities)
 
     def whole(self) -> Checkpoint:
         """The same as an ordinary checkpoint, in memory."""
@@ -87,9 +94,7 @@ def open_sharded(folder: Path, manifest: dict[str, Any]) -> ShardedCheckpoint:
     """
     from torch.distributed.checkpoint import HuggingFaceStorageReader
 
-    for name in manifest:
-        if name != STATE:
-            check_file(folder / name, manifest[name])
+    identities = {name: check_file(folder / name, manifest[name]) for name in manifest if name != STATE}
     try:
         metadata: dict[str, Any] = HuggingFaceStorageReader(str(folder)).read_metadata().state_dict_metadata
         kinds = {
@@ -97,13 +102,16 @@ def open_sharded(folder: Path, manifest: dict[str, Any]) -> ShardedCheckpoint:
         }
     except Exception as error:  # to a forged header the parser answers with exceptions of many types
         raise ValueError(f"its shards can't be read: {type(error).__name__} {error}") from None
+    _check_unchanged(folder, identities)
     step = step_of(folder)
-    state = parse_state(read_verified(folder / STATE, manifest.get(STATE), limit=LIMIT), step)
+    state = parse_state(read_verified(folder / STATE, manifest.get(STATE), limit=LIMIT, links=False), step)
     model, optimizer = (
         {name.removeprefix(part): kind for name, kind in kinds.items() if name.startswith(part)}
         for part in (MODEL_PREFIX, OPTIMIZER_PREFIX)
     )
-    return ShardedCheckpoint(step=step, model=model, optimizer=optimizer, state=state, folder=folder)
+    return ShardedCheckpoint(
+        step=step, model=model, optimizer=optimizer, state=state, folder=folder, identities=identities
+    )
 
 
 def is_sharded(manifest: dict[str, Any]) -> bool:
@@ -118,6 +126,12 @@ def _read_into(tensors: dict[str, Tensor], folder: Path, *, alone: bool) -> None
     with _translated(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="torch.distributed is disabled", category=UserWarning)
         load(tensors, storage_reader=HuggingFaceStorageReader(str(folder)), no_dist=alone)
+
+
+def _check_unchanged(folder: Path, identities: dict[str, tuple[int, ...]]) -> None:
+    """PyTorch opens the files by their names, each time anew; they must be the ones that were compared."""
+    for name, identity in identities.items():
+        check_unchanged_file(folder / name, identity)
 
 
 def _named(model: dict[str, Tensor], optimizer: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -51,7 +51,9 @@ def open_checkpoint(folder: Path, manifest: dict[str, Any]) -> Checkpoint:
     if set(manifest) != {MODEL, OPTIMIZER, STATE}:
         raise ValueError(f"its manifest lists {sorted(manifest)[:5]}, expected {sorted((MODEL, OPTIMIZER, STATE))}")
     limits = {MODEL: None, OPTIMIZER: None, STATE: LIMIT}
-    contents = {name: read_verified(folder / name, manifest[name], limit=limit) for name, limit in limits.items()}
+    contents = {
+        name: read_verified(folder / name, manifest[name], limit=limit, links=False) for name, limit in limits.items()
+    }
     step = step_of(folder)
     state = parse_state(contents[STATE], step)
     model, optimizer = (parse_tensors(contents[name], name) for name in (MODEL, OPTIMIZER))

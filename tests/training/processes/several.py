@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -19,9 +20,11 @@ from minigpt.text.datasets.rows import Row
 from minigpt.training import OPTIMIZERS, LossModule, TrainConfig, accumulate_gradients, split_loss
 from minigpt.training.processes.distributed import join_world
 from minigpt.training.processes.strategies import wrap
+from minigpt.training.run_state import RunState
 
 TEXT = "the cat sat on the mat. the dog sat on the log. " * 20
 TOKENIZER = mg.CharTokenizer.train(TEXT)
+STRATEGIES = ("ddp", "zero", "fsdp")
 LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 CONFIG = {"steps": 12, "batch_size": 8, "learning_rate": 0.01, "eval_every": 6, "checkpoint_every": 6, "device": "cpu"}
 
@@ -214,25 +217,127 @@ def gradient_travels(folder):
     return found
 
 
+def zero_from_shards(folder):
+    """A run on shards, stopped after half its steps, goes on with a shared optimizer."""
+    out = folder / "sharded-for-zero"
+    half = Data(windows(), stop_before(6))
+    train(half, make_model(rank()), strategy="fsdp", sharded_checkpoints=True, out=out)
+    return train(windows(), strategy="zero", out=out, resume=True)
+
+
+def zero_shares(folder):
+    """Which moments of AdamW this process keeps, in numbers; and those of all."""
+    with join_world("cpu") as world:
+        run = RunState(make_model(), TrainConfig(**CONFIG, strategy="zero").resolved(16), windows(), world=world)
+        moments = [t for p in run.model.parameters() for t in run.optimizer.state_of(p).values()]
+        kept = sum(t.numel() for t in moments if not t.is_meta)
+    return {"kept": kept, "all": sum(t.numel() for t in moments)}
+
+
+PRECISIONS = ("bf16", "fp16")
+PARTS = {
+    "gpt2": {},
+    "llama": {
+        "norm": "rms",
+        "position": "rope-half",
+        "mlp": "swiglu",
+        "bias": False,
+        "qk_norm": True,
+        "convolution": 3,
+    },
+}
+
+
+def narrow(parts, precision, seed=0, **changes):
+    """A model of some parts in 16 bits; under fsdp its blocks are fetched in them."""
+    return train(windows(), make_model(seed, **PARTS[parts]), precision=precision, **changes)
+
+
+def narrow_in_shards(folder):
+    """In 16 bits on shards: the losses, what a block is fetched in, and what the optimizer keeps."""
+    found = {}
+    for parts in PARTS:
+        for precision in PRECISIONS:
+            options = {"strategy": "fsdp", "micro_batch_size": 2, "out": folder / f"narrow-{parts}-{precision}"}
+            found[f"{parts} {precision}"] = narrow(parts, precision, rank(), **options)
+    model, seen = make_model(), set()
+    model.blocks[0].mlp.expand.register_forward_hook(lambda module, *_: seen.add(str(module.weight.dtype)))
+    model.blocks[0].register_forward_hook(lambda module, given, y: seen.add(f"stream {y.dtype}"))
+    train(windows(), model, precision="bf16", strategy="fsdp", steps=2)
+    with torch.no_grad():
+        logits = model(windows().batch(0, 2)[0])
+    found["seen"] = sorted(seen)
+    found["kept"] = sorted({str(p.dtype) for p in model.parameters()})
+    found["logits"] = str(logits.dtype)
+    return found
+
+
+def narrow_resumed(folder):
+    """Goes on in 16 bits, on shards, in the folder of one process."""
+    out = folder / "one-for-narrow"
+    return narrow("gpt2", "bf16", rank(), strategy="fsdp", out=out, resume=True)["loss"]
+
+
+def half_silent():
+    """Batches of which the first three rows alone count, so that rank 1 has no target and rank 0 has three rows."""
+
+    class HalfSilent(Data):
+        def batch(self, step, batch_size, *, seed=0, rank=0, world_size=1):
+            inputs, targets = self.data.batch(step, batch_size, seed=seed)
+            targets[3:] = -100
+            rows = slice(rank * batch_size // world_size, (rank + 1) * batch_size // world_size)
+            return inputs[rows], targets[rows]
+
+    return HalfSilent(windows(), None)
+
+
+def silent():
+    """Batches without a target that counts, from step 2 on."""
+
+    class Silent(Data):
+        def batch(self, step, batch_size, **options):
+            inputs, targets = self.data.batch(step, batch_size, **options)
+            return inputs, targets if step < 2 else torch.full_like(targets, -100)
+
+    return Silent(windows(), None)
+
+
+def silences(folder):
+    """What becomes of shares and of batches without a target, by strategy and loss."""
+    found = {}
+    for strategy in STRATEGIES:
+        for loss in ("logits", "chunked"):
+            options = {"strategy": strategy, "loss": loss, "micro_batch_size": 1, "eval_every": 0}
+            found[f"{strategy} {loss}"] = train(half_silent(), make_model(rank()), label_smoothing=0.1, **options)
+        try:
+            train(silent(), make_model(rank()), strategy=strategy)
+        except ValueError as error:
+            found[f"{strategy} message"] = str(error)
+    return found
+
+
 SCENARIOS = {
-    "ddp windows": lambda folder: losses(folder, "ddp", "windows"),
-    "ddp ragged": lambda folder: losses(folder, "ddp", "ragged"),
-    "fsdp windows": lambda folder: losses(folder, "fsdp", "windows"),
-    "fsdp ragged": lambda folder: losses(folder, "fsdp", "ragged"),
+    **{f"{s} {data}": partial(losses, strategy=s, data=data) for s in STRATEGIES for data in DATA},
     "fsdp sharded": lambda folder: sharded(folder),
     "fsdp sharded, resumed": lambda folder: sharded(folder, resume=True),
-    "ddp resumed": lambda folder: resumed(folder, "ddp"),
-    "fsdp resumed": lambda folder: resumed(folder, "fsdp"),
-    "ddp stopped": lambda folder: stopped(folder, "ddp"),
-    "fsdp stopped": lambda folder: stopped(folder, "fsdp"),
+    **{f"{s} resumed": partial(resumed, strategy=s) for s in STRATEGIES},
+    "zero from shards": zero_from_shards,
+    "zero shares": zero_shares,
+    **{f"{s} stopped": partial(stopped, strategy=s) for s in STRATEGIES},
     "poisoned": poisoned,
     "first logits": first_logits,
     "refusals": refusals,
     "disagreements": disagreements,
-    "optimizers": lambda folder: {name: with_optimizer(name, strategy="fsdp") for name in OPTIMIZERS},
-    "chunked": lambda folder: {s: train(windows(), strategy=s, loss="chunked") for s in ("ddp", "fsdp")},
-    "called after": lambda folder: {s: called_after(folder, s) for s in ("ddp", "fsdp")},
+    "optimizers": lambda folder: {
+        strategy: {name: with_optimizer(name, strategy=strategy) for name in OPTIMIZERS}
+        for strategy in ("zero", "fsdp")
+    },
+    "chunked": lambda folder: {s: train(windows(), strategy=s, loss="chunked") for s in STRATEGIES},
+    "called after": lambda folder: {s: called_after(folder, s) for s in STRATEGIES},
     "gradient travels": gradient_travels,
+    "narrow": narrow_in_shards,
+    "narrow, resumed": narrow_resumed,
+    "silences": silences,
 }
 
 

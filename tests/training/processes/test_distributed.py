@@ -17,7 +17,7 @@ from minigpt.training.processes import distributed
 from minigpt.training.processes.distributed import World, join_world
 from minigpt.training.storage.run_folder import RunFolder
 
-STRATEGIES = ("ddp", "fsdp")
+STRATEGIES = several.STRATEGIES
 LARGEST_DIFFERENCE = 1e-5  # nats per token: sums in another order
 
 
@@ -33,6 +33,8 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("several")
     for strategy in STRATEGIES:
         several.train(several.Data(several.windows(), several.stop_before(6)), out=folder / f"one-for-{strategy}")
+    half = several.Data(several.windows(), several.stop_before(6))
+    several.train(half, precision="bf16", out=folder / "one-for-narrow")
     return folder
 
 
@@ -40,7 +42,7 @@ def folder(tmp_path_factory):
 def together(folder, torchrun):
     """What each of two processes saw in every scenario."""
     torchrun(2, Path(several.__file__), folder, *several.SCENARIOS)
-    for out in ("sharded", "fsdp/windows"):
+    for out in ("sharded", "fsdp/windows", "zero/windows", "ddp/windows"):
         shutil.copytree(folder / out / "checkpoints" / "step-00000006", folder / out / "kept" / "step-00000006")
     shutil.copy(folder / "ddp" / "windows" / "log.jsonl", folder / "ddp-log.jsonl")
     return [json.loads((folder / f"rank-{rank}.json").read_text()) for rank in range(2)]
@@ -59,11 +61,38 @@ def test_two_processes_see_the_losses_of_one(alone, together, strategy, data):
             assert difference(found, expected) <= LARGEST_DIFFERENCE * max(1, *expected), figure
 
 
+@pytest.mark.parametrize("strategy", ["zero", "fsdp"])
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_every_optimizer_and_the_average_work_on_shards(together, name):
+def test_every_optimizer_and_the_average_work_where_they_are_shared(together, name, strategy):
     expected = several.with_optimizer(name)
     for rank in range(2):
-        assert difference(together[rank]["optimizers"][name], expected) <= LARGEST_DIFFERENCE
+        assert difference(together[rank]["optimizers"][strategy][name], expected) <= LARGEST_DIFFERENCE
+
+
+@pytest.mark.parametrize("data", several.DATA)
+def test_a_shared_optimizer_gives_the_figures_of_ddp(together, data):
+    for seen in together:
+        for figure, expected in seen[f"ddp {data}"].items():
+            assert difference(seen[f"zero {data}"][figure], expected) <= 1e-6, figure
+
+
+def test_a_checkpoint_of_a_shared_optimizer_is_that_of_ddp(folder, together):
+    shared, whole = (load_checkpoint(folder / out / "kept") for out in ("zero/windows", "ddp/windows"))
+    for found, expected in ((shared.model, whole.model), (shared.optimizer, whole.optimizer)):
+        assert found.keys() == expected.keys()
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+    assert all(bool(m.abs().max() > 0) for m in shared.optimizer.values())
+
+
+def test_each_process_keeps_about_half_of_the_moments_of_a_shared_optimizer(together):
+    shares = [seen["zero shares"] for seen in together]
+    assert sum(share["kept"] for share in shares) == shares[0]["all"] == shares[1]["all"]
+    assert all(0.4 < share["kept"] / share["all"] < 0.6 for share in shares)
+
+
+def test_a_shared_optimizer_goes_on_from_the_shards_of_fsdp(alone, together):
+    for seen in together:
+        assert difference(seen["zero from shards"]["loss"][-6:], alone["windows"]["loss"][-6:]) <= LARGEST_DIFFERENCE
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -91,6 +120,51 @@ def test_one_process_goes_on_from_the_checkpoint_of_two(alone, folder, together,
 def test_a_signal_to_one_process_stops_all_at_the_same_step_with_one_checkpoint(folder, together, strategy):
     assert [len(seen[f"{strategy} stopped"]["loss"]) for seen in together] == [3, 3]
     assert [path.name for path in (folder / f"stopped-{strategy}" / "checkpoints").iterdir()] == ["step-00000003"]
+
+
+NARROW = {"bf16": 4e-3, "fp16": 4e-4}  # nats per token in 12 steps; bfloat16 has 8 bits of fraction, float16 11
+
+
+@pytest.mark.parametrize("precision", several.PRECISIONS)
+@pytest.mark.parametrize("parts", several.PARTS)
+def test_shards_fetched_in_16_bits_give_the_losses_of_autocast_in_one_process(together, parts, precision):
+    expected = several.narrow(parts, precision)
+    found = [seen["narrow"][f"{parts} {precision}"] for seen in together]
+    assert found[0] == found[1]
+    assert difference(found[0]["loss"], expected["loss"]) <= NARROW[precision]
+    assert difference(found[0]["loss"], several.narrow(parts, "fp32")["loss"]) > LARGEST_DIFFERENCE
+
+
+def test_blocks_are_fetched_in_16_bits_and_kept_in_float32(folder, together):
+    for seen in together:
+        assert seen["narrow"]["seen"] == ["stream torch.float32", "torch.bfloat16"]
+        assert seen["narrow"]["kept"] == ["torch.float32"]
+    saved = load_checkpoint(folder / "narrow-gpt2-bf16" / "checkpoints")
+    assert {t.dtype for t in (*saved.model.values(), *saved.optimizer.values())} == {torch.float32}
+
+
+def test_a_run_in_16_bits_goes_on_on_shards_and_from_them(folder, together):
+    expected = several.narrow("gpt2", "bf16")["loss"]
+    assert difference(together[0]["narrow, resumed"], expected) <= NARROW["bf16"]
+    out = folder / "narrow-gpt2-bf16"
+    shutil.rmtree(out / "checkpoints" / "step-00000012")
+    assert difference(several.narrow("gpt2", "bf16", out=out, resume=True)["loss"], expected) <= NARROW["bf16"]
+
+
+@pytest.mark.parametrize("loss", ["logits", "chunked"])
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_process_without_a_target_that_counts_changes_nothing(together, strategy, loss):
+    expected = several.train(several.half_silent(), label_smoothing=0.1, loss=loss, eval_every=0)
+    for seen in together:
+        for figure in expected:
+            found = seen["silences"][f"{strategy} {loss}"][figure]
+            assert difference(found, expected[figure]) <= LARGEST_DIFFERENCE * max(1, *expected[figure]), figure
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_batch_without_a_target_that_counts_ends_all_processes_with_its_step(together, strategy):
+    for seen in together:
+        assert seen["silences"][f"{strategy} message"].startswith("step 2: no target of the batch counts: all are -100")
 
 
 def test_two_processes_go_on_from_shards(alone, together):

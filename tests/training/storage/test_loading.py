@@ -1,12 +1,14 @@
 import json
 import os
 import pickle
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from minigpt.training import load_checkpoint, save_checkpoint
+from minigpt.training.storage import loading
 
 NO_PIPES = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no named pipes")
 PIPE = pytest.param(lambda path: os.mkfifo(path), marks=NO_PIPES)
@@ -58,6 +60,22 @@ def test_a_link_out_of_a_checkpoint_is_never_followed(tmp_path, name, checkpoint
     path.rename(tmp_path / name)
     path.symlink_to(tmp_path / name)
     with pytest.warns(UserWarning, match=f"step-00000002 is damaged and passed over: {name} is a link to .*outside"):
+        assert load_checkpoint(tmp_path / "run").step == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows makes links for administrators alone")
+@pytest.mark.parametrize("name", ["model.safetensors", "optimizer.safetensors", "state.json", "MANIFEST.json"])
+def test_a_link_that_is_put_there_after_the_check_is_never_followed(tmp_path, name, checkpoint, monkeypatch):
+    save_checkpoint(tmp_path / "run", checkpoint(1))
+    path = save_checkpoint(tmp_path / "run", checkpoint(2)) / name
+
+    def refuse_then_swap(folder):
+        if folder == path.parent:
+            path.rename(tmp_path / name)
+            path.symlink_to(tmp_path / name)
+
+    monkeypatch.setattr(loading, "refuse_links_outside", refuse_then_swap)
+    with pytest.warns(UserWarning, match=f"step-00000002 is damaged and passed over: {name} is a symbolic link"):
         assert load_checkpoint(tmp_path / "run").step == 1
 
 

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import json
+import os
 
 import pytest
 import safetensors.torch
@@ -10,6 +11,7 @@ import torch
 from torch.distributed import checkpoint as dcp
 
 from minigpt.training.processes.distributed import ALONE
+from minigpt.training.storage import sharded
 from minigpt.training.storage.loading import load_checkpoint, newest_checkpoint
 from minigpt.training.storage.sharded import ShardedCheckpoint, is_sharded, save_sharded
 
@@ -127,3 +129,38 @@ def test_a_save_that_fails_is_an_oserror_and_leaves_what_was_there(saved, checkp
         save_sharded(saved.parent, checkpoint(6), ALONE)
     assert [path.name for path in saved.parent.iterdir()] == ["step-00000005"]
     assert load_checkpoint(saved.parent).step == 5
+
+
+@pytest.mark.parametrize("how", ["written", "replaced", "linked"])
+def test_a_shard_that_is_another_one_when_it_is_read_is_refused(saved, checkpoint, tmp_path, how):
+    os.utime(saved / SHARD, (1, 1))  # the clock of a file system may have ticks of some milliseconds
+    opened = newest_checkpoint(saved.parent)
+    other = tmp_path / "other"
+    save_sharded(other, checkpoint(7), ALONE)
+    forged = other / "step-00000007" / SHARD
+    if how == "written":
+        (saved / SHARD).write_bytes(forged.read_bytes())
+    elif how == "replaced":
+        forged.replace(saved / SHARD)
+    else:
+        (saved / SHARD).unlink()
+        (saved / SHARD).symlink_to(forged)
+    with pytest.raises(ValueError, match=rf"^{SHARD} was changed or replaced while it was read; load it again$"):
+        opened.whole()
+
+
+def test_a_shard_that_is_replaced_between_its_check_and_its_header_is_passed_over(saved, checkpoint, monkeypatch):
+    checked = sharded.check_file
+
+    def check_then_replace(path, entry):
+        identity = checked(path, entry)
+        path.with_name("copy").write_bytes(path.read_bytes())
+        path.with_name("copy").replace(path)
+        return identity
+
+    monkeypatch.setattr(sharded, "check_file", check_then_replace)
+    with (
+        pytest.warns(UserWarning, match=rf"passed over: {SHARD} was changed or replaced"),
+        pytest.raises(ValueError, match="no usable checkpoint"),
+    ):
+        load_checkpoint(saved.parent)

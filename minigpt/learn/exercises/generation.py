@@ -1,0 +1,207 @@
+"""Exercises 21 and 22: the distribution of the next token, and a decoding step with a cache."""
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from minigpt.equations import get
+from minigpt.learn.exercises.draw import ExerciseDraw
+from minigpt.learn.exercises.exercise import Exercise, Words
+from minigpt.learn.exercises.heads import LARGEST_SCORE
+from minigpt.learn.exercises.slips.beyond_attention.kv_cache_step import KV_CACHE_STEP_MISTAKES
+from minigpt.learn.exercises.slips.beyond_attention.sampling_probabilities import SAMPLING_PROBABILITIES_MISTAKES
+
+_STAGE = Words("Generation", "生成")
+
+
+def _sampling_draw(d: ExerciseDraw) -> tuple[Tensor, float, int, float]:
+    while True:
+        logits = d.normal(d.size(4, 10))
+        temperature, top_p = d.choice([0.5, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 2.5]), d.integer(50, 98) / 100
+        top_k = d.size(1, len(logits))
+        if top_k == 1:  # rarely: then the other numbers change nothing
+            top_k = d.size(1, len(logits))
+        if _is_clear(logits, temperature, top_k, top_p):
+            return logits, temperature, top_k, top_p
+
+
+def _is_clear(logits: Tensor, temperature: float, top_k: int, top_p: float) -> bool:
+    """Whether no two logits are almost equal and no cumulative mass is almost the limit, in either order of filters."""
+    ordered = logits.double().sort(descending=True).values
+    if (ordered[:-1] - ordered[1:]).min() < 0.01:
+        return False
+    kept = torch.softmax(ordered[:top_k] / temperature, 0)
+    every = torch.softmax(ordered / temperature, 0)
+    masses = torch.cat((kept.cumsum(0), every.cumsum(0)))
+    return bool((masses - top_p).abs().min() > 0.002)
+
+
+def _sampling_expected(logits: Tensor, temperature: float, top_k: int, top_p: float) -> np.ndarray:
+    p = get("temperature").evaluate(z=logits, tau=temperature)
+    return get("top-p").evaluate(p=get("top-k").evaluate(p=p, k=top_k), rho=top_p)
+
+
+def _sampling_probabilities(logits: Tensor, temperature: float, top_k: int, top_p: float) -> Tensor:
+    p, order = torch.softmax(logits / temperature, dim=0).sort(descending=True)
+    p = p[:top_k] / p[:top_k].sum()
+    p = p * (p.cumsum(0) - p < top_p)
+    return torch.zeros_like(logits).scatter(0, order[:top_k], p / p.sum())
+
+
+def _sampling_probabilities_with_logits(logits: Tensor, temperature: float, top_k: int, top_p: float) -> Tensor:
+    z = logits / temperature
+    z = z.masked_fill(z < z.topk(top_k).values[-1], -torch.inf)
+    p = torch.softmax(z, dim=0)
+    before = (p * (p > p[:, None])).sum(dim=1)
+    return torch.softmax(z.masked_fill(before >= top_p, -torch.inf), dim=0)
+
+
+def _sampling_probabilities_with_loops(logits: Tensor, temperature: float, top_k: int, top_p: float) -> list[float]:
+    weights = np.exp((logits.double().numpy() - float(logits.max())) / temperature).tolist()
+    order = sorted(range(len(weights)), key=lambda i: -weights[i])[:top_k]
+    total, kept, mass = sum(weights[i] for i in order), [], 0.0
+    for i in order:
+        if mass < top_p:
+            kept.append(i)
+            mass += weights[i] / total
+    rest = sum(weights[i] for i in kept)
+    return [weights[i] / rest if i in kept else 0.0 for i in range(len(weights))]
+
+
+def _sampling_probabilities_with_numpy(logits: Tensor, temperature: float, top_k: int, top_p: float) -> np.ndarray:
+    z = logits.numpy().astype(np.float64) / temperature
+    order = np.argsort(-z)[:top_k]
+    p = np.exp(z[order] - z[order[0]])
+    n = 1 + np.searchsorted(np.cumsum(p / p.sum()), top_p)
+    result = np.zeros_like(z)
+    result[order[:n]] = p[:n] / p[:n].sum()
+    return result
+
+
+SAMPLING_PROBABILITIES = Exercise(
+    name="sampling_probabilities",
+    level=3,
+    stage=_STAGE,
+    task=Words(
+        "Compute the distribution to draw the next token from: temperature, then top-k, then top-p.",
+        "计算用来抽取下一个词元的分布：先用温度，再做 top-k，最后做 top-p。",
+    ),
+    arguments={
+        "logits": "(V,) float32, no two equal",
+        "temperature": "float τ",
+        "top_k": "int k, 1 to V",
+        "top_p": "float ρ, the mass to reach",
+    },
+    result="(V,), in token order",
+    latex=r"p_i = \frac{\exp(z_i / \tau)}{\sum_{j} \exp(z_j / \tau)}, \quad "
+    r"p'_i = \frac{\mathbb{1}[r_i \le k]\, p_i}{\sum_{j} \mathbb{1}[r_j \le k]\, p_j}, \quad "
+    r"p''_i = \frac{\mathbb{1}[c_i < \rho]\, p'_i}{\sum_{j} \mathbb{1}[c_j < \rho]\, p'_j}, \quad "
+    r"c_i = \sum_{j} \mathbb{1}[r_j < r_i]\, p'_j",
+    equations=("temperature", "top-k", "top-p"),
+    page="notebooks/07-autoregressive-training",
+    term=r"c_i = \sum_{j} \mathbb{1}[r_j < r_i]\, p'_j",
+    draw=_sampling_draw,
+    expected=_sampling_expected,
+    misconceptions=SAMPLING_PROBABILITIES_MISTAKES,
+    solutions=(
+        _sampling_probabilities,
+        _sampling_probabilities_with_logits,
+        _sampling_probabilities_with_loops,
+        _sampling_probabilities_with_numpy,
+    ),
+)
+
+
+def _cache_draw(d: ExerciseDraw) -> tuple[Tensor, ...]:
+    while True:
+        width, head_width, n_past = d.size(2, 5), d.size(2, 5), d.integer(0, 6)
+        x, (w_q, w_k, w_v) = d.normal(width), (d.normal(width, head_width) for _ in range(3))
+        k_cache, v_cache = d.normal(n_past, head_width), d.normal(n_past, head_width)
+        if (torch.vstack((k_cache, x @ w_k)) @ (x @ w_q)).abs().max() <= LARGEST_SCORE:
+            return x, w_q, w_k, w_v, k_cache, v_cache
+
+
+def _cache_expected(
+    x: Tensor, w_q: Tensor, w_k: Tensor, w_v: Tensor, k_cache: Tensor, v_cache: Tensor
+) -> tuple[np.ndarray, ...]:
+    given = {"x": x, "W_Q": w_q, "W_K": w_k, "W_V": w_v, "k": k_cache, "v": v_cache}
+    rows = get("kv-cache-step").evaluate_all(**given)
+    return rows["o"], rows["k_prime"], rows["v_prime"]
+
+
+def _kv_cache_step(
+    x: Tensor, w_q: Tensor, w_k: Tensor, w_v: Tensor, k_cache: Tensor, v_cache: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    keys, values = torch.vstack((k_cache, x @ w_k)), torch.vstack((v_cache, x @ w_v))
+    weights = torch.softmax(keys @ (x @ w_q) / keys.shape[1] ** 0.5, dim=0)
+    return weights @ values, keys, values
+
+
+def _kv_cache_step_with_functional(
+    x: Tensor, w_q: Tensor, w_k: Tensor, w_v: Tensor, k_cache: Tensor, v_cache: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    keys, values = F.pad(k_cache, (0, 0, 0, 1)), F.pad(v_cache, (0, 0, 0, 1))
+    keys[-1], values[-1] = x @ w_k, x @ w_v
+    return F.scaled_dot_product_attention((x @ w_q)[None], keys, values)[0], keys, values
+
+
+def _kv_cache_step_with_loops(
+    x: Tensor, w_q: Tensor, w_k: Tensor, w_v: Tensor, k_cache: Tensor, v_cache: Tensor
+) -> list[list]:
+    def row(matrix: Tensor) -> list[float]:
+        return [sum(a * b for a, b in zip(x.tolist(), column, strict=True)) for column in matrix.T.tolist()]
+
+    q, keys, values = row(w_q), [*k_cache.tolist(), row(w_k)], [*v_cache.tolist(), row(w_v)]
+    scores = [sum(a * b for a, b in zip(q, key, strict=True)) / len(q) ** 0.5 for key in keys]
+    weights = [float(np.exp(score - max(scores))) for score in scores]
+    columns = zip(*values, strict=True)
+    out = [sum(a * v for a, v in zip(weights, column, strict=True)) / sum(weights) for column in columns]
+    return [out, keys, values]
+
+
+def _kv_cache_step_with_numpy(
+    x: Tensor, w_q: Tensor, w_k: Tensor, w_v: Tensor, k_cache: Tensor, v_cache: Tensor
+) -> tuple[np.ndarray, ...]:
+    token, *matrices = (each.numpy().astype(np.float64) for each in (x, w_q, w_k, w_v))
+    query, key, value = (token @ matrix for matrix in matrices)
+    keys, values = np.vstack((k_cache.numpy(), key)), np.vstack((v_cache.numpy(), value))
+    scores = keys @ query / np.sqrt(len(query))
+    weights = np.exp(scores - scores.max())
+    return weights @ values / weights.sum(), keys, values
+
+
+KV_CACHE_STEP = Exercise(
+    name="kv_cache_step",
+    level=3,
+    stage=_STAGE,
+    task=Words(
+        "Decode one token with a cache: append its key and value, and attend to the past and to itself.",
+        "用缓存解码一个词元：追加它的键与值，再对过去和自身计算注意力。",
+    ),
+    arguments={
+        "x": "(D,) float32, the new token",
+        "w_q": "(D, E) float32",
+        "w_k": "(D, E) float32",
+        "w_v": "(D, E) float32",
+        "k_cache": "(S, E) float32, oldest first; S may be 0",
+        "v_cache": "(S, E) float32",
+    },
+    result="(out (E,), k_cache (S+1, E), v_cache (S+1, E))",
+    latex=r"K = [K_{past}; x W^K], \quad V = [V_{past}; x W^V], \quad "
+    r"o = \mathrm{softmax}\left(\frac{K (x W^Q)}{\sqrt{E}}\right)^\top V",
+    equations=("kv-cache-step",),
+    page="notebooks/07-autoregressive-training",
+    term="K = [K_{past}; x W^K]",
+    draw=_cache_draw,
+    expected=_cache_expected,
+    misconceptions=KV_CACHE_STEP_MISTAKES,
+    solutions=(
+        _kv_cache_step,
+        _kv_cache_step_with_functional,
+        _kv_cache_step_with_loops,
+        _kv_cache_step_with_numpy,
+    ),
+)
+
+EXERCISES = (SAMPLING_PROBABILITIES, KV_CACHE_STEP)

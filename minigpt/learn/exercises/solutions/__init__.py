@@ -1,0 +1,1 @@
+"""Right answers, one module for each stage; they are shown once an exercise is solved."""

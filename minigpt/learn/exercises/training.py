@@ -1,0 +1,219 @@
+"""Exercises 18, 19 and 20: the training loss, the gradient of a large batch, and the figures of a corpus."""
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from minigpt.equations import get
+from minigpt.learn.exercises.draw import ExerciseDraw
+from minigpt.learn.exercises.exercise import Exercise, Words
+from minigpt.learn.exercises.slips.beyond_attention.accumulated_gradient import ACCUMULATED_GRADIENT_MISTAKES
+from minigpt.learn.exercises.slips.beyond_attention.next_token_loss import NEXT_TOKEN_LOSS_MISTAKES
+from minigpt.learn.exercises.slips.beyond_attention.perplexity import PERPLEXITY_MISTAKES
+
+_STAGE = Words("Training", "训练")
+
+
+def _loss_draw(d: ExerciseDraw) -> tuple[Tensor, Tensor]:
+    n_rows, length, vocab_size = d.size(1, 4), d.size(2, 6), d.size(2, 7)
+    return d.normal(n_rows, length, vocab_size, scale=1.5), d.ids(n_rows, length, below=vocab_size)
+
+
+def _loss_expected(logits: Tensor, ids: Tensor) -> np.ndarray:
+    targets = ids[:, 1:]
+    return get("next-token-loss").evaluate(z=logits[:, :-1], x=targets + 1, w=torch.ones_like(targets))
+
+
+def _next_token_loss(logits: Tensor, ids: Tensor) -> Tensor:
+    log_p = torch.log_softmax(logits[:, :-1], dim=-1)
+    return -log_p.gather(-1, ids[:, 1:, None]).mean()
+
+
+def _next_token_loss_with_functional(logits: Tensor, ids: Tensor) -> Tensor:
+    return F.cross_entropy(logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten())
+
+
+def _next_token_loss_with_loops(logits: Tensor, ids: Tensor) -> float:
+    losses = []
+    for row, tokens in zip(logits.tolist(), ids.tolist(), strict=True):
+        for scores, following in zip(row, tokens[1:], strict=False):
+            losses.append(math.log(sum(math.exp(z) for z in scores)) - scores[following])
+    return sum(losses) / len(losses)
+
+
+def _next_token_loss_with_one_hot(logits: Tensor, ids: Tensor) -> Tensor:
+    y = F.one_hot(ids[:, 1:], logits.shape[-1]).to(logits.dtype)
+    p = torch.softmax(logits[:, :-1], dim=-1)
+    return -torch.einsum("btv,btv->bt", y, p.log()).mean()
+
+
+def _next_token_loss_with_numpy(logits: Tensor, ids: Tensor) -> np.floating:
+    z, x = logits.numpy().astype(np.float64)[:, :-1], ids.numpy()[:, 1:]
+    return np.mean(np.logaddexp.reduce(z, axis=-1) - np.take_along_axis(z, x[..., None], axis=-1)[..., 0])
+
+
+NEXT_TOKEN_LOSS = Exercise(
+    name="next_token_loss",
+    level=2,
+    stage=_STAGE,
+    task=Words(
+        "Compute the training loss of a language model in nats per predicted token.",
+        "计算语言模型的训练损失，单位是每个被预测词元的奈特数。",
+    ),
+    arguments={
+        "logits": "(B, T, V) float32; position t scores the token after it",
+        "ids": "(B, T) int64, T at least 2",
+    },
+    result="()",
+    latex=r"L = -\frac{1}{B(T-1)} \sum_{b} \sum_{t=0}^{T-2} \log p_{b,t,x_{b,t+1}}, \quad "
+    r"p_{b,t,\cdot} = \mathrm{softmax}(z_{b,t,\cdot})",
+    equations=("next-token-loss",),
+    page="notebooks/07-autoregressive-training",
+    term=r"p_{b,t,x_{b,t+1}}",
+    draw=_loss_draw,
+    expected=_loss_expected,
+    misconceptions=NEXT_TOKEN_LOSS_MISTAKES,
+    solutions=(
+        _next_token_loss,
+        _next_token_loss_with_functional,
+        _next_token_loss_with_loops,
+        _next_token_loss_with_one_hot,
+        _next_token_loss_with_numpy,
+    ),
+)
+
+
+def _gradients_draw(d: ExerciseDraw) -> tuple[list[Tensor], list[int]]:
+    n_batches, shape = d.size(1, 5), [d.size(1, 3) for _ in range(d.integer(1, 2))]
+    counts = [d.integer(1, 9) for _ in range(n_batches)]
+    while len(set(counts)) < min(n_batches, 2):
+        counts[0] = d.integer(1, 9)
+    return [d.normal(*shape) for _ in counts], counts
+
+
+def _gradient_expected(gradients: list[Tensor], counts: list[int]) -> np.ndarray:
+    rows = torch.stack([gradient.flatten() for gradient in gradients])
+    return get("accumulated-gradient").evaluate(g=rows, n=counts).reshape(gradients[0].shape)
+
+
+def _accumulated_gradient(gradients: list[Tensor], counts: list[int]) -> Tensor:
+    return sum((n * g for n, g in zip(counts, gradients, strict=True)), torch.zeros(())) / sum(counts)
+
+
+def _accumulated_gradient_in_a_loop(gradients: list[Tensor], counts: list[int]) -> Tensor:
+    total, accumulated = sum(counts), torch.zeros_like(gradients[0])
+    for gradient, n in zip(gradients, counts, strict=True):
+        accumulated = accumulated + gradient * (n / total)
+    return accumulated
+
+
+def _accumulated_gradient_stacked(gradients: list[Tensor], counts: list[int]) -> Tensor:
+    weights = torch.tensor(counts, dtype=torch.float32)
+    return torch.einsum("k,k...->...", weights / weights.sum(), torch.stack(gradients))
+
+
+def _accumulated_gradient_with_numpy(gradients: list[Tensor], counts: list[int]) -> np.ndarray:
+    return np.average([gradient.numpy() for gradient in gradients], axis=0, weights=counts)
+
+
+def _accumulated_gradient_running(gradients: list[Tensor], counts: list[int]) -> Tensor:
+    mean, seen = gradients[0].double(), counts[0]
+    for gradient, n in zip(gradients[1:], counts[1:], strict=True):
+        seen += n
+        mean = mean + (gradient - mean) * n / seen
+    return mean
+
+
+ACCUMULATED_GRADIENT = Exercise(
+    name="accumulated_gradient",
+    level=2,
+    stage=_STAGE,
+    task=Words(
+        "Combine the gradients of micro-batches into the gradient that one large batch would give.",
+        "把各个微批量的梯度合成为一个大批量应有的梯度。",
+    ),
+    arguments={
+        "gradients": "list of K float32 tensors of one shape, each the gradient of a mean loss over its tokens",
+        "counts": "list of K ints, the tokens in each",
+    },
+    result="the shape of one gradient",
+    latex=r"g = \frac{\sum_{k=1}^{K} n_k g_k}{\sum_{k=1}^{K} n_k}",
+    equations=("accumulated-gradient",),
+    page="notebooks/11-scale",
+    term="n_k g_k",
+    draw=_gradients_draw,
+    expected=_gradient_expected,
+    misconceptions=ACCUMULATED_GRADIENT_MISTAKES,
+    solutions=(
+        _accumulated_gradient,
+        _accumulated_gradient_in_a_loop,
+        _accumulated_gradient_stacked,
+        _accumulated_gradient_with_numpy,
+        _accumulated_gradient_running,
+    ),
+)
+
+
+def _corpus_draw(d: ExerciseDraw) -> tuple[list[Tensor], int]:
+    lengths: list[int] = []
+    for _ in range(d.size(1, 3)):
+        lengths.append(d.choice([n for n in range(1, 10) if n not in lengths]))
+    losses = [d.normal(n, scale=1.5).abs() for n in lengths]
+    return losses, sum(lengths) + d.integer(1, 3 * sum(lengths))
+
+
+def _figures_expected(losses: list[Tensor], n_bytes: int) -> tuple[np.ndarray, np.ndarray]:
+    p = torch.exp(-torch.cat(losses).double())
+    return get("perplexity").evaluate(p=p), get("bits-per-byte").evaluate(p=p, b=n_bytes)
+
+
+def _perplexity(losses: list[Tensor], n_bytes: int) -> tuple[Tensor, Tensor]:
+    nats = torch.cat(losses)
+    return nats.mean().exp(), nats.sum() / math.log(2) / n_bytes
+
+
+def _perplexity_with_loops(losses: list[Tensor], n_bytes: int) -> tuple[float, float]:
+    nats = [nat for text in losses for nat in text.tolist()]
+    return math.exp(sum(nats) / len(nats)), sum(nats) / (n_bytes * math.log(2))
+
+
+def _perplexity_as_a_list(losses: list[Tensor], n_bytes: int) -> list[float]:
+    total, n = 0.0, 0
+    for text in losses:
+        total, n = total + float(text.sum()), n + len(text)
+    return [math.e ** (total / n), total * math.log2(math.e) / n_bytes]
+
+
+def _perplexity_with_numpy(losses: list[Tensor], n_bytes: int) -> tuple[np.floating, np.floating]:
+    nats = np.concatenate([text.numpy().astype(np.float64) for text in losses])
+    return np.exp(nats.mean()), -np.log2(np.exp(-nats)).sum() / n_bytes
+
+
+PERPLEXITY = Exercise(
+    name="perplexity",
+    level=1,
+    stage=_STAGE,
+    task=Words(
+        "Compute the perplexity per token and the bits per byte of a corpus of several texts.",
+        "计算由多篇文本组成的语料库的每词元困惑度与每字节比特数。",
+    ),
+    arguments={
+        "losses": "list of 1-D float32 tensors, one for each text: the nats of each token",
+        "n_bytes": "int b, the bytes of all texts",
+    },
+    result="(perplexity (), bits per byte ())",
+    latex=r"P = \exp\left(\frac{1}{n} \sum_{i=1}^{n} \ell_i\right), \quad "
+    r"B = \frac{1}{b} \sum_{i=1}^{n} \frac{\ell_i}{\ln 2}",
+    equations=("perplexity", "bits-per-byte"),
+    page="notebooks/07-autoregressive-training",
+    term=r"\frac{1}{n} \sum_{i=1}^{n} \ell_i",
+    draw=_corpus_draw,
+    expected=_figures_expected,
+    misconceptions=PERPLEXITY_MISTAKES,
+    solutions=(_perplexity, _perplexity_with_loops, _perplexity_as_a_list, _perplexity_with_numpy),
+)
+
+EXERCISES = (NEXT_TOKEN_LOSS, ACCUMULATED_GRADIENT, PERPLEXITY)
