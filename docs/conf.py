@@ -23,14 +23,20 @@ extensions = [
     "chinese_search",
     "command_help",
     "docstrings",
+    "downloads",
+    "entries",
     "equation_index",
     "fast_twins",
+    "fitted_code",
     "katex",
     "map_page",
+    "notebook_output",
     "plain_types",
     "public_names",
+    "room_index",
     "short_names",
     "translatable",
+    "tutorial_list",
 ]
 exclude_patterns = ["_build", "node_modules", "README.md", "reference/map.zh-CN.md"]
 
@@ -73,6 +79,7 @@ html_static_path = ["_static"]
 templates_path = ["_templates"]
 html_css_files = ["minigpt.css"]
 html_js_files = [("search_formulas.js", {"defer": "defer"})]
+html_search_scorer = str(DOCS / "_ext" / "search_scorer.js")  # tutorials first
 html_copy_source = False
 html_use_index = html_domain_indices = False  # lists of names that no page leads to; the search finds names
 # In place of Furo's "view" button, a link to the same page in the other language.

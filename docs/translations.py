@@ -36,11 +36,15 @@ README = ROOT / "README.md"
 # The rest of the reference stays English; the glossary has both languages.
 TRANSLATED = [
     "index.md",
+    "faq.md",
     "install.md",
     "tutorials/*.md",
     "tutorials/*.ipynb",
     "howto/*.md",
     "explanation/*.md",
+    "reference/api/index.md",
+    "reference/cli.md",
+    "reference/equations.md",
     "reference/map.md",
     "reference/notation.md",
 ]

@@ -118,7 +118,9 @@ history.plot(uniform=guessing, title="nano on the Python documentation")
 
 # %%
 prompt = "The value of"
-print(mg.generate(model, tokenizer, prompt, max_new_tokens=120, temperature=0.7, seed=1))
+print(
+    mg.generate(model, tokenizer, prompt, max_new_tokens=120, temperature=0.7, seed=1)
+)
 
 # %% [markdown]
 # ## How good is it?

@@ -207,7 +207,10 @@ known, new = manual_letters.encode(learn_from), manual_letters.encode(tested_on)
 orders = range(1, 11)
 counts = NGramCounts.of(known, orders[-1], manual_letters.vocab_size)
 surprise = {}
-for name, smoothing in {"additive": Additive(alpha=0.1), "Kneser–Ney": KneserNey()}.items():
+for name, smoothing in {
+    "additive": Additive(alpha=0.1),
+    "Kneser–Ney": KneserNey(),
+}.items():
     models = [mg.NGram(counts.up_to(n), smoothing) for n in orders]
     surprise[name] = [-model.log_prob(new).mean() for model in models]
     by_heart = [-model.log_prob(known[: len(new)]).mean() for model in models]
@@ -215,7 +218,9 @@ for name, smoothing in {"additive": Additive(alpha=0.1), "Kneser–Ney": KneserN
 
 # %% mystnb={"image": {"alt": "Surprise by order: on new text additive turns upwards, Kneser-Ney stays low."}}
 figure, axes = plt.subplots(figsize=(5.6, 3.8), layout="constrained")
-for (name, values), style in zip(surprise.items(), ("o-", "o:", "s-", "s:"), strict=True):
+for (name, values), style in zip(
+    surprise.items(), ("o-", "o:", "s-", "s:"), strict=True
+):
     color = "tab:orange" if name.startswith("additive") else "tab:blue"
     axes.plot(orders, values, style, color=color, markersize=4, label=name)
 axes.set(xlabel="order n of the model", ylabel="surprise (nats per letter)", ylim=0)
@@ -223,7 +228,10 @@ axes.set_xticks(orders)
 axes.legend(frameon=False)
 plt.show()
 
-best = {name: min(zip(surprise[name], orders, strict=True)) for name in ("additive", "Kneser–Ney")}
+best = {
+    name: min(zip(surprise[name], orders, strict=True))
+    for name in ("additive", "Kneser–Ney")
+}
 for name, (nats, order) in best.items():
     print(f"{name:10}  best at order {order}: {nats:.3f} nats per letter")
 
@@ -288,7 +296,9 @@ for heads, color in ((0.7, "tab:blue"), (0.95, "tab:orange")):
     axes.axhline(entropy, color=color, linestyle=":")
     print(f"{heads:.0%} heads: least cross-entropy, at p = {heads}: {entropy:.3f} nats")
     assert belief[loss.argmin()].isclose(y[0]) and (loss >= entropy - 1e-12).all()
-axes.set(xlabel="belief p in heads", ylabel="cross-entropy (nats per throw)", ylim=(0, 3))
+axes.set(
+    xlabel="belief p in heads", ylabel="cross-entropy (nats per throw)", ylim=(0, 3)
+)
 axes.legend(frameon=False, loc="upper center")
 plt.show()
 
@@ -425,7 +435,9 @@ assert abs(running_mean[-1] - floor.nats) < 4 * error
 held_out = world.text(STORIES // 10)
 letters = mg.CharTokenizer.train(stories)
 seen, unseen = letters.encode(stories), letters.encode(held_out)
-ladders["tiny world, letters"] = mg.ladder(seen, unseen, letters, floor=floor.nats_per_character)
+ladders["tiny world, letters"] = mg.ladder(
+    seen, unseen, letters, floor=floor.nats_per_character
+)
 ladders["tiny world, letters"].plot()
 
 # %%
@@ -444,7 +456,9 @@ print(f"the 5-gram needs {times:.1f} times the bits of the floor")
 # and in byte pairs, and look where 1.9 falls.
 
 # %%
-ladders["Python manual, byte pairs"] = mg.ladder(pieces.encode(learn_from), pieces.encode(tested_on), pieces)
+ladders["Python manual, byte pairs"] = mg.ladder(
+    pieces.encode(learn_from), pieces.encode(tested_on), pieces
+)
 story_pieces = mg.BPETokenizer.train(stories, vocab_size=1024, progress=False)
 ladders["tiny world, byte pairs"] = mg.ladder(
     story_pieces.encode(stories),
@@ -474,7 +488,9 @@ for row, (_, ladder) in enumerate(sorted(ladders.items(), reverse=True)):
         label = "floor" if row == 0 else None
         axes.plot(nats, row, "D", color="black", label=label)
 axes.axvline(CLAIM, color="black", linestyle="--", label="the claim, 1.9")
-axes.set_yticks(range(4), [name.replace(", ", ",\n") for name in sorted(ladders, reverse=True)])
+axes.set_yticks(
+    range(4), [name.replace(", ", ",\n") for name in sorted(ladders, reverse=True)]
+)
 axes.set(xlabel="loss (nats per token)", xlim=(0, 7.3), ylim=(-0.5, 3.5))
 figure.legend(loc="outside upper center", ncols=4, frameon=False)
 plt.show()
@@ -557,7 +573,9 @@ for n in ORDERS:
     said = [model.probabilities(context).argmax() for context, _ in questions]
     right.append(np.mean([s == a for s, (_, a) in zip(said, questions, strict=True)]))
     familiar = {tuple(row[i - n + 1 : i]) for i in range(n - 1, len(row))}
-    met.append(np.mean([tuple(context[1 - n :]) in familiar for context, _ in questions]))
+    met.append(
+        np.mean([tuple(context[1 - n :]) in familiar for context, _ in questions])
+    )
 
 # %% mystnb={"image": {"alt": "Contexts met before fall to nothing; right answers stay low throughout."}}
 _, most = Counter(answer for _, answer in questions).most_common(1)[0]
@@ -566,8 +584,12 @@ figure, axes = plt.subplots(figsize=(5.6, 3.6), layout="constrained")
 axes.plot(ORDERS, met, "o-", color="tab:blue", label="the context was met in training")
 axes.plot(ORDERS, right, "s-", color="tab:orange", label="the answer is right")
 guess = most / len(questions)
-axes.axhline(guess, color="black", linestyle=":", label="always the most frequent answer")
-axes.set(xlabel="order n of the model, in words", ylabel="share of questions", ylim=(0, 1.03))
+axes.axhline(
+    guess, color="black", linestyle=":", label="always the most frequent answer"
+)
+axes.set(
+    xlabel="order n of the model, in words", ylabel="share of questions", ylim=(0, 1.03)
+)
 axes.legend(frameon=False)
 plt.show()
 

@@ -27,7 +27,16 @@ import numpy as np
 import torch
 
 import minigpt as mg
-from minigpt.learn.autograd import MLP, GraphNode, Layer, Tensor, attention_as_written, descend, mean_loss, neuron
+from minigpt.learn.autograd import (
+    MLP,
+    GraphNode,
+    Layer,
+    Tensor,
+    attention_as_written,
+    descend,
+    mean_loss,
+    neuron,
+)
 from minigpt.learn.tape_map import draw_tape
 
 QUICK = bool(os.environ.get("MINIGPT_QUICK"))
@@ -56,7 +65,11 @@ def sigmoid(a):
 a = Tensor(np.linspace(-4, 4, 201))
 figure, both = plt.subplots(1, 2, figsize=(7, 2.6), layout="constrained")
 largest = {}
-for name, activation in (("tanh", Tensor.tanh), ("sigmoid", sigmoid), ("ReLU", Tensor.relu)):
+for name, activation in (
+    ("tanh", Tensor.tanh),
+    ("sigmoid", sigmoid),
+    ("ReLU", Tensor.relu),
+):
     a.grad = np.zeros(a.shape)
     activation(a).sum().backward()
     both[0].plot(a.data, activation(a).data, label=name, linewidth=2)
@@ -126,7 +139,10 @@ by_rule = [grad_a * 1, grad_a * 2, grad_a]
 
 by_nudge = []
 for i in range(3):
-    up, down = ([p + step * (i == j) for j, p in enumerate(parameters)] for step in (1e-6, -1e-6))
+    up, down = (
+        [p + step * (i == j) for j, p in enumerate(parameters)]
+        for step in (1e-6, -1e-6)
+    )
     by_nudge.append((loss_of(*up) - loss_of(*down)) / 2e-6)
 
 print("y =", round(y, 12), " L =", round(loss_of(*parameters), 12))
@@ -202,7 +218,9 @@ draw_tape(f)
 # end. This is all of it:
 
 # %%
-core = "\n".join(inspect.getsource(method) for method in (GraphNode.tape, GraphNode.backward))
+core = "\n".join(
+    inspect.getsource(method) for method in (GraphNode.tape, GraphNode.backward)
+)
 print(core)
 assert len(core.splitlines()) <= 30  # it fits on one screen
 
@@ -261,12 +279,16 @@ layer(x).shape
 # %% mystnb={"image": {"alt": "Circles in four columns; lines join neighbouring columns only."}}
 sizes = [2, 4, 4, 1]
 figure, axes = plt.subplots(figsize=(4.6, 2.6), layout="constrained")
-nodes = [[(column, row - (n - 1) / 2) for row in range(n)] for column, n in enumerate(sizes)]
+nodes = [
+    [(column, row - (n - 1) / 2) for row in range(n)] for column, n in enumerate(sizes)
+]
 n_edges = 0
 for left, right in pairwise(nodes):
     for start in left:
         for end in right:
-            axes.plot(*zip(start, end, strict=True), color="tab:gray", linewidth=0.8, zorder=1)
+            axes.plot(
+                *zip(start, end, strict=True), color="tab:gray", linewidth=0.8, zorder=1
+            )
             n_edges += 1
 for column in nodes:
     axes.scatter(*zip(*column, strict=True), s=160, color="tab:blue", zorder=2)
@@ -277,7 +299,10 @@ plt.show()
 
 weights = [layer.weight.data.size for layer in MLP(sizes, rng).layers]
 n_nodes = sum(sizes)
-print(f"{n_edges} lines, {sum(weights)} weights; all pairs of {n_nodes} nodes would be {math.comb(n_nodes, 2)}")
+print(
+    f"{n_edges} lines, {sum(weights)} weights; all pairs of {n_nodes} nodes would be "
+    f"{math.comb(n_nodes, 2)}"
+)
 assert n_edges == sum(weights) == 28
 
 # %% [markdown]
@@ -302,7 +327,10 @@ assert np.abs(np.tanh(x @ W_1) @ W_2 - x @ (W_1 @ W_2)).max() > 1
 def spirals(n=100):
     radius = np.linspace(0.15, 1, n)
     angles = [2.5 * np.pi * radius + start for start in (0, np.pi)]
-    points = [np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1) for angle in angles]
+    points = [
+        np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+        for angle in angles
+    ]
     noise = np.random.default_rng(0).normal(size=(2 * n, 2))
     return np.concatenate(points) + 0.02 * noise, np.repeat([0, 1], n)
 
@@ -336,20 +364,31 @@ curves = {name: fit(network) for name, network in networks.items()}
 for name, network in networks.items():
     right = np.mean(network(Tensor(points)).data.argmax(1) == spiral)
     n_parameters = sum(p.data.size for p in network.parameters)
-    print(f"{name:11}  {n_parameters:3} parameters, loss {curves[name][-1]:.4f}, {right:.0%} right")
+    print(
+        f"{name:11}  {n_parameters:3} parameters, loss {curves[name][-1]:.4f}, "
+        f"{right:.0%} right"
+    )
     assert right == 1 if name == "four layers" else right < 0.6
 
 assert curves["one layer"][-1] > 0.6 and curves["four layers"][-1] < 0.01
 
 # %% mystnb={"image": {"alt": "A straight border, a spiral border, and hidden values that one line separates."}}
-grid = np.stack(np.meshgrid(np.linspace(-1.2, 1.2, 121), np.linspace(-1.2, 1.2, 121)), axis=-1)
+grid = np.stack(
+    np.meshgrid(np.linspace(-1.2, 1.2, 121), np.linspace(-1.2, 1.2, 121)), axis=-1
+)
 colors = np.array(["tab:blue", "tab:orange"])[spiral]
 
 
 def draw_border(axes, network, places, title):
     z = network(Tensor(places.reshape(-1, 2))).data
     side = (z[:, 1] - z[:, 0]).reshape(places.shape[:2])
-    axes.contourf(places[..., 0], places[..., 1], side > 0, levels=[-0.5, 0.5, 1.5], colors=["#cfe3f3", "#fde2c8"])
+    axes.contourf(
+        places[..., 0],
+        places[..., 1],
+        side > 0,
+        levels=[-0.5, 0.5, 1.5],
+        colors=["#cfe3f3", "#fde2c8"],
+    )
     axes.set(title=title, xticks=[], yticks=[], aspect="equal")
     axes.title.set_size(10)
 
@@ -362,7 +401,12 @@ for axes, (name, network) in zip(three, networks.items(), strict=False):
 hidden = Tensor(points)
 for layer in networks["four layers"].layers[:-1]:
     hidden = layer(hidden)
-draw_border(three[2], networks["four layers"].layers[-1], grid, "four layers: the two last hidden neurons")
+draw_border(
+    three[2],
+    networks["four layers"].layers[-1],
+    grid,
+    "four layers: the two last hidden neurons",
+)
 three[2].scatter(*hidden.data.T, c=colors, s=6)
 plt.show()
 
@@ -412,14 +456,28 @@ def gradient_norms(network):
 figure, axes = plt.subplots(figsize=(5.6, 3.2), layout="constrained")
 norms = {}
 for (name, activation), color in zip(
-    {"sigmoid": sigmoid, "tanh": Tensor.tanh}.items(), ("tab:red", "tab:blue"), strict=True
+    {"sigmoid": sigmoid, "tanh": Tensor.tanh}.items(),
+    ("tab:red", "tab:blue"),
+    strict=True,
 ):
     for shortcut in (False, True):
         label = f"{name}, {'with' if shortcut else 'no'} shortcut"
         norms[label] = gradient_norms(Deep(activation, shortcut))
-        axes.semilogy(range(1, 21), norms[label], "-" if shortcut else ":", color=color, linewidth=2, label=label)
-        print(f"{label:22}  layer 1: {norms[label][0]:.1e}, layer 20: {norms[label][-1]:.1e}")
-axes.set(xlabel="hidden layer", ylabel="norm of its gradient", xticks=[1, 5, 10, 15, 20])
+        axes.semilogy(
+            range(1, 21),
+            norms[label],
+            "-" if shortcut else ":",
+            color=color,
+            linewidth=2,
+            label=label,
+        )
+        print(
+            f"{label:22}  layer 1: {norms[label][0]:.1e}, layer 20: "
+            f"{norms[label][-1]:.1e}"
+        )
+axes.set(
+    xlabel="hidden layer", ylabel="norm of its gradient", xticks=[1, 5, 10, 15, 20]
+)
 axes.legend(frameon=False)
 plt.show()
 
@@ -477,7 +535,9 @@ largest = np.abs(ours.grad - theirs.grad.numpy()).max()
 print(f"largest difference to PyTorch's gradient: {largest:.1e}")
 
 assert largest < 1e-10
-np.testing.assert_allclose(attention_as_written(ours).data, mg.self_attention.equation.evaluate(v=v))
+np.testing.assert_allclose(
+    attention_as_written(ours).data, mg.self_attention.equation.evaluate(v=v)
+)
 
 # %% [markdown]
 # The task is a game of cards. Four cards are on the table, each with a colour and a
@@ -490,18 +550,28 @@ COLOURS, NUMBERS, WIDTH = 6, 5, 16
 
 
 def deal(n, rng):
-    """The question in front of four cards: colours and numbers (n, 5); the answers (n,)."""
+    """A question and four cards: colours and numbers (n, 5); the answers (n,)."""
     colour = np.stack([rng.permutation(COLOURS)[:4] for _ in range(n)])
     number = rng.integers(NUMBERS, size=(n, 4))
     asked = rng.integers(4, size=n), np.arange(n)
-    question = np.stack([colour[asked[::-1]], np.full(n, NUMBERS)], axis=1)  # 5 is the question mark
-    return np.c_[question[:, 0], colour], np.c_[question[:, 1], number], number[asked[::-1]]
+    # 5 is the question mark
+    question = np.stack([colour[asked[::-1]], np.full(n, NUMBERS)], axis=1)
+    return (
+        np.c_[question[:, 0], colour],
+        np.c_[question[:, 1], number],
+        number[asked[::-1]],
+    )
 
 
 colour, number, answer = deal(3, np.random.default_rng(0))
 for row in range(3):
-    cards = " ".join(f"{'abcdef'[c]}{n}" for c, n in zip(colour[row, 1:], number[row, 1:], strict=True))
-    print(f"cards {cards}   question {'abcdef'[colour[row, 0]]}?   answer {answer[row]}")
+    cards = " ".join(
+        f"{'abcdef'[c]}{n}"
+        for c, n in zip(colour[row, 1:], number[row, 1:], strict=True)
+    )
+    print(
+        f"cards {cards}   question {'abcdef'[colour[row, 0]]}?   answer {answer[row]}"
+    )
 
 # %% [markdown]
 # Each card becomes a vector, the sum of a vector for its colour and one for its number.
@@ -520,10 +590,16 @@ class CardPlayer:
         self.of_colour = Tensor(0.1 * rng.normal(size=(COLOURS, WIDTH)))
         self.of_number = Tensor(0.1 * rng.normal(size=(NUMBERS + 1, WIDTH)))
         self.read = Layer(WIDTH, NUMBERS, rng, linear=True)
-        self.parameters = [self.of_colour, self.of_number, self.read.weight, self.read.bias]
+        self.parameters = [
+            self.of_colour,
+            self.of_number,
+            self.read.weight,
+            self.read.bias,
+        ]
 
     def vectors(self, colour, number):
-        return self.of_colour[colour] + self.of_number[number]  # (games, 5 cards, WIDTH)
+        # (games, 5 cards, WIDTH)
+        return self.of_colour[colour] + self.of_number[number]
 
     def __call__(self, colour, number):
         return self.read(self.mix(self.vectors(colour, number)))
@@ -545,7 +621,10 @@ def attend(v):
 
 
 before = CardPlayer(attend)  # stays untrained
-players = {"attention": CardPlayer(attend), "plain mean": CardPlayer(lambda v: v.mean(1))}
+players = {
+    "attention": CardPlayer(attend),
+    "plain mean": CardPlayer(lambda v: v.mean(1)),
+}
 curves = {name: play(player) for name, player in players.items()}
 
 # %% mystnb={"image": {"alt": "The loss of attention falls to nearly 0; that of the plain mean stays high."}}
@@ -562,7 +641,10 @@ test = {}
 for name, player in players.items():
     logits = player(colour, number)
     test[name] = mean_loss(logits, answer).data.item()
-    print(f"{name:10}  loss {test[name]:.4f}, {np.mean(logits.data.argmax(1) == answer):.1%} right")
+    print(
+        f"{name:10}  loss {test[name]:.4f}, "
+        f"{np.mean(logits.data.argmax(1) == answer):.1%} right"
+    )
 
 assert test["attention"] < 0.02
 assert test["plain mean"] > 1
@@ -579,13 +661,22 @@ def question_weights(player):
 
 
 figure, both = plt.subplots(1, 2, figsize=(7, 2.3), layout="constrained")
-for axes, (title, player) in zip(both, {"before": before, "after": players["attention"]}.items(), strict=True):
+for axes, (title, player) in zip(
+    both, {"before": before, "after": players["attention"]}.items(), strict=True
+):
     weights = question_weights(player)[:3]
     axes.imshow(weights, cmap="Blues", vmin=0, vmax=1)
     for i in range(3):
         for j in range(5):
             card = f"{'abcdef'[colour[i, j]]}{number[i, j] if j else '?'}"
-            axes.text(j, i, card, ha="center", va="center", color="white" if weights[i, j] > 0.6 else "black")
+            axes.text(
+                j,
+                i,
+                card,
+                ha="center",
+                va="center",
+                color="white" if weights[i, j] > 0.6 else "black",
+            )
     axes.set_xticks(range(5), range(1, 6))
     axes.set(yticks=[], xlabel="position", title=f"{title} training")
 plt.show()
@@ -595,11 +686,17 @@ share = {}
 for title, player in {"before": before, "after": players["attention"]}.items():
     cards = question_weights(player)[:, 1:]
     share[title] = np.mean(cards[same_colour] / cards.sum(1))
-    print(f"{title:6} training: of the weight on the four cards, {share[title]:.0%} is on the right one")
+    print(
+        f"{title:6} training: of the weight on the four cards, {share[title]:.0%} is "
+        f"on the right one"
+    )
 
 products = players["attention"].of_colour.data @ players["attention"].of_colour.data.T
 same, different = products.diagonal(), products[~np.eye(COLOURS, dtype=bool)]
-print(f"dot products of colour vectors: same colour {same.min():.1f} or more, different {different.max():.1f} or less")
+print(
+    f"dot products of colour vectors: same colour {same.min():.1f} or more, different "
+    f"{different.max():.1f} or less"
+)
 assert same.min() > different.max() + 1
 assert share["before"] < 0.4 and share["after"] > 0.9
 
@@ -643,7 +740,12 @@ def neuron_gradients(x, w, b, y):
 #
 #
 # rng = np.random.default_rng(0)
-# x, w, b, y = rng.normal(size=(6, 3)), Tensor(rng.normal(size=3)), Tensor(0.5), rng.normal(size=6)
+# x, w, b, y = (
+#     rng.normal(size=(6, 3)),
+#     Tensor(rng.normal(size=3)),
+#     Tensor(0.5),
+#     rng.normal(size=6),
+# )
 # ((neuron(Tensor(x), w, b) - y) ** 2).mean().backward()
 # dw, db = neuron_gradients(x, w.data, b.data, y)
 # np.testing.assert_allclose(dw, w.grad)

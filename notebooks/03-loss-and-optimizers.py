@@ -61,8 +61,12 @@ p = mg.softmax(z)
 loss = mg.cross_entropy(y, p)
 
 print("p    ", p.detach())
-print("loss ", round(loss.item(), 4), "nats, and -log p_2 =", round(-p[1].log().item(), 4))
-torch.testing.assert_close(loss, torch.from_numpy(mg.cross_entropy.equation.evaluate(y=y, p=p)))
+print(
+    "loss ", round(loss.item(), 4), "nats, and -log p_2 =", round(-p[1].log().item(), 4)
+)
+torch.testing.assert_close(
+    loss, torch.from_numpy(mg.cross_entropy.equation.evaluate(y=y, p=p))
+)
 
 # %% [markdown]
 # ## Its gradient: predicted minus true
@@ -96,7 +100,10 @@ def loss_at(logits):
 
 nudge = 1e-5
 by_nudge = torch.stack(
-    [(loss_at(z.detach() + step) - loss_at(z.detach() - step)) / (2 * nudge) for step in nudge * torch.eye(5)]
+    [
+        (loss_at(z.detach() + step) - loss_at(z.detach() - step)) / (2 * nudge)
+        for step in nudge * torch.eye(5)
+    ]
 )
 print("p - y    ", by_formula)
 print("autograd ", z.grad)
@@ -193,7 +200,9 @@ def walk(surface, make_optimizer, start=(-3.0, 1.5), steps=60, noise=0.0, rate=N
 
 
 def draw(axes, surface, path=None, title="", color="tab:red", x=(-4, 4), y=(-2.5, 2.5)):
-    grid = torch.meshgrid(torch.linspace(*x, 120), torch.linspace(*y, 120), indexing="xy")
+    grid = torch.meshgrid(
+        torch.linspace(*x, 120), torch.linspace(*y, 120), indexing="xy"
+    )
     heights = surface(torch.stack(grid, dim=-1))
     heights = (heights - heights.min()).sqrt()  # more levels where it is low
     levels = torch.linspace(0, heights.max(), 10)
@@ -219,7 +228,12 @@ mg.SGD.equation
 # steps that differ in nothing else:
 
 # %% mystnb={"image": {"alt": "Four walks in the ravine: creeping, arriving, zigzagging, and leaving the picture."}}
-rates = {0.004: "too small", 0.04: "about right", 0.075: "nearly too large", 0.0815: "too large"}
+rates = {
+    0.004: "too small",
+    0.04: "about right",
+    0.075: "nearly too large",
+    0.0815: "too large",
+}
 figure, four = plt.subplots(2, 2, figsize=(7.2, 5), layout="constrained")
 for axes, (rate, name) in zip(four.flat, rates.items(), strict=True):
     path = walk(ravine, lambda p, rate=rate: mg.SGD(p, lr=rate), steps=40)
@@ -276,7 +290,9 @@ m, v = 1 - beta_1**t, 1 - beta_2**t  # the means of a gradient that is always 1
 figure, both = plt.subplots(1, 2, figsize=(6.4, 2.8), layout="constrained")
 both[0].plot(t, m, label=r"$m_t$, $\beta_1 = 0.9$")
 both[0].plot(t, v, label=r"$v_t$, $\beta_2 = 0.999$")
-both[0].axhline(1, color="black", linestyle=":", label=r"corrected, $\hat{m}_t$ and $\hat{v}_t$")
+both[0].axhline(
+    1, color="black", linestyle=":", label=r"corrected, $\hat{m}_t$ and $\hat{v}_t$"
+)
 both[0].set(xlabel="update t", ylabel="mean of the gradients, of the squares")
 both[0].legend(frameon=False, fontsize=9)
 both[1].plot(t, m / np.sqrt(v), color="tab:red", label="without correction")
@@ -332,7 +348,9 @@ mg.Muon.equation
 def walk_by_equation(optimizer, surface, steps=8, start=(-3.0, 1.5), **settings):
     equation = optimizer.equation
     theta = torch.tensor([start] if optimizer is mg.Muon else start)
-    memory = {m: torch.zeros_like(theta) for m in equation.inputs if m.endswith("minus_1")}
+    memory = {
+        m: torch.zeros_like(theta) for m in equation.inputs if m.endswith("minus_1")
+    }
     for t in range(1, steps + 1):
         memory["theta_t_minus_1"] = theta.requires_grad_()
         (g,) = torch.autograd.grad(surface(theta).sum(), theta)
@@ -345,7 +363,9 @@ def walk_by_equation(optimizer, surface, steps=8, start=(-3.0, 1.5), **settings)
 
 def orthogonal(matrix):
     a, b, c = ([x] * 5 for x in (3.4445, -4.7750, 2.0315))
-    return mg.equations.get("newton-schulz").evaluate(G=matrix, a=a, b=b, c=c, epsilon=1e-7)
+    return mg.equations.get("newton-schulz").evaluate(
+        G=matrix, a=a, b=b, c=c, epsilon=1e-7
+    )
 
 
 betas = {"beta_1": 0.9, "beta_2": 0.99}
@@ -369,7 +389,10 @@ for name, settings in cases.items():
     by_equation = walk_by_equation(getattr(mg, name), ravine, **settings)
     by_class = walk(ravine, optimizers[name], steps=8)[-1:]
     torch.testing.assert_close(by_equation, by_class)
-    print(f"{name:9} after 8 updates at ({by_class[0, 0]:+.4f}, {by_class[0, 1]:+.4f}), both")
+    print(
+        f"{name:9} after 8 updates at ({by_class[0, 0]:+.4f}, {by_class[0, 1]:+.4f}), "
+        f"both"
+    )
 
 # %% [markdown]
 # ### Five walks in the ravine
@@ -415,7 +438,9 @@ draw(axes, saddle)
 for name, color in zip(racers, plt.cm.tab10.colors, strict=False):
     path = walk(saddle, optimizers[name], start=(-3.0, 0.01), steps=200)
     left = (path[:, 1].abs() > 0.75).nonzero().min().item()
-    axes.plot(*path[: left + 1].T, "o-", color=color, markersize=2.5, linewidth=1, label=name)
+    axes.plot(
+        *path[: left + 1].T, "o-", color=color, markersize=2.5, linewidth=1, label=name
+    )
     print(f"{name:9} has left the pass after {left:3} steps")
     steps_needed[name] = left
 axes.plot(-3, 0.01, "o", color="black")
@@ -448,7 +473,9 @@ STEPS = 300
 times = range(1, STEPS + 1)
 figure, axes = plt.subplots(figsize=(4.8, 2.6), layout="constrained")
 for name, schedule in mg.SCHEDULES.items():
-    values = [schedule(t, peak=1.0, final=0.0, warmup_steps=30, steps=STEPS) for t in times]
+    values = [
+        schedule(t, peak=1.0, final=0.0, warmup_steps=30, steps=STEPS) for t in times
+    ]
     axes.plot(times, values, label=name, linewidth=2)
 axes.set(xlabel="update t", ylabel="learning rate / its peak")
 axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0.12, 0))
@@ -469,16 +496,29 @@ def bowl(theta):
 
 
 def cosine(peak):
-    return lambda t: mg.warmup_cosine(t, peak=peak, final=0.0, warmup_steps=30, steps=STEPS)
+    return lambda t: mg.warmup_cosine(
+        t, peak=peak, final=0.0, warmup_steps=30, steps=STEPS
+    )
 
 
 # %% mystnb={"image": {"alt": "Left a cloud around the lowest point, right a walk that settles on it."}}
 figure, both = plt.subplots(1, 2, figsize=(7.4, 3.4), layout="constrained")
 distance = {}
-for axes, (name, rate) in zip(both, {"constant": None, "cosine": cosine(0.1)}.items(), strict=True):
-    path = walk(bowl, lambda p: mg.Adam(p, lr=0.1), noise=3.0, steps=STEPS, rate=rate, start=(-3.0, 2.0))
+for axes, (name, rate) in zip(
+    both, {"constant": None, "cosine": cosine(0.1)}.items(), strict=True
+):
+    path = walk(
+        bowl,
+        lambda p: mg.Adam(p, lr=0.1),
+        noise=3.0,
+        steps=STEPS,
+        rate=rate,
+        start=(-3.0, 2.0),
+    )
     draw(axes, bowl, path, f"Adam, {name} rate", "tab:green")
-    axes.plot(*path[-50:].T, "o", color="tab:orange", markersize=3, label="last 50 steps")
+    axes.plot(
+        *path[-50:].T, "o", color="tab:orange", markersize=3, label="last 50 steps"
+    )
     axes.legend(frameon=True, loc="lower right")
     distance[name] = path[-50:].norm(dim=1).mean().item()
     print(f"{name:8}  mean distance in the last 50 steps: {distance[name]:.3f}")
@@ -529,7 +569,8 @@ both[0].legend(frameon=False)
 plt.show()
 
 assert ends["Adam"][0] > 0.5 > ends["Adam"][1].abs()
-assert (ends["AdamW"] - math.exp(-2)).abs().max() < 0.2  # exp(-η λ t), but for the noise
+# exp(-η λ t), but for the noise
+assert (ends["AdamW"] - math.exp(-2)).abs().max() < 0.2
 
 # %% [markdown]
 # In Adam the loud weight hardly decays. AdamW takes the decay *out* of the gradient and
@@ -574,7 +615,9 @@ both[0].set(aspect="equal", title="what becomes of a circle", xlim=(-1.15, 2.2))
 both[0].legend(frameon=False, fontsize=9, loc="upper right")
 
 before = after = torch.logspace(-4, 0, 600)
-for rounds, color in zip(range(1, 6), plt.cm.Blues(np.linspace(0.3, 1, 5)), strict=True):
+for rounds, color in zip(
+    range(1, 6), plt.cm.Blues(np.linspace(0.3, 1, 5)), strict=True
+):
     after = 3.4445 * after - 4.7750 * after**3 + 2.0315 * after**5
     if rounds in (1, 3, 5):
         both[1].semilogx(before, after, color=color, label=f"rounds: {rounds}")
@@ -582,7 +625,9 @@ both[1].set(xlabel="singular value before", ylabel="after", ylim=(0, 1.3))
 both[1].legend(frameon=False, fontsize=9)
 plt.show()
 
-torch.testing.assert_close(torch.linalg.svdvals(newton_schulz(torch.ones(1, 1), steps=5)), after[-1:])
+torch.testing.assert_close(
+    torch.linalg.svdvals(newton_schulz(torch.ones(1, 1), steps=5)), after[-1:]
+)
 
 # %% [markdown]
 # Not exactly 1, and that is on purpose: the coefficients trade precision for speed.
@@ -601,7 +646,9 @@ text = mg.TinyWorld().text(300)
 letters = mg.CharTokenizer.train(text)
 V = letters.vocab_size
 ids = torch.tensor(letters.encode(text))
-pairs = torch.zeros(V, V).index_put((ids[:-1], ids[1:]), torch.tensor(1.0), accumulate=True)
+pairs = torch.zeros(V, V).index_put(
+    (ids[:-1], ids[1:]), torch.tensor(1.0), accumulate=True
+)
 share = pairs / pairs.sum()  # of each pair of neighbours among all pairs
 
 
@@ -609,16 +656,23 @@ def bigram_loss(W):
     return -(share * mg.log_softmax(W)).sum()
 
 
-floor = -torch.xlogy(share, pairs / pairs.sum(1, keepdim=True).clamp(min=1)).sum().item()
+floor = (
+    -torch.xlogy(share, pairs / pairs.sum(1, keepdim=True).clamp(min=1)).sum().item()
+)
 start = bigram_loss(torch.zeros(V, V)).item()
-print(f"{V} letters; loss of guessing {start:.4f}, lowest possible {floor:.4f} nats per letter")
+print(
+    f"{V} letters; loss of guessing {start:.4f}, lowest possible {floor:.4f} nats per "
+    f"letter"
+)
 
 # %% mystnb={"image": {"alt": "Singular values of a gradient span powers of ten; five rounds flatten them."}}
 W = torch.zeros(V, V, requires_grad=True)
 bigram_loss(W).backward()
 
 figure, axes = plt.subplots(figsize=(4.8, 3), layout="constrained")
-for rounds, color in zip((0, 1, 3, 5), plt.cm.Blues([0.35, 0.55, 0.75, 1.0]), strict=True):
+for rounds, color in zip(
+    (0, 1, 3, 5), plt.cm.Blues([0.35, 0.55, 0.75, 1.0]), strict=True
+):
     values = torch.linalg.svdvals(newton_schulz(W.grad, steps=rounds))
     axes.semilogy(range(1, V + 1), values, color=color, label=f"{rounds} rounds")
 axes.set(xlabel="direction", ylabel="singular value", ylim=(1e-4, 3), xlim=(0, V))
@@ -661,7 +715,10 @@ field = {
     "Muon": (0.1, lambda p, lr: mg.Muon(p, lr=lr, weight_decay=0)),
 }
 curves = {
-    name: {lowest * 3**k: race(lambda p, lr=lowest * 3**k, make=make: make(p, lr)) for k in range(5)}
+    name: {
+        lowest * 3**k: race(lambda p, lr=lowest * 3**k, make=make: make(p, lr))
+        for k in range(5)
+    }
     for name, (lowest, make) in field.items()
 }
 
@@ -676,7 +733,9 @@ for (name, runs), color in zip(curves.items(), plt.cm.tab10.colors, strict=False
     best_rates.append(best)
     assert -1e-9 < runs[best][-1] < 0.2
 assert max(best_rates) > 100 * min(best_rates)
-both[0].set(xlabel="update", ylabel="excess (nats per letter)", title="at its best rate")
+both[0].set(
+    xlabel="update", ylabel="excess (nats per letter)", title="at its best rate"
+)
 both[0].legend(frameon=False, fontsize=9)
 both[1].set(xlabel="learning rate η", title="after 100 updates")
 plt.show()
@@ -721,7 +780,9 @@ plt.show()
 #
 # logits = torch.tensor([2.0, 1.0, 0.5, -0.5, -1.0], requires_grad=True)
 # smoothed_cross_entropy(y, mg.softmax(logits), 0.1).backward()
-# torch.testing.assert_close(logits.grad, mg.softmax(logits).detach() - (0.9 * y + 0.1 / 5))
+# torch.testing.assert_close(
+#     logits.grad, mg.softmax(logits).detach() - (0.9 * y + 0.1 / 5)
+# )
 # ```
 #
 # 3. Each update moves it by $\eta$, so at most by 3. Among the pairs of the most

@@ -126,7 +126,10 @@ def join(word, pair):
 
 
 def train(text, n_merges):
-    words = [[bytes([b]) for b in piece.encode()] for piece in regex.findall(GPT2_SPLIT, text)]
+    words = [
+        [bytes([b]) for b in piece.encode()]
+        for piece in regex.findall(GPT2_SPLIT, text)
+    ]
     merges = []
     for _ in range(n_merges):
         counts = Counter(pair for word in words for pair in pairwise(word))
@@ -138,7 +141,9 @@ def train(text, n_merges):
 
 merges, words = train(text, n_merges=12)
 for number, ((first, second), count) in enumerate(merges, start=256):
-    print(f"id {number}: {first!r:8} + {second!r:8} = {first + second!r:10} {count} times")
+    print(
+        f"id {number}: {first!r:8} + {second!r:8} = {first + second!r:10} {count} times"
+    )
 
 # %% [markdown]
 # The counts never rise. (Why not? A pair that existed before the last merge and was more
@@ -148,7 +153,9 @@ for number, ((first, second), count) in enumerate(merges, start=256):
 # *shells*; rare ones are still in letters.
 
 # %%
-assert [count for _, count in merges] == sorted((count for _, count in merges), reverse=True)
+assert [count for _, count in merges] == sorted(
+    (count for _, count in merges), reverse=True
+)
 print(" ".join("|".join(token.decode() for token in word) for word in words))
 
 # %% [markdown]
@@ -165,7 +172,9 @@ assert same == [pair for pair, _ in merges]
 stories = mg.TinyWorld(split="train").text(20)
 by_hand, _ = train(stories, n_merges=100)
 larger = mg.BPETokenizer.train(stories, vocab_size=256 + 100 + 1, progress=False)
-assert [larger.vocabulary[256 + i] for i in range(100)] == [first + second for (first, second), _ in by_hand]
+assert [larger.vocabulary[256 + i] for i in range(100)] == [
+    first + second for (first, second), _ in by_hand
+]
 print("the same merges: 12 of the tongue twister, 100 of twenty stories")
 
 # %% [markdown]
@@ -186,7 +195,10 @@ for new in ("she shells", "a café 猫 🙂", "\x00 \n\t"):
 # renders those choices in English and in Chinese.
 
 # %%
-languages = {"English": mg.TinyWorld("en", split="test"), "Chinese": mg.TinyWorld("zh", split="test")}
+languages = {
+    "English": mg.TinyWorld("en", split="test"),
+    "Chinese": mg.TinyWorld("zh", split="test"),
+}
 for world in languages.values():
     print(world.story(3), "\n")
 assert languages["English"].derivation(3) == languages["Chinese"].derivation(3)
@@ -201,7 +213,7 @@ learned = mg.BPETokenizer.train(both, vocab_size=2048, progress=False)
 
 
 def show(tokenizer, text):
-    """A text with its tokens as coloured boxes; an incomplete character shows its bytes."""
+    """A text with its tokens as coloured boxes; part of a character shows its bytes."""
     colours = ("#cfe8ff", "#ffe3c2", "#d5f2d5", "#f6d5ea")
     boxes = []
     for number, token in enumerate(tokenizer.encode(text)):
@@ -210,7 +222,9 @@ def show(tokenizer, text):
             label = html.escape(data.decode()).replace(" ", "·").replace("\n", "⏎")
         except UnicodeDecodeError:
             label = " ".join(f"{byte:02x}" for byte in data)
-        style = f"background:{colours[number % 4]};color:#000;padding:1px 3px;margin:1px"
+        style = (
+            f"background:{colours[number % 4]};color:#000;padding:1px 3px;margin:1px"
+        )
         boxes.append(f'<span style="{style};display:inline-block">{label}</span>')
     return HTML(f"<div style='font-family:monospace'>{''.join(boxes)}</div>")
 
@@ -229,7 +243,10 @@ samples = {name: world.text(100) for name, world in languages.items()}
 sizes = [257, 320, 384, 512, 640, 768, 1024, 1280, 1536, 2048]
 sizes = [size for size in sizes if size <= learned.vocab_size]
 vocabularies = [mg.BPETokenizer(learned.merges[: size - 257]) for size in sizes]
-tokens = {name: [len(tokenizer.encode(sample)) / 100 for tokenizer in vocabularies] for name, sample in samples.items()}
+tokens = {
+    name: [len(tokenizer.encode(sample)) / 100 for tokenizer in vocabularies]
+    for name, sample in samples.items()
+}
 
 print("a story has   characters   UTF-8 bytes   tokens, vocabulary of", sizes[-1])
 for name, sample in samples.items():
@@ -257,7 +274,8 @@ plt.show()
 for name, world in languages.items():
     floor = world.floor(learned, n_stories=100)
     print(
-        f"{name}: {floor.nats:.2f} nats per story, {floor.nats_per_character:.3f} per character, "
+        f"{name}: {floor.nats:.2f} nats per story, {floor.nats_per_character:.3f} per "
+        f"character, "
         f"{floor.nats_per_token:.3f} per token"
     )
 
@@ -283,17 +301,27 @@ def config(size):
 
 
 cost = {
-    name: [count * mg.training_flops_per_token(config(size), 256) for size, count in zip(sizes, values, strict=True)]
+    name: [
+        count * mg.training_flops_per_token(config(size), 256)
+        for size, count in zip(sizes, values, strict=True)
+    ]
     for name, values in tokens.items()
 }
 
 # %% mystnb={"image": {"alt": "The cost of a story falls steeply, then flattens; in English it rises again."}}
 figure, axes = plt.subplots(figsize=(5.6, 3.6), layout="constrained")
 for (name, values), color in zip(cost.items(), ("tab:blue", "tab:orange"), strict=True):
-    axes.semilogx(sizes, [value / 1e9 for value in values], "o-", base=2, color=color, label=name)
+    axes.semilogx(
+        sizes, [value / 1e9 for value in values], "o-", base=2, color=color, label=name
+    )
     least = min(zip(values, sizes, strict=True))
-    axes.plot(least[1], least[0] / 1e9, "o", color=color, markersize=10, mfc="none", mew=2)
-    print(f"{name}: least at V = {least[1]:4}, {max(values) / least[0]:.1f} times cheaper than bytes")
+    axes.plot(
+        least[1], least[0] / 1e9, "o", color=color, markersize=10, mfc="none", mew=2
+    )
+    print(
+        f"{name}: least at V = {least[1]:4}, {max(values) / least[0]:.1f} times "
+        f"cheaper than bytes"
+    )
 axes.set(xlabel="vocabulary size V", ylabel="cost of a story (10⁹ operations)", ylim=0)
 axes.legend(frameon=False)
 plt.show()
@@ -342,7 +370,9 @@ show(gpt2, "1 + 1 = 2, 12 + 34 = 46, 1234 + 5678 = 6912, 12345678")
 # groups of three. Code:
 
 # %%
-show(gpt2, "def mean(values):\n    total = sum(values)\n    return total / len(values)\n")
+show(
+    gpt2, "def mean(values):\n    total = sum(values)\n    return total / len(values)\n"
+)
 
 # %% [markdown]
 # Each space of an indentation is a token of its own, so a program costs more tokens than
@@ -359,10 +389,16 @@ show(gpt2, languages["Chinese"].story(3).split("。")[0] + "。")
 gpt2_tokens = {name: len(gpt2.encode(sample)) / 100 for name, sample in samples.items()}
 for name, sample in samples.items():
     per_character = 100 * gpt2_tokens[name] / len(sample)
-    print(f"{name}: {gpt2_tokens[name]:4.0f} tokens a story, {per_character:.2f} a character")
+    print(
+        f"{name}: {gpt2_tokens[name]:4.0f} tokens a story, {per_character:.2f} a "
+        f"character"
+    )
 ratio = gpt2_tokens["Chinese"] / gpt2_tokens["English"]
 print(f"the same story costs {ratio:.1f} times as much in Chinese,")
-print(f"and fills {ratio:.1f} times as much of the context; in attention {ratio**2:.0f} times the pairs")
+print(
+    f"and fills {ratio:.1f} times as much of the context; in attention {ratio**2:.0f} "
+    f"times the pairs"
+)
 
 assert ratio > 2 and tokens["Chinese"][-1] < tokens["English"][-1]
 
@@ -413,8 +449,13 @@ as_text = gpt2.encode(typed)
 as_token = gpt2.encode(typed, allow_special=True)
 end = gpt2.special_tokens["<|endoftext|>"]
 
-print(f"as text:  {len(as_text)} tokens; the special one is among them: {end in as_text}")
-print(f"allowed:  {len(as_token)} tokens; the special one is among them: {end in as_token}")
+print(
+    f"as text:  {len(as_text)} tokens; the special one is among them: {end in as_text}"
+)
+print(
+    f"allowed:  {len(as_token)} tokens; the special one is among them: "
+    f"{end in as_token}"
+)
 assert end not in as_text and end in as_token
 show(gpt2, typed)
 
@@ -435,16 +476,28 @@ show(gpt2, typed)
 # 1. As many tokens as it has bytes, or nearly: what was never seen is never merged.
 #
 # ```python
-# english = mg.BPETokenizer.train(mg.TinyWorld(split="train").text(200), 1024, progress=False)
+# english = mg.BPETokenizer.train(
+#     mg.TinyWorld(split="train").text(200), 1024, progress=False
+# )
 # for name, sample in samples.items():
-#     print(name, len(english.encode(sample)) / 100, "tokens,", len(sample.encode()) / 100, "bytes")
+#     print(
+#         name,
+#         len(english.encode(sample)) / 100,
+#         "tokens,",
+#         len(sample.encode()) / 100,
+#         "bytes",
+#     )
 # ```
 #
 # 2. One, after six merges: each doubles the last.
 #
 # ```python
 # doubled = mg.BPETokenizer.train("a" * 64, 2000, progress=False)
-# print(len(doubled.encode("a" * 64)), "token,", [len(t) for t in doubled.vocabulary[256:-1]])
+# print(
+#     len(doubled.encode("a" * 64)),
+#     "token,",
+#     [len(t) for t in doubled.vocabulary[256:-1]],
+# )
 # ```
 #
 # 3. Because of the 2,001st. A vocabulary of words has no number for a new word, and

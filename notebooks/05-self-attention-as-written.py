@@ -296,14 +296,20 @@ keys[0] = torch.tensor([1.0, -1.0, 0.0])  # Anna: a person, not a man
 keys[3] = torch.tensor([0.0, 0.0, 1.0])  # kite: a thing
 keys[5] = torch.tensor([1.0, 1.0, 0.0])  # Ben: a person, a man
 
-asked = {"a man": [3.0, 3.0, 0.0], "a person": [3.0, 0.0, 0.0], "a thing": [0.0, 0.0, 3.0]}
+asked = {
+    "a man": [3.0, 3.0, 0.0],
+    "a person": [3.0, 0.0, 0.0],
+    "a thing": [0.0, 0.0, 3.0],
+}
 queries = torch.tensor(list(asked.values()))
 answers = mg.scaled_attention(queries, keys, torch.eye(6), scale=1)
 
 print(" " * 10 + "".join(f"{word:>7}" for word in sentence))
 for name, answer in zip(asked, answers, strict=True):
     print(f"{name:10}" + "".join(f"{weight:7.2f}" for weight in answer))
-assert sentence[answers[0].argmax()] == "Ben" and sentence[answers[2].argmax()] == "kite"
+assert (
+    sentence[answers[0].argmax()] == "Ben" and sentence[answers[2].argmax()] == "kite"
+)
 
 # %% [markdown]
 # A look-up that is never quite certain has two advantages: it can answer with *Anna and
@@ -464,7 +470,9 @@ scores_after = (x @ w_q) @ (x @ w_k).T / 8**0.5
 
 figure, both = plt.subplots(1, 2, figsize=(7, 3), layout="constrained")
 titles = ("as written", "projected")
-for axes, scores, title in zip(both, (scores_before, scores_after), titles, strict=True):
+for axes, scores, title in zip(
+    both, (scores_before, scores_after), titles, strict=True
+):
     image = axes.imshow(scores, cmap="RdBu", vmin=-4, vmax=4)
     axes.set_xticks(range(6), range(1, 7))
     axes.set_yticks(range(6), range(1, 7))

@@ -171,10 +171,22 @@ for name, output in captured.items():
 # %% mystnb={"image": {"alt": "A block: two branches leave the stream and are added back to it."}}
 def draw_block(axes, title, steps):
     """Steps from bottom to top: (label, where it stands, colour)."""
-    axes.annotate("", (0, 8.6), (0, -0.8), arrowprops={"arrowstyle": "-|>", "lw": 3, "color": "tab:gray"})
+    axes.annotate(
+        "",
+        (0, 8.6),
+        (0, -0.8),
+        arrowprops={"arrowstyle": "-|>", "lw": 3, "color": "tab:gray"},
+    )
     for label, x, y, colour in steps:
-        box = {"boxstyle": "round,pad=0.35", "facecolor": colour, "edgecolor": "none", "alpha": 0.9}
-        axes.text(x, y, label, ha="center", va="center", color="white", fontsize=10, bbox=box)
+        box = {
+            "boxstyle": "round,pad=0.35",
+            "facecolor": colour,
+            "edgecolor": "none",
+            "alpha": 0.9,
+        }
+        axes.text(
+            x, y, label, ha="center", va="center", color="white", fontsize=10, bbox=box
+        )
     axes.set(xlim=(-1.2, 3.4), ylim=(-1.6, 9.4))
     axes.set_title(title, fontsize=11)
     axes.text(0, -1.3, "x", ha="center", fontsize=11)
@@ -184,8 +196,15 @@ def draw_block(axes, title, steps):
 
 def draw_branch(axes, low, high):
     """Off the stream at one height, up at its side, and back at another."""
-    axes.plot([0, 2, 2, 0.3], [low, low, high, high], color="tab:gray", lw=1.5, zorder=0)
-    axes.annotate("", (0.25, high), (0.6, high), arrowprops={"arrowstyle": "-|>", "color": "tab:gray"})
+    axes.plot(
+        [0, 2, 2, 0.3], [low, low, high, high], color="tab:gray", lw=1.5, zorder=0
+    )
+    axes.annotate(
+        "",
+        (0.25, high),
+        (0.6, high),
+        arrowprops={"arrowstyle": "-|>", "color": "tab:gray"},
+    )
 
 
 PRE = [
@@ -230,7 +249,9 @@ for name, tensor in w.items():
 # %%
 x = w["token_embedding.weight"][ids[0]] + w["position.embedding.weight"][:6]
 
-word_at_place_1 = w["token_embedding.weight"][words.index("Ben")] + w["position.embedding.weight"][0]
+word_at_place_1 = (
+    w["token_embedding.weight"][words.index("Ben")] + w["position.embedding.weight"][0]
+)
 print("Ben, first in a sentence: ", word_at_place_1)
 print("Ben, sixth in this one:   ", x[5])
 
@@ -286,7 +307,10 @@ def attention(x, name, keep_weights=None):
         outputs.append(weights @ v[:, columns])
         if keep_weights is not None:
             keep_weights.append(weights)
-    return torch.cat(outputs, dim=-1) @ w[f"{name}.project_out.weight"].T + w[f"{name}.project_out.bias"]
+    return (
+        torch.cat(outputs, dim=-1) @ w[f"{name}.project_out.weight"].T
+        + w[f"{name}.project_out.bias"]
+    )
 
 
 check_same(attention(normed, "blocks.0.attention"), captured["blocks.0.attention"][0])
@@ -323,7 +347,12 @@ mg.equations.get("mlp")
 # %% mystnb={"image": {"alt": "Four activations: near 0 for negative inputs, rising for positive ones."}}
 line = torch.linspace(-3, 2, 200)
 figure, axes = plt.subplots(figsize=(4.6, 3.0), layout="constrained")
-for name, f in {"gelu": gelu, "gelu-tanh (GPT-2)": gelu_tanh, "silu": silu, "relu²": relu_squared}.items():
+for name, f in {
+    "gelu": gelu,
+    "gelu-tanh (GPT-2)": gelu_tanh,
+    "silu": silu,
+    "relu²": relu_squared,
+}.items():
     axes.plot(line, f(line), "--" if "tanh" in name else "-", label=name, lw=2)
 axes.set(xlabel="in", ylabel="out", ylim=(-0.5, 2.5))
 axes.legend(frameon=False)
@@ -333,7 +362,9 @@ plt.show()
 # %%
 def mlp(x, name):
     hidden = x @ w[f"{name}.expand.weight"].T + w[f"{name}.expand.bias"]  # (T, F)
-    return gelu_tanh(hidden) @ w[f"{name}.contract.weight"].T + w[f"{name}.contract.bias"]
+    return (
+        gelu_tanh(hidden) @ w[f"{name}.contract.weight"].T + w[f"{name}.contract.bias"]
+    )
 
 
 check_same(mlp(norm(h, "blocks.0.norm_2"), "blocks.0.mlp"), captured["blocks.0.mlp"][0])
@@ -364,7 +395,13 @@ check_same(block(x, "blocks.0"), captured["blocks.0"][0])
 
 
 # %%
-DEEP = {"vocab_size": 9, "context_length": 7, "d_model": 32, "n_heads": 4, "n_layers": 12}
+DEEP = {
+    "vocab_size": 9,
+    "context_length": 7,
+    "d_model": 32,
+    "n_heads": 4,
+    "n_layers": 12,
+}
 
 
 def loss_of(deep, sums):
@@ -377,7 +414,9 @@ def loss_of(deep, sums):
 
 ends = {}
 for sums in (True, False):
-    deep = mg.GPT(mg.GPTConfig(**DEEP), generator=torch.Generator().manual_seed(0)).float()
+    deep = mg.GPT(
+        mg.GPTConfig(**DEEP), generator=torch.Generator().manual_seed(0)
+    ).float()
     loss_of(deep, sums).backward()
     sizes = [deep.blocks[b].mlp.expand.weight.grad.norm().item() for b in (0, 5, 11)]
     optimizer = torch.optim.Adam(deep.parameters(), lr=1e-3)
@@ -472,7 +511,9 @@ check_same(torch.from_numpy(literal), logits[0])
 # another word, is an attention weight. Find the heads that take the direct one.
 
 # %% mystnb={"image": {"alt": "Six maps of attention weights, three blocks by two heads, each a lower triangle."}}
-figure, grid = plt.subplots(3, 2, figsize=(4.8, 6.6), layout="constrained", sharex=True, sharey=True)
+figure, grid = plt.subplots(
+    3, 2, figsize=(4.8, 6.6), layout="constrained", sharex=True, sharey=True
+)
 for number, (axes, weights) in enumerate(zip(grid.flat, all_weights, strict=True)):
     word_map(axes, weights, seen, seen)
     axes.set_title(f"block {number // 2 + 1}, head {number % 2 + 1}", fontsize=10)
@@ -584,7 +625,13 @@ draw_block(both[1], "post-norm (2017)", POST)
 
 # %%
 def twelve_blocks(placement, seed):
-    shape = {"vocab_size": 9, "context_length": 7, "d_model": 32, "n_heads": 4, "n_layers": 12}
+    shape = {
+        "vocab_size": 9,
+        "context_length": 7,
+        "d_model": 32,
+        "n_heads": 4,
+        "n_layers": 12,
+    }
     start = {"initialisation": "plain", "init_std": 0.1}
     deep = mg.GPTConfig(**shape, **start, norm_placement=placement)
     return mg.GPT(deep, generator=torch.Generator().manual_seed(seed)).float()
@@ -618,10 +665,22 @@ steps = 2 if QUICK else 80
 figure, (above, below) = plt.subplots(2, 1, figsize=(5.2, 5.8), layout="constrained")
 curves = {}
 for placement, colour in (("pre", "tab:blue"), ("post", "tab:red")):
-    above.plot(stream_sizes(twelve_blocks(placement, 0)), "o-", color=colour, label=f"{placement}-norm")
-    curves[placement] = [losses_of(twelve_blocks(placement, seed), steps) for seed in range(3)]
+    above.plot(
+        stream_sizes(twelve_blocks(placement, 0)),
+        "o-",
+        color=colour,
+        label=f"{placement}-norm",
+    )
+    curves[placement] = [
+        losses_of(twelve_blocks(placement, seed), steps) for seed in range(3)
+    ]
     for number, losses in enumerate(curves[placement]):
-        below.plot(losses, color=colour, alpha=0.8, label=f"{placement}-norm" if number == 0 else None)
+        below.plot(
+            losses,
+            color=colour,
+            alpha=0.8,
+            label=f"{placement}-norm" if number == 0 else None,
+        )
 below.axhline(floor, color="black", ls=":", label="floor")
 above.set(xlabel="block", ylabel="size of the stream (rms)", ylim=(0, None))
 below.set(xlabel="step", ylabel="loss (nats per word)")
@@ -630,8 +689,14 @@ below.legend(frameon=False)
 plt.show()
 
 for placement, three in curves.items():
-    print(f"{placement}-norm, loss at the end of each run:", [round(losses[-1], 2) for losses in three])
-middle = {placement: [losses[steps // 2] for losses in three] for placement, three in curves.items()}
+    print(
+        f"{placement}-norm, loss at the end of each run:",
+        [round(losses[-1], 2) for losses in three],
+    )
+middle = {
+    placement: [losses[steps // 2] for losses in three]
+    for placement, three in curves.items()
+}
 assert QUICK or max(middle["pre"]) < min(middle["post"])
 
 # %% [markdown]
@@ -650,13 +715,25 @@ assert QUICK or max(middle["pre"]) < min(middle["post"])
 
 # %%
 def count_by_hand(c):
-    V, T, D, F, L = c.vocab_size, c.context_length, c.d_model, c.hidden_width, c.n_layers
+    V, T, D, F, L = (
+        c.vocab_size,
+        c.context_length,
+        c.d_model,
+        c.hidden_width,
+        c.n_layers,
+    )
     embedding = V * D  # used twice, counted once
     positions = T * D
-    attention = (D * 3 * D + 3 * D) + (D * D + D)  # queries, keys, values; then the output
+    # queries, keys, values; then the output
+    attention = (D * 3 * D + 3 * D) + (D * D + D)
     mlp = (D * F + F) + (F * D + D)
     norms = (2 * L + 1) * 2 * D  # a gain and a shift: two a block, and one at the end
-    parts = {"embedding": embedding, "positions": positions, "attention": L * attention, "MLP": L * mlp}
+    parts = {
+        "embedding": embedding,
+        "positions": positions,
+        "attention": L * attention,
+        "MLP": L * mlp,
+    }
     return parts | {"norms": norms}
 
 
@@ -693,17 +770,22 @@ for preset in presets:
     shares[preset] = count_by_hand(mg.GPTConfig.preset(preset))
     assert sum(shares[preset].values()) == n
     print(f"{preset:12} {n:13,} parameters")
-assert sum(shares["gpt2"].values()) == 124_439_808  # of the weights that OpenAI published
+# of the weights that OpenAI published
+assert sum(shares["gpt2"].values()) == 124_439_808
 
 figure, axes = plt.subplots(figsize=(6, 3.2), layout="constrained")
 left_edge = torch.zeros(len(presets))
 for part in ("embedding", "positions", "attention", "MLP"):
-    width = torch.tensor([100 * shares[name][part] / sum(shares[name].values()) for name in presets])
+    width = torch.tensor(
+        [100 * shares[name][part] / sum(shares[name].values()) for name in presets]
+    )
     axes.barh(presets, width, left=left_edge, label=part)
     left_edge += width
 axes.invert_yaxis()
 axes.set(xlabel="share of the parameters (%)", xlim=(0, 100))
-axes.legend(ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False, fontsize=9)
+axes.legend(
+    ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False, fontsize=9
+)
 plt.show()
 
 # %% [markdown]
@@ -735,7 +817,8 @@ with FlopCounterMode(display=False) as counter:
     mg.next_token_loss(model(ids), targets[:1]).backward()
 
 matrices = 6 * P * T
-whole_square = 12 * L * D * T * T  # scores and weighted sums, T x T each, forward and twice backward
+# scores and weighted sums, T x T each, forward and twice backward
+whole_square = 12 * L * D * T * T
 triangle = 6 * L * D * (T + 1) * T
 print(f"counted by PyTorch                       {counter.get_total_flops():7,}")
 print(f"matrices and the whole T × T square      {matrices + whole_square:7,}")
@@ -753,7 +836,10 @@ gpt2 = mg.GPTConfig.preset("gpt2")
 for T in (128, 1024, 8192, 65536):
     flops = mg.training_flops_per_token(gpt2, T)
     attention_share = 1 - 6 * matrix_parameters(gpt2) / flops
-    print(f"GPT-2, {T:6,} tokens: {flops / 1e9:5.2f} GFLOP a trained token, attention {attention_share:4.0%}")
+    print(
+        f"GPT-2, {T:6,} tokens: {flops / 1e9:5.2f} GFLOP a trained token, attention "
+        f"{attention_share:4.0%}"
+    )
 
 # %% [markdown]
 # **Try it yourself.** GPT-3 has 96 blocks of width 12,288, GPT-2's vocabulary and a
@@ -765,7 +851,9 @@ for T in (128, 1024, 8192, 65536):
 # The 175 billion that it is known for. (Build its configuration, not the model.)
 #
 # ```python
-# gpt3 = mg.GPTConfig(vocab_size=50257, context_length=2048, d_model=12288, n_layers=96, n_heads=96)
+# gpt3 = mg.GPTConfig(
+#     vocab_size=50257, context_length=2048, d_model=12288, n_layers=96, n_heads=96
+# )
 # print(f"{sum(count_by_hand(gpt3).values()):,}")
 # assert round(sum(count_by_hand(gpt3).values()) / 1e9) == 175
 # ```
@@ -802,11 +890,17 @@ for axes, pair in zip(both, (0, 1), strict=True):
     for t, angle in enumerate(angles[:, pair].tolist()):
         colour = plt.cm.viridis(t / 8)
         tip = (math.cos(angle), math.sin(angle))
-        axes.annotate("", tip, (0, 0), arrowprops={"arrowstyle": "->", "lw": 2, "color": colour})
+        axes.annotate(
+            "", tip, (0, 0), arrowprops={"arrowstyle": "->", "lw": 2, "color": colour}
+        )
         if pair == 0:
-            axes.text(1.15 * tip[0], 1.15 * tip[1], t, ha="center", va="center", fontsize=10)
+            axes.text(
+                1.15 * tip[0], 1.15 * tip[1], t, ha="center", va="center", fontsize=10
+            )
     axes.set(xlim=(-1.4, 1.4), ylim=(-1.4, 1.4), aspect="equal", xticks=[], yticks=[])
-    axes.set_title(f"pair {pair + 1}: {angles[1, pair]:.2f} radians a step", fontsize=10)
+    axes.set_title(
+        f"pair {pair + 1}: {angles[1, pair]:.2f} radians a step", fontsize=10
+    )
 plt.show()
 
 # %% [markdown]
@@ -861,12 +955,20 @@ print("the same along every diagonal: sinusoidal, RoPE, ALiBi")
 # %%
 generator = torch.Generator().manual_seed(0)
 q, k = torch.randn(2, 64, generator=generator)
-at_all_places = [rotate_half(vector.expand(n, 64), angles.cos(), angles.sin()) for vector in (q, k)]
+at_all_places = [
+    rotate_half(vector.expand(n, 64), angles.cos(), angles.sin()) for vector in (q, k)
+]
 scores = at_all_places[0] @ at_all_places[1].T
 torch.testing.assert_close(scores[:-1, :-1], scores[1:, 1:])
 added = (q + waves) @ (k + waves).T
-print("RoPE:  score of the same two words, 3 apart:", [round(scores[t, t - 3].item(), 3) for t in (3, 13, 23)])
-print("table: score of the same two words, 3 apart:", [round(added[t, t - 3].item(), 3) for t in (3, 13, 23)])
+print(
+    "RoPE:  score of the same two words, 3 apart:",
+    [round(scores[t, t - 3].item(), 3) for t in (3, 13, 23)],
+)
+print(
+    "table: score of the same two words, 3 apart:",
+    [round(added[t, t - 3].item(), 3) for t in (3, 13, 23)],
+)
 
 # %% [markdown]
 # **Try it yourself.** A GPT of *one* block without positions: does it know the order of
@@ -882,7 +984,12 @@ print("table: score of the same two words, 3 apart:", [round(added[t, t - 3].ite
 # ```python
 # for n_layers in (1, 2):
 #     shape = mg.GPTConfig(
-#         vocab_size=9, d_model=8, n_heads=2, n_layers=n_layers, position="none", init_std=0.3
+#         vocab_size=9,
+#         d_model=8,
+#         n_heads=2,
+#         n_layers=n_layers,
+#         position="none",
+#         init_std=0.3,
 #     )
 #     orderless = mg.GPT(shape, generator=torch.Generator().manual_seed(0))
 #     a = orderless(torch.tensor([[1, 2, 3, 4]]))[0, -1]

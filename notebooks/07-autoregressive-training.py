@@ -72,9 +72,16 @@ figure, axes = plt.subplots(figsize=(7.4, 1.7), layout="constrained")
 for t in range(8):
     for y, token, colour in ((0, inputs[t], "tab:blue"), (1, targets[t], "tab:orange")):
         label = tokenizer.decode([token]).replace("\n", "↵").strip(" ")
-        box = {"boxstyle": "round,pad=0.3", "facecolor": colour, "alpha": 0.25, "edgecolor": "none"}
+        box = {
+            "boxstyle": "round,pad=0.3",
+            "facecolor": colour,
+            "alpha": 0.25,
+            "edgecolor": "none",
+        }
         axes.text(t, y, label, ha="center", va="center", fontsize=10, bbox=box)
-    axes.annotate("", (t, 0.72), (t, 0.28), arrowprops={"arrowstyle": "->", "color": "tab:gray"})
+    axes.annotate(
+        "", (t, 0.72), (t, 0.28), arrowprops={"arrowstyle": "->", "color": "tab:gray"}
+    )
 axes.set(xlim=(-0.6, 7.6), ylim=(-0.4, 1.4), yticks=[0, 1], xticks=[])
 axes.set_yticklabels(["input", "target"])
 axes.spines[:].set_visible(False)
@@ -91,12 +98,21 @@ plt.show()
 
 # %%
 CONTEXT = 128
-stories = task_rows("story", world, tokenizer, CONTEXT)  # a new story in every row, without end
+# a new story in every row, without end
+stories = task_rows("story", world, tokenizer, CONTEXT)
 validation = task_rows("story", held_out, tokenizer, CONTEXT, 10 if QUICK else 60)
 
 inputs, targets = stories.batch(step=0, batch_size=8)
-print("inputs ", tuple(inputs.shape), inputs[0, :6].tolist(), "…", inputs[0, -3:].tolist())
-print("targets", tuple(targets.shape), targets[0, :6].tolist(), "…", targets[0, -3:].tolist())
+print(
+    "inputs ", tuple(inputs.shape), inputs[0, :6].tolist(), "…", inputs[0, -3:].tolist()
+)
+print(
+    "targets",
+    tuple(targets.shape),
+    targets[0, :6].tolist(),
+    "…",
+    targets[0, -3:].tolist(),
+)
 
 # %% [markdown]
 # ## The loss
@@ -119,9 +135,17 @@ mg.next_token_loss.equation
 
 # %%
 def new_model(**changes):
-    shape = {"d_model": 64, "n_layers": 2, "n_heads": 4, "d_hidden": 256, "context_length": CONTEXT}
+    shape = {
+        "d_model": 64,
+        "n_layers": 2,
+        "n_heads": 4,
+        "d_hidden": 256,
+        "context_length": CONTEXT,
+    }
     parts = mg.RECIPES["fast"].model
-    config = mg.GPTConfig(**{"vocab_size": tokenizer.vocab_size, **shape, **parts, **changes})
+    config = mg.GPTConfig(
+        **{"vocab_size": tokenizer.vocab_size, **shape, **parts, **changes}
+    )
     return mg.GPT(config, generator=torch.Generator().manual_seed(0))
 
 
@@ -137,9 +161,15 @@ for b, t in itertools.product(range(8), range(inputs.shape[1])):
         by_hand.append(mg.cross_entropy(y, p[b, t]).item())
 
 loss = mg.next_token_loss(model(inputs), targets)
-print(f"mean over {len(by_hand)} exercises, one by one: {sum(by_hand) / len(by_hand):.4f} nats per token")
+print(
+    f"mean over {len(by_hand)} exercises, one by one: "
+    f"{sum(by_hand) / len(by_hand):.4f} nats per token"
+)
 print(f"next_token_loss:                      {loss.item():.4f}")
-print(f"guessing, log {tokenizer.vocab_size}:                    {math.log(tokenizer.vocab_size):.4f}")
+print(
+    f"guessing, log {tokenizer.vocab_size}:                    "
+    f"{math.log(tokenizer.vocab_size):.4f}"
+)
 assert math.isclose(sum(by_hand) / len(by_hand), loss.item(), rel_tol=1e-4)
 
 # %% [markdown]
@@ -152,7 +182,8 @@ assert math.isclose(sum(by_hand) / len(by_hand), loss.item(), rel_tol=1e-4)
 # You can check this. Take one number, nudge it a little to both sides, and measure:
 
 # %%
-exact = copy.deepcopy(model).double()  # 64-bit numbers, so that a tiny nudge is not lost
+# 64-bit numbers, so that a tiny nudge is not lost
+exact = copy.deepcopy(model).double()
 mg.next_token_loss(exact(inputs), targets).backward()
 number = exact.blocks[0].mlp.expand.weight
 derivative = number.grad[3, 5].item()
@@ -222,7 +253,10 @@ history = mg.train(new_model(), stories, plain, progress=False)
 library_losses = history.column("loss")[1]
 
 for step in (0, 1, 4, STEPS - 1):
-    print(f"step {step + 1:2}: our loop {losses[step]:.4f}, mg.train {library_losses[step]:.4f}")
+    print(
+        f"step {step + 1:2}: our loop {losses[step]:.4f}, mg.train "
+        f"{library_losses[step]:.4f}"
+    )
 torch.testing.assert_close(losses, library_losses, rtol=1e-4, atol=0)
 print("the same losses, step by step")
 
@@ -272,7 +306,15 @@ LONGEST = 5 if QUICK else 100  # tokens of a story
 
 
 def a_story(model, temperature=1.0, seed=1):
-    text = mg.generate(model, tokenizer, "\n", max_new_tokens=LONGEST, temperature=temperature, stop="\n", seed=seed)
+    text = mg.generate(
+        model,
+        tokenizer,
+        "\n",
+        max_new_tokens=LONGEST,
+        temperature=temperature,
+        stop="\n",
+        seed=seed,
+    )
     return text.strip() or "(nothing)"
 
 
@@ -282,7 +324,10 @@ class Listener:
 
     def log(self, row):
         if row["step"] + 1 in self.steps:
-            print(f"step {row['step'] + 1}, loss {row['loss']:.2f}: {a_story(self.model)[:230]}\n")
+            print(
+                f"step {row['step'] + 1}, loss {row['loss']:.2f}: "
+                f"{a_story(self.model)[:230]}\n"
+            )
 
     def close(self):
         pass
@@ -300,7 +345,9 @@ settings = mg.TrainConfig(
 )
 model = new_model()
 listener = Listener(model, steps=(1, 20, 60, 200, 700))
-history = mg.train(model, stories, settings, validation=validation, progress=False, loggers=[listener])
+history = mg.train(
+    model, stories, settings, validation=validation, progress=False, loggers=[listener]
+)
 
 # %% [markdown]
 # First random tokens; then sentences of the right pattern, with mistakes; then sentences
@@ -313,7 +360,10 @@ history.plot(uniform=math.log(tokenizer.vocab_size), title="telling stories")
 
 # %%
 above = history.validation_loss / validation.floor - 1
-print(f"validation {history.validation_loss:.4f}, floor {validation.floor:.4f} nats per token: {above:.1%} above it")
+print(
+    f"validation {history.validation_loss:.4f}, floor {validation.floor:.4f} nats per "
+    f"token: {above:.1%} above it"
+)
 assert QUICK or 0 < above < 0.6
 
 # %% [markdown]
@@ -322,10 +372,16 @@ assert QUICK or 0 < above < 0.6
 
 # %% mystnb={"image": {"alt": "Bars in bits per byte: guessing, n-grams, compressors, the GPT nearest to the floor."}}
 n = validation.n_rows
-learnt, told = (tokenizer.encode("\n" + w.text(k)) for w, k in ((world, 20 * n), (held_out, n)))
-ladder = mg.ladder(learnt, told, tokenizer, model=model, rows=validation, floor=validation.floor)
+learnt, told = (
+    tokenizer.encode("\n" + w.text(k)) for w, k in ((world, 20 * n), (held_out, n))
+)
+ladder = mg.ladder(
+    learnt, told, tokenizer, model=model, rows=validation, floor=validation.floor
+)
 print(ladder)
-assert QUICK or ladder.rungs["GPT"].nats < min(r.nats for k, r in ladder.rungs.items() if k not in ("GPT", "floor"))
+assert QUICK or ladder.rungs["GPT"].nats < min(
+    r.nats for k, r in ladder.rungs.items() if k not in ("GPT", "floor")
+)
 ladder.plot()
 
 # %% [markdown]
@@ -343,16 +399,22 @@ for i in range(validation.n_rows):
     story = held_out.story(i)
     row = torch.tensor([tokenizer.encode("\n") + tokenizer.encode(story + "\n")])
     with torch.no_grad():
-        model_nats.append(mg.next_token_loss(model(row[:, :-1]), row[:, 1:], reduction="sum").item())
+        model_nats.append(
+            mg.next_token_loss(model(row[:, :-1]), row[:, 1:], reduction="sum").item()
+        )
     true_nats.append(-held_out.log_prob(story))
 
 figure, axes = plt.subplots(figsize=(4.6, 4.2), layout="constrained")
 axes.scatter(true_nats, model_nats, s=16, alpha=0.7)
-axes.axline((50, 50), slope=1, color="black", ls=":", label="as sure as the world itself")
+axes.axline(
+    (50, 50), slope=1, color="black", ls=":", label="as sure as the world itself"
+)
 axes.set(xlabel="-log p by the world (nats)", ylabel="-log p by the model (nats)")
 axes.legend(frameon=False)
 plt.show()
-mean_true, mean_model = (sum(values) / len(values) for values in (true_nats, model_nats))
+mean_true, mean_model = (
+    sum(values) / len(values) for values in (true_nats, model_nats)
+)
 print(f"on average {mean_true:.2f} nats by the world, {mean_model:.2f} by the model")
 print(f"single stories: {min(true_nats):.1f} to {max(true_nats):.1f} nats by the world")
 
@@ -369,7 +431,10 @@ print(f"single stories: {min(true_nats):.1f} to {max(true_nats):.1f} nats by the
 anywhere = mg.TinyWorld(split="all")
 told = [a_story(model, seed=seed) for seed in range(20)]
 holds = sum(map(anywhere.holds, told))
-print(f"after reading {8 * STEPS:,} stories: {holds} of {len(told)} of its own belong to the tiny world")
+print(
+    f"after reading {8 * STEPS:,} stories: {holds} of {len(told)} of its own belong to "
+    f"the tiny world"
+)
 
 # %% [markdown]
 # That is a strict measure: one mistake in a story counts against all of it, and 700 steps
@@ -385,7 +450,10 @@ for text in told:
     except ValueError as error:
         reached.append(int(re.search(r"character (\d+)", str(error))[1]) / len(text))
         mistakes.append(str(error))
-print(f"on average {sum(reached) / len(reached):.0%} of a story come before its first mistake")
+print(
+    f"on average {sum(reached) / len(reached):.0%} of a story come before its first "
+    f"mistake"
+)
 print("\n".join(mistakes[:3]))
 
 # %% [markdown]
@@ -403,21 +471,33 @@ print("\n".join(mistakes[:3]))
 # one from above on forty stories that are repeated again and again.
 
 # %% mystnb={"image": {"alt": "Underfitting, a good fit, and overfitting: training falls below the floor."}}
-few = task_rows("story", world, tokenizer, CONTEXT, 40)  # the first forty stories, no more
+# the first forty stories, no more
+few = task_rows("story", world, tokenizer, CONTEXT, 40)
 runs = {}
 for name, trained, data in (
     ("too small", new_model(d_model=8, n_heads=2, n_layers=1, d_hidden=16), stories),
     ("40 stories", new_model(), few),
 ):
-    runs[name] = mg.train(trained, data, settings, validation=validation, progress=False)
-runs = {"too small": runs["too small"], "endless stories": history, "40 stories": runs["40 stories"]}
+    runs[name] = mg.train(
+        trained, data, settings, validation=validation, progress=False
+    )
+runs = {
+    "too small": runs["too small"],
+    "endless stories": history,
+    "40 stories": runs["40 stories"],
+}
 
 
 def smooth(values, over=20):
-    return [sum(values[max(0, i - over) : i + 1]) / len(values[max(0, i - over) : i + 1]) for i in range(len(values))]
+    return [
+        sum(values[max(0, i - over) : i + 1]) / len(values[max(0, i - over) : i + 1])
+        for i in range(len(values))
+    ]
 
 
-figure, three = plt.subplots(3, 1, figsize=(5.2, 6.6), layout="constrained", sharex=True, sharey=True)
+figure, three = plt.subplots(
+    3, 1, figsize=(5.2, 6.6), layout="constrained", sharex=True, sharey=True
+)
 for axes, (name, run) in zip(three, runs.items(), strict=True):
     steps, losses = run.column("loss")
     axes.plot(steps, smooth(losses), label="training")
@@ -431,14 +511,19 @@ plt.show()
 
 for name, run in runs.items():
     seen = smooth(run.column("loss")[1])[-1]
-    print(f"{name:16} training {seen:.2f}, validation {run.validation_loss:.2f} nats per token")
+    print(
+        f"{name:16} training {seen:.2f}, validation {run.validation_loss:.2f} nats per "
+        f"token"
+    )
 crammer = runs["40 stories"]
 their_nats = sum(-world.log_prob(world.story(i)) for i in range(40))
 their_tokens = sum(len(few.row(i).ids) - 1 for i in range(40))
 own = their_nats / their_tokens
 print(f"by the probabilities of the world, these forty have {own:.2f} nats per token")
 assert QUICK or smooth(crammer.column("loss")[1])[-1] < own
-assert QUICK or crammer.validation_loss > min(crammer.column("validation_loss")[1]) + 0.1
+assert (
+    QUICK or crammer.validation_loss > min(crammer.column("validation_loss")[1]) + 0.1
+)
 
 # %% [markdown]
 # | | training loss | validation loss | what helps |
@@ -491,13 +576,17 @@ ways = {
 }
 order = logits.argsort(descending=True)[:10]
 names = [tokenizer.decode([i]).strip() for i in order.tolist()]
-figure, six = plt.subplots(3, 2, figsize=(6, 7.2), layout="constrained", sharex=True, sharey=True)
+figure, six = plt.subplots(
+    3, 2, figsize=(6, 7.2), layout="constrained", sharex=True, sharey=True
+)
 for axes, (name, how) in zip(six.flat, ways.items(), strict=True):
     chosen = mg.Sampler(**how).probabilities(logits)
     axes.barh(range(10), chosen[order], color="tab:blue")
     axes.set_yticks(range(10), names)
     kept = (chosen > 0).sum().item()
-    axes.set_title(f"{name}: {kept} {'token' if kept == 1 else 'tokens'} left", fontsize=10)
+    axes.set_title(
+        f"{name}: {kept} {'token' if kept == 1 else 'tokens'} left", fontsize=10
+    )
 six[0, 0].invert_yaxis()
 figure.supxlabel("probability", fontsize=10)
 plt.show()
@@ -554,11 +643,17 @@ cuts = {
     "BPE, 300 tokens": mg.BPETokenizer.train(world.text(500), vocab_size=300),
     "BPE, 640 tokens": tokenizer,
 }
-print(f"{'the floor, by tokenizer':24} tokens a story  nats per token  perplexity  bits per byte")
+print(
+    f"{'the floor, by tokenizer':24} tokens a story  nats per token  perplexity  bits "
+    f"per byte"
+)
 for name, cut in cuts.items():
     floor = held_out.floor(cut, n_stories=300)
     per_token, bits = floor.nats_per_token, floor.nats / math.log(2) / size
-    print(f"{name:24} {floor.tokens:14.1f}  {per_token:14.3f}  {math.exp(per_token):10.2f}  {bits:13.4f}")
+    print(
+        f"{name:24} {floor.tokens:14.1f}  {per_token:14.3f}  "
+        f"{math.exp(per_token):10.2f}  {bits:13.4f}"
+    )
 
 # %% [markdown]
 # All lines of this table describe the same knowledge; only the last column shows that.
@@ -578,7 +673,9 @@ for name, cut in cuts.items():
 #    byte, on the same text.
 #
 # ```python
-# letters, pairs = (held_out.floor(cuts[name], 300) for name in ("characters", "BPE, 640 tokens"))
+# letters, pairs = (
+#     held_out.floor(cuts[name], 300) for name in ("characters", "BPE, 640 tokens")
+# )
 # assert math.exp(letters.nats_per_token) < math.exp(pairs.nats_per_token)
 # ```
 #

@@ -42,8 +42,15 @@ SEEDS = 2 if QUICK else 3
 # way to measure holds everywhere.
 
 # %%
-mg.PRESETS["pocket"] = {"context_length": 32, "d_model": 32, "n_layers": 2, "n_heads": 2}
-Path("stories.txt").write_text(mg.TinyWorld().text(40 if QUICK else 300), encoding="utf-8")
+mg.PRESETS["pocket"] = {
+    "context_length": 32,
+    "d_model": 32,
+    "n_layers": 2,
+    "n_heads": 2,
+}
+Path("stories.txt").write_text(
+    mg.TinyWorld().text(40 if QUICK else 300), encoding="utf-8"
+)
 
 base = mg.RunConfig.of(
     text="stories.txt",
@@ -56,8 +63,14 @@ base = mg.RunConfig.of(
     device="cpu",
 )
 settings = base.resolved().training
-print(f"{settings.steps} steps of {settings.batch_size} × 32 letters, {settings.optimizer} at {settings.learning_rate}")
-print(f"schedule {settings.schedule}, warm-up {settings.warmup} steps, clipping at {settings.clip_norm}")
+print(
+    f"{settings.steps} steps of {settings.batch_size} × 32 letters, "
+    f"{settings.optimizer} at {settings.learning_rate}"
+)
+print(
+    f"schedule {settings.schedule}, warm-up {settings.warmup} steps, clipping at "
+    f"{settings.clip_norm}"
+)
 
 # %% [markdown]
 # ## Luck first
@@ -65,10 +78,15 @@ print(f"schedule {settings.schedule}, warm-up {settings.warmup} steps, clipping 
 # Nothing is changed but the seed: other initial weights, another order of the data.
 
 # %%
-luck = mg.compare({"optimizer": ["adamw"]}, base, seeds=2 if QUICK else 5, progress=False)
+luck = mg.compare(
+    {"optimizer": ["adamw"]}, base, seeds=2 if QUICK else 5, progress=False
+)
 baseline = [trial.loss for trial in luck.trials["optimizer=adamw"]]
 print("nats per letter, seed by seed:", [round(loss, 3) for loss in baseline])
-print(f"mean {statistics.mean(baseline):.3f}, spread (standard deviation) {statistics.stdev(baseline):.3f}")
+print(
+    f"mean {statistics.mean(baseline):.3f}, spread (standard deviation) "
+    f"{statistics.stdev(baseline):.3f}"
+)
 
 # %% [markdown]
 # Identical settings differ by this much. A comparison of one run with one other run
@@ -88,7 +106,10 @@ def report(comparison, against=baseline, note=""):
         mean, spread = statistics.mean(change), statistics.stdev(change)
         if any(change):  # not the baseline itself
             differences[name + note] = mean, spread
-        print(f"{name:24} loss {statistics.mean(found):.3f}   difference {mean:+.3f} ± {spread:.3f}")
+        print(
+            f"{name:24} loss {statistics.mean(found):.3f}   difference {mean:+.3f} ± "
+            f"{spread:.3f}"
+        )
 
 
 def measure(switches, config=base, **how):
@@ -102,7 +123,9 @@ def measure(switches, config=base, **how):
 # every step jumps over the valley.
 
 # %% mystnb={"image": {"alt": "Loss over the learning rate, a valley: high at both ends."}}
-rates = [round(settings.learning_rate * factor, 6) for factor in (0.01, 0.1, 0.3, 1, 3, 10)]
+rates = [
+    round(settings.learning_rate * factor, 6) for factor in (0.01, 0.1, 0.3, 1, 3, 10)
+]
 measure({"learning_rate": rates})
 
 figure, axes = plt.subplots(figsize=(5.0, 3.0), layout="constrained")
@@ -125,7 +148,9 @@ mg.equations.get("exponential-ramp")
 
 # %% mystnb={"image": {"alt": "Loss against a growing rate: flat, falling, then rising; a line marks the rate to try."}}
 tokenizer = mg.CharTokenizer.train(mg.read_text("stories.txt"))
-data = mg.TokenDataset.from_text(mg.read_text("stories.txt"), tokenizer, context_length=32)
+data = mg.TokenDataset.from_text(
+    mg.read_text("stories.txt"), tokenizer, context_length=32
+)
 shape = base.resolved(vocab_size=tokenizer.vocab_size).model
 
 
@@ -141,7 +166,10 @@ picture
 
 # %%
 best = min(rates, key=lambda rate: statistics.mean(losses[f"learning_rate={rate}"]))
-print(f"the finder says {search.suggestion:.1e}; the best of the rates tried is {best:.1e}")
+print(
+    f"the finder says {search.suggestion:.1e}; the best of the rates tried is "
+    f"{best:.1e}"
+)
 assert QUICK or best / 4 < search.suggestion < best * 4
 
 # %% [markdown]
@@ -158,7 +186,11 @@ mg.warmup_cosine.equation
 figure, axes = plt.subplots(figsize=(5.4, 3.0), layout="constrained")
 steps = range(1, 101)
 for name, schedule in mg.SCHEDULES.items():
-    axes.plot(steps, [schedule(t, peak=1, final=0.1, warmup_steps=10, steps=100) for t in steps], label=name)
+    axes.plot(
+        steps,
+        [schedule(t, peak=1, final=0.1, warmup_steps=10, steps=100) for t in steps],
+        label=name,
+    )
 axes.set(xlabel="step", ylabel="rate (share of the highest)", ylim=(0, 1.1))
 axes.legend(frameon=False)
 plt.show()
@@ -169,7 +201,8 @@ print("\nat five times the rate, without warm-up and with:")
 fast = base.changed(learning_rate=5 * settings.learning_rate, warmup_steps=0)
 measure({"warmup_steps": [0]}, fast, note=", rate × 5")
 cold = losses["warmup_steps=0, rate × 5"]
-del differences["warmup_steps=0, rate × 5"]  # against the baseline, which has another rate
+# against the baseline, which has another rate
+del differences["warmup_steps=0, rate × 5"]
 measure({"warmup_steps": [2 if QUICK else 20]}, fast, against=cold, note=", rate × 5")
 assert QUICK or differences["warmup_steps=20, rate × 5"][0] < 0
 
@@ -209,13 +242,21 @@ sizes = [1, 4, 16, 64]
 errors = []
 for size in sizes:
     some = [gradient_of(model, *data.batch(step, size)) - exact for step in range(8)]
-    errors.append(statistics.mean((error.norm() / exact.norm()).item() for error in some))
+    errors.append(
+        statistics.mean((error.norm() / exact.norm()).item() for error in some)
+    )
     print(f"batch of {size:2}: the gradient is off by {errors[-1]:.0%} of its length")
 assert 0.5 < errors[1] / errors[3] / 4 < 2  # 16 times the batch, a quarter of the error
 
 figure, axes = plt.subplots(figsize=(4.6, 3.0), layout="constrained")
 axes.loglog(sizes, errors, "o-", label="measured")
-axes.loglog(sizes, [errors[0] / size**0.5 for size in sizes], ":", color="black", label="1 / √batch size")
+axes.loglog(
+    sizes,
+    [errors[0] / size**0.5 for size in sizes],
+    ":",
+    color="black",
+    label="1 / √batch size",
+)
 axes.set(xlabel="batch size (sequences)", ylabel="error of the gradient (relative)")
 axes.set_xticks(sizes, sizes)
 axes.legend(frameon=False)
@@ -268,7 +309,10 @@ inputs, targets = data.batch(step=0, batch_size=16)
 whole = gradient_of(model, inputs, targets)
 for micro_batch in (8, 4, 1):
     pieces = gradient_of(model, inputs, targets, micro_batch)
-    print(f"{16 // micro_batch:2} pieces: largest difference below 1e-6: {(pieces - whole).abs().max() < 1e-6}")
+    print(
+        f"{16 // micro_batch:2} pieces: largest difference below 1e-6: "
+        f"{(pieces - whole).abs().max() < 1e-6}"
+    )
     torch.testing.assert_close(pieces, whole, rtol=1e-4, atol=1e-6)
 
 # %% [markdown]
@@ -285,11 +329,15 @@ mg.clip_by_norm.equation
 
 # %% mystnb={"image": {"alt": "Gradient norms over the steps, and the line at which they are cut."}}
 unclipped = dataclasses.replace(settings, clip_norm=math.inf)
-steps, norms = mg.train(new_model(), data, unclipped, progress=False).column("gradient_norm")
+steps, norms = mg.train(new_model(), data, unclipped, progress=False).column(
+    "gradient_norm"
+)
 
 figure, axes = plt.subplots(figsize=(5.4, 2.8), layout="constrained")
 axes.semilogy(steps, norms, label="without clipping")
-axes.axhline(settings.clip_norm, color="black", ls=":", label="clip_norm of the baseline")
+axes.axhline(
+    settings.clip_norm, color="black", ls=":", label="clip_norm of the baseline"
+)
 axes.set(xlabel="step", ylabel="norm of the gradient")
 axes.legend(frameon=False)
 plt.show()
@@ -320,7 +368,8 @@ optimizer = mg.AdamW([pulled], lr=0.01, weight_decay=0.1)
 for _ in range(1000):
     optimizer.step()
 print(
-    f"\na weight of 1 with gradient 0, after 1000 steps: {pulled.item():.3f}; (1 - 0.01·0.1)^1000 = {0.999**1000:.3f}"
+    f"\na weight of 1 with gradient 0, after 1000 steps: {pulled.item():.3f}; (1 - "
+    f"0.01·0.1)^1000 = {0.999**1000:.3f}"
 )
 
 # %% [markdown]
@@ -342,8 +391,14 @@ names = ["adamw", "muon", "lion", "momentum"]
 optimizers = mg.compare({"optimizer": names}, base, seeds=SEEDS, progress=False)
 report(optimizers)
 for name in names:
-    print(f"{name:9} at its own rate of {settings.learning_rate * OPTIMIZERS[name].relative_rate:.4f}")
-assert QUICK or optimizers.loss("optimizer=muon")[0] < optimizers.loss("optimizer=adamw")[0]
+    print(
+        f"{name:9} at its own rate of "
+        f"{settings.learning_rate * OPTIMIZERS[name].relative_rate:.4f}"
+    )
+assert (
+    QUICK
+    or optimizers.loss("optimizer=muon")[0] < optimizers.loss("optimizer=adamw")[0]
+)
 
 # %% mystnb={"image": {"alt": "Loss against tokens for four optimizers."}}
 picture = optimizers.plot()
@@ -365,7 +420,12 @@ mg.equations.get("weight-average")
 # %%
 measure({"ema": [0.9]}, note=", cosine")
 constant = base.changed(schedule="constant")
-measure({"ema": [0.9]}, constant, against=losses["schedule=constant"], note=", constant rate")
+measure(
+    {"ema": [0.9]},
+    constant,
+    against=losses["schedule=constant"],
+    note=", constant rate",
+)
 
 # %% [markdown]
 # Hardly any difference, for the same reason as before: an average does what a falling
@@ -397,7 +457,10 @@ assert QUICK or differences["label_smoothing=0.1"][0] > 0
 # has the range of `float32` and fewer than three decimal digits.
 
 # %%
-print(f"{'':10} {'smallest':>10} {'largest':>10} {'next after 1':>14} {'0.1 is':>12} {'1 + 0.001':>10}")
+print(
+    f"{'':10} {'smallest':>10} {'largest':>10} {'next after 1':>14} {'0.1 is':>12} "
+    f"{'1 + 0.001':>10}"
+)
 for dtype in (torch.float32, torch.bfloat16, torch.float16):
     info = torch.finfo(dtype)
     tenth, one = torch.tensor(0.1, dtype=dtype), torch.tensor(1.0, dtype=dtype)
@@ -432,7 +495,10 @@ plt.show()
 measure({"precision": ["bf16"]})
 gradient = torch.tensor(1e-8)
 print("\na gradient of 1e-8 in float16:            ", gradient.half().item())
-print(f"the same with a loss scale of 2^16, undone: {(gradient * 2**16).half().float().item() / 2**16:.2e}")
+print(
+    f"the same with a loss scale of 2^16, undone: "
+    f"{(gradient * 2**16).half().float().item() / 2**16:.2e}"
+)
 
 # %% [markdown]
 # ## Activation checkpointing
@@ -445,9 +511,14 @@ print(f"the same with a loss scale of 2^16, undone: {(gradient * 2**16).half().f
 
 # %%
 def memory_of(activation_checkpointing):
-    large = mg.GPT(mg.GPTConfig.preset("nano", vocab_size=512), generator=torch.Generator().manual_seed(0))
+    large = mg.GPT(
+        mg.GPTConfig.preset("nano", vocab_size=512),
+        generator=torch.Generator().manual_seed(0),
+    )
     tokens = mg.TokenDataset(torch.zeros(1000, dtype=torch.int64), 64, vocab_size=512)
-    config = dataclasses.replace(settings, activation_checkpointing=activation_checkpointing)
+    config = dataclasses.replace(
+        settings, activation_checkpointing=activation_checkpointing
+    )
     return step_memory(RunState(large, config, tokens))
 
 
@@ -455,13 +526,20 @@ kept, recomputed = memory_of(False), memory_of(True)
 print("nano, in kB          as usual  recomputed")
 for part in ("weights", "gradients", "moments", "activations"):
     a_sequence = " a sequence" if part == "activations" else ""
-    print(f"{part + a_sequence:22} {getattr(kept, part) / 1000:6,.0f}  {getattr(recomputed, part) / 1000:10,.0f}")
+    print(
+        f"{part + a_sequence:22} {getattr(kept, part) / 1000:6,.0f}  "
+        f"{getattr(recomputed, part) / 1000:10,.0f}"
+    )
 assert recomputed.activations < kept.activations / 2
 
 five = {}
 for recompute in (False, True):
-    config = dataclasses.replace(settings, steps=5, warmup_steps=0, activation_checkpointing=recompute)
-    five[recompute] = mg.train(new_model(), data, config, progress=False).column("loss")[1]
+    config = dataclasses.replace(
+        settings, steps=5, warmup_steps=0, activation_checkpointing=recompute
+    )
+    five[recompute] = mg.train(new_model(), data, config, progress=False).column(
+        "loss"
+    )[1]
 assert five[False] == five[True]
 print("the losses of five steps are equal to the last bit:", five[False] == five[True])
 
@@ -488,8 +566,13 @@ axes.set_xticks([-0.5, -0.1, 0, 0.1, 0.5, 1], ["-0.5", "-0.1", "0", "0.1", "0.5"
 axes.set(xlabel="difference in loss (nats per letter; logarithmic beyond ±0.1)")
 plt.show()
 
-unclear = [name for name, (mean, spread) in differences.items() if abs(mean) <= 2 * spread]
-print(f"{len(unclear)} of {len(differences)} can't be told from luck: {'; '.join(unclear)}")
+unclear = [
+    name for name, (mean, spread) in differences.items() if abs(mean) <= 2 * spread
+]
+print(
+    f"{len(unclear)} of {len(differences)} can't be told from luck: "
+    f"{'; '.join(unclear)}"
+)
 worst = max(differences, key=lambda name: differences[name][0])
 assert QUICK or worst.startswith("learning_rate")
 
@@ -532,7 +615,10 @@ assert QUICK or worst.startswith("learning_rate")
 # Texts differ in length, but the rows of a table can't:
 
 # %%
-documents = [sentence + "." for sentence in mg.TinyWorld().text(20).replace("\n", " ").split(". ")]
+documents = [
+    sentence + "."
+    for sentence in mg.TinyWorld().text(20).replace("\n", " ").split(". ")
+]
 rows = [tokenizer.encode(document) for document in documents[:4]]
 try:
     torch.tensor(rows)
@@ -595,7 +681,10 @@ as_written = mg.compare(choices, base, seeds=SEEDS, progress=False)
 mean, spread = as_written.loss(name)
 print(f"the script's choices     {mean:.3f} ± {spread:.3f}")
 print(f"the baseline             {statistics.mean(baseline[:SEEDS]):.3f}")
-print(f"... at a rate of {rates[1]}  {statistics.mean(losses[f'learning_rate={rates[1]}']):.3f}")
+print(
+    f"... at a rate of {rates[1]}  "
+    f"{statistics.mean(losses[f'learning_rate={rates[1]}']):.3f}"
+)
 
 # %% [markdown]
 # For a model this small a rate of 0.001 is low, and that explains nearly all of it. For a

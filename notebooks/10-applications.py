@@ -49,7 +49,10 @@ world = mg.TinyWorld(split="test")
 def marked(parts):
     pieces = []
     for part in parts:
-        text, end = part.text.removesuffix("\n"), "\n" if part.text.endswith("\n") else ""
+        text, end = (
+            part.text.removesuffix("\n"),
+            "\n" if part.text.endswith("\n") else "",
+        )
         pieces.append(text + end if part.kind is None else f"⟦{text.strip()}⟧{end}")
     return "".join(pieces)
 
@@ -77,7 +80,9 @@ text = task_text("translate", train_world)
 if QUICK:
     tokenizer = mg.CharTokenizer.train(text)
 else:
-    tokenizer = mg.BPETokenizer.train(text[: len(text) // 4], vocab_size=1024, pattern=PHRASES, progress=False)
+    tokenizer = mg.BPETokenizer.train(
+        text[: len(text) // 4], vocab_size=1024, pattern=PHRASES, progress=False
+    )
 
 
 def pair(world, i):
@@ -85,7 +90,9 @@ def pair(world, i):
 
 
 ids, [(_, start, stop)] = encode_parts(pair(world, 0), tokenizer)
-print(f"{len(ids)} tokens, of which {start} are given and {stop - start} are the answer\n")
+print(
+    f"{len(ids)} tokens, of which {start} are given and {stop - start} are the answer\n"
+)
 print(" | ".join(tokenizer.decode([i]) for i in ids[:16]), "| …")
 
 # %% [markdown]
@@ -109,7 +116,9 @@ def row(i):
     return Row(ids, counts=[start <= t < stop for t in range(len(ids))])
 
 
-data = RowDataset(row, None, CONTEXT, tokenizer.vocab_size, "English to Chinese", keep="end")
+data = RowDataset(
+    row, None, CONTEXT, tokenizer.vocab_size, "English to Chinese", keep="end"
+)
 inputs, targets = data.batch(step=0, batch_size=8)
 
 kinds = torch.zeros(inputs.shape)
@@ -121,7 +130,10 @@ colors = plt.matplotlib.colors.ListedColormap(["white", "tab:gray", "tab:orange"
 axes.imshow(kinds, cmap=colors, vmin=0, vmax=2, aspect="auto", interpolation="nearest")
 axes.set(xlabel="position", ylabel="row of the batch")
 labels = {"given": "tab:gray", "to be written, counts in the loss": "tab:orange"}
-handles = [plt.matplotlib.patches.Patch(color=color, label=label) for label, color in labels.items()]
+handles = [
+    plt.matplotlib.patches.Patch(color=color, label=label)
+    for label, color in labels.items()
+]
 figure.legend(handles=handles, frameon=False, loc="outside upper center", ncols=2)
 plt.show()
 
@@ -141,13 +153,21 @@ recipe = mg.RECIPES["translate"]
 parts = {**recipe.model, "context_length": CONTEXT}
 config = mg.GPTConfig.preset("nano", vocab_size=tokenizer.vocab_size, **parts)
 model = mg.GPT(config, generator=torch.Generator().manual_seed(0))
-settings = {**recipe.training, "steps": STEPS, "batch_size": BATCH, "precision": "fp32", "device": "cpu"}
+settings = {
+    **recipe.training,
+    "steps": STEPS,
+    "batch_size": BATCH,
+    "precision": "fp32",
+    "device": "cpu",
+}
 history = mg.train(model, data, mg.TrainConfig(**settings), progress=False)
 
 print(f"{model.n_parameters:,} parameters; {STEPS * BATCH:,} pairs read")
 
 # %% mystnb={"image": {"alt": "The loss falls from guessing to near 0, its floor."}}
-history.plot(uniform=math.log(tokenizer.vocab_size), floor=0.0, title="English to Chinese")
+history.plot(
+    uniform=math.log(tokenizer.vocab_size), floor=0.0, title="English to Chinese"
+)
 
 # %% [markdown]
 # The floor is 0: one translation is right, so a perfect model would be sure of every
@@ -162,14 +182,19 @@ from minigpt.generation import Conversation
 
 
 def translated(line):
-    return "".join(Conversation(model, tokenizer, TASKS["translate"].prompt).reply(line))
+    return "".join(
+        Conversation(model, tokenizer, TASKS["translate"].prompt).reply(line)
+    )
 
 
 def compare(i):
     given, answer = (part.text.strip() for part in pair(world, i))
     line = given.removeprefix("Translate to Chinese: ")
     wrote = translated(line)
-    print(f"given  {line}\nright  {answer}\nwrote  {wrote}\n       {'right' if wrote == answer else 'wrong'}\n")
+    print(
+        f"given  {line}\nright  {answer}\nwrote  {wrote}\n       "
+        f"{'right' if wrote == answer else 'wrong'}\n"
+    )
 
 
 for i in range(0 if QUICK else 4):
@@ -189,7 +214,11 @@ from minigpt.evaluation.answers import greedy_gpt, greedy_ngram, score_answers
 
 ASKED, COUNTED = (3, 10) if QUICK else (100, 2000)
 asked = [pair(world, i) for i in range(ASKED)]
-read = [token for i in range(COUNTED) for token in encode_parts(pair(train_world, i), tokenizer)[0]]
+read = [
+    token
+    for i in range(COUNTED)
+    for token in encode_parts(pair(train_world, i), tokenizer)[0]
+]
 five_gram = mg.NGram.train(read, 5, tokenizer.vocab_size)
 
 report = mg.TaskReport(
@@ -199,9 +228,14 @@ report = mg.TaskReport(
     }
 )
 print(report)
-print(f"\ntokens that the 5-gram has right: {report.overall('5-gram').token_accuracy:.1%}")
+print(
+    f"\ntokens that the 5-gram has right: {report.overall('5-gram').token_accuracy:.1%}"
+)
 if not QUICK:
-    assert report.overall("GPT").token_accuracy > report.overall("5-gram").token_accuracy + 0.3
+    assert (
+        report.overall("GPT").token_accuracy
+        > report.overall("5-gram").token_accuracy + 0.3
+    )
     assert report.overall("GPT").exact > report.overall("5-gram").exact
 
 # %% [markdown]
@@ -258,16 +292,27 @@ def weights_of(model, ids):
 
 
 ids, [(_, start, stop)] = encode_parts(pair(world, 0), tokenizer)
-weights = weights_of(model, ids)[:, :, start - 1 : stop - 1, :start]  # from what writes to what was given
+# from what writes to what was given
+weights = weights_of(model, ids)[:, :, start - 1 : stop - 1, :start]
 tokens = [tokenizer.decode([i]) for i in ids]
 english = {word.zh: word.en for word in PEOPLE + COLOURS}
-right = torch.zeros(weights.shape[:2])  # how much of each head's weight is on the English of a name or a colour
-named = [(row, english[token]) for row, token in enumerate(tokens[start:stop]) if token in english]
+# how much of each head's weight is on the English of a name or a colour
+right = torch.zeros(weights.shape[:2])
+named = [
+    (row, english[token])
+    for row, token in enumerate(tokens[start:stop])
+    if token in english
+]
 for row, word in named:
-    places = [place for place, token in enumerate(tokens[:start]) if token.strip() == word]
+    places = [
+        place for place, token in enumerate(tokens[:start]) if token.strip() == word
+    ]
     right += weights[:, :, row, places].sum(-1) / len(named)
 layer, head = divmod(right.argmax().item(), right.shape[1])
-print(f"the head that looks words up: layer {layer + 1}, head {head + 1}, with {right.max():.0%} of its weight")
+print(
+    f"the head that looks words up: layer {layer + 1}, head {head + 1}, with "
+    f"{right.max():.0%} of its weight"
+)
 
 # %% [markdown]
 # One line for each token of the first sentence of the answer (a rare character is two
@@ -287,7 +332,8 @@ class Lookup:
         for token, row in self.rows:
             given = "".join(map(self.shade, self.given, row))
             lines += (
-                f'<tr><td style="text-align:right"><b>{token}</b></td><td style="text-align:left">{given}</td></tr>'
+                f'<tr><td style="text-align:right"><b>{token}</b></td>'
+                f'<td style="text-align:left">{given}</td></tr>'
             )
         return f"<table>{lines}</table>"
 
@@ -299,8 +345,12 @@ class Lookup:
         return f'<span style="color:black;background:rgb({blue})">{token}</span>'
 
     def __repr__(self):
-        best = [(token, max(zip(row, self.given, strict=True))) for token, row in self.rows]
-        return "\n".join(f"{token!r} ← {given!r} ({w:.0%})" for token, (w, given) in best)
+        best = [
+            (token, max(zip(row, self.given, strict=True))) for token, row in self.rows
+        ]
+        return "\n".join(
+            f"{token!r} ← {given!r} ({w:.0%})" for token, (w, given) in best
+        )
 
 
 rows, piece = [], []
@@ -327,10 +377,13 @@ Lookup(rows, tokens[:start])
 #
 # ```python
 # for name in ("Anna", "Napoleon"):
-#     print(translated(
-#         f"One rainy morning, {name} was in the park with a red kite. Jack was by the river. "
-#         f"In the end, the red kite was with {name} in the park."
-#     ))
+#     print(
+#         translated(
+#             f"One rainy morning, {name} was in the park with a red kite. Jack was by "
+#             f"the river. "
+#             f"In the end, the red kite was with {name} in the park."
+#         )
+#     )
 # ```
 #
 # </details>

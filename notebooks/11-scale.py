@@ -46,8 +46,12 @@ for name, kind in KINDS.items():
     about = torch.finfo(kind)
     fraction = -round(math.log2(about.eps))
     exponent = about.bits - 1 - fraction
-    smallest = about.smallest_normal * about.eps  # below 2^-126 or 2^-14 the digits run out one by one
-    print(f"{name}  {about.bits:7} {exponent:10} {fraction:10}   {about.max:8.2g}{smallest:16.1e}    1 + 2^-{fraction}")
+    # below 2^-126 or 2^-14 the digits run out one by one
+    smallest = about.smallest_normal * about.eps
+    print(
+        f"{name}  {about.bits:7} {exponent:10} {fraction:10}   "
+        f"{about.max:8.2g}{smallest:16.1e}    1 + 2^-{fraction}"
+    )
 
 # %% [markdown]
 # `bf16` keeps the range of 32 bits and pays with digits: it has between two and three
@@ -62,13 +66,24 @@ def rounding_error(kind, x):
 
 generator = torch.Generator().manual_seed(0)
 exponents = torch.arange(-60, 60)
-sample = 2.0 ** (exponents[:, None] + torch.rand(60, 200, generator=generator).repeat(2, 1)).double()
+sample = (
+    2.0
+    ** (
+        exponents[:, None] + torch.rand(60, 200, generator=generator).repeat(2, 1)
+    ).double()
+)
 
 figure, axes = plt.subplots(figsize=(5.2, 3.4), layout="constrained")
-for (name, kind), color in zip(KINDS.items(), ("tab:gray", "tab:blue", "tab:orange"), strict=True):
+for (name, kind), color in zip(
+    KINDS.items(), ("tab:gray", "tab:blue", "tab:orange"), strict=True
+):
     worst = rounding_error(kind, sample).amax(1).clamp(max=1)
     axes.semilogy(exponents, worst, color=color, label=name)
-axes.set(xlabel="size of the number, as a power of 2", ylabel="worst relative error", ylim=(1e-8, 3))
+axes.set(
+    xlabel="size of the number, as a power of 2",
+    ylabel="worst relative error",
+    ylim=(1e-8, 3),
+)
 axes.legend(frameon=False, loc="center left", bbox_to_anchor=(0, 0.3))
 plt.show()
 
@@ -127,13 +142,17 @@ data = mg.TokenDataset.from_text(text, tokenizer, context_length=64)
 
 
 def new_model():
-    config = mg.GPTConfig.preset("nano", vocab_size=tokenizer.vocab_size, context_length=64)
+    config = mg.GPTConfig.preset(
+        "nano", vocab_size=tokenizer.vocab_size, context_length=64
+    )
     return mg.GPT(config, generator=torch.Generator().manual_seed(0))
 
 
 def train_in(precision):
     model = new_model()
-    settings = TrainConfig(steps=STEPS, learning_rate=2e-3, precision=precision, device="cpu")
+    settings = TrainConfig(
+        steps=STEPS, learning_rate=2e-3, precision=precision, device="cpu"
+    )
     return model, mg.train(model, data, settings, progress=False).column("loss")[1]
 
 
@@ -150,7 +169,10 @@ def lost(scale):
 
 
 for exponent in (0, 8, 16):
-    print(f"times 2^{exponent:<2}: {lost(2.0**exponent):6.1%} of the gradients are 0 in fp16")
+    print(
+        f"times 2^{exponent:<2}: {lost(2.0**exponent):6.1%} of the gradients are 0 in "
+        f"fp16"
+    )
 
 # %% [markdown]
 # Hence the **loss scale**. Multiply the loss by $S$ before the backward pass, and by the
@@ -165,7 +187,14 @@ axes.hist(powers, bins, color="tab:blue", alpha=0.7, label="gradients")
 axes.hist(powers + 16, bins, color="tab:orange", alpha=0.7, label="times 2^16")
 axes.axvspan(-24, -14, color="tab:gray", alpha=0.15, lw=0)
 axes.axvspan(-14, 16, color="tab:gray", alpha=0.3, lw=0)
-axes.text(1, 0.98, "range of fp16", va="top", ha="center", transform=axes.get_xaxis_transform())
+axes.text(
+    1,
+    0.98,
+    "range of fp16",
+    va="top",
+    ha="center",
+    transform=axes.get_xaxis_transform(),
+)
 axes.set(xlabel="size, as a power of 2", ylabel="how many", xlim=(-50, 19))
 axes.set_yticks([])
 axes.legend(frameon=False, loc="upper left")
@@ -218,8 +247,14 @@ for step, g in enumerate(largest_gradient):
     scale, streak = next_loss_scale(scale, streak, finite=bool(finite), patience=20)
 
 figure, axes = plt.subplots(figsize=(5.2, 3.2), layout="constrained")
-axes.plot(np.log2(torch.finfo(torch.float16).max / largest_gradient), color="tab:gray", label="largest that fits")
-axes.step(range(400), np.log2(scales), where="post", color="tab:blue", label="loss scale S")
+axes.plot(
+    np.log2(torch.finfo(torch.float16).max / largest_gradient),
+    color="tab:gray",
+    label="largest that fits",
+)
+axes.step(
+    range(400), np.log2(scales), where="post", color="tab:blue", label="loss scale S"
+)
 axes.plot(skipped, np.log2(scales)[skipped], "x", color="tab:red", label="skipped step")
 axes.set(xlabel="step", ylabel="as a power of 2")
 axes.legend(frameon=False, loc="lower right")
@@ -240,7 +275,8 @@ for name, each in losses.items():
     print(f"{name:8}{each[0]:12.4f}{each[-1]:12.4f}")
 
 apart = {name: abs(each[-1] / losses_32[-1] - 1) for name, each in losses.items()}
-assert apart["fp16"] < 0.01 and apart["bf16"] < 0.03  # bf16 has three binary digits fewer
+# bf16 has three binary digits fewer
+assert apart["fp16"] < 0.01 and apart["bf16"] < 0.03
 
 # %% [markdown]
 # ## A large batch in small pieces
@@ -344,10 +380,21 @@ def losses(strategy):
     text = mg.load_corpus("python-docs")[:20_000]
     tokenizer = mg.CharTokenizer.train(text)
     data = mg.TokenDataset.from_text(text, tokenizer, context_length=32)
-    config = mg.GPTConfig(vocab_size=tokenizer.vocab_size, context_length=32, d_model=32, n_heads=2, n_layers=2)
+    config = mg.GPTConfig(
+        vocab_size=tokenizer.vocab_size,
+        context_length=32,
+        d_model=32,
+        n_heads=2,
+        n_layers=2,
+    )
     model = mg.GPT(config, generator=torch.Generator().manual_seed(0))
     settings = mg.TrainConfig(
-        steps=8, batch_size=8, micro_batch_size=2, learning_rate=1e-2, strategy=strategy, device="cpu"
+        steps=8,
+        batch_size=8,
+        micro_batch_size=2,
+        learning_rate=1e-2,
+        strategy=strategy,
+        device="cpu",
     )
     return mg.train(model, data, settings, progress=False).column("loss")[1]
 
@@ -374,26 +421,39 @@ one = losses("ddp")  # alone there is nothing to share, whatever the strategy
 
 
 def torchrun(n_processes, *words):
-    launch = ["--standalone", "--local-addr", "127.0.0.1", "--nproc-per-node", str(n_processes)]
+    launch = [
+        "--standalone",
+        "--local-addr",
+        "127.0.0.1",
+        "--nproc-per-node",
+        str(n_processes),
+    ]
     here = {
         "OMP_NUM_THREADS": "1",
         "GLOO_SOCKET_IFNAME": "lo0" if sys.platform == "darwin" else "lo",
         "PYTHONPATH": os.pathsep.join(sys.path),
     }
     command = [sys.executable, "-m", "torch.distributed.run", *launch, *words]
-    done = subprocess.run(command, env={**os.environ, **here}, capture_output=True, text=True, timeout=500)
+    done = subprocess.run(
+        command, env={**os.environ, **here}, capture_output=True, text=True, timeout=500
+    )
     assert done.returncode == 0, done.stderr
 
 
 if sys.platform == "win32":
-    print("PyTorch's torchrun does not work this way on Windows; the table is on the site.")
+    print(
+        "PyTorch's torchrun does not work this way on Windows; the table is on the "
+        "site."
+    )
 else:
     torchrun(2, "together.py", "ddp", "fsdp")
     two = json.loads(Path("found.json").read_text())
     print("step   one process   two, DDP   two, FSDP")
     for step, values in enumerate(zip(one, two["ddp"], two["fsdp"], strict=True)):
         print(f"{step:4}{values[0]:14.6f}{values[1]:11.6f}{values[2]:12.6f}")
-    apart = max(abs(a - b) for found in two.values() for a, b in zip(one, found, strict=True))
+    apart = max(
+        abs(a - b) for found in two.values() for a, b in zip(one, found, strict=True)
+    )
     assert apart < 1e-5
     print(f"largest difference: {apart:.0e} nats per token")
 
@@ -417,7 +477,10 @@ xl = n_parameters("gpt2-xl")
 print(f"gpt2-xl: {xl:,} parameters\n")
 print(f"{'processes':>10}{'DDP, GiB in each':>20}{'FSDP, GiB in each':>20}")
 for n_processes in (1, 2, 4, 8):
-    print(f"{n_processes:>10}{16 * xl / 2**30:>20.1f}{16 * xl / n_processes / 2**30:>20.1f}")
+    print(
+        f"{n_processes:>10}{16 * xl / 2**30:>20.1f}"
+        f"{16 * xl / n_processes / 2**30:>20.1f}"
+    )
 
 # %% [markdown]
 # (Activations are extra, with either.) DDP is the faster one as long as the copy fits; use
@@ -462,7 +525,8 @@ import minigpt as mg
 class Killer:
     def log(self, row):
         if row["step"] == 27:
-            os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))  # Windows has no SIGKILL
+            # Windows has no SIGKILL
+            os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
 
     def close(self):
         pass
@@ -481,7 +545,12 @@ if __name__ == "__main__":
 from long_run import prepare
 
 environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-done = subprocess.run([sys.executable, "long_run.py", "killed"], env=environment, capture_output=True, text=True)
+done = subprocess.run(
+    [sys.executable, "long_run.py", "killed"],
+    env=environment,
+    capture_output=True,
+    text=True,
+)
 print("exit status", done.returncode, "– the number of the signal, negative")
 
 kept = sorted(folder.name for folder in Path("killed/checkpoints").iterdir())
@@ -507,7 +576,10 @@ for file in sorted(Path("killed/checkpoints/step-00000020").iterdir()):
 prepare("killed").train(resume=True, progress=False)
 prepare("undisturbed").train(progress=False)
 
-there = {name: load_checkpoint(Path(name) / "checkpoints") for name in ("killed", "undisturbed")}
+there = {
+    name: load_checkpoint(Path(name) / "checkpoints")
+    for name in ("killed", "undisturbed")
+}
 assert there["killed"].step == there["undisturbed"].step == 40
 for part in ("model", "optimizer"):
     found, expected = (getattr(there[name], part) for name in there)
@@ -561,13 +633,18 @@ mg.training_flops_per_token.equation
 # %%
 from torch.utils.flop_counter import FlopCounterMode
 
-config = mg.GPTConfig.preset("nano", vocab_size=65, context_length=64, attention="formula")
+config = mg.GPTConfig.preset(
+    "nano", vocab_size=65, context_length=64, attention="formula"
+)
 T = config.context_length
 ids = torch.zeros(2, T, dtype=torch.int64)
 with FlopCounterMode(display=False) as counter:
     mg.next_token_loss(mg.GPT(config)(ids), ids).backward()
 
-beyond = 12 * config.n_layers * config.d_model * T - 6 * config.n_layers * config.d_model * (T + 1)
+beyond = (
+    12 * config.n_layers * config.d_model * T
+    - 6 * config.n_layers * config.d_model * (T + 1)
+)
 counted = counter.get_total_flops() / ids.numel() - beyond
 predicted = mg.training_flops_per_token(config, T)
 print(f"counted {counted:,.0f}, predicted {predicted:,.0f} operations per token")
@@ -587,7 +664,10 @@ brief = TrainConfig(steps=2 if QUICK else 20, device="cpu")
 measured = mg.train(new_model(), data, brief, progress=False)
 speed = float(np.median(measured.column("tokens_per_second")[1]))
 here = speed * mg.training_flops_per_token(new_model().config, 64)
-print(f"here, on {torch.get_num_threads()} CPU threads: about {here:.0e} operations a second")
+print(
+    f"here, on {torch.get_num_threads()} CPU threads: about {here:.0e} operations a "
+    f"second"
+)
 
 # %% [markdown]
 # On two cores the [Quickstart](00-quickstart.ipynb) reached 0.9 · 10¹¹; a laptop with more
@@ -598,12 +678,19 @@ print(f"here, on {torch.get_num_threads()} CPU threads: about {here:.0e} operati
 H100, CPU = 0.4 * 989e12, 1e11  # operations per second
 hours, years = {}, {}
 
-print(f"{'':<14}{'parameters':>12}{'tokens':>9}{'operations':>12}{'state':>10}{'H100':>10}{'CPU':>11}")
+print(
+    f"{'':<14}{'parameters':>12}{'tokens':>9}{'operations':>12}"
+    f"{'state':>10}{'H100':>10}{'CPU':>11}"
+)
 for preset in ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl"):
     n = n_parameters(preset)
     flops = mg.training_flops_per_token(mg.GPTConfig.preset(preset), 1024) * 20 * n
     hours[preset], years[preset] = flops / H100 / 3600, flops / CPU / 86400 / 365
-    print(f"{preset:<14}{n / 1e6:>10,.0f} M{20 * n / 1e9:>7.1f} G{flops:>12.1e}{16 * n / 2**30:>6.1f} GiB", end="")
+    print(
+        f"{preset:<14}{n / 1e6:>10,.0f} M{20 * n / 1e9:>7.1f} "
+        f"G{flops:>12.1e}{16 * n / 2**30:>6.1f} GiB",
+        end="",
+    )
     print(f"{hours[preset]:>8.1f} h{years[preset]:>9.1f} y")
 
 assert 0.5 < years["gpt2"] < 1 and hours["gpt2"] < 2
@@ -646,7 +733,10 @@ for preset in hours:
 # from minigpt.cost.flops import matrix_parameters
 #
 # config = mg.GPTConfig.preset("gpt2")
-# print(f"from {matrix_parameters(config) / (config.n_layers * config.d_model) - 1:,.0f} positions on")
+# print(
+#     f"from {matrix_parameters(config) / (config.n_layers * config.d_model) - 1:,.0f} "
+#     f"positions on"
+# )
 # ```
 #
 # </details>

@@ -20,7 +20,8 @@
 # %%
 import os
 
-os.environ["TRITON_INTERPRET"] = "1"  # for the last section; before anything imports triton
+# for the last section; before anything imports triton
+os.environ["TRITON_INTERPRET"] = "1"
 
 import inspect
 import math
@@ -86,7 +87,9 @@ print(f"{'':<26}{'operations':>11}{'µs to':>12}{'µs to':>10}")
 print(f"{'':<26}{'per byte':>11}{'compute':>12}{'move':>10}")
 for name, (operations, read, written) in steps.items():
     bill(name, operations, read + written)
-formula_operations, formula_read, formula_written = map(sum, zip(*steps.values(), strict=True))
+formula_operations, formula_read, formula_written = map(
+    sum, zip(*steps.values(), strict=True)
+)
 bill("all three", formula_operations, formula_read + formula_written)
 
 assert all(n / (r + w) < balance for n, r, w in steps.values())
@@ -127,7 +130,10 @@ m, l, o = online_softmax(z, v)
 
 for i in range(4):
     weights = "  ".join(f"{x:.4f}" for x in o[i] / l[i])
-    print(f"after z_{i + 1} = {z[i]:.0f}:  m = {m[i]:.0f}   l = {l[i]:.4f}   o / l = {weights}")
+    print(
+        f"after z_{i + 1} = {z[i]:.0f}:  m = {m[i]:.0f}   l = {l[i]:.4f}   o / l = "
+        f"{weights}"
+    )
 
 # %% [markdown]
 # Divided by $l$, the running output is at every moment the softmax of the keys so far.
@@ -148,13 +154,20 @@ z, v = 2 * normal(40), normal(40, 1)
 m, l, o = online_softmax(z, v)
 key = range(1, 41)
 
-figure, (above, below) = plt.subplots(2, 1, figsize=(5.2, 4.4), sharex=True, layout="constrained")
+figure, (above, below) = plt.subplots(
+    2, 1, figsize=(5.2, 4.4), sharex=True, layout="constrained"
+)
 above.plot(key, z, "o", markersize=4, color="tab:gray", label="score z")
 above.step(key, m, where="post", color="tab:red", label="largest so far, m")
 above.set(ylabel="score")
 above.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
 below.plot(key, o[:, 0] / l, color="tab:blue", label="running output o / l")
-below.axhline(mg.softmax(z) @ v[:, 0], color="black", linestyle=":", label="softmax of the whole row")
+below.axhline(
+    mg.softmax(z) @ v[:, 0],
+    color="black",
+    linestyle=":",
+    label="softmax of the whole row",
+)
 below.set(xlabel="keys seen", ylabel="output")
 below.legend(frameon=False, loc="best")
 plt.show()
@@ -208,12 +221,26 @@ q, k = 1.5 * normal(16, 16), normal(16, 16)
 tiled = tiled_attention(q, k, torch.eye(16, dtype=torch.float64), blocks=(4, 4))
 last_block = [tile for tile in tiled.tiles if tile.queries.start == 12]
 
-figure, panels = plt.subplots(4, 1, figsize=(5.2, 5.6), sharex=True, layout="constrained")
+figure, panels = plt.subplots(
+    4, 1, figsize=(5.2, 5.6), sharex=True, layout="constrained"
+)
 for axes, tile in zip(panels, last_block, strict=True):
-    axes.imshow(tile.o / tile.l[:, None], cmap="Blues", vmin=0, vmax=0.7, extent=(0.5, 16.5, 16.5, 12.5))
-    axes.add_patch(plt.Rectangle((tile.keys.start + 0.5, 12.5), 4, 4, fill=False, color="tab:orange", lw=3))
+    axes.imshow(
+        tile.o / tile.l[:, None],
+        cmap="Blues",
+        vmin=0,
+        vmax=0.7,
+        extent=(0.5, 16.5, 16.5, 12.5),
+    )
+    axes.add_patch(
+        plt.Rectangle(
+            (tile.keys.start + 0.5, 12.5), 4, 4, fill=False, color="tab:orange", lw=3
+        )
+    )
     axes.set(yticks=range(13, 17), xticks=range(1, 17), ylabel="query")
-    axes.set_title(f"after keys {tile.keys.start + 1} to {tile.keys.stop}", fontsize=10, loc="left")
+    axes.set_title(
+        f"after keys {tile.keys.start + 1} to {tile.keys.stop}", fontsize=10, loc="left"
+    )
 panels[-1].set_xlabel("key; the tile in the fast memory is framed")
 plt.show()
 
@@ -227,7 +254,10 @@ print("query 16, after each tile:")
 for tile in last_block:
     so_far = mg.softmax(q[15] @ k[: tile.keys.stop].T / 4)
     torch.testing.assert_close(tile.o[-1, : tile.keys.stop] / tile.l[-1], so_far)
-    print(f"  keys {tile.keys.start + 1:2d} to {tile.keys.stop:2d}:  m = {tile.m[-1]:6.3f}   l = {tile.l[-1]:6.3f}")
+    print(
+        f"  keys {tile.keys.start + 1:2d} to {tile.keys.stop:2d}:  m = "
+        f"{tile.m[-1]:6.3f}   l = {tile.l[-1]:6.3f}"
+    )
 
 weights = mg.causal_attention(q, k, torch.eye(16, dtype=torch.float64))
 torch.testing.assert_close(tiled.output, weights)
@@ -326,7 +356,8 @@ plt.show()
 
 # %%
 q, k, v = (normal(T, E, dtype=torch.float32).bfloat16() for _ in range(3))
-fused = tiled_attention(q, k, v, blocks=(128, 64), causal=False)  # no mask, as in the first bill
+# no mask, as in the first bill
+fused = tiled_attention(q, k, v, blocks=(128, 64), causal=False)
 no_cache = fused.bytes_read + fused.bytes_written
 read_once = 3 * vector + fused.bytes_written
 
@@ -381,7 +412,9 @@ expected = torch.autograd.grad(mg.causal_attention(q, k, v), (q, k, v), d_output
 
 with torch.no_grad():
     forward = tiled_attention(q, k, v)
-    found = tiled_gradients((q, k, v), (forward.output, forward.lse), (d_output, None), blocks=(8, 16))
+    found = tiled_gradients(
+        (q, k, v), (forward.output, forward.lse), (d_output, None), blocks=(8, 16)
+    )
 
 for name, ours, theirs in zip("qkv", found, expected, strict=True):
     torch.testing.assert_close(ours, theirs)
@@ -417,7 +450,8 @@ if HAS_KERNEL:
     print("Triton is here; the kernel runs in its interpreter.")
 else:
     print(
-        "Triton is not installed here (it exists for Linux only), so the cells below do\n"
+        "Triton is not installed here (it exists for Linux only), so the cells below "
+        "do\n"
         "nothing. Their outputs are on the site, and all of the above needs no Triton."
     )
 
@@ -432,7 +466,8 @@ if HAS_KERNEL:
 
     lines = inspect.getsource(flash_forward).splitlines()
     first, last = (
-        next(i for i, line in enumerate(lines) if mark in line) for mark in ("for first_key in range", "m = m_new")
+        next(i for i, line in enumerate(lines) if mark in line)
+        for mark in ("for first_key in range", "m = m_new")
     )
     print(textwrap.dedent("\n".join(lines[first : last + 1])))
 
@@ -449,7 +484,10 @@ noted = []
 def note_and_load(tile, first_row, *rest):
     inside = sys._getframe(1).f_locals  # the variables of the kernel that called
     if "m" in inside and tile is inside["k_tile"]:
-        state = [torch.from_numpy(inside[name].handle.data.copy()) for name in ("m", "l", "o")]
+        state = [
+            torch.from_numpy(inside[name].handle.data.copy())
+            for name in ("m", "l", "o")
+        ]
         noted.append((int(inside["first_query"]), int(first_row), *state))
     return load_tile(tile, first_row, *rest)
 
@@ -458,7 +496,8 @@ if HAS_KERNEL:
     from minigpt.kernels.fused_attention import fused_attention
 
     load_tile, flash_forward.load_tile = flash_forward.load_tile, note_and_load
-    with np.errstate(all="ignore"):  # 2 to the power of -inf is 0, which numpy remarks on
+    # 2 to the power of -inf is 0, which numpy remarks on
+    with np.errstate(all="ignore"):
         output, lse = fused_attention(q[None, None], k[None, None], v[None, None])
     flash_forward.load_tile = load_tile
 
@@ -480,9 +519,15 @@ def largest_differences(ours, theirs):
 
 
 if HAS_KERNEL:
-    in_order = sorted(noted, key=lambda note: note[:2])  # the kernel takes the longest rows first
-    assert [note[:2] for note in in_order] == [(t.queries.start, t.keys.start) for t in tiled.tiles]
-    print(f"{'queries from':>12}{'keys from':>11}   largest difference of  m, l and o after the tile")
+    # the kernel takes the longest rows first
+    in_order = sorted(noted, key=lambda note: note[:2])
+    assert [note[:2] for note in in_order] == [
+        (t.queries.start, t.keys.start) for t in tiled.tiles
+    ]
+    print(
+        f"{'queries from':>12}{'keys from':>11}   largest difference of  m, l and o "
+        f"after the tile"
+    )
     for tile, following in zip(tiled.tiles, [*in_order[1:], None], strict=True):
         if following is not None and following[0] == tile.queries.start:
             text = largest_differences(tile, following[2:])
@@ -491,7 +536,9 @@ if HAS_KERNEL:
         print(f"{tile.queries.start:>12}{tile.keys.start:>11}   {text}")
     torch.testing.assert_close(output[0, 0], tiled.output, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(lse[0, 0], tiled.lse, rtol=1e-5, atol=1e-5)
-    print(f"\noutput: largest difference {(output[0, 0] - tiled.output).abs().max():.0e}")
+    print(
+        f"\noutput: largest difference {(output[0, 0] - tiled.output).abs().max():.0e}"
+    )
     print(f"log-sum-exp:               {(lse[0, 0] - tiled.lse).abs().max():.0e}")
 
 # %% [markdown]
@@ -507,10 +554,15 @@ if HAS_KERNEL:
         output, _ = fused_attention(*inputs)
         found = torch.autograd.grad(output, inputs, d_output[None, None])
     with torch.no_grad():
-        by_tiles = tiled_gradients((q, k, v), (tiled.output, tiled.lse), (d_output, None))
+        by_tiles = tiled_gradients(
+            (q, k, v), (tiled.output, tiled.lse), (d_output, None)
+        )
     for name, ours, theirs in zip("qkv", by_tiles, found, strict=True):
         torch.testing.assert_close(ours, theirs[0, 0], rtol=1e-5, atol=1e-4)
-        print(f"gradient of {name}: largest difference {(ours - theirs[0, 0]).abs().max():.0e}")
+        print(
+            f"gradient of {name}: largest difference "
+            f"{(ours - theirs[0, 0]).abs().max():.0e}"
+        )
 
 # %% [markdown]
 # A whole model runs on the kernel with `GPTConfig(attention="triton")`: on a GPU, and,
@@ -526,7 +578,9 @@ if HAS_KERNEL:
         model = mg.GPT(config, generator=torch.Generator().manual_seed(0)).eval()
         with torch.no_grad(), np.errstate(all="ignore"):
             logits[attention] = model(ids)
-    torch.testing.assert_close(logits["triton"], logits["formula"], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(
+        logits["triton"], logits["formula"], rtol=1e-5, atol=1e-5
+    )
     print("the same logits")
 
 # %% [markdown]

@@ -2,10 +2,13 @@ r"""Sphinx extension: what a translator is asked for, beside paragraphs, titles,
 
 - the ``<summary>`` of a folded answer, which is HTML and would be left out;
 - the words ``\text{…}`` in a display formula: the whole formula is asked for, but only if it has any.
+
+Not asked for: what directives write on the pages of the reference. It comes from the code and stays English.
 """
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -14,6 +17,8 @@ from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 from sphinx.writers.html5 import HTML5Translator
 
+GENERATED = ("reference/api/index", "reference/cli", "reference/equations")  # pages whose directives write text
+BLOCK = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 FOLD = re.compile(r"<details>\s*<summary>([^<]*)</summary>\s*")
 WORDS = re.compile(r"\\text\s*\{[^}]*[^\W\d_]{2}")
 
@@ -40,6 +45,27 @@ class worded_formula(addnodes.translatable, nodes.Element):  # type: ignore[misc
         return [self["original"]]
 
 
+class SkipGenerated(SphinxTransform):
+    """Leaves out the texts of a page that are not in its file."""
+
+    default_priority = 4
+
+    def apply(self, **kwargs: Any) -> None:
+        """Mark them; blocks between fences are input of directives, and no text of the page."""
+        if self.env.docname not in GENERATED:
+            return
+        page = BLOCK.sub("", Path(self.env.doc2path(self.env.docname)).read_text("utf-8"))
+        written = {squeezed(part.lstrip("#")) for part in re.split(r"\n\s*\n", page)}
+        for node in self.document.findall(nodes.TextElement):
+            if not isinstance(node, nodes.Inline) and squeezed(node.rawsource or node.astext()) not in written:
+                node["translatable"] = False
+
+
+def squeezed(text: str) -> str:
+    """A text on one line."""
+    return " ".join(text.split())
+
+
 class AskForWords(SphinxTransform):
     """Makes the words into nodes that Sphinx extracts and translates."""
 
@@ -51,8 +77,9 @@ class AskForWords(SphinxTransform):
             if match := FOLD.fullmatch(raw.astext()):
                 raw.parent.replace(raw, opening(raw, match[1]))
         for formula in list(self.document.findall(nodes.math_block)):
+            asked_for = formula.get("translatable", True)
             formula["translatable"] = False
-            if WORDS.search(formula.astext()):
+            if asked_for and WORDS.search(formula.astext()):
                 wrapper = worded_formula()
                 formula.parent.replace(formula, wrapper)
                 wrapper += formula
@@ -83,5 +110,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register the nodes and the transform."""
     app.add_node(summary, html=(visit_summary, depart_summary))
     app.add_node(worded_formula, html=(nothing, nothing))
+    app.add_transform(SkipGenerated)
     app.add_transform(AskForWords)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -6,8 +6,10 @@ import { skip, start } from "./browser.mjs";
 import { look } from "./checks.mjs";
 import { pagesOf, serve, SITE } from "./site.mjs";
 
-// The Chinese site has the reference in English: what was made once is looked at once.
-const pages = (await pagesOf(SITE)).filter((path) => !path.startsWith("zh/reference/api/"));
+// The Chinese site has the reference in English: what was made once is looked at once. Of the pages of source code, all of one make, one.
+const isSeenElsewhere = (path) => /^zh\/(reference\/api|_modules)\/./.test(path) && path !== "zh/reference/api/index.html";
+const isSource = (path) => path.startsWith("_modules/") && path !== "_modules/minigpt/model/attention.html";
+const pages = (await pagesOf(SITE)).filter((path) => !isSeenElsewhere(path) && !isSource(path));
 const anchorsOf = {}; // by address
 const linksOf = {};
 let browser, context, site;

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import re
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,37 @@ def test_an_entry_has_the_formula_the_function_the_source_the_error_and_both_cod
     code, check = (block.split("```")[0] for block in text.split("```python\n")[1:])
     assert ast.parse(code).body[0].name == function.__name__
     assert ast.parse(check).body[0].name == CHECKS[equation.name].__name__
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "equations.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def unmeasured(index, monkeypatch):
+    monkeypatch.setattr(index, "errors", lambda: dict.fromkeys(equations.all(), 0.0))
+    return index
+
+
+def test_the_page_shows_every_equation_once_under_a_theme(unmeasured):
+    assert sorted(each.name for each in unmeasured.shown_on(PAGE)) == sorted(each.name for each in equations.all())
+    themes = re.findall(r"^## (.+)\n\n```\{equation-index\}", PAGE, re.MULTILINE)
+    assert len(themes) == len(unmeasured.sections_of(PAGE)) > 5
+
+
+@pytest.mark.parametrize("times", [0, 2])
+def test_an_equation_in_no_section_or_in_two_stops_the_build(unmeasured, times):
+    page = PAGE.replace("\nmodel.mlp\n", "\n") + "\n```{equation-index}\nmodel.mlp\n```\n" * times
+    with pytest.raises(unmeasured.ExtensionError, match=r"name the module of .*gelu-tanh.* in one section"):
+        unmeasured.shown_on(page)
+
+
+@EVERY
+def test_the_table_has_the_name_the_formula_and_the_code_of_an_equation(index, equation):
+    name, code, formula = (cell.strip() for cell in index.table([equation]).splitlines()[-1].strip("|").split(" | "))
+    assert name == f"[{equation.name}](#{equation.name})"
+    assert code == index.link(equation, short=True) and f"<{equation.function.__module__}." in code
+    assert "|" not in formula and formula[0] == formula[-1] == "$"
+    assert formula[1:-1].replace(r"\vert", "|") == " ".join(equation.latex.split())
 
 
 SOURCE = """

@@ -31,7 +31,7 @@ def public():
 PUBLIC = public()
 CODE = [(name, thing) for name, thing in PUBLIC if inspect.isclass(thing) or inspect.isroutine(thing)]
 CONSTANTS = [name for name, thing in PUBLIC if not (inspect.isclass(thing) or inspect.isroutine(thing))]
-PAGES = "\n".join(path.read_text(encoding="utf-8") for path in (DOCS / "reference" / "api").glob("*.md"))
+PAGES = "\n".join(path.read_text(encoding="utf-8") for path in (DOCS / "reference" / "api").rglob("*.md"))
 
 
 def parts(thing):

@@ -117,7 +117,7 @@ def test_without_katex_the_error_says_what_to_run(katex, monkeypatch, tmp_path):
 
 
 def test_every_module_has_a_place_in_the_reference():
-    pages = "\n".join(path.read_text(encoding="utf-8") for path in (DOCS / "reference" / "api").glob("*.md"))
+    pages = "\n".join(path.read_text(encoding="utf-8") for path in (DOCS / "reference" / "api").rglob("*.md"))
     documented = set(re.findall(r"automodule:: ([\w.]+)", pages))
     package = DOCS.parent / "minigpt"
     files = [path.relative_to(package.parent) for room in [package, *package.iterdir()] for path in room.rglob("*.py")]

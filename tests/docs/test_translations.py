@@ -62,6 +62,13 @@ def test_messages_are_paragraphs_pictures_folds_and_worded_formulas(english):
     assert not any(message.startswith("a_{ij}") or "import" in message.split() for message in messages)
 
 
+@pytest.mark.parametrize("page", ["reference/cli", "reference/equations", "reference/api/index"])
+def test_what_directives_write_from_the_code_is_not_asked_for(english, page):
+    text = " ".join((DOCS / f"{page}.md").read_text("utf-8").split())
+    asked_for = set(english[page]) - {"The code and its check"}
+    assert asked_for and all(message in text for message in asked_for)
+
+
 # Keeping step
 
 
@@ -231,7 +238,11 @@ def write_small_site(folder):
         text = HEADER + "".join(f'msgid "{english}"\nmsgstr "{word}"\n\n' for english, word in messages.items())
         (folder / "locale" / "zh_CN" / "LC_MESSAGES" / f"{page}.po").write_text(text, "utf-8")
     (folder / "notebook.ipynb").write_text(json.dumps(notebook), "utf-8")
-    (folder / "index.md").write_text("# Home\n\nAttention\n\n```{toctree}\nnotebook\n```\n", "utf-8")
+    (folder / "index.md").write_text("# Home\n\nAttention\n\n```{toctree}\nnotebook\nreference/cli\n```\n", "utf-8")
+    (folder / "reference").mkdir()
+    (folder / "reference" / "cli.md").write_text(
+        "# Commands\n\nSee [the home page](../index.md).\n\n```{note}\nWritten.\n```\n", "utf-8"
+    )
     (folder / "conf.py").write_text(
         f"import sys\nsys.path.insert(0, {str(DOCS / '_ext')!r})\n"
         "extensions = ['myst_nb', 'translatable', 'chinese_search']\n"
@@ -260,6 +271,12 @@ def test_a_notebook_is_shown_in_chinese_with_its_folds_and_formulas(small_site):
     assert re.search(r'取 <span class="math[^>]*>\\\(x\\\)</span>，用自注意力和因果掩码。', html)
     assert re.search(r"<details>\s*<summary>答案</summary>\s*<p>是 <code", html)
     assert r"y = \text{否则}" in html
+
+
+def test_a_link_on_a_page_of_the_reference_keeps_its_text(small_site):
+    html = (small_site / "reference" / "cli.html").read_text("utf-8")
+    assert re.search(r'href="\.\./index\.html"[^>]*>(<[^>]+>)*the home page<', html)
+    assert "Written." in html
 
 
 @pytest.mark.parametrize(

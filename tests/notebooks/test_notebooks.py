@@ -177,3 +177,46 @@ def test_a_notebook_is_named_by_its_number_its_name_or_its_file(name):
 def test_a_name_that_means_no_notebook_is_refused():
     with pytest.raises(ValueError, match=r"no notebook is called '77'; there are .*05-self-attention-as-written"):
         script.chosen(FOLDER, ["77"])
+
+
+# Prose without a run
+
+
+def notebook_of(source, output="3\n"):
+    """A notebook of a source as a run leaves it, with one output in its first code cell."""
+    notebook = script.read_source(source)
+    cell = next(cell for cell in notebook.cells if cell.cell_type == "code")
+    cell.outputs = [script.nbformat.v4.new_output("stream", name="stdout", text=output)]
+    cell.execution_count = 1
+    source.with_suffix(".ipynb").write_text(script.nbformat.writes(notebook) + "\n", encoding="utf-8", newline="\n")
+
+
+OLD = "# %% [markdown]\n# Old\n\n# %%\ndef f():\n    'Old.'\n    return 1 + 2\nprint(f())\n"
+NEW = "# %% [markdown]\n# New\n\n# %%\n# new\ndef f():\n    'New.'\n    return (\n        1 + 2\n    )\nprint(f())\n"
+
+
+def test_prose_comments_and_layout_are_taken_over_and_the_outputs_stay(tmp_path):
+    source = source_in(tmp_path, OLD)
+    notebook_of(source)
+    source_in(tmp_path, NEW)
+    assert script.take_prose(source) == []
+    text, code = script.nbformat.read(source.with_suffix(".ipynb"), as_version=4).cells
+    assert text.source == "New" and code.source.startswith("# new\n")
+    assert code.outputs[0].text == "3\n" and code.execution_count == 1
+    assert script.stale(tmp_path) == []
+
+
+@pytest.mark.parametrize("other", [OLD.replace("1 + 2", "1 + 3"), OLD + "\n# %%\nprint(4)\n"])
+def test_a_source_whose_code_changed_has_to_run(tmp_path, other):
+    source = source_in(tmp_path, OLD)
+    notebook_of(source)
+    before = source.with_suffix(".ipynb").read_bytes()
+    source_in(tmp_path, other)
+    assert script.take_prose(source)
+    assert source.with_suffix(".ipynb").read_bytes() == before
+
+
+def test_the_code_of_a_cell_that_writes_a_file_is_compared_too():
+    assert script.meaning("%%writefile a.py\nx = 1  # one") == script.meaning("%%writefile a.py\nx = (1)")
+    assert script.meaning("%%writefile a.py\nx = 1") != script.meaning("%%writefile b.py\nx = 1")
+    assert script.meaning("%%writefile a.py\nx = 1") != script.meaning("%%writefile a.py\nx = 2")
