@@ -4,13 +4,14 @@
 
     User: One cold morning, Anna was in the park with a red kite. Tom was on the hill. Who has the red kite?
     Bot: Anna has it.
-    User: Anna left the park and went to see Tom on the hill. She gave the red kite to him. Who has the red kite?
+    User: Anna left the park and went to see Tom on the hill. She sat down on the hill and gave the red kite to him.
+          Who has the red kite?
     Bot: Tom has it.
     User: Where is he?
     Bot: On the hill.
 
 A question right after another, with nothing told between, is a follow-up: it says "it", "she" or "he" of what has just
-been spoken of. A new bit of the story names its first actor again, and says where that is.
+been spoken of. A new bit of the story names its first actor again.
 """
 
 from collections.abc import Callable, Iterator

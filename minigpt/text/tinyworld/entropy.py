@@ -98,7 +98,7 @@ def mean_lengths(split: str, language: str) -> dict[Label, float]:
         lengths |= _by_role(form, dict(enumerate(getattr(forms, form))), heroes, MOST_PEOPLE)
     for form in ("full", "new", "second"):
         lengths |= _by_role(form, getattr(forms, form), treasures, MOST_THINGS)
-    for form in ("to", "at", "there", "scene"):
+    for form in ("to", "at", "there"):
         lengths |= _by_role(form, dict(enumerate(getattr(forms, form))), places, len(places))
     return lengths
 
@@ -195,7 +195,6 @@ LABELS = Forms[Label](
     to=_labels("to", len(words.PLACES)),
     at=_labels("at", len(words.PLACES)),
     there=_labels("there", len(words.PLACES)),
-    scene=_labels("scene", len(words.PLACES)),
     it=("it", 0),
     too=("too", 0),
     nothing=("nothing", 0),

@@ -22,7 +22,6 @@ SLOT_ROLES = {  # which role of an event a slot names
     **dict.fromkeys(("to", "at"), "place"),
     "second": "second",
 }
-NAMING = ("opening", "friend", "loose", "go")  # kinds whose place is a choice; elsewhere the state decides it
 
 
 def parse(text: str, language: str) -> Derivation:
@@ -89,7 +88,7 @@ class _Reader:
         roles = {}
         for slot, row in rows.items():
             role = SLOT_ROLES.get(slot)
-            if role is None or (role == "place" and kind not in NAMING):
+            if role is None or (role == "place" and kind in ("held", "lies")):
                 continue  # what the state decides: who is there "too", where they are, where a thing is in the end
             known = cast.get(role, self.items)
             if row is None:

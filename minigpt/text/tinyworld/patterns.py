@@ -36,7 +36,7 @@ def rows_of(language: str) -> dict[str, dict[str, object]]:
         "at": rows(forms.at),
         "from": rows(forms.to),
         "there": rows(forms.there),
-        "here": {**rows(forms.scene), forms.nothing: None},
+        "here": rows(forms.at),
         "too": {"": None, forms.too: None},
     }
 

@@ -188,13 +188,6 @@ def place_of(state: WorldState, thing: int) -> int:
     return ~holder if holder < 0 else state.where[holder]
 
 
-def scene_of(state: WorldState) -> int:
-    """Where the last sentence left the reader, so that the next need not say it again; ``NONE`` before the first."""
-    if state.subject != NONE:
-        return state.where[state.subject]
-    return NONE if state.topic == NONE else place_of(state, state.topic)
-
-
 def _anywhere(state: WorldState) -> range:
     """The places already named, and one more while there are others."""
     return range(min(state.n_places + 1, len(words.PLACES)))

@@ -1,8 +1,7 @@
 """Derivation to text: the frames of :mod:`minigpt.text.tinyworld.words`, filled.
 
 How somebody or something is called follows from the last sentence alone, so it is never a choice. Whom the last
-sentence was about becomes a pronoun, wherever it stands in the next; the one thing that it named becomes "it". Where
-somebody acts is said only if the last sentence happened elsewhere.
+sentence was about becomes a pronoun, wherever it stands in the next; the one thing that it named becomes "it".
 """
 
 import re
@@ -13,7 +12,7 @@ from typing import Generic, TypeVar
 
 from minigpt.text.tinyworld import words
 from minigpt.text.tinyworld.derivation import Derivation
-from minigpt.text.tinyworld.plot import NONE, Event, WorldState, place_of, scene_of
+from minigpt.text.tinyworld.plot import NONE, Event, WorldState, place_of
 
 #: English and Chinese.
 LANGUAGES = ("en", "zh")
@@ -30,7 +29,6 @@ class Forms(Generic[T]):
         nothing: what stands for a word that is left out.
         between: what stands between two sentences.
         there: where somebody is visited.
-        scene: where somebody acts, at the place of the sentence where the language says it.
         frames: for each kind of sentence its wordings: a lead with a %-format, and the slots that fill it.
     """
 
@@ -45,7 +43,6 @@ class Forms(Generic[T]):
     to: tuple[T, ...]
     at: tuple[T, ...]
     there: tuple[T, ...]
-    scene: tuple[T, ...]
     it: T
     too: T
     nothing: T
@@ -107,11 +104,6 @@ def _at(forms: Forms[T], d: Derivation, state: WorldState, event: Event) -> T:
     return forms.at[d.places[place_of(state, event.thing) if event.place == NONE else event.place]]
 
 
-def _here(forms: Forms[T], d: Derivation, state: WorldState, event: Event) -> T:
-    here = state.where[event.actor]
-    return forms.nothing if here == scene_of(state) else forms.scene[d.places[here]]
-
-
 SLOTS: dict[str, Fill] = {
     "actor": _actor,
     "name": lambda forms, d, state, event: forms.name[d.people[event.actor]],
@@ -125,7 +117,7 @@ SLOTS: dict[str, Fill] = {
     "at": _at,
     "from": lambda forms, d, state, event: forms.to[d.places[state.where[event.actor]]],
     "there": lambda forms, d, state, event: forms.there[d.places[state.where[event.other]]],
-    "here": _here,
+    "here": lambda forms, d, state, event: forms.at[d.places[state.where[event.actor]]],
     "too": lambda forms, d, state, event: forms.too if event.place in state.where else forms.nothing,
 }
 
@@ -157,7 +149,6 @@ def forms_of(language: str) -> Forms[str]:
         to=to,
         at=at,
         there=at if english else to,
-        scene=tuple(f", who was {place}," if english else f"在{place}" for place in at),
         it=words.IT[which],
         too=words.TOO[which],
         nothing="",

@@ -17,11 +17,12 @@ slot          English                                  Chinese
 ``{from}``    the garden, where the actor is           花园
 ``{at}``      in the garden                            花园里
 ``{there}``   in the garden, where the other is        花园
-``{here}``    ", who was in the garden," of the actor  在花园里
+``{here}``    in the garden, where the actor is        花园里
 ``{too}``     too, where somebody is there already     也
 ============  =======================================  ==================
 
-``{here}`` is left out where the last sentence happened at the same place.
+Every action says where its actor is. That follows from the sentences before, so it adds nothing to the story: it is
+one more exercise in looking it up, of which a story would otherwise have only one, at its end.
 
 The two languages of a row say the same thing, and no two rows of a table say the same thing in either language: that
 is what makes the map from derivations to texts one to one.
@@ -194,40 +195,49 @@ FRAMES: dict[str, tuple[Pair, ...]] = {
         ("{actor} left {from} and joined {other} {there}.", "{actor}从{from}到{there}去找{other}。"),
     ),
     "call": (
-        ("{actor}{here} called {other} over.", "{actor}{here}把{other}叫了过来。"),
-        ("{actor}{here} asked {other} to come over.", "{actor}{here}把{other}请了过来。"),
+        ("{actor} looked around {here} and called {other} over.", "{actor}在{here}四处看了看，把{other}叫了过来。"),
+        (
+            "{actor} looked around {here} and asked {other} to come over.",
+            "{actor}在{here}四处看了看，把{other}请了过来。",
+        ),
     ),
     "give": (
-        ("{actor}{here} gave {thing} to {other}.", "{actor}{here}把{thing}给了{other}。"),
-        ("{actor}{here} handed {thing} to {other}.", "{actor}{here}把{thing}递给了{other}。"),
-        ("{actor}{here} passed {thing} to {other}.", "{actor}{here}把{thing}交给了{other}。"),
+        ("{actor} sat down {here} and gave {thing} to {other}.", "{actor}在{here}坐下来，把{thing}给了{other}。"),
+        ("{actor} sat down {here} and handed {thing} to {other}.", "{actor}在{here}坐下来，把{thing}递给了{other}。"),
+        ("{actor} sat down {here} and passed {thing} to {other}.", "{actor}在{here}坐下来，把{thing}交给了{other}。"),
     ),
     "swap": (
-        ("{actor}{here} swapped {thing} for {owner} {second}.", "{actor}{here}用{thing}换了{owner}{second}。"),
-        ("{actor}{here} traded {thing} for {owner} {second}.", "{actor}{here}拿{thing}换来了{owner}{second}。"),
+        (
+            "{actor} sat down {here} and swapped {thing} for {owner} {second}.",
+            "{actor}在{here}坐下来，用{thing}换了{owner}{second}。",
+        ),
+        (
+            "{actor} sat down {here} and traded {thing} for {owner} {second}.",
+            "{actor}在{here}坐下来，拿{thing}换来了{owner}{second}。",
+        ),
     ),
     "take": (
-        ("{actor}{here} took {thing}.", "{actor}{here}拿起了{thing}。"),
-        ("{actor}{here} picked {thing} up.", "{actor}{here}捡起了{thing}。"),
-        ("{actor}{here} grabbed {thing}.", "{actor}{here}抓起了{thing}。"),
+        ("{actor} looked around {here} and took {thing}.", "{actor}在{here}四处看了看，拿起了{thing}。"),
+        ("{actor} looked around {here} and picked {thing} up.", "{actor}在{here}四处看了看，捡起了{thing}。"),
+        ("{actor} looked around {here} and grabbed {thing}.", "{actor}在{here}四处看了看，抓起了{thing}。"),
     ),
     "drop": (
-        ("{actor}{here} put {thing} down.", "{actor}{here}把{thing}放下了。"),
-        ("{actor}{here} set {thing} down.", "{actor}{here}把{thing}放在了地上。"),
-        ("{actor} left {thing} {at}.", "{actor}把{thing}留在了{at}。"),
+        ("{actor} looked around {here} and put {thing} down.", "{actor}在{here}四处看了看，把{thing}放下了。"),
+        ("{actor} looked around {here} and set {thing} down.", "{actor}在{here}四处看了看，把{thing}放在了地上。"),
+        ("{actor} looked around {here} and left {thing} there.", "{actor}在{here}四处看了看，把{thing}留在了那里。"),
     ),
     "find": (
-        ("{actor}{here} found {new}.", "{actor}{here}找到了{new}。"),
-        ("{actor}{here} discovered {new}.", "{actor}{here}发现了{new}。"),
-        ("{actor}{here} came across {new}.", "{actor}{here}捡到了{new}。"),
+        ("{actor} looked around {here} and found {new}.", "{actor}在{here}四处看了看，找到了{new}。"),
+        ("{actor} looked around {here} and discovered {new}.", "{actor}在{here}四处看了看，发现了{new}。"),
+        ("{actor} looked around {here} and came across {new}.", "{actor}在{here}四处看了看，捡到了{new}。"),
     ),
     "rest": (
-        ("{actor}{here} sang a song.", "{actor}{here}唱了一首歌。"),
-        ("{actor}{here} told a story.", "{actor}{here}讲了一个故事。"),
-        ("{actor}{here} took a nap.", "{actor}{here}打了个盹。"),
-        ("{actor}{here} looked at the sky.", "{actor}{here}看了看天空。"),
-        ("{actor}{here} drank some tea.", "{actor}{here}喝了一点茶。"),
-        ("{actor}{here} laughed.", "{actor}{here}笑了起来。"),
+        ("{actor} sat down {here} and sang a song.", "{actor}在{here}坐下来，唱了一首歌。"),
+        ("{actor} sat down {here} and told a story.", "{actor}在{here}坐下来，讲了一个故事。"),
+        ("{actor} sat down {here} and took a nap.", "{actor}在{here}坐下来，打了个盹。"),
+        ("{actor} sat down {here} and looked at the sky.", "{actor}在{here}坐下来，看了看天空。"),
+        ("{actor} sat down {here} and drank some tea.", "{actor}在{here}坐下来，喝了一点茶。"),
+        ("{actor} sat down {here} and laughed.", "{actor}在{here}坐下来，笑了起来。"),
     ),
     "held": (("{full} was with {name} {at}.", "{full}在{at}的{name}手中。"),),
     "lies": (("{full} was lying {at}.", "{full}留在了{at}，没有人拿走。"),),

@@ -10,21 +10,21 @@ LEAD = re.compile(
     r"(One \w+ \w+,|Then|Soon|Later|After a while,|A little later,|In the end,|At the end .*?,|When .*?,) "
 )
 THING = r"(it|the \w+ \w+)"
-HERE = r"(\w+)(?:, who was \w+ the (\w+),)?"  # who acts and, if that has to be said, where
+SAT = r"(\w+) sat down (?:in|on|at|by) the (\w+) and"
+LOOKED = r"(\w+) looked around (?:in|on|at|by) the (\w+) and"
 SENTENCES = {
     "opening": r"(\w+) was \w+ the (\w+) with an? (\w+ \w+)",
     "friend": r"(\w+) was (?:waiting |playing )?(?:in|on|at|by) the (\w+)( too)?",
     "loose": r"(?:somebody had left )?an? (\w+ \w+) (?:lay )?(?:in|on|at|by) the (\w+)",
     "go": r"(\w+) left the (\w+) and (?:went|walked|ran) to the (\w+)",
     "visit": r"(\w+) left the (\w+) and (?:went to see|joined) (\w+) \w+ the (\w+)",
-    "call": rf"{HERE} (?:called|asked) (\w+) (?:over|to come over)",
-    "give": rf"{HERE} (?:gave|handed|passed) {THING} to (\w+)",
-    "swap": rf"{HERE} (?:swapped|traded) {THING} for (\w+?)(?:'s)? (\w+ \w+)",
-    "take": rf"{HERE} (?:picked|took|grabbed) {THING}(?: up)?",
-    "drop": rf"{HERE} (?:put|set) {THING} down",
-    "leave": rf"(\w+) left {THING} \w+ the (\w+)",
-    "find": rf"{HERE} (?:found|discovered|came across) an? (\w+ \w+)",
-    "rest": rf"{HERE} (?:sang a song|told a story|took a nap|looked at the sky|drank some tea|laughed)",
+    "call": rf"{LOOKED} (?:called|asked) (\w+) (?:over|to come over)",
+    "give": rf"{SAT} (?:gave|handed|passed) {THING} to (\w+)",
+    "swap": rf"{SAT} (?:swapped|traded) {THING} for (\w+?)(?:'s)? (\w+ \w+)",
+    "take": rf"{LOOKED} (?:picked|took|grabbed) {THING}(?: up)?",
+    "drop": rf"{LOOKED} (?:put|set|left) {THING} (?:down|there)",
+    "find": rf"{LOOKED} (?:found|discovered|came across) an? (\w+ \w+)",
+    "rest": rf"{SAT} (?:sang a song|told a story|took a nap|looked at the sky|drank some tea|laughed)",
     "end_held": rf"{THING} was with (\w+) \w+ the (\w+)",
     "end_lies": rf"{THING} was lying \w+ the (\w+)",
 }
@@ -33,14 +33,13 @@ SENTENCES = {
 class Follower:
     """Tracks a story by its English words alone, and fails where it says what cannot be.
 
-    Unless ``strict`` is off, a pronoun must mean whom the last sentence was about, and the place where somebody acts
-    must be said exactly if the last sentence happened elsewhere.
+    Unless ``strict`` is off, a pronoun must mean whom the last sentence was about.
     """
 
     def __init__(self, strict=True):
         self.strict = strict
         self.where, self.holder, self.lies = {}, {}, {}
-        self.subject = self.topic = self.scene = None
+        self.subject = self.topic = None
 
     def read(self, story):
         for text in re.split(r"(?<=\.) ", story):
@@ -48,9 +47,8 @@ class Follower:
             text = text if re.match(r"\w+", text)[0] in GENDER else text[0].lower() + text[1:]
             kind, found = next((k, m) for k, p in SENTENCES.items() if (m := re.fullmatch(p, text)))
             self.topic_of_this = self.subject_of_this = None
-            getattr(self, kind)(*found.groups())
+            getattr(self, kind)(*[group for group in found.groups() if group])
             self.subject, self.topic = self.subject_of_this, self.topic_of_this
-            self.scene = self.where[self.subject] if self.subject else self.lies.get(self.topic)
         return self
 
     def person(self, word):
@@ -60,16 +58,9 @@ class Follower:
         assert word != self.subject or not self.strict
         return word
 
-    def mover(self, word, left):
-        self.subject_of_this = self.person(word)
-        assert self.where[self.subject_of_this] == left
-        return self.subject_of_this
-
     def actor(self, word, here):
         self.subject_of_this = self.person(word)
-        place = self.where[self.subject_of_this]
-        assert here in (place, None)
-        assert (here is None) == (place == self.scene) or not self.strict
+        assert self.where[self.subject_of_this] == here
         return self.subject_of_this
 
     def thing(self, words):
@@ -87,7 +78,7 @@ class Follower:
         self.new(thing, hero)
         self.subject_of_this = hero
 
-    def friend(self, name, place, too):
+    def friend(self, name, place, too=None):
         assert name not in self.where and bool(too) == (place in self.where.values())
         self.where[name] = place
         self.subject_of_this = name
@@ -96,19 +87,19 @@ class Follower:
         self.new(thing)
         self.lies[thing] = place
 
-    def go(self, who, left, place):
-        assert self.mover(who, left) in self.where and place != left
+    def go(self, who, here, place):
+        assert self.actor(who, here) in self.where and place != here
         self.where[self.subject_of_this] = place
 
-    def visit(self, who, left, other, there):
-        other, actor = self.person(other), self.mover(who, left)
-        assert left != there == self.where[other]
+    def visit(self, who, here, other, there):
+        other, actor = self.person(other), self.actor(who, here)
+        assert here != there == self.where[other]
         self.where[actor] = there
 
     def call(self, who, here, other):
         other, actor = self.person(other), self.actor(who, here)
         assert self.where[actor] != self.where[other]
-        self.where[other] = self.where[actor]
+        self.where[other] = here
 
     def give(self, who, here, thing, other):
         other, actor, thing = self.person(other), self.actor(who, here), self.thing(thing)
@@ -124,20 +115,13 @@ class Follower:
 
     def take(self, who, here, thing):
         actor, thing = self.actor(who, here), self.thing(thing)
-        assert self.holder[thing] is None and self.lies[thing] == self.where[actor]
+        assert self.holder[thing] is None and self.lies[thing] == here
         self.holder[thing] = actor
 
     def drop(self, who, here, thing):
-        actor = self.actor(who, here)
-        self.lay(actor, self.thing(thing))
-
-    def leave(self, who, thing, place):
-        actor = self.mover(who, place)
-        self.lay(actor, self.thing(thing))
-
-    def lay(self, actor, thing):
+        actor, thing = self.actor(who, here), self.thing(thing)
         assert self.holder[thing] == actor
-        self.holder[thing], self.lies[thing] = None, self.where[actor]
+        self.holder[thing], self.lies[thing] = None, here
 
     def find(self, who, here, thing):
         self.new(thing, self.actor(who, here))

@@ -8,7 +8,8 @@ from minigpt.text.tinyworld.world import TinyWorld
 
 STORY = (
     "One sunny morning, Anna was in the garden with a red kite. Tom was in the park. A blue ball lay in the park. "
-    "Tom took it. Then he left the park and went to see Anna in the garden. Later Anna gave the red kite to him. "
+    "Tom looked around in the park and took it. Then he left the park and went to see Anna in the garden. "
+    "Later Anna sat down in the garden and gave the red kite to him. "
     "In the end, the red kite was with Tom in the garden."
 )
 VISIT = "Then he left the park and went to see Anna in the garden."
@@ -41,7 +42,7 @@ def test_every_kind_of_story_of_a_small_world_is_parsed(language, small_world):
 @pytest.mark.parametrize(
     ("text", "wrong", "got", "expected"),
     [
-        (changed("took it.", "tok it."), "k it.", "'k it. Then", "'l' or 'o'"),
+        (changed("took it.", "tok it."), "k it.", "'k it. Then", "'o'"),
         (changed("took it.", "took it,"), ", Then", "', Then", "'.'"),
         (changed("blue ball", "blue bell"), "ell lay", "'ell lay", "'a' or 'l' or 'o'"),
         (changed("it. Then", "it.Then"), "Then", "'Then", "' '"),
@@ -64,8 +65,11 @@ def test_a_corrupted_chinese_sentence_is_refused_too():
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        (changed("Tom took it", "Anna, who was in the garden, took it"), "Anna, who was"),  # the ball is elsewhere
-        (changed("gave the red kite", "gave the blue ball"), "Later Anna gave"),  # does not have it
+        (
+            changed("Tom looked around in the park", "Anna looked around in the garden"),
+            "Anna looked",
+        ),  # the ball is elsewhere
+        (changed("gave the red kite", "gave the blue ball"), "Later Anna sat"),  # does not have it
         (changed("went to see Anna", "went to see Lily"), "Then he left"),  # nobody of that name
         (changed("with Tom in", "with Anna in"), "In the end"),
         (changed("A blue ball", "A red kite"), "A red kite lay"),  # there is one already
@@ -91,12 +95,8 @@ def test_the_refusal_says_how_things_stand():
         (changed("Then he", "Then she"), VISIT),  # of the right gender
         (changed("he left the park", "he left the hill"), VISIT),  # he is elsewhere
         (changed("see Anna in the garden", "see Anna on the hill"), VISIT),  # she is elsewhere
-        (changed("took it", "took the blue ball"), "Tom took it."),
-        (
-            changed("Tom took it", "Tom, who was in the park, took it"),
-            "Tom took it.",
-        ),  # the last sentence was about this place
-        (changed("Later Anna", "Later Anna, who was in the garden,"), "Later Anna gave the red kite to him."),
+        (changed("took it", "took the blue ball"), "Tom looked around in the park and took it."),
+        (changed("around in the park", "around on the hill"), "Tom looked around in the park and took it."),
         (
             changed("with Tom in the garden", "with Tom in the park"),
             "In the end, the red kite was with Tom in the garden.",

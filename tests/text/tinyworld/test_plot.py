@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from minigpt.text.tinyworld.plot import ACTIONS, NONE, Event, WorldState, after, draw, options, place_of, scene_of
+from minigpt.text.tinyworld.plot import ACTIONS, NONE, Event, WorldState, after, draw, options, place_of
 
 TWO_FRIENDS = WorldState(where=(0, 0), holders=(0, ~1), n_places=2, n_actions=1, subject=1)
 
@@ -90,19 +90,6 @@ def test_swapping_exchanges_two_things():
 def test_a_thing_is_where_its_holder_is():
     state = after(TWO_FRIENDS, Event("go", 0, place=2))
     assert [place_of(state, thing) for thing in (0, 1)] == [2, 1]
-
-
-def test_the_scene_is_where_the_last_sentence_ended():
-    apart = WorldState(where=(0, 1), holders=(0,), n_places=2)
-    assert scene_of(WorldState()) == scene_of(apart) == NONE
-    for event, place in (
-        (Event("rest", 1), 1),
-        (Event("go", 0, place=2), 2),
-        (Event("visit", 0, 1), 1),
-        (Event("call", 0, 1), 0),
-        (Event("loose", thing=1, place=1), 1),
-    ):
-        assert scene_of(after(apart, event)) == place
 
 
 def test_it_means_the_only_thing_of_the_last_sentence():
