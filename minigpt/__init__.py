@@ -7,6 +7,7 @@
 
 from minigpt import equations, learn
 from minigpt.cost.flops import training_flops_per_token
+from minigpt.equations import equal
 from minigpt.evaluation import (
     Evaluation,
     Ladder,
@@ -18,6 +19,7 @@ from minigpt.evaluation import (
     ladder,
 )
 from minigpt.generation import Sampler, generate, generate_ids, stream, stream_ids
+from minigpt.learn.judge import check
 from minigpt.model import (
     GPT,
     PRESETS,
@@ -111,11 +113,13 @@ __all__ = [
     "attention_weights",
     "causal_attention",
     "causal_mask",
+    "check",
     "chunked_next_token_loss",
     "clip_by_norm",
     "compare",
     "cross_entropy",
     "cross_entropy_from_logits",
+    "equal",
     "equations",
     "evaluate",
     "evaluate_stories",

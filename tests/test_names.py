@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 SHARED = {
     "formula_update": "an optimizer's update as its equation says, in the optimizer's file",
     "fast_update": "the same update in fewer operations, in the optimizer's file",
+    "check": "the decorator that pairs a check with its equation, and `mg.check`, which judges an answer",
     "SYMBOLS": "the legend of the equations of one file",
     "EXERCISES": "the exercises of one stage",
     "T": "a type variable",

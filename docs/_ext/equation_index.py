@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from explorable import explorable
 from fitted_code import fitted
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
@@ -126,7 +127,7 @@ def section(equation: Equation, error: float) -> str:
     assert function is not None
     largest = f"{error:.1e}" if error else "0"
     return (
-        f"### {equation.name}\n\n{equation.display}\n\n"
+        f"### {equation.name}\n\n{equation.display}\n\n{explorable(equation)}"
         f"{symbols}.\n\n"
         f"In code: {link(equation)}. Source: {equation.source}.\n\n"
         f"Held by the check below; the largest error of ten draws is {largest}.\n\n"

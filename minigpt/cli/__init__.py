@@ -16,6 +16,7 @@ from minigpt.cli.check import Bench, Equations
 from minigpt.cli.compare import Compare
 from minigpt.cli.kernels import Kernels
 from minigpt.cli.ladder import Ladder
+from minigpt.cli.learn import CheckAnswers, Learn
 from minigpt.cli.output import LastingStream, drop_output, show_every_character
 from minigpt.cli.runs import Info, Runs
 from minigpt.cli.settings import RefusedError, registry
@@ -40,6 +41,8 @@ COMMANDS: dict[str, type] = {
     "equations": Equations,
     "bench": Bench,
     "kernels": Kernels,
+    "learn": Learn,
+    "check": CheckAnswers,
 }
 
 

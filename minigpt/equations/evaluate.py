@@ -194,7 +194,7 @@ class Evaluator:
 
         scalar = all(self.document.shapes.get(parameter) == [] for parameter in parameters)
         self.spend(math.prod(self._try(np.broadcast_shapes, name, *map(np.shape, values))) if scalar else 0, name)
-        return np.vectorize(once, otypes=[np.float64])(*values) if scalar else once(*values)
+        return np.vectorize(once, otypes=[np.result_type(np.float64, *values)])(*values) if scalar else once(*values)
 
     # Arithmetic.
 

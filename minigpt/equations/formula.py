@@ -19,6 +19,7 @@ import numpy as np
 from minigpt.equations.board import Board, Steps, Writer
 from minigpt.equations.errors import quantity
 from minigpt.equations.evaluate import Evaluator
+from minigpt.equations.explorer import Exploration, explored
 from minigpt.equations.operations import COMBINE, CONSTANTS, FUNCTIONS
 from minigpt.equations.parse import names_in
 from minigpt.equations.syntax import Document
@@ -203,6 +204,20 @@ class Equation:
         at = {letter: self._whole(letter, arrays.pop(letter)) for letter in letters.intersection(arrays)}
         with np.errstate(all="ignore"):
             return Board(Evaluator(self.document, self._given(arrays))).steps(name, at)
+
+    def explore(self, **arrays: Any) -> Exploration:
+        """The formula with its values, to be touched: a notebook shows each symbol's, and each sum term by term.
+
+        Args:
+            arrays: as for `evaluate`; a few numbers each, since all values are computed and shown.
+
+        Raises:
+            EquationError: as `evaluate`.
+            ValueError: if there is too much to show; the message says what is too large.
+        """
+        with np.errstate(all="ignore"):
+            evaluation = Evaluator(self.document, self._given(arrays))
+            return explored(self, evaluation, self.steps(**arrays))
 
     def __str__(self) -> str:
         lines = [Writer().plain(row, {}) for row in self.document.tree.children]

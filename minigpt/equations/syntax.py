@@ -29,19 +29,30 @@ class Definition(NamedTuple):
     tree: Node
 
 
+def declarations(lines: Sequence[str], symbols: Mapping[str, str]) -> tuple[list[str], set[str], dict[str, list[str]]]:
+    """What is recognised before a formula is read: names with a script or called, which of them are called, shapes.
+
+    Args:
+        lines: the formula and its definitions.
+        symbols: as of an `Equation`.
+    """
+    found = {name: re.match(r"\(([^)]*)\)", meaning) for name, meaning in symbols.items()}
+    shapes = {name: re.findall(r"[^,\s][^,]*", match[1]) for name, match in found.items() if match}
+    functions = {name for name, meaning in symbols.items() if meaning.startswith("function")}
+    if sum(map(len, lines)) <= MAX_LENGTH:  # a longer one is refused when it is read
+        functions.update(match[1] for line in lines for match in re.finditer(SIGNATURE, line))
+    declared = [*symbols, *(size for shape in shapes.values() for size in shape)]
+    names = sorted(functions.union(name for name in declared if re.fullmatch(SCRIPTED, name)))
+    return names, functions, shapes
+
+
 class Document:
     """A formula with its ``where`` definitions, read and checked: its text, its rows by name, its shapes."""
 
     def __init__(self, latex: str, where: Sequence[str], symbols: Mapping[str, str]) -> None:
         lines = [latex, *where]
         self.text = "\n\\text{where } ".join(lines)
-        found = {name: re.match(r"\(([^)]*)\)", meaning) for name, meaning in symbols.items()}
-        shapes = {name: re.findall(r"[^,\s][^,]*", match[1]) for name, match in found.items() if match}
-        functions = {name for name, meaning in symbols.items() if meaning.startswith("function")}
-        if len(self.text) <= MAX_LENGTH:  # a longer one is refused when it is read
-            functions.update(match[1] for line in lines for match in re.finditer(SIGNATURE, line))
-        declared = [*symbols, *(size for shape in shapes.values() for size in shape)]
-        names = sorted(functions.union(name for name in declared if re.fullmatch(SCRIPTED, name)))
+        names, functions, shapes = declarations(lines, symbols)
         self.tree = parse_latex(self.text, names, functions)
         self.shapes = {
             n: [parse_latex(size, names, functions, "expr") for size in shape] for n, shape in shapes.items()

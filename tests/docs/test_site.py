@@ -125,15 +125,20 @@ def test_every_module_has_a_place_in_the_reference():
     shown_elsewhere = {"minigpt", "minigpt.__main__", "minigpt.version"}
     # Commands explain themselves on a page of their own; a check says no more than the equation that it checks.
     one_by_one = {
-        f"minigpt.checks.{name}" for name in ("attention", "layers", "optimizers", "stability", "tiles", "training")
+        f"minigpt.checks.{name}"
+        for name in ("attention", "layers", "learning", "optimizers", "stability", "tiles", "training")
     }
     commands = {module for module in modules if module.startswith("minigpt.cli")}
+    # An exercise says no more than `mg.check` shows of it.
+    exercises = {module for module in modules if module.startswith("minigpt.learn.exercises.")}
+    exercises |= {"minigpt.learn.pure_functions"}
+    exercises -= {"minigpt.learn.exercises.exercise", "minigpt.learn.exercises.draw"}
     # What imports triton can't be imported everywhere that the site is built.
     of_triton = {module for module in modules if module.startswith("minigpt.kernels.")}
     of_triton |= {
         f"minigpt.bench.compiled.{name}" for name in ("bounds", "compilation", "inspection", "jobs", "targets")
     }
-    assert modules - shown_elsewhere - commands - one_by_one - of_triton == documented
+    assert modules - shown_elsewhere - commands - one_by_one - exercises - of_triton == documented
 
 
 @pytest.fixture(scope="module")

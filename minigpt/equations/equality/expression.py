@@ -1,0 +1,159 @@
+r"""A formula as it is written on paper: with or without its left side, its definitions after ``\text{where }``.
+
+``p_i - y_i`` is completed to ``\mathrm{result}_{i} = p_i - y_i``: an unbound letter is an index of the result.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+
+from minigpt.equations.formula import Equation
+from minigpt.equations.operations import COMBINE, CONSTANTS, FUNCTIONS
+from minigpt.equations.parse import Node, letter_of, names_in, parse_latex
+from minigpt.equations.syntax import declarations
+
+RESULT = r"\mathrm{result}"
+_WHERE = r"\\text\{\s*where:?\s*\}"
+#: What is written otherwise, but means the same.
+SPELLINGS = {r"\dfrac": r"\frac", r"\tfrac": r"\frac", r"\varepsilon": r"\epsilon", r"\quad": " ", r"\qquad": " "}
+
+
+def parted(latex: str) -> tuple[str, list[str]]:
+    r"""The formula in the spelling that is read, and its definitions: ``y = a x \text{where } a = 2``.
+
+    >>> parted(r"y = \\dfrac{a}{x} \\text{where } a = 2")
+    ('y = \\\\frac{a}{x}', ['a = 2'])
+    """
+    for other, usual in SPELLINGS.items():
+        latex = re.sub(re.escape(other) + r"(?![a-zA-Z])", lambda _, to=usual: to, latex)  # type: ignore[misc]
+    latex = re.sub(r"\\delta_(?:\{\s*([a-z]),?\s*([a-z])\s*\})", r"\\mathbb{1}[\1 = \2]", latex)
+    latex = re.sub(r"(?<!\\)\\\\(?=[a-zA-Z])", r"\\\\ ", latex)  # a row break before a letter is no macro
+    formula, *where = re.split(_WHERE, latex.strip().strip("$").strip())
+    return formula.strip().rstrip(",").strip(), [line.strip().rstrip(",").strip() for line in where]
+
+
+def left_side(latex: str) -> str:
+    r"""What is before the first equals sign that no bracket encloses; nothing for an expression and a system.
+
+    >>> left_side("y_i = a x_i"), left_side(r"\sum_{i=1}^{n} x_i")
+    ('y_i', '')
+    """
+    depth = 0
+    for position, sign in enumerate(latex):
+        depth += (sign in "{[(") - (sign in "}])")
+        if sign == "=" and not depth:
+            return "" if r"\begin" in latex[:position] else latex[:position].strip()
+    return ""
+
+
+def is_complete(latex: str) -> bool:
+    """Whether a formula defines something: it has a left side, or it is a system."""
+    return bool(left_side(latex)) or latex.startswith(r"\begin{aligned}")
+
+
+def free_letters(latex: str, where: Sequence[str], symbols: Mapping[str, str]) -> dict[str, bool]:
+    """The lower-case letters of an expression that nothing binds or declares, and whether each must be an index.
+
+    One that is neither in a subscript nor compared with another letter may also be a number.
+
+    Args:
+        latex: an expression without a left side.
+        where: definitions that it may use.
+        symbols: as of an `Equation`.
+
+    Raises:
+        EquationError: at the place that cannot be read.
+    """
+    names, functions, shapes = declarations([latex, *where], symbols)
+    tree = parse_latex(latex, names, functions, "expr")
+    sizes = {name for shape in shapes.values() for size in shape for name in re.findall(r"[a-z]", size)}
+    defined = {re.split(r"[_(=]", left_side(line))[0].strip() for line in where}
+    bounds = {letter_of(span.children[2]) for span in tree.find_data("from_to")}
+    found: dict[str, bool] = {}
+    for letter, is_index in _free(tree, frozenset({*symbols, *sizes, *defined, *CONSTANTS}), is_index=False):
+        found[letter] = found.get(letter, False) or (is_index and letter not in bounds)
+    return found
+
+
+def _free(node: Node, scope: frozenset[str], *, is_index: bool) -> Iterator[tuple[str, bool]]:
+    if not hasattr(node, "data"):
+        return
+    if node.data == "reduce":
+        span, body = node.children[1:]
+        if span.data == "such_that":
+            sides = [letter_of(side) for side in span.children[-1].children]
+            inner = scope | {next((letter for letter in sides if letter and letter not in scope), "")}
+            yield from _free(span.children[-1], inner, is_index=False)
+        else:
+            inner = scope | {str(span.children[0])}
+            for bound in span.children[1:]:
+                yield from _free(bound, scope, is_index=False)
+        yield from _free(body, inner, is_index=False)
+    elif letter := letter_of(node):
+        yield from [] if letter in scope else [(letter, is_index)]
+    else:
+        compared = node.data == "equality" and all(map(letter_of, node.children))
+        for child in node.children:
+            yield from _free(child, scope, is_index=compared or is_index or node.data == "array")
+
+
+def refuse_unknown_names(equation: Equation, names: Collection[str], known_as: str) -> None:
+    """Refuse a formula with a name that has no meaning.
+
+    Args:
+        equation: the formula.
+        names: those that have one.
+        known_as: what has them, such as "the exercise softmax".
+
+    Raises:
+        EquationError: at the name.
+    """
+    document = equation.document
+    letters = {str(node.children[1].children[0]) for node in document.tree.find_data("reduce")}
+    for row in (row for same in document.rows.values() for row in same):
+        letters.update(row.letters + row.parameters)
+    defined = {*names, *letters, *document.rows, *CONSTANTS, *FUNCTIONS, *COMBINE}
+    for name in names_in(document.tree):
+        if name not in defined:
+            shown = ", ".join(sorted(names, key=str.lower)) or "no names"
+            fix = r"use these, or define it after \text{where }"
+            document.fail(name, f"{name} has no meaning here; {known_as} has {shown}: {fix}")
+
+
+def completed(
+    latex: str,
+    where: Sequence[str] = (),
+    symbols: Mapping[str, str] | None = None,
+    *,
+    order: Callable[[Collection[str]], Sequence[str]] = sorted,
+    shape: str = "",
+) -> Equation:
+    r"""The equation that a formula stands for, whose result is its own left side or ``\mathrm{result}``.
+
+    Args:
+        latex: with or without a left side; definitions may follow, each after ``\text{where }``.
+        where: more definitions.
+        symbols: as of an `Equation`.
+        order: of the free letters of an expression, those that are indices, in the order of the axes of the result.
+        shape: that of the result, such as "(T, E)", if it is known.
+
+    Raises:
+        EquationError: at the place that cannot be read.
+    """
+    formula, own = parted(latex)
+    where, symbols, name = [*own, *where], dict(symbols or {}), RESULT
+    if is_complete(formula):
+        equation = Equation("formula", formula, where, symbols)
+        name = equation.outputs[-1]
+        n_axes = len(equation.document.rows[name][0].indices)
+    else:
+        letters = order(free_letters(formula, where, symbols))
+        comma = "," if any(len(letter) > 1 for letter in letters) else ""
+        formula = f"{RESULT}_{{{comma.join(letters)}}} = {formula}" if letters else f"{RESULT} = {formula}"
+        n_axes = len(letters)
+    if shape and name not in symbols and n_axes == shape.count(",") + (shape != "()"):
+        symbols[name] = f"{shape} result"
+    equation = Equation("formula", formula, where, symbols)
+    _ = equation.document
+    return equation

@@ -1,0 +1,189 @@
+"""A learner's folder: the file of the next exercise, the exercises in a file, and a table of several folders."""
+
+import ast
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from minigpt.files.atomic import write_atomically
+from minigpt.learn.exercises import CATALOGUE, exercise_named
+from minigpt.learn.exercises.exercise import Exercise, Words
+from minigpt.learn.judge.attempts import Submission
+from minigpt.learn.judge.language import Language
+from minigpt.learn.judge.replies import judged
+from minigpt.learn.judge.reply import Reply
+from minigpt.learn.progress import LearnerProgress
+from minigpt.settings import nearest
+
+RETURNS = Words("Returns", "返回")
+READ_PAGE = Words("Read", "阅读")
+
+
+def file_of(exercise: Exercise, folder: Path) -> Path:
+    """Where the answer to an exercise is written, such as ``learn/03_softmax.py``.
+
+    Args:
+        exercise: what is asked for.
+        folder: the learner's.
+    """
+    return folder / f"{CATALOGUE.index(exercise) + 1:02}_{exercise.name}.py"
+
+
+def write_stub(exercise: Exercise, folder: Path, lang: Language) -> bool:
+    """Write the file of an exercise: its function with the task and the formula, but without a body.
+
+    Args:
+        exercise: what is asked for.
+        folder: the learner's.
+        lang: of the task, "en" or "zh".
+
+    Returns:
+        Whether it was written; false if it is there already, and then it stays as it is.
+    """
+    path = file_of(exercise, folder)
+    if path.exists():
+        return False
+    write_atomically(path, stub(exercise, lang).encode())
+    return True
+
+
+def stub(exercise: Exercise, lang: Language) -> str:
+    """The text of such a file.
+
+    Args:
+        exercise: what is asked for.
+        lang: of the task, "en" or "zh".
+    """
+    colon = ": " if lang == "en" else "："
+    lines = [*textwrap.wrap(exercise.task[lang], 90), "", *textwrap.wrap(f"${exercise.latex}$", 90), ""]
+    lines += [f"{name}{colon}{told}" for name, told in exercise.arguments.items()]
+    lines += [f"{RETURNS[lang]}{colon}{exercise.result}", "", f"{READ_PAGE[lang]}{colon}{exercise.page}"]
+    doc = textwrap.indent("\n".join(lines), "    ").lstrip()
+    head = f"def {exercise.name}({', '.join(exercise.arguments)}):"
+    return f'import torch\n\n\n{head}\n    r"""{doc}\n    """\n    raise NotImplementedError\n'
+
+
+def defined_names(text: str) -> list[str]:
+    """The names that a program defines at its top level; none if it is not Python.
+
+    Args:
+        text: of the program.
+    """
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return []
+    return [name for node in tree.body for name in _defined(node)]
+
+
+def _defined(node: ast.stmt) -> Iterator[str]:
+    match node:
+        case ast.FunctionDef(name=name):
+            yield name
+        case ast.Assign(targets=targets):
+            yield from (target.id for target in targets if isinstance(target, ast.Name))
+        case ast.AnnAssign(target=ast.Name(id=name)):
+            yield name
+        case ast.ImportFrom(names=names):
+            yield from (alias.asname or alias.name for alias in names)
+
+
+def exercises_in(path: Path, name: str = "") -> list[Exercise]:
+    """The exercises that a file has answers to, in the order of the course.
+
+    Args:
+        path: of the file.
+        name: only this one.
+
+    Raises:
+        ValueError: if there is no such file or exercise, or the file has none.
+    """
+    text = text_of(path)
+    if name:
+        exercise_named(name)
+    found = [exercise for exercise in CATALOGUE if exercise.name in defined_names(text) and name in ("", exercise.name)]
+    in_name = [exercise for exercise in CATALOGUE if path.stem.endswith(exercise.name) and name in ("", exercise.name)]
+    if not found and not in_name:
+        known = [exercise.name for exercise in CATALOGUE]
+        near = next((nearest(each, known) for each in defined_names(text) if nearest(each, known)), "")
+        raise ValueError(f"{path} defines no function {name or 'of an exercise'}; `minigpt learn` lists them{near}")
+    return found or in_name
+
+
+def text_of(path: Path) -> str:
+    """The text of a file.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        ValueError: if it can't be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} can't be read: {error}") from None
+
+
+def judge_file(path: Path, exercises: Sequence[Exercise], lang: Language, seed: int = 0) -> list[Reply]:
+    """Judge the answers in a file and keep the progress in its folder. The file is run in another process alone.
+
+    Args:
+        path: of the file.
+        exercises: those that are judged.
+        lang: of the replies.
+        seed: of the calls that decide.
+    """
+    text, progress = text_of(path), LearnerProgress.read(path.parent)
+    replies = [judged(each, Submission(file=(str(path), text, each.name)), lang, seed) for each in exercises]
+    for reply in replies:
+        progress.record(reply)
+    progress.write(path.parent)
+    return replies
+
+
+def class_report(folders: Sequence[Path]) -> list[dict[str, Any]]:
+    """For each learner's folder, what is solved and which mistakes came up most often.
+
+    Args:
+        folders: one a learner.
+
+    Raises:
+        ValueError: if a folder is not there, or its file is damaged.
+    """
+    rows = []
+    for folder in folders:
+        if not folder.is_dir():
+            raise ValueError(f"there is no folder {folder}")
+        progress, counts = LearnerProgress.read(folder), Counter[str]()
+        for ids in progress.found.values():
+            counts.update({id: n for id, n in ids.items() if id != "right"})
+        rows.append(
+            {
+                "folder": str(folder),
+                "solved": sorted(progress.solved),
+                "attempts": sum(progress.attempts.values()),
+                "mistakes": dict(counts.most_common()),
+            }
+        )
+    return rows
+
+
+def class_table(rows: Sequence[dict[str, Any]]) -> str:
+    """The same as a table, and below it the mistakes of the whole class.
+
+    Args:
+        rows: of :func:`class_report`.
+    """
+    width = max([6, *(len(row["folder"]) for row in rows)])
+    lines = [f"{'folder':{width}}  {'solved':>6}  {'attempts':>8}  most frequent mistake"]
+    total: Counter[str] = Counter()
+    for row in rows:
+        total.update(row["mistakes"])
+        first = next((f"{id} ({n})" for id, n in row["mistakes"].items()), "")
+        lines.append(f"{row['folder']:{width}}  {len(row['solved']):6}  {row['attempts']:8}  {first}".rstrip())
+    if total:
+        lines += ["", "the class", *(f"  {n:4}  {id}" for id, n in total.most_common(10))]
+    return "\n".join(lines)

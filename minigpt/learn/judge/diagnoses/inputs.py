@@ -1,0 +1,135 @@
+"""Diagnoses from the formula on other inputs: the result is right for arguments that were exchanged or changed."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+
+from minigpt.learn.exercises.exercise import Words
+from minigpt.learn.judge.compare import Diagnosis, is_array
+from minigpt.learn.judge.diagnoses.changes import FLOATS, IDS, INTS, MASKS, OF_LISTS, TENSORS, Change
+from minigpt.learn.judge.diagnoses.evidence import Evidence
+from minigpt.learn.judge.diagnoses.results import OF_SIZE
+
+Arguments = tuple[Any, ...]
+
+
+def explained_by(evidence: Evidence) -> Iterator[Diagnosis]:
+    """The changes of the arguments after which the formula gives what was returned.
+
+    Args:
+        evidence: all calls.
+    """
+    for id, kind, words, change in (*exchanges(evidence), *changes(evidence), *scalings(evidence)):
+        if evidence.holds(change):
+            en = f"The result is what the formula gives {words.en}."
+            yield Diagnosis(f"generic.{id}", kind, Words(en, f"结果等于{words.zh}时公式给出的值。"))
+
+
+def alike(one: Any, other: Any) -> bool:
+    """Whether one argument may be given in the place of another."""
+    if is_array(one) and is_array(other):
+        return bool(one.dtype == other.dtype and one.ndim == other.ndim and one.shape == other.shape)
+    return type(one) is type(other) and (isinstance(one, list | int | float) or callable(one))
+
+
+def exchanges(evidence: Evidence) -> Iterator[Change]:
+    """Two arguments exchanged, or one used in the place of another."""
+    names, first = evidence.names, evidence.trials
+    for i, one in enumerate(names):
+        for j, other in enumerate(names):
+            if i == j or not all(alike(t.arguments[i], t.arguments[j]) for t in first):
+                continue
+            if i < j:
+                yield (
+                    "exchanged",
+                    "order" if callable(first[0].arguments[i]) else "wrong-operand",
+                    Words(f"with {one} and {other} exchanged", f" {one} 与 {other} 互换"),
+                    picked({i: j, j: i}),
+                )
+            yield (
+                "replaced",
+                "wrong-operand",
+                Words(f"with {other} in the place of {one}", f"用 {other} 代替 {one} "),
+                picked({i: j}),
+            )
+
+
+def changes(evidence: Evidence) -> Iterator[Change]:
+    """One argument changed."""
+    for i, name in enumerate(evidence.names):
+        for id, kind, words, change in of_value(evidence.trials[0].arguments[i]):
+            yield (
+                id,
+                kind,
+                Words(words.en.format(name), words.zh.format(name)),
+                changed(i, change),
+            )
+
+
+def of_value(value: Any) -> Iterator[Change]:
+    """The changes of a value that are tried, by what it is."""
+    if isinstance(value, torch.Tensor):
+        yield from MASKS if value.dtype == torch.bool else TENSORS if value.is_floating_point() else IDS
+    elif isinstance(value, float):
+        yield from FLOATS
+    elif isinstance(value, int):
+        yield from INTS
+    elif isinstance(value, list):
+        yield from OF_LISTS
+        if value and isinstance(value[0], torch.Tensor):
+            yield from ((id, kind, words, of_each(change)) for id, kind, words, change in TENSORS[:3])
+    elif callable(value):
+        yield "left-out", "missing", Words("without {}", "不使用 {} "), lambda f: lambda x: x
+
+
+def picked(places: dict[int, int]) -> Callable[[Arguments], Arguments]:
+    """From arguments to others, some of them taken from other places."""
+    return lambda a: tuple(a[places.get(k, k)] for k in range(len(a)))
+
+
+def changed(place: int, change: Callable[[Any], Any]) -> Callable[[Arguments], Arguments]:
+    """From arguments to others, one of them changed."""
+    return lambda a: (*a[:place], change(a[place]), *a[place + 1 :])
+
+
+def of_each(change: Callable[[Any], Any]) -> Callable[[list[Any]], list[Any]]:
+    """The change of each item of a list."""
+    return lambda items: [change(item) for item in items]
+
+
+def scalings(evidence: Evidence) -> Iterator[Change]:
+    """One argument multiplied by something that follows from a size."""
+    tables = evidence.named_sizes()
+    for i, name in enumerate(evidence.names):
+        if not all(is_real(t.arguments[i]) for t in evidence.trials):
+            continue
+        for letter in tables[0]:
+            for form, of in OF_SIZE.items():
+                scale = form.replace("{}", letter)
+                scales = values_of(of, [table[letter] for table in tables])
+                if letter != name and scales:
+                    yield (
+                        "scaled-argument",
+                        "scale",
+                        Words(f"when {name} is multiplied by {scale}", f"把 {name} 乘以 {scale} "),
+                        scaled(i, {id(t.arguments): s for t, s in zip(evidence.trials, scales, strict=True)}),
+                    )
+
+
+def values_of(of: Callable[[float], float], sizes: list[float]) -> list[float]:
+    """A function of each size; nothing if it is undefined for one of them."""
+    try:
+        return [of(size) for size in sizes]
+    except (ZeroDivisionError, ValueError):
+        return []
+
+
+def scaled(place: int, scales: dict[int, float]) -> Callable[[Arguments], Arguments]:
+    """From the arguments of a trial to others, one of them multiplied by the scale of that trial."""
+    return lambda a: (*a[:place], a[place] * scales[id(a)], *a[place + 1 :])
+
+
+def is_real(value: Any) -> bool:
+    """Whether a value is a real number, or an array of them."""
+    return isinstance(value, float) or (isinstance(value, torch.Tensor) and value.is_floating_point())

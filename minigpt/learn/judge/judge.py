@@ -1,0 +1,192 @@
+"""The judge: the equation decides on several draws, then the mistake is named, as far as the numbers single it out."""
+
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import torch
+
+from minigpt.learn.exercises.draw import ExerciseDraw
+from minigpt.learn.exercises.exercise import Exercise, Misconception, Words
+from minigpt.learn.judge import worker
+from minigpt.learn.judge.attempts import Outcome, Submission
+from minigpt.learn.judge.compare import Call, Diagnosis, all_close, fault, numbers, quick_solution
+from minigpt.learn.judge.diagnoses.behaviour import borders, dependences, precision, where_right
+from minigpt.learn.judge.diagnoses.evidence import Evidence
+from minigpt.learn.judge.diagnoses.inputs import explained_by
+from minigpt.learn.judge.diagnoses.layouts import layouts, shapes
+from minigpt.learn.judge.diagnoses.results import factors, functions, per_slice
+from minigpt.learn.judge.diagnoses.variants import explained_by_a_step
+from minigpt.learn.judge.found import decode
+from minigpt.learn.judge.messages import FAILURES, FAULTS
+
+#: How many calls the equation decides, how many more are held against a quick right answer, how many are made twice.
+CALLS, MORE_CALLS, REPEATS = 12, 60, 3
+#: A function that takes longer than this for the first calls, in seconds, is not called more often.
+PATIENCE = 3.0
+Finding = Misconception | Diagnosis
+
+
+@lru_cache(maxsize=4096)
+def trial_of(draw: Callable[[ExerciseDraw], tuple[Any, ...]], expected: Callable[..., Any], seed: int) -> Call:
+    """One call, with what is right for it.
+
+    Args:
+        draw: as all others, an attribute of an exercise.
+        expected: gives the right results.
+        seed: of the call.
+    """
+    return Call.of(expected, draw(ExerciseDraw.seeded(seed, torch.float32)))
+
+
+def trials(exercise: Exercise, seed: int) -> tuple[Call, ...]:
+    """Calls of an exercise, with what is right for each.
+
+    Args:
+        exercise: whose calls are drawn.
+        seed: 0 gives the calls that everyone gets.
+    """
+    start = seed * 1_000_003
+    return tuple(trial_of(exercise.draw, exercise.expected, start + n) for n in range(CALLS))
+
+
+def further(exercise: Exercise, seed: int) -> tuple[Call, ...]:
+    """More calls, with what a quick right answer gives.
+
+    Args:
+        exercise: whose calls are drawn.
+        seed: as of :func:`trials`.
+    """
+    quick, start = quick_solution(exercise), seed * 1_000_003 + CALLS
+    return tuple(trial_of(exercise.draw, quick, start + n) for n in range(MORE_CALLS))
+
+
+class Judgement:
+    """What the calls of one attempt came to.
+
+    Args:
+        exercise: what was asked for.
+        submission: the attempt.
+        seed: of the calls.
+    """
+
+    def __init__(self, exercise: Exercise, submission: Submission, seed: int) -> None:
+        self.exercise, self.submission, self.seed = exercise, submission, seed
+        self.trials = trials(exercise, seed)
+        self.outcomes = submission.outcomes([trial.arguments for trial in self.trials], REPEATS)
+        self.faults = [fault(o, t) for o, t in zip(self.outcomes, self.trials, strict=False)]
+        if not any(self.faults) and sum(outcome.seconds for outcome in self.outcomes) < PATIENCE:
+            self._look_further()
+        found = [name for name in self.faults if name]
+        self.fault = min(found, key=FAULTS.index) if found else ""
+
+    def _look_further(self) -> None:
+        """More calls; where a quick right answer disagrees with the attempt, the equation decides."""
+        more = further(self.exercise, self.seed)
+        outcomes = self.submission.outcomes([call.arguments for call in more])
+        for outcome, quick in zip(outcomes, more, strict=False):
+            if fault(outcome, quick):
+                call = Call.of(self.exercise.expected, quick.arguments)
+                self.trials, self.outcomes = (*self.trials, call), [*self.outcomes, outcome]
+                self.faults.append(fault(outcome, call))
+
+    @property
+    def place(self) -> int:
+        """The number of the first call that shows the fault."""
+        return self.faults.index(self.fault)
+
+    @property
+    def shown(self) -> tuple[Outcome, Call]:
+        """The outcome and the trial that show the fault."""
+        return self.outcomes[self.place], self.trials[self.place]
+
+    @property
+    def printed(self) -> str:
+        """What the first call printed."""
+        return self.outcomes[0].printed.rstrip() if self.outcomes else ""
+
+    def findings(self) -> tuple[Finding, ...]:
+        """The misconceptions that give these results on all calls, or else one generic diagnosis, or nothing."""
+        if not self.fault or self.fault in FAILURES:
+            return ()
+        got = [numbers(o.result, t) for o, t in zip(self.outcomes, self.trials, strict=True)]
+        known = [m for m in self.exercise.misconceptions if self._fits(m, self.trials, got)]
+        if len(known) > 1:
+            known = self._told_apart(known)
+        if known:
+            return tuple(known)
+        if self.fault == "dtype" or any(g is None for g in got):
+            return ()
+        evidence = Evidence(self.exercise, self.trials, tuple(g for g in got if g is not None))
+        if not evidence.wrong_results:
+            return ()
+        return tuple(first_with_kind(generic(evidence, self.submission)))
+
+    def _told_apart(self, known: list[Misconception]) -> list[Misconception]:
+        """Those of several misconceptions that fit further calls, too."""
+        more = further(self.exercise, self.seed)
+        outcomes = self.submission.outcomes([call.arguments for call in more])
+        if len(outcomes) < len(more):
+            return known
+        got = [numbers(outcome.result, call) for outcome, call in zip(outcomes, more, strict=True)]
+        return [m for m in known if self._fits(m, more, got)] or known
+
+    def _fits(self, m: Misconception, calls: tuple[Call, ...], got: list[Any]) -> bool:
+        return all(all_close(found, results_of(m.slip, t)) for found, t in zip(got, calls, strict=True))
+
+
+def results_of(function: Callable[..., Any], trial: Call) -> tuple[np.ndarray, ...] | None:
+    """What a function of the library returns for a call; ``None`` if it raises, or returns another structure.
+
+    Args:
+        function: a misconception, or a solution.
+        trial: the call.
+    """
+    try:
+        with np.errstate(all="ignore"):
+            return numbers(decode(worker.encode(function(*copies(trial.arguments)))), trial)
+    except Exception:  # a misconception may be impossible for some inputs
+        return None
+
+
+def copies(value: Any) -> Any:
+    """A copy of arguments, which a function may change."""
+    if isinstance(value, torch.Tensor):
+        return value.clone()
+    return type(value)(map(copies, value)) if isinstance(value, list | tuple) else value
+
+
+def generic(evidence: Evidence, submission: Submission) -> Iterator[Diagnosis]:
+    """The generic diagnoses that hold, the plainest first.
+
+    Args:
+        evidence: all calls.
+        submission: is called again.
+    """
+    pairs = evidence.pairs
+    yield from chain(shapes(pairs), explained_by_a_step(evidence), layouts(pairs), functions(pairs), factors(evidence))
+    yield from chain(explained_by(evidence), precision(evidence), where_right(evidence), per_slice(pairs))
+    yield from chain(dependences(evidence, submission), borders(evidence))
+
+
+def first_with_kind(diagnoses: Iterator[Diagnosis]) -> Iterator[Diagnosis]:
+    """The first diagnosis that has a kind; without one, the first that has none."""
+    without = None
+    for diagnosis in diagnoses:
+        if diagnosis.kind:
+            yield diagnosis
+            return
+        without = without or diagnosis
+    if without is not None:
+        yield without
+
+
+def in_common(findings: tuple[Finding, ...]) -> Words:
+    """What one or several findings say."""
+    if len(findings) == 1:
+        return findings[0].says
+    n, en = len(findings), " Or: ".join(finding.says.en for finding in findings)
+    zh = "或者：".join(finding.says.zh for finding in findings)
+    return Words(f"{n} known mistakes give exactly these numbers. {en}", f"有 {n} 种常见错误得到的数值完全相同。{zh}")

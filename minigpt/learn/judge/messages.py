@@ -1,0 +1,210 @@
+"""What the judge says when a call did not give a result that can be compared, and around a diagnosis."""
+
+import re
+from typing import Any
+
+import numpy as np
+
+from minigpt.learn.exercises.exercise import Exercise, Words
+from minigpt.learn.judge.attempts import Outcome
+from minigpt.learn.judge.compare import COARSE, Call, as_numbers, results, unchanged
+from minigpt.learn.judge.found import Found
+from minigpt.learn.judge.language import Language
+
+#: What can be wrong with a call, in the order in which it is said.
+RUNNING = ("loading", "timeout", "died", "garbage", "exception")
+FAULTS = (*RUNNING, "none", "structure", "ragged", "shape", "dtype", "nan", "changed", "random", "values")
+#: Those that are reported as they are, without a diagnosis of the values.
+FAILURES = (*RUNNING, "none", "structure", "ragged", "changed", "random")
+
+SENTENCES = {
+    "loading": Words("It could not be read: {error}.", "无法读取：{error}。"),
+    "timeout": Words(
+        "It did not return within {limit:g} seconds and was stopped; look for a loop whose condition never changes.",
+        "运行超过 {limit:g} 秒，已被停止；请检查是否有条件永不改变的循环。",
+    ),
+    "died": Words("It ended its own process{code}, so there is no result.", "它结束了自己的进程{code}，因此没有结果。"),
+    "garbage": Words(
+        "What it sent back is not readable as a result; the function should only return it.",
+        "返回的内容无法作为结果读取；函数只需要返回结果。",
+    ),
+    "exception": Words("It raised {error}.", "运行时出现异常 {error}。"),
+    "not-written": Words(
+        "The function is not written yet: replace the line that raises NotImplementedError.",
+        "函数尚未编写：请替换引发 NotImplementedError 的那一行。",
+    ),
+    "none": Words("It returned None: a line with return is missing.", "它返回了 None：缺少 return 语句。"),
+    "printed": Words(
+        "It printed its result instead of returning it.", "它把结果打印了出来，而没有返回。"
+    ),
+    "structure": Words("It returned {got}; what is wanted is {wanted}.", "它返回了{got}；需要的是{wanted}。"),
+    "ragged": Words(
+        "It returned {got}, or a list whose rows have different lengths; what is wanted is {wanted}.",
+        "它返回了{got}，或各行长度不同的列表；需要的是{wanted}。",
+    ),
+    "shape": Words("The result has shape {got}; the formula gives {wanted}.", "结果形状是 {got}；公式给出 {wanted}。"),
+    "dtype": Words("The result has the dtype {got}; it should be {wanted}.", "结果类型是 {got}；应为 {wanted}。"),
+    "nan": Words(
+        "The result has NaN{at}, where the formula gives {wanted}.", "结果{at}是 NaN，而公式给出 {wanted}。"
+    ),
+    "changed": Words(
+        "It changes its input {name}; what the caller gave should stay as it was, so work on a copy.",
+        "它修改了输入 {name}；调用者传入的数据应保持不变，请在副本上操作。",
+    ),
+    "random": Words(
+        "The same call gave two different results; the result should follow from the inputs alone.",
+        "同样的调用给出了两个不同的结果；结果应只取决于输入。",
+    ),
+    "values": Words(
+        "{at}the result is {got}, where the formula gives {wanted}.", "{at}结果是 {got}，而公式给出 {wanted}。"
+    ),
+}  # fmt: skip
+
+
+def filled_in(name: str, lang: Language, /, **values: Any) -> str:
+    """One of the sentences, filled in.
+
+    Args:
+        name: of the fault.
+        lang: "en" or "zh".
+        values: that it mentions.
+    """
+    return SENTENCES[name][lang].format(**values)
+
+
+def fault_sentence(exercise: Exercise, outcome: Outcome, trial: Call, name: str, lang: Language) -> tuple[str, str]:
+    """The name and the filled_in of a fault.
+
+    Args:
+        exercise: what was asked for.
+        outcome: of the call that shows it.
+        trial: the call.
+        name: the fault, one of `FAULTS`.
+        lang: "en" or "zh".
+    """
+    if name in ("exception", "loading") and outcome.error["type"] == "NotImplementedError":
+        return "not-written", filled_in("not-written", lang)
+    if name == "none" and outcome.printed:
+        return "printed", filled_in("printed", lang)
+    return name, filled_in(name, lang, **_details(exercise, outcome, trial, name, lang))
+
+
+def _details(exercise: Exercise, outcome: Outcome, trial: Call, name: str, lang: Language) -> dict[str, Any]:
+    if name in ("exception", "loading"):
+        return {"error": error_text(outcome.error, lang)}
+    if name == "timeout":
+        return {"limit": outcome.error["code"]}
+    if name == "died":
+        code = outcome.error["code"]
+        return {"code": "" if code is None else f" ({code})" if lang == "en" else f"（{code}）"}
+    if name in ("structure", "ragged"):
+        return {"got": structure(outcome.result, lang), "wanted": asked_for(exercise, trial, lang)}
+    if name == "changed":
+        return {"name": changed_name(exercise, outcome, trial)}
+    if name in ("shape", "dtype", "nan", "values"):
+        return entry_details(outcome.result, trial, name, lang)
+    return {}
+
+
+def error_text(error: dict[str, Any], lang: Language) -> str:
+    """An exception on one line: type, message, and the learner's own line."""
+    text = error["type"] + (f": {short(error['message'])}" if error["message"] else "")
+    if error.get("line"):
+        line, code = error["line"], error.get("code", "")
+        place = f" in line {line}" if lang == "en" else f"，第 {line} 行"
+        text += place + (f", `{code}`" if code else "")
+    return text
+
+
+def short(message: str) -> str:
+    """A message without its later lines, full stop, or great length."""
+    line = message.strip().split("\n")[0].rstrip(".")
+    line = re.sub(r"^\[enforce fail at [^\]]*\] \.? ?", "", line)
+    return line if len(line) <= 160 else line[:157] + "..."
+
+
+def structure(found: Found | None, lang: Language) -> str:
+    """What was returned, in a few words."""
+    if found is None or found.form == "none":
+        return "None"
+    if found.form == "other":
+        return f"a value of type {found.dtype}" if lang == "en" else f"类型为 {found.dtype} 的值"
+    if found.form == "list":
+        return f"a list of {len(found.items)}" if lang == "en" else f"长度为 {len(found.items)} 的列表"
+    return f"one array of shape {shape_text(found.array.shape)}" if lang == "en" else (
+        f"一个形状为 {shape_text(found.array.shape)} 的数组"
+    )  # fmt: skip
+
+
+def asked_for(exercise: Exercise, trial: Call, lang: Language) -> str:
+    """What should be returned, in a few words."""
+    n, result = len(trial.expected), exercise.result
+    if not trial.several:
+        return f"one array, {result}" if lang == "en" else f"一个数组，{result}"
+    return f"{n} result{'s' * (n > 1)}, {result}" if lang == "en" else f"{n} 个结果，{result}"
+
+
+def changed_name(exercise: Exercise, outcome: Outcome, trial: Call) -> str:
+    """The first argument that was changed."""
+    kept = unchanged(outcome, trial)
+    return next(name for name, same in zip(exercise.arguments, kept, strict=True) if not same)
+
+
+def shape_text(shape: tuple[int, ...]) -> str:
+    """A shape, "()" of a number."""
+    return str(tuple(int(n) for n in shape))
+
+
+def number_text(value: float) -> str:
+    """A number to three digits; a whole one as it is."""
+    if isinstance(value, bool | np.bool_):
+        return str(bool(value))
+    number = float(value) + 0.0
+    if abs(number) < 1e6 and (number == round(number) or abs(number) >= 1000):
+        return f"{number:.0f}"
+    return f"{number:.3g}"
+
+
+def entry_details(found: Found | None, trial: Call, name: str, lang: Language) -> dict[str, Any]:
+    """The first place where a result is different: what is there, and what should be."""
+    if found is not None and found.form == "large":
+        return {"got": shape_text(found.shape), "wanted": shape_text(trial.expected[0].shape)}
+    arrays = results(found, trial) or ()
+    for k, (item, wanted) in enumerate(zip(arrays, trial.expected, strict=True)):
+        of = "" if len(arrays) == 1 else f"of result {k + 1}, " if lang == "en" else f"第 {k + 1} 个结果"
+        if name == "shape" and item.array.shape != wanted.shape:
+            where = f"{shape_text(item.array.shape)}{f' ({of[:-2]})' if of and lang == 'en' else of}"
+            return {"got": where, "wanted": shape_text(wanted.shape)}
+        if name == "dtype" and (item.dtype in COARSE or (item.array.dtype == bool) != (wanted.dtype == bool)):
+            return {"got": item.dtype, "wanted": "bool" if wanted.dtype == bool else "float32"}
+        if name == "dtype" and item.array.dtype.kind == "c":
+            return {"got": item.dtype, "wanted": "float32"}
+        got = as_numbers(item.array)
+        if name in ("nan", "values") and got.shape == wanted.shape:
+            differs = first_difference(got, wanted, nan=name == "nan")
+            if differs is not None:
+                return {
+                    "at": place_text(differs, of, lang, begins=name == "values"),
+                    "got": number_text(got[differs]),
+                    "wanted": number_text(wanted[differs]),
+                }
+    return {"at": "", "got": "?", "wanted": "?"}
+
+
+def first_difference(got: np.ndarray, wanted: np.ndarray, *, nan: bool = False) -> tuple[int, ...] | None:
+    """The index of the first entry that differs; ``None`` if there is none."""
+    one, other = got.astype(np.float64), wanted.astype(np.float64)
+    with np.errstate(all="ignore"):
+        differs = np.isnan(one) & ~np.isnan(other) if nan else ~np.isclose(one, other, 1e-4, 1e-5, equal_nan=True)
+    return tuple(int(i) for i in np.argwhere(differs)[0]) if differs.any() else None
+
+
+def place_text(index: tuple[int, ...], of: str, lang: Language, *, begins: bool) -> str:
+    """Where an entry is: "At [0, 1] "."""
+    at = f"[{', '.join(map(str, index))}]" if index else ""
+    if lang == "zh":
+        return f"{of}{f'在 {at} 处' if at else ''}{'，' if begins and (of or at) else ''}"
+    if not begins:
+        return f" at {at}" if at else ""
+    text = f"{of}at {at} " if at else of
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,214 @@
+"""The process that runs attempts: started once, kept warm, and stopped where a function does not end."""
+
+import atexit
+import contextlib
+import inspect
+import json
+import os
+import pickle
+import queue
+import secrets
+import signal
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from minigpt.learn.judge import worker
+
+#: Seconds for one call of a function, for the start of the process, and for its end once it was told to.
+CALL_LIMIT, START_LIMIT, END_LIMIT = 10.0, 120.0, 5.0
+#: The most bytes of one message.
+MOST_BYTES = 2**26
+#: Read once: nothing that a function does to this file changes what runs.
+WORKER_TEXT = inspect.getsource(worker)
+PROGRAM = f"exec(compile({WORKER_TEXT!r}, {worker.WORKER!r}, 'exec'))"
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+class NoProcessError(RuntimeError):
+    """No other process can be started here."""
+
+
+class Process:
+    """Another process with torch loaded, which runs jobs, one at a time.
+
+    Args:
+        keeps: whether jobs run in that process itself, so that what one loads is there for the next: for code of ours.
+    """
+
+    def __init__(self, *, keeps: bool = False) -> None:
+        self.keeps = keeps
+        self.lock = threading.RLock()
+        self.fresh = False
+        self.running: subprocess.Popen[bytes] | None = None
+        self.messages: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        atexit.register(self.close)
+
+    def start(self) -> None:
+        """Start the process, if it isn't running. It gets ready while other things are done.
+
+        Raises:
+            NoProcessError: if the system does not allow it.
+        """
+        with self.lock:
+            if self.running is not None and self.running.poll() is None:
+                return
+            self.close()
+            try:
+                self.running = subprocess.Popen(
+                    [sys.executable, "-P", "-c", PROGRAM],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    start_new_session=True,
+                    env={**os.environ, **ONE_THREAD},
+                )
+            except (OSError, ValueError) as error:
+                raise NoProcessError(str(error)) from None
+            self.messages = queue.SimpleQueue()
+            threading.Thread(target=_read, args=(self.running.stdout, self.messages), daemon=True).start()
+            self.fresh = True
+
+    def close(self) -> None:
+        """End the process with everything that it has started."""
+        with self.lock:
+            running, self.running = self.running, None
+            if running is not None:
+                with contextlib.suppress(OSError):
+                    _kill_group(running.pid)
+                with contextlib.suppress(OSError):
+                    running.kill()
+                running.wait()
+                for stream in (running.stdin, running.stdout):
+                    with contextlib.suppress(OSError):
+                        stream.close()  # type: ignore[union-attr]
+
+    def run(self, job: dict[str, Any], limit: float = CALL_LIMIT) -> Iterator[dict[str, Any]]:
+        """The messages of a job as they come; the last one says how it ended where it didn't end by itself.
+
+        Args:
+            job: what ``worker.run`` takes.
+            limit: seconds from one message to the next.
+
+        Raises:
+            NoProcessError: if the process can't be started.
+        """
+        with self.lock:
+            self.start()
+            self._wait_until_ready()
+            token = secrets.token_hex(8)
+            try:
+                yield from self._messages(job, token, limit)
+            except BaseException:  # the reader has seen enough, or was interrupted
+                self.close()
+                raise
+            if not worker.FORKS:
+                self.close()
+                self.start()
+
+    def _wait_until_ready(self) -> None:
+        if not self.fresh:
+            return
+        try:
+            message = self.messages.get(timeout=START_LIMIT)
+        except queue.Empty:
+            message = {}
+        if "ready" not in message:
+            self.close()
+            raise NoProcessError("another process was started, but did not answer")
+        self.fresh = False
+
+    def _messages(self, job: dict[str, Any], token: str, limit: float) -> Iterator[dict[str, Any]]:
+        if not self._send({**job, "token": token, "keeps": self.keeps}):
+            self.close()
+            yield {"died": None}
+            return
+        pid = None
+        while True:
+            try:
+                message = self.messages.get(timeout=limit)
+            except queue.Empty:
+                self._stop(pid)
+                yield {"timeout": limit}
+                return
+            if "garbage" in message or "closed" in message:
+                self.close()
+                yield {"garbage": True} if "garbage" in message else {"died": None}
+                return
+            if message.get("token") != token:
+                continue
+            if "pid" in message:
+                pid = message["pid"] if pid is None else pid
+            elif "died" in message:
+                yield message
+                return
+            elif "end" in message:
+                self._finish(token)
+                return
+            else:
+                yield message
+
+    def _send(self, job: dict[str, Any]) -> bool:
+        data = pickle.dumps(job)
+        try:
+            stdin: Any = self.running.stdin  # type: ignore[union-attr]
+            stdin.write(struct.pack(">Q", len(data)) + data)
+            stdin.flush()
+        except OSError:
+            return False
+        return True
+
+    def _stop(self, pid: int | None) -> None:
+        """End the job and keep the process; if that does not work, end both."""
+        if worker.FORKS and pid is not None:
+            with contextlib.suppress(OSError):
+                _kill_group(pid)
+            with contextlib.suppress(queue.Empty):
+                while "died" not in (message := self.messages.get(timeout=END_LIMIT)):
+                    if "closed" in message:
+                        break
+                else:
+                    return
+        self.close()
+
+    def _finish(self, token: str) -> None:
+        """Wait for the word that the job's process has ended."""
+        if not worker.FORKS:
+            return
+        with contextlib.suppress(queue.Empty):
+            while True:
+                message = self.messages.get(timeout=END_LIMIT)
+                if message.get("token") == token and "died" in message:
+                    return
+                if "closed" in message or "garbage" in message:
+                    break
+        self.close()
+
+
+def _kill_group(pid: int) -> None:
+    if hasattr(os, "killpg"):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _read(stream: Any, messages: "queue.SimpleQueue[dict[str, Any]]") -> None:
+    """Put each message of the process into a queue, then that there are no more."""
+    try:
+        while header := stream.read(8):
+            (length,) = struct.unpack(">Q", header)
+            if length > MOST_BYTES:
+                raise ValueError
+            message = json.loads(stream.read(length))
+            if not isinstance(message, dict):
+                raise ValueError
+            messages.put(message)
+    except (ValueError, struct.error, RecursionError):
+        messages.put({"garbage": True})
+    except OSError:
+        pass
+    messages.put({"closed": True})
+    with contextlib.suppress(OSError, ValueError):  # it may have been closed
+        while stream.read(2**16):
+            pass

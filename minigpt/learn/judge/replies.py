@@ -1,0 +1,233 @@
+"""From a verdict to a reply: the sentence, the smallest example, two hints, and after success the solutions."""
+
+import inspect
+import re
+import textwrap
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minigpt.learn.exercises.exercise import Exercise, Misconception, Words
+from minigpt.learn.judge.attempts import Submission
+from minigpt.learn.judge.compare import Call, numbers
+from minigpt.learn.judge.example import Example, small_trials, smallest
+from minigpt.learn.judge.judge import Finding, Judgement, in_common, results_of
+from minigpt.learn.judge.language import Language
+from minigpt.learn.judge.layout import Paragraph, Section
+from minigpt.learn.judge.messages import (
+    FAILURES,
+    fault_sentence,
+    number_text,
+    shape_text,
+)  # fmt: skip
+from minigpt.learn.judge.reply import Reply
+
+HINT_1 = Words("Hint 1: the mistake and the smallest example", "提示 1：错误所在与最小的例子")
+HINT_2 = Words("Hint 2: the place in the formula", "提示 2：公式中的位置")
+LOOK = Words(
+    "Compare the marked part of the formula with the same step of your function.",
+    "请把公式中标出的部分与函数中对应的一步作比较。",
+)
+PAGE = Words("{} explains it.", "讲解见 {}。")
+SOLUTION = Words("A short solution:", "一种简洁的写法：")
+ANOTHER = Words("Another way:", "另一种写法：")
+HERE = Words(
+    "It could not be run in another process ({}), so it ran in this one, without a time limit.",
+    "无法在另一个进程中运行（{}），因此在当前进程中运行，没有时间限制。",
+)
+WRONG_AT = Words("{}: expected {}, got {}.", "{}：应为 {}，得到 {}。")
+CALLED_WITH = Words("It was called with {}.", "调用时的参数：{}。")
+SOME = Words("This is so in {n} of {all} calls; the others are right.", "{all} 次调用中有 {n} 次如此；其余正确。")
+NEGATIVE = Words("The result has negative values; the right one has none.", "结果中有负数，而正确答案中没有。")
+SUMS = Words(
+    "The result does not sum to 1 along the last axis, as the right one does.",
+    "结果沿最后一个轴之和不为 1，而正确答案为 1。",
+)
+#: How many small calls a function is tried on.
+SMALL_CALLS = 24
+
+
+def judged(exercise: Exercise, submission: Submission, lang: Language, seed: int = 0) -> Reply:
+    """The reply to an attempt.
+
+    Args:
+        exercise: what was asked for.
+        submission: the attempt.
+        lang: of the reply.
+        seed: of the calls that decide.
+    """
+    verdict = Judgement(exercise, submission, seed)
+    if not verdict.fault:
+        reply = right(verdict, lang)
+    elif verdict.fault in FAILURES:
+        reply = failed(verdict, lang)
+    else:
+        reply = wrong(verdict, lang)
+    return reply
+
+
+def right(verdict: Judgement, lang: Language) -> Reply:
+    """The reply to a right answer, with short solutions."""
+    exercise = verdict.exercise
+    sources = [text for text in (source_of(s, exercise.name) for s in exercise.solutions) if text]
+    solutions = tuple(
+        Section((SOLUTION if i == 0 else ANOTHER)[lang], (Paragraph(text, is_block=True),))
+        for i, text in enumerate(sources)
+    )
+    return Reply(
+        exercise=exercise.name,
+        right=True,
+        id="right",
+        parts=where_run(verdict, lang),
+        solutions=solutions,
+        printed=verdict.printed,
+        lang=lang,
+    )
+
+
+def where_run(verdict: Judgement, lang: Language) -> tuple[Paragraph, ...]:
+    """A note where the function was not run in another process."""
+    why = verdict.submission.why_here
+    return (Paragraph(HERE[lang].format(why.split("\n")[0][:120])),) if why else ()
+
+
+def failed(verdict: Judgement, lang: Language) -> Reply:
+    """The reply to a call without a result that can be compared."""
+    outcome, trial = verdict.shown
+    name, says = fault_sentence(verdict.exercise, outcome, trial, verdict.fault, lang)
+    parts = list(where_run(verdict, lang))
+    if name in ("exception", "timeout", "died", "none", "structure", "ragged"):
+        parts.append(Paragraph(CALLED_WITH[lang].format(called_with(verdict.exercise, trial))))
+    n, every = verdict.faults.count(verdict.fault), len(verdict.faults)
+    if name not in ("loading", "timeout", "died", "garbage") and n + verdict.faults.count("") == every > n:
+        parts.append(Paragraph(SOME[lang].format(n=n, all=every)))
+    return Reply(
+        exercise=verdict.exercise.name,
+        right=False,
+        id=f"failure.{name}",
+        says=says,
+        parts=tuple(parts),
+        hints=(Section(HINT_1[lang], (Paragraph(says), *parts)), formula_hint(verdict.exercise, lang)),
+        printed="" if name == "not-written" else verdict.printed,
+        lang=lang,
+    )
+
+
+def called_with(exercise: Exercise, trial: Call) -> str:
+    """The arguments of a call in short: shapes of tensors, numbers as they are."""
+
+    def short(value: Any) -> str:
+        shape = getattr(value, "shape", None)
+        if shape is not None:
+            return shape_text(tuple(shape))
+        if isinstance(value, list):
+            return f"[{', '.join(map(short, value[:4]))}{', ...' if len(value) > 4 else ''}]"
+        return number_text(value) if isinstance(value, float) else "f" if callable(value) else str(value)
+
+    return ", ".join(f"{name} {short(v)}" for name, v in zip(exercise.arguments, trial.arguments, strict=False))
+
+
+def wrong(verdict: Judgement, lang: Language) -> Reply:
+    """The reply to a wrong result: a misconception, a generic diagnosis, or the first entry that differs."""
+    findings, exercise = verdict.findings(), verdict.exercise
+    outcome, trial = verdict.shown
+    if findings:
+        says, kind = in_common(findings)[lang], shared_kind(findings)
+        identity = "|".join(finding.id for finding in findings)
+    else:
+        name, says = fault_sentence(exercise, outcome, trial, verdict.fault, lang)
+        identity, kind = ("unknown" if name == "values" else f"failure.{name}"), ""
+    example = example_of(verdict, findings)
+    seen = observation(verdict, example, lang) if findings else ()
+    if not any(isinstance(finding, Misconception) for finding in findings):
+        seen = (*broken(verdict, lang), *seen)
+    block = (example.part(lang),) if example is not None else ()
+    return Reply(
+        exercise=exercise.name,
+        right=False,
+        id=identity,
+        kind=kind,
+        says=says,
+        parts=(*where_run(verdict, lang), *seen, *block),
+        hints=(Section(HINT_1[lang], (Paragraph(says), *block)), formula_hint(exercise, lang)),
+        printed=verdict.printed,
+        lang=lang,
+    )
+
+
+def shared_kind(findings: tuple[Finding, ...]) -> str:
+    """The kind of all findings, or nothing if they have several."""
+    kinds = {finding.kind for finding in findings}
+    return kinds.pop() if len(kinds) == 1 else ""
+
+
+def example_of(verdict: Judgement, findings: tuple[Finding, ...]) -> Example | None:
+    """The smallest example of a mistake: of a known one from its function, of another one from the attempt itself."""
+    known = [finding.slip for finding in findings if isinstance(finding, Misconception)]
+    if known:
+        return example_of_slip(verdict.exercise, known[0])
+    return example_of_attempt(verdict.exercise, verdict.submission)
+
+
+_EXAMPLES: dict[tuple[str, Callable[..., Any]], Example | None] = {}
+
+
+def example_of_slip(exercise: Exercise, slip: Callable[..., Any]) -> Example | None:
+    """The smallest example of a misconception; searched for once."""
+    key = exercise.name, slip
+    if key not in _EXAMPLES:
+        _EXAMPLES[key] = smallest(exercise, lambda trial: results_of(slip, trial))
+    return _EXAMPLES[key]
+
+
+def example_of_attempt(exercise: Exercise, submission: Submission) -> Example | None:
+    """The smallest example on which an attempt is wrong."""
+    calls = [trial for trial, _ in zip(small_trials(exercise), range(SMALL_CALLS), strict=False)]
+    outcomes = submission.outcomes([trial.arguments for trial in calls])
+    found = {id(t): numbers(o.result, t) for o, t in zip(outcomes, calls, strict=False)}
+    return smallest(exercise, lambda trial: found.get(id(trial)))
+
+
+def observation(verdict: Judgement, example: Example | None, lang: Language) -> tuple[Paragraph, ...]:
+    """The first entry of the smallest example that differs."""
+    entry = example.entry() if example is not None else None
+    if entry is None:
+        return ()
+    k, index, expected, got = entry
+    several = example is not None and len(example.got) > 1
+    of = "" if not several else f"Result {k + 1}, " if lang == "en" else f"第 {k + 1} 个结果"
+    at = f"[{', '.join(map(str, index))}]" if index else ("the value" if lang == "en" else "该值")
+    return (Paragraph(WRONG_AT[lang].format(f"{of}{at}", number_text(expected), number_text(got))),)
+
+
+def broken(verdict: Judgement, lang: Language) -> tuple[Paragraph, ...]:
+    """Properties of the right result that the wrong one lacks."""
+    found = []
+    pairs = [(numbers(o.result, t), t.expected) for o, t in zip(verdict.outcomes, verdict.trials, strict=False)]
+    both = [(g, r) for got, expected in pairs if got is not None for g, r in zip(got, expected, strict=True)]
+    both = [(g.astype(np.float64), r.astype(np.float64)) for g, r in both if g.ndim and g.shape == r.shape and r.size]
+    if not both:
+        return ()
+    if all((np.abs(r.sum(-1) - 1) < 1e-6).all() for _, r in both):
+        found += [SUMS[lang]] if any((np.abs(g.sum(-1) - 1) > 1e-3).any() for g, _ in both) else []
+    if all((r >= 0).all() for _, r in both) and any((g < -1e-5).any() for g, _ in both):
+        found.append(NEGATIVE[lang])
+    return tuple(map(Paragraph, found))
+
+
+def formula_hint(exercise: Exercise, lang: Language) -> Section:
+    """The formula with the term that the exercise is about, and the page that explains it."""
+    mark = exercise.term if exercise.term in exercise.latex else ""
+    formula = Paragraph(exercise.latex, is_block=True, mark=mark)
+    return Section(HINT_2[lang], (formula, Paragraph(LOOK[lang]), Paragraph(PAGE[lang].format(exercise.page))))
+
+
+def source_of(solution: Callable[..., Any], name: str) -> str:
+    """The text of a solution, under the name of the exercise."""
+    try:
+        text = textwrap.dedent(inspect.getsource(solution)).strip()
+    except (OSError, TypeError):  # the file is gone, or the function has none
+        return ""
+    own = getattr(solution, "__name__", "")
+    return re.sub(rf"\b{re.escape(own)}\b", name, text) if own.isidentifier() else text

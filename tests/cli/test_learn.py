@@ -1,0 +1,240 @@
+"""`minigpt learn` and `minigpt check`: the path, stubs, verdicts, progress, watching, and a table for a class."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from minigpt.cli import main
+from minigpt.learn import answers, exercises, progress
+from minigpt.learn.exercises.exercise import Exercise, Misconception, Words
+
+
+def _words(text):
+    return Words(text, f"中文 {text}")
+
+
+DOUBLE = Exercise(
+    name="double",
+    level=1,
+    stage=_words("Arithmetic"),
+    task=_words("Double each number."),
+    arguments={"x": "(N,) float32"},
+    result="(N,)",
+    latex="y_i = 2 x_i",
+    equations=(),
+    page="notebooks/01-language-models",
+    term="2",
+    draw=lambda d: (d.normal(d.size(2, 4)),),
+    expected=lambda x: 2 * x.double().numpy(),
+    misconceptions=(Misconception("double.squared", "wrong-operand", _words("You squared."), lambda x: x * x),),
+    solutions=(lambda x: 2 * x,),
+)
+HALVE = Exercise(
+    **{
+        **{field: getattr(DOUBLE, field) for field in DOUBLE.__dataclass_fields__},
+        "name": "halve",
+        "level": 2,
+        "expected": lambda x: x.double().numpy() / 2,
+        "misconceptions": (),
+        "solutions": (lambda x: x / 2,),
+    }
+)
+
+
+@pytest.fixture(autouse=True)
+def two_exercises(monkeypatch, tmp_path):
+    """Two exercises alone, in a folder of their own, in English."""
+    for module in (exercises, answers, progress, sys.modules["minigpt.cli.learn"]):
+        monkeypatch.setattr(module, "CATALOGUE", (DOUBLE, HALVE))
+    monkeypatch.chdir(tmp_path)
+    for name in ("LC_ALL", "LC_MESSAGES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LANG", "en_GB.UTF-8")
+    return tmp_path
+
+
+def answer(body, name="double", file="mine.py"):
+    from pathlib import Path
+
+    Path(file).write_text(f"import torch\n\n\ndef {name}(x):\n    {body}\n", encoding="utf-8")
+    return file
+
+
+def status_of(*words):
+    try:
+        main(list(words))
+    except SystemExit as end:
+        return end.code
+    return 0
+
+
+def test_the_path_shows_what_is_done_and_open(capsys):
+    main(["learn"])
+    printed = capsys.readouterr().out
+    assert "[ ]  1 double  ★☆☆  01-language-models" in printed
+    assert "[ ]  2 halve   ★★☆" in printed
+    assert "0 of 2 exercises are done." in printed
+    assert max(map(len, printed.split("\n"))) <= 80
+
+
+def test_the_next_stub_has_task_and_formula_and_is_never_overwritten(capsys, tmp_path):
+    main(["learn", "next"])
+    path = tmp_path / "learn" / "01_double.py"
+    text = path.read_text(encoding="utf-8")
+    assert "Double each number." in text
+    assert "$y_i = 2 x_i$" in text
+    assert "minigpt check learn/01_double.py --watch" in capsys.readouterr().out
+    compile(text, "stub", "exec")
+    path.write_text("mine = 1\n", encoding="utf-8")
+    main(["learn", "next"])
+    assert path.read_text(encoding="utf-8") == "mine = 1\n"
+    assert "is there already and stays as it is" in capsys.readouterr().out
+
+
+def test_a_certain_stub_can_be_asked_for_and_an_unknown_name_has_a_nearest(capsys, tmp_path):
+    main(["learn", "next", "halve", "--lang", "zh"])
+    assert "中文 Double" in (tmp_path / "learn" / "02_halve.py").read_text(encoding="utf-8")
+    assert status_of("learn", "next", "doubel") == 2
+    assert "did you mean double?" in capsys.readouterr().err
+
+
+def test_a_right_answer_is_remembered_and_the_path_moves_on(capsys):
+    main(["learn", "next"])
+    answer("return 2 * x", file="learn/01_double.py")
+    assert status_of("check", "learn/01_double.py") == 0
+    printed = capsys.readouterr().out
+    assert "double: right." in printed
+    assert "The next exercise: minigpt learn next" in printed
+    main(["learn"])
+    assert "[x]  1 double" in capsys.readouterr().out
+    main(["learn", "next", "--json"])
+    assert json.loads(capsys.readouterr().out)["exercise"] == "halve"
+
+
+def test_a_wrong_answer_names_the_mistake_and_ends_with_status_1(capsys):
+    assert status_of("check", answer("return x * x")) == 1
+    assert "double: not right yet. You squared." in capsys.readouterr().out
+
+
+def test_the_json_is_for_a_teacher(capsys):
+    assert status_of("check", answer("return x * x"), "--json") == 1
+    (reply,) = json.loads(capsys.readouterr().out)
+    assert reply["id"] == "double.squared"
+    assert reply["right"] is False
+
+
+def test_a_hint_is_shown_on_request(capsys):
+    status_of("check", answer("return x * x"))
+    assert "Hint 2" not in capsys.readouterr().out
+    status_of("check", answer("return x * x"), "--hint", "2")
+    assert "y_i = «2» x_i" in capsys.readouterr().out
+
+
+def test_a_file_with_a_syntax_error_is_said_with_its_line(capsys):
+    assert status_of("check", answer("return x *", file="01_double.py")) == 1
+    printed = capsys.readouterr().out
+    assert "It could not be read: SyntaxError: invalid syntax in line 5" in printed.replace("\n", " ")
+    assert "Traceback" not in printed
+
+
+def test_a_file_is_run_in_another_process_alone(capsys, tmp_path):
+    """What it does when it is loaded, and what it overwrites, changes nothing here."""
+    file = answer("return x * x")
+    text = (
+        "import os, sys, torch\nsys.modules.clear()\ntorch.allclose = lambda *a, **k: True\nos.environ['GONE'] = '1'\n"
+    )
+    (tmp_path / file).write_text(text + (tmp_path / file).read_text(encoding="utf-8"), encoding="utf-8")
+    assert status_of("check", file) == 1
+    assert "GONE" not in os.environ
+    assert torch.allclose(torch.ones(1), torch.zeros(1)) is False
+
+
+def test_a_file_that_writes_its_own_progress_is_still_wrong(capsys, tmp_path):
+    file = answer("return x * x")
+    forged = json.dumps({"attempts": {}, "found": {}, "solved": []})
+    text = f"from pathlib import Path\nPath('learn-progress.json').write_text({forged!r})\n"
+    (tmp_path / file).write_text(text + (tmp_path / file).read_text(encoding="utf-8"), encoding="utf-8")
+    assert status_of("check", file) == 1
+    kept = json.loads((tmp_path / "learn-progress.json").read_text(encoding="utf-8"))
+    assert kept["solved"] == []
+    assert kept["found"]["double"] == {"double.squared": 1}
+
+
+def test_a_file_without_an_exercise_and_one_that_is_not_there_are_refused(capsys):
+    assert status_of("check", answer("return x", name="doubel")) == 2
+    assert "did you mean double?" in capsys.readouterr().err
+    assert status_of("check", "nowhere.py") == 2
+    assert "nowhere.py can't be read" in capsys.readouterr().err
+
+
+def test_a_class_is_one_table(capsys, tmp_path):
+    for name, body in (("ann", "return 2 * x"), ("bob", "return x * x")):
+        (tmp_path / name).mkdir()
+        status_of("check", answer(body, file=f"{name}/mine.py"))
+    capsys.readouterr()
+    main(["learn", "report", "ann", "bob"])
+    lines = capsys.readouterr().out.split("\n")
+    assert lines[1].split() == ["ann", "1", "1"]
+    assert lines[2].split() == ["bob", "0", "1", "double.squared", "(1)"]
+    main(["learn", "report", "ann", "bob", "--json"])
+    assert [row["solved"] for row in json.loads(capsys.readouterr().out)] == [["double"], []]
+
+
+def test_damaged_progress_is_one_clear_error(capsys, tmp_path):
+    (tmp_path / "learn").mkdir()
+    (tmp_path / "learn" / "learn-progress.json").write_text('{"attempts": 3}', encoding="utf-8")
+    assert status_of("learn") == 2
+    assert "is damaged" in capsys.readouterr().err
+
+
+def test_another_word_after_learn_is_refused(capsys):
+    assert status_of("learn", "nex") == 2
+    assert "nothing, next or report" in capsys.readouterr().err
+
+
+WATCHER = """
+import sys
+sys.path.insert(0, {folder!r})
+import test_learn as t
+from minigpt.learn import answers, exercises, progress
+import minigpt.cli.learn as cli
+for module in (exercises, answers, progress, cli):
+    module.CATALOGUE = (t.DOUBLE, t.HALVE)
+from minigpt.cli import main
+main(["check", "mine.py", "--watch", "--lang", "en"])
+"""
+
+
+def test_watching_judges_after_each_save_and_ends_with_ctrl_c(tmp_path):
+    from pathlib import Path
+
+    answer("return x * x")
+    code = WATCHER.format(folder=str(Path(__file__).parent))
+    watcher = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    seen = []
+    try:
+        read_until(watcher, seen, "double: not right yet. You squared.")
+        time.sleep(0.05)
+        answer("return 2 * x + 0")
+        read_until(watcher, seen, "double: right.")
+        watcher.send_signal(signal.SIGINT)
+        assert watcher.wait(timeout=30) == 0
+        assert watcher.stderr.read() == ""
+    finally:
+        watcher.kill()
+        watcher.communicate()
+
+
+def read_until(process, seen, text):
+    """Read lines until one holds the text; the end of the output is an error."""
+    while not any(text in line for line in seen):
+        line = process.stdout.readline()
+        assert line, seen
+        seen.append(line)
+    seen.clear()

@@ -1,0 +1,85 @@
+import pytest
+
+import minigpt as mg
+from minigpt.equations import EquationError
+
+SYMBOLS = {"A": "(m, n) a matrix", "B": "(n, k) a matrix", "x": "(n) a vector", "y": "(n) a vector"}
+SAME = [
+    (r"\log(x y)", r"\log(x) + \log(y)", {}),
+    (r"\log(x^2)", r"2 \log(x)", {}),
+    (r"\ln(x)", r"\log(x)", {}),
+    (r"\log_2(x)", r"\frac{\ln(x)}{\ln(2)}", {}),
+    (r"(x + y)^2", r"x^2 + 2 x y + y^2", {}),
+    (r"\frac{1}{x}", r"x^{-1}", {}),
+    (r"\sqrt{x^2}", r"\lvert x \rvert", {}),
+    (r"e^{x + y}", r"e^x e^y", {}),
+    (r"\tanh(x)", r"\frac{e^x - e^{-x}}{e^x + e^{-x}}", {}),
+    (r"\sum_{k=1}^{n} x_k", r"\sum_{j=1}^{n} x_j", {}),
+    (r"\sum_{b=1}^{n} \sum_{a=1}^{m} x_{ab}", r"\sum_{a,b} x_{ab}", {}),
+    (r"p_i = \frac{\exp(z_i)}{\sum_{k=1}^{n} \exp(z_k)}", r"\frac{1}{\sum_{j} \exp(z_j - z_i)}", {}),
+    (r"\dfrac{1}{n} \sum_{k=1}^{n} x_k", r"\sum_{k=1}^{n} \frac{x_k}{n}", {}),
+    (r"(A B)^\top", r"B^\top A^\top", {"symbols": SYMBOLS}),
+    (r"x \cdot y", r"x^\top y", {"symbols": SYMBOLS}),
+    (r"A x", r"\sum_{j} A_{ij} x_j", {"symbols": SYMBOLS}),
+    (r"v_i", r"v_j", {}),
+    (r"z_c", r"\sum_{k=1}^{V} \mathbb{1}[k = c] z_k", {"symbols": {"z": "(V) scores", "c": "() a class"}}),
+    (r"f(x) + 1", r"1 + f(x)", {"symbols": {"f": "function any", "x": "() a number"}}),
+    (r"x - \mu", r"\sum_{i=1}^{1} (x - \mu) \text{where } \mu = 2 x", {"where": ()}),
+]
+DIFFERENT = [
+    (r"(x + y)^2", r"x^2 + y^2", {}, "x = 1, y = 1, the first is 4 and the second 2"),
+    (r"\sqrt{x^2}", r"x", {}, "x = -1, the first is 1 and the second -1"),
+    (r"\frac{1}{n} \sum_{k=1}^{n} x_k", r"\sum_{k=1}^{n} x_k", {}, "n = 2, x = [0, 1], the first is 0.5"),
+    (r"A^\top", "A", {"symbols": {"A": "(n, n) a matrix"}}, "entry 1,2 of the first"),
+    (r"A B", r"B^\top A^\top", {"symbols": SYMBOLS}, "entry 1,2 of the first"),
+    (r"\sum_{s=1}^{t} a_{ts} v_s", r"\sum_{s=1}^{T} a_{ts} v_s", {}, "entry 1 of the first"),
+    (r"\frac{x}{\sqrt{y + 10^{-6}}}", r"\frac{x}{\sqrt{y}}", {}, "the first is"),
+    (r"x_i y_j", r"x_i", {}, "with 2 indices and 1 index"),
+    (r"\frac{x}{0}", "x", {}, "no values were found"),
+]
+
+
+@pytest.mark.parametrize(("a", "b", "options"), SAME)
+def test_two_forms_of_one_function_are_equal(a, b, options):
+    if "where" in options:
+        a = r"x - \mu \text{where } \mu = 2 x"
+    assert mg.equal(a, b, **options)
+    assert mg.equal(b, a, **options)
+
+
+@pytest.mark.parametrize(("a", "b", "options", "says"), DIFFERENT)
+def test_two_functions_part_at_the_smallest_values_found(a, b, options, says):
+    answer = mg.equal(a, b, **options)
+    assert not answer
+    assert says in str(answer)
+
+
+def test_where_only_one_is_defined_is_said():
+    assert str(mg.equal(r"\log(x^2)", r"2 \log(x)")).endswith("Only the first is defined everywhere.")
+
+
+def test_both_formulas_use_the_definitions():
+    where = [r"\mu = \frac{1}{n} \sum_{j=1}^{n} x_j"]
+    assert mg.equal(r"\frac{1}{n} \sum_{i=1}^{n} (x_i - \mu)^2", r"\frac{1}{n} \sum_{i} x_i^2 - \mu^2", where=where)
+    assert not mg.equal(r"\frac{1}{n} \sum_{i=1}^{n} (x_i - \mu)^2", r"\frac{1}{n} \sum_{i} x_i^2 - \mu", where=where)
+
+
+def test_the_values_shown_are_those_of_the_formulas_by_hand():
+    parting = mg.equal(r"x^2 + y", r"x^2 + 2 y").parting
+    assert parting.first == parting.values["x"] ** 2 + parting.values["y"]
+    assert parting.second == parting.values["x"] ** 2 + 2 * parting.values["y"]
+
+
+@pytest.mark.parametrize(
+    ("latex", "says"),
+    [(r"\log x y", r"put what the function is applied to"), (r"x +", "ends too early"), (r"x_{i}^{(l)}", "exponent")],
+)
+def test_what_cannot_be_read_is_shown_with_its_place(latex, says):
+    with pytest.raises(EquationError, match=says) as raised:
+        mg.equal(latex, "x")
+    assert str(raised.value).endswith("^")
+
+
+def test_a_sum_without_end_is_refused_at_once():
+    with pytest.raises(EquationError, match="at most"):
+        mg.equal(r"\sum_{i=1}^{1000000000} x", "x")

@@ -1,0 +1,99 @@
+"""A reply in a terminal and in a notebook."""
+
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+from minigpt.learn.judge import Reply
+from minigpt.learn.judge.language import language
+from minigpt.learn.judge.layout import Paragraph, Section, wrapped
+
+
+def reply(**given):
+    hints = (Section("Hint 1", (Paragraph("Look <here>."),)), Section("Hint 2", (Paragraph("a = b", True, "b"),)))
+    defaults = {
+        "exercise": "softmax",
+        "right": False,
+        "id": "softmax.first-axis",
+        "says": "Another axis & more.",
+        "hints": hints,
+    }
+    return Reply(**{**defaults, **given})
+
+
+def parsed(text):
+    """The HTML as XML, without its style: every element is closed."""
+    return ElementTree.fromstring(f"<all>{re.sub('<style>.*?</style>', '', text, flags=re.DOTALL)}</all>")
+
+
+def test_it_is_true_if_it_is_right():
+    assert reply(right=True, id="right")
+    assert not reply()
+
+
+def test_the_first_line_says_verdict_and_mistake():
+    assert str(reply()).split("\n")[0] == "softmax: not right yet. Another axis & more."
+
+
+def test_the_html_is_whole_and_escapes_what_is_shown():
+    tree = parsed(reply()._repr_html_())
+    assert [e.text for e in tree.iter("summary")] == ["Hint 1", "Hint 2"]
+    assert "Look <here>." in "".join(tree.itertext())
+    assert tree.find(".//mark").text == "b"
+
+
+def test_the_html_needs_no_network_and_no_script():
+    text = reply()._repr_html_()
+    assert not re.search(r"https?:|<script|@import|url\(", text)
+
+
+def test_the_html_can_be_used_with_keyboard_and_screen_reader():
+    tree = parsed(reply(lang="zh")._repr_html_())
+    (section,) = tree.iter("section")
+    assert section.get("lang") == "zh-CN"
+    assert section.get("role") == "status"
+    assert all(e.get("tabindex") == "0" for e in tree.iter("pre"))
+
+
+def test_the_html_follows_the_theme_of_the_page_and_else_that_of_the_system():
+    text = reply()._repr_html_()
+    assert "prefers-color-scheme:dark" in text
+    assert '[data-jp-theme-light="false"]' in text
+
+
+@pytest.mark.parametrize(
+    ("variables", "spoken"),
+    [
+        ({"LANG": "zh_CN.UTF-8"}, "zh"),
+        ({"LANG": "zh_CN.UTF-8", "LC_MESSAGES": "en_GB"}, "en"),
+        ({"LANG": "en_GB", "LC_ALL": "zh_TW"}, "zh"),
+        ({"LANG": "de_DE"}, "en"),
+        ({}, "en"),
+    ],
+)
+def test_the_language_is_that_of_the_locale(variables, spoken, monkeypatch):
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert language() == spoken
+
+
+def test_another_language_is_refused():
+    assert language("zh-CN") == "zh"
+    with pytest.raises(ValueError, match="lang='fr' must be"):
+        language("fr")
+
+
+def test_chinese_lines_are_broken_by_the_columns_they_take():
+    lines = list(wrapped("沿着最后一个轴做归一化，" * 9))
+    assert all(len(line) <= 40 for line in lines)
+    assert "".join(lines) == "沿着最后一个轴做归一化，" * 9
+    assert not any(line.startswith("，") for line in lines)
+
+
+def test_the_json_has_the_id_and_no_hint():
+    assert reply().to_json() == {
+        "exercise": "softmax", "right": False, "id": "softmax.first-axis", "kind": "", "says": "Another axis & more.",
+    }  # fmt: skip

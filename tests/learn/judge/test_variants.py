@@ -1,0 +1,73 @@
+"""Right answers with one step changed."""
+
+import ast
+import dataclasses
+
+import pytest
+from small_exercises import SOFTMAX
+
+from minigpt.learn.exercises import exercise_named
+from minigpt.learn.exercises.exercise import MISTAKE_KINDS
+from minigpt.learn.judge.attempts import Submission
+from minigpt.learn.judge.diagnoses.edits import edits
+from minigpt.learn.judge.diagnoses.variants import SAYS, all_edits, variants
+from minigpt.learn.judge.replies import judged
+
+
+def kinds_of(code, new):
+    """The kinds of the changes that turn one function into another."""
+    tree, wanted = ast.parse(code), ast.unparse(ast.parse(new))
+    found = set()
+    for edit in edits(tree.body[0]):
+        with edit:
+            if ast.unparse(ast.fix_missing_locations(tree)) == wanted:
+                found.add(edit.kind)
+    assert ast.unparse(tree) == ast.unparse(ast.parse(code)), "the tree is as it was"
+    return found
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "kind"),
+    [
+        ("x * w", "x", "missing"),
+        ("exp(x)", "x", "missing"),
+        ("x / 2", "x", "scale"),
+        ("x + w", "x - w", "sign"),
+        ("x - w", "w - x", "order"),
+        ("sqrt(x + w)", "sqrt(x) + w", "order"),
+        ("x.sum(-1)", "x.sum(0)", "axis"),
+        ("x.sum(dim=-1)", "x.sum(dim=0)", "axis"),
+        ("x.mean()", "x.sum()", "scale"),
+        ("x * w", "x * x", "wrong-operand"),
+        ("x[1:]", "x[:]", "border"),
+        ("x < w", "x <= w", "border"),
+        ("x < w", "x >= w", "mask"),
+        ("x.T", "x", "transposed"),
+    ],
+)
+def test_a_change_has_the_kind_of_the_mistake(right, wrong, kind):
+    code = "def f(x, w):\n    return "
+    assert kind in kinds_of(code + right, code + wrong)
+
+
+def test_every_kind_has_a_sentence_and_the_changes_are_numbered_alike():
+    solution = exercise_named("layer_norm").solutions[0]
+    numbers = [variant.number for variant in variants(solution)]
+    assert numbers == sorted(set(numbers))
+    assert {all_edits(solution)[n].kind for n in numbers} <= set(SAYS) <= set(MISTAKE_KINDS)
+
+
+def test_an_unknown_mistake_is_said_to_be_one_changed_step():
+    exercise = dataclasses.replace(exercise_named("layer_norm"), misconceptions=())
+
+    def without_eps(x, gain, bias, eps):
+        return gain * (x - x.mean(-1, True)) / x.var(-1, unbiased=False, keepdim=True).sqrt() + bias
+
+    reply = judged(exercise, Submission(without_eps), "en")
+    assert (reply.id, reply.kind) == ("generic.step-missing", "missing")
+    assert "with one change: eps is left out." in reply.says
+
+
+def test_an_exercise_of_another_place_with_a_known_name_is_not_taken_for_it():
+    reply = judged(dataclasses.replace(SOFTMAX, misconceptions=()), Submission(lambda z: z.exp()), "en")
+    assert not reply.id.startswith("generic.step")
