@@ -21,8 +21,8 @@ slot          English                                  Chinese
 ``{too}``     too, where somebody is there already     也
 ============  =======================================  ==================
 
-Every action says where its actor is. That follows from the sentences before, so it adds nothing to the story: it is
-one more exercise in looking it up, of which a story would otherwise have only one, at its end.
+Every action first says where its actor is. That follows from the sentences before, so it adds nothing to the story: it
+is one more exercise in looking it up, of which a story would otherwise have only one, at its end.
 
 The two languages of a row say the same thing, and no two rows of a table say the same thing in either language: that
 is what makes the map from derivations to texts one to one.
