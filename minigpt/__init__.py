@@ -5,6 +5,11 @@
 >>> model = mg.GPT(mg.GPTConfig.preset("nano", vocab_size=65))
 """
 
+from minigpt.interrupts import end_quietly_until_started
+
+end_quietly_until_started()  # what follows takes a while to import
+
+# isort: split
 from minigpt import equations, learn
 from minigpt.cost.flops import training_flops_per_token
 from minigpt.equations import equal

@@ -6,7 +6,7 @@ $$g_t = \nabla_\theta \frac{1}{n} \sum_{i=1}^{n} -\log p_\theta(x_{i+1} \mid x_{
 where the update is AdamW's or another optimizer's.
 
 The only state besides weights and moments is the step: the batch, the learning rate and the dropout are functions of
-it, so a resumed run goes on exactly where it stopped.
+it, so a resumed run continues exactly where it stopped.
 
 Dimensions: n predicted tokens in the batch, over all its micro-batches.
 Source: the seed document, section 3.2 (autoregressive training).

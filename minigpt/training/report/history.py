@@ -62,10 +62,10 @@ class History:
 
         Args:
             path: of the file.
-            before: those of later steps are left out, and so is what is no row of a step; ``None`` takes every line.
+            before: rows of later steps are left out, and so are lines that are not rows; ``None`` takes every line.
 
         Raises:
-            ValueError: if it is missing, is no plain file, or can't be read.
+            ValueError: if it is missing, is not a plain file, or can't be read.
         """
         rows = []
         for line in read_plain(as_path(path, "path"), str(path)).splitlines():
