@@ -21,11 +21,8 @@ slot          English                                  Chinese
 ``{too}``     too, where somebody is there already     也
 ============  =======================================  ==================
 
-Every action first says where its actor is. That follows from the sentences before, so it adds nothing to the story: it
-is one more exercise in looking it up, of which a story would otherwise have only one, at its end.
-
-The two languages of a row say the same thing, and no two rows of a table say the same thing in either language: that
-is what makes the map from derivations to texts one to one.
+Every action first says where its actor is: that adds nothing to the story but one more exercise in looking it up.
+A row says the same in both languages, and no two rows say the same: the map from derivations to texts is one to one.
 """
 
 from typing import NamedTuple
@@ -64,7 +61,6 @@ class Place(NamedTuple):
 
 
 Pair = tuple[str, str]  # the same in English and in Chinese
-
 PEOPLE = (
     Person("Anna", "安娜", "she"),
     Person("Lily", "莉莉", "she"),
