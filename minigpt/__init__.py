@@ -22,6 +22,7 @@ from minigpt.evaluation import (
     evaluate_stories,
     evaluate_task,
     ladder,
+    sanity,
 )
 from minigpt.generation import Sampler, generate, generate_ids, stream, stream_ids
 from minigpt.learn.judge import check
@@ -153,6 +154,7 @@ __all__ = [
     "read_text",
     "rms_norm",
     "rotary",
+    "sanity",
     "save_pretrained",
     "scaled_attention",
     "self_attention",

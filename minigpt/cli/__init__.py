@@ -19,7 +19,7 @@ from minigpt.cli.ladder import Ladder
 from minigpt.cli.learn import CheckAnswers, Learn
 from minigpt.cli.options import check_options
 from minigpt.cli.output import LastingStream, drop_output, print_each_line_at_once, show_every_character
-from minigpt.cli.runs import Info, Runs
+from minigpt.cli.runs import Doctor, Info, Runs
 from minigpt.cli.settings import RefusedError, registry
 from minigpt.cli.text import Prepare, Tokenizer
 from minigpt.cli.train import Demo, Train
@@ -32,6 +32,7 @@ COMMANDS: dict[str, type] = {
     "train": Train,
     "runs": Runs,
     "info": Info,
+    "doctor": Doctor,
     "sample": Sample,
     "chat": Chat,
     "eval": Eval,

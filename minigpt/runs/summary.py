@@ -48,7 +48,7 @@ class RunSummary:
         """
         out = as_path(out, "out")
         config, log = RunConfig.read(out), out / "log.jsonl"
-        history = _read_log(log) if log.exists() else History()
+        history = read_log(log) if log.exists() else History()
         return cls(
             config=config,
             n_parameters=config.model.n_parameters,
@@ -160,7 +160,7 @@ def counted(n: int, noun: str) -> str:
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
-def _read_log(log: Path) -> History:
+def read_log(log: Path) -> History:
     """The history in a log.
 
     Raises:

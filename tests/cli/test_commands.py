@@ -397,6 +397,7 @@ def test_every_command_explains_itself(command, capsys):
         (["train", "--config", "nowhere.json"], "nowhere.json is missing"),
         (["train", "--resume"], "runs/default holds no run"),
         (["info", "nowhere"], "nowhere holds no run"),
+        (["doctor", "nowhere"], "nowhere holds no run"),
         (["runs", "nowhere"], "there is no folder nowhere in "),
         (["train", "--steps", "0"], "steps=0 must be a whole number from 1 to"),
         (["train", "--device", "cuda:97", "--steps", "1"], "device='cuda:97' is not on this machine"),
