@@ -415,6 +415,27 @@ SUBJECTS: dict[str, list[Row]] = {
             "tests/runs/test_comparison.py::test_every_strategy_is_trained_on_the_same_number_of_tokens",
             "08 § Luck first",
         ),
+        Rule(
+            "Sanity checks before training",
+            "Each check calls the model on a few tokens and says what was expected and what was found.",
+            "minigpt/evaluation/sanity.py::check_before_training",
+            "tests/evaluation/test_sanity.py::test_a_healthy_model_and_its_data_pass_every_check",
+            "howto/my-loss-looks-like-this § What the loss does not show",
+        ),
+        Rule(
+            "Symptoms in a training log",
+            "What a log shows is named with its likely causes, the test that decides, and the fix.",
+            "minigpt/runs/doctor.py::examine",
+            "tests/runs/test_doctor.py::test_each_symptom_is_seen_in_a_log_that_shows_it",
+            "howto/my-loss-looks-like-this § It falls to 0 within a few steps",
+        ),
+        Rule(
+            "Classic training bugs",
+            "Ten bugs as switches over the real training step, each beside the healthy run.",
+            "minigpt/learn/zoo/__init__.py::",
+            "tests/learn/zoo/test_zoo.py::test_a_bug_is_told_apart_caught_and_named",
+            "howto/my-loss-looks-like-this § It hardly moves, and the gradient is tiny",
+        ),
     ],
     "Cost": [
         Formula("Parameters in matrices", "matrix-parameters", "06 § Counting parameters"),
