@@ -479,6 +479,57 @@ SUBJECTS: dict[str, list[Row]] = {
             "11 § Two processes",
         ),
     ],
+    "Exercises": [
+        Rule(
+            "Judging an answer",
+            "An answer is right if it agrees with the equation on all calls that are drawn.",
+            "minigpt/learn/judge/replies.py::judged",
+            "tests/learn/judge/test_campaign.py::test_every_right_answer_is_accepted",
+            "tutorials/exercises § How an answer is judged",
+        ),
+        Rule(
+            "Misconceptions",
+            "A wrong answer is a known mistake only if it gives the numbers of that mistake on all calls.",
+            "minigpt/learn/exercises/exercise.py::Misconception",
+            "tests/learn/judge/test_judged.py::test_a_mistake_is_named_only_if_it_gives_the_numbers_on_all_calls",
+            "tutorials/exercises § How an answer is judged",
+        ),
+        Rule(
+            "Exercises in a terminal",
+            "The next exercise is a file with its task and formula; a file that exists is never overwritten.",
+            "minigpt/learn/answers.py::write_stub",
+            "tests/cli/test_learn.py::test_the_next_stub_has_task_and_formula_and_is_never_overwritten",
+            "tutorials/exercises § In a terminal",
+        ),
+        Rule(
+            "A formula as an answer",
+            "A formula in LaTeX is evaluated literally and judged like a function.",
+            "minigpt/learn/formulas/functions.py::as_function",
+            "tests/learn/formulas/test_functions.py::test_the_formula_is_right_on_the_draws_of_its_exercise",
+            "tutorials/exercises § In a notebook",
+        ),
+        Rule(
+            "A derivative by hand",
+            "A derivative is right if it equals the numerical derivative of the equation at random values.",
+            "minigpt/learn/formulas/by_hand.py::derivative_by_hand",
+            "tests/learn/formulas/test_by_hand.py::test_a_classic_slip_is_refused_and_named_with_its_first_place",
+            "howto/check-a-derivative § Is my derivative right?",
+        ),
+        Rule(
+            "Two formulas, one function",
+            "Two formulas are the same function if they are equal at random values and sizes.",
+            "minigpt/equations/equality/compare.py::equal",
+            "tests/equations/equality/test_compare.py::test_two_functions_part_at_the_smallest_values_found",
+            "howto/check-a-derivative § Are two formulas the same?",
+        ),
+        Rule(
+            "A formula to explore",
+            "Every symbol and every term of a sum shows its value, as the literal evaluation computes it.",
+            "minigpt/equations/formula.py::Equation.explore",
+            "tests/equations/explorer/test_states.py::test_the_values_are_those_of_evaluate",
+            "howto/check-a-derivative § What are the numbers behind it?",
+        ),
+    ],
     "The library itself": [
         Rule(
             "Literal evaluation",
