@@ -21,6 +21,7 @@ from minigpt.learn.judge.messages import (
     number_text,
     shape_text,
 )  # fmt: skip
+from minigpt.learn.judge.remarks import remark
 from minigpt.learn.judge.reply import Reply
 
 HINT_1 = Words("Hint 1: the mistake and the smallest example", "提示 1：错误所在与最小的例子")
@@ -75,10 +76,12 @@ def right(verdict: Judgement, lang: Language) -> Reply:
         Section((SOLUTION if i == 0 else ANOTHER)[lang], (Paragraph(text, is_block=True),))
         for i, text in enumerate(sources)
     )
+    told = remark(verdict)
     return Reply(
         exercise=exercise.name,
         right=True,
         id="right",
+        says=told[lang] if told is not None else "",
         parts=where_run(verdict, lang),
         solutions=solutions,
         printed=verdict.printed,
