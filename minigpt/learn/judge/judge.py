@@ -137,6 +137,15 @@ class Judgement:
             return ()
         return tuple(first_with_kind(generic(evidence, self.submission)))
 
+    def kind(self, findings: tuple[Finding, ...]) -> str:
+        """The kind of mistake, if all findings have the same one.
+
+        Args:
+            findings: of this judgement.
+        """
+        kinds = {finding.kind for finding in findings} or {"dtype" if self.fault == "dtype" else ""}
+        return kinds.pop() if len(kinds) == 1 else ""
+
     def _told_apart(self, known: list[Misconception]) -> list[Misconception]:
         """Those of several misconceptions that fit further calls, too."""
         more = further(self.exercise, self.seed)
