@@ -8,6 +8,7 @@ from typing import Any
 
 from minigpt.learn.exercises.exercise import Words
 from minigpt.learn.judge.diagnoses.rewrites import (
+    MASKING,
     Rewrite,
     TreePlace,
     label,
@@ -105,6 +106,8 @@ def places(node: ast.AST) -> Iterator[tuple[tuple[ast.AST, str, int | None], ast
 
 def changes_of(node: ast.AST, names: Sequence[str], place: TreePlace) -> Iterator[Rewrite]:
     """The changes of one node: kind, what they are about, and what is put in its place."""
+    if isinstance(node, ast.UnaryOp) and isinstance(place[0], ast.Call) and label(place[0]) in MASKING:
+        yield "mask", "a condition", ast.Constant(0.0)
     if isinstance(node, ast.BinOp):
         yield from of_operation(node)
     elif isinstance(node, ast.Call):
