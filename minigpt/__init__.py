@@ -5,6 +5,11 @@
 >>> model = mg.GPT(mg.GPTConfig.preset("nano", vocab_size=65))
 """
 
+from minigpt.interrupts import end_quietly_until_started
+
+end_quietly_until_started()  # what follows takes a while to import
+
+# isort: split
 from minigpt import equations, learn
 from minigpt.cost.flops import training_flops_per_token
 from minigpt.equations import equal
@@ -17,6 +22,7 @@ from minigpt.evaluation import (
     evaluate_stories,
     evaluate_task,
     ladder,
+    sanity,
 )
 from minigpt.generation import Sampler, generate, generate_ids, stream, stream_ids
 from minigpt.learn.judge import check
@@ -148,6 +154,7 @@ __all__ = [
     "read_text",
     "rms_norm",
     "rotary",
+    "sanity",
     "save_pretrained",
     "scaled_attention",
     "self_attention",

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 # A room imports only from itself and from rooms of a lower number.
 ORDER = {
     "version": 0,
+    "interrupts": 0,
     "settings": 0,
     "files": 1,
     "equations": 1,

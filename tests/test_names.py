@@ -20,6 +20,7 @@ SHARED = {
     "all": "the list of a registry: of equations, of fast twins",
     "train": "learn/one_file.py writes the loop of `minigpt.train` out",
     "main": "the entry of a program",
+    "run": "`mg.learn.zoo.run`, and the child process that runs an answer",
     "MLP": "the block's, and the one of learn/autograd on its own tape",
     "SEED": "the seed document in the registry, a random seed in learn/one_file.py",
     "Corpus": "a corpus by name, and the two texts of learn/one_file.py",

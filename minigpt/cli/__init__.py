@@ -17,12 +17,14 @@ from minigpt.cli.compare import Compare
 from minigpt.cli.kernels import Kernels
 from minigpt.cli.ladder import Ladder
 from minigpt.cli.learn import CheckAnswers, Learn
-from minigpt.cli.output import LastingStream, drop_output, show_every_character
-from minigpt.cli.runs import Info, Runs
+from minigpt.cli.options import check_options
+from minigpt.cli.output import LastingStream, drop_output, print_each_line_at_once, show_every_character
+from minigpt.cli.runs import Doctor, Info, Runs
 from minigpt.cli.settings import RefusedError, registry
 from minigpt.cli.text import Prepare, Tokenizer
 from minigpt.cli.train import Demo, Train
 from minigpt.cli.use import Chat, Eval, Sample
+from minigpt.interrupts import STATUS, raise_from_now_on
 from minigpt.settings import nearest
 from minigpt.training.processes.distributed import is_main_process
 
@@ -30,6 +32,7 @@ COMMANDS: dict[str, type] = {
     "train": Train,
     "runs": Runs,
     "info": Info,
+    "doctor": Doctor,
     "sample": Sample,
     "chat": Chat,
     "eval": Eval,
@@ -53,10 +56,11 @@ NARROWEST = 40  # columns; narrower ones can't hold the boxes of the help
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command; a mistake in the input is one line on stderr and exit status 2."""
+    """Run the command; a mistake in the input is a line or two on stderr and exit status 2."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     with _streams(lasting=words[:1] != [] and words[0] in LASTING):
         try:
+            raise_from_now_on()
             _run(words)
             sys.stdout.flush()
         except BrokenPipeError:  # the reader of the output, such as `head`, has seen enough
@@ -66,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(f"{who}: {error}", file=sys.stderr)
             sys.exit(2)
         except KeyboardInterrupt:
-            sys.exit(130)
+            sys.exit(STATUS)
 
 
 def _run(words: list[str]) -> None:
@@ -87,6 +91,8 @@ def _streams(*, lasting: bool) -> Iterator[None]:
     given: list[Any] = [stream or Path(os.devnull).open("w", encoding="utf-8") for stream in before]  # noqa: SIM115
     sys.stdout, sys.stderr = map(LastingStream, given) if lasting else given
     show_every_character()
+    if lasting:
+        print_each_line_at_once()
     try:
         yield
     finally:
@@ -140,8 +146,11 @@ def _parse(words: list[str]) -> Any:
     name = words[0]
     if name not in COMMANDS and not name.startswith("-"):
         raise ValueError(f"there is no command {name!r}; choose one of {', '.join(COMMANDS)}{nearest(name, COMMANDS)}")
+    asks_for_help = bool({"-h", "--help"} & set(words))
+    if name in COMMANDS and not asks_for_help:
+        check_options(name, COMMANDS[name], words[1:])
     default = COMMANDS[name].started(words) if name in STARTED else None  # type: ignore[attr-defined]
-    if default is not None and {"-h", "--help"} & set(words):
+    if default is not None and asks_for_help:
         default = _typed_so_far(name, words, default)
     shown = None if default is None else default.run
     options = {} if default is None else {name: {"default": default}}

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import tyro
 
 import minigpt as mg
 from minigpt.cli.output import print_json, save_picture
@@ -12,13 +14,15 @@ from minigpt.runs.read_files import check_unchanged
 from minigpt.text import Dataset, Tokenizer
 from minigpt.text.tinyworld import task_rows
 
-SOURCE_FIELDS = (
+SOURCE_FIELDS = (  # fields of the source with a meaning here
     "text",
+    "glob",
+    "special_tokens",
     "corpus",
     "data",
     "tokenizer",
     "validation_fraction",
-)  # fields of the source with a meaning here
+)
 STORIES = 700  # that a storyteller is measured on; the baselines have counted nine times as many
 
 
@@ -28,6 +32,9 @@ class Ladder:
 
     Attributes:
         text: UTF-8 text file, or a folder of them.
+        glob: pattern of the files that are read of a folder, such as "*.py" (default: those ending in .txt, .text, .md
+            or .rst).
+        special_tokens: read the text "<|endoftext|>" as the token of that name, as in files that hold many documents.
         corpus: corpus by name, where no text is given: python-docs, tiny-world or shakespeare.
         data: folder that `minigpt prepare` made, in place of a text.
         tokenizer: tokenizer: char, bpe:1024, gpt2, or a saved tokenizer's file.
@@ -38,6 +45,8 @@ class Ladder:
     """
 
     text: Path | None = None
+    glob: Annotated[str | None, tyro.conf.arg(help_behavior_hint="")] = None
+    special_tokens: bool = False
     corpus: str = Source.corpus
     data: Path | None = None
     tokenizer: str = "char"

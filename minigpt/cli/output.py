@@ -105,19 +105,24 @@ def show_every_character() -> None:
     Tables and texts have characters that an ASCII terminal or a Windows code page lacks; none may end a command.
     """
     for stream in (sys.stdout, sys.stderr):
-        _reconfigure(stream, "backslashreplace")
-    _reconfigure(sys.stdin, "replace")
+        _reconfigure(stream, errors="backslashreplace")
+    _reconfigure(sys.stdin, errors="replace")
 
 
-def _reconfigure(stream: Any, errors: str) -> None:
+def print_each_line_at_once() -> None:
+    """Let the reader of a pipe or of a file get each line of stdout when it is printed, and not at the end."""
+    _reconfigure(sys.stdout, line_buffering=True)
+
+
+def _reconfigure(stream: Any, **options: Any) -> None:
     if hasattr(stream, "reconfigure"):  # a notebook's streams take every character as they are
-        stream.reconfigure(errors=errors)
+        stream.reconfigure(**options)
 
 
 class LastingStream:
-    """A stream whose reader may leave: the command goes on, and what it prints from then on is dropped.
+    """A stream whose reader may leave: the command continues, and what it prints from then on is dropped.
 
-    It does what the stream does; a pipe without a reader, or a disk without room, is no error of the command.
+    It does what the stream does; a pipe without a reader, or a disk without room, is not an error of the command.
 
     Args:
         stream: such as stdout.

@@ -1,4 +1,4 @@
-"""Commands that look at run folders: `minigpt runs` and `minigpt info`."""
+"""Commands that look at run folders: `minigpt runs`, `minigpt info` and `minigpt doctor`."""
 
 import sys
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from typing import Annotated
 import tyro
 
 from minigpt.cli.output import print_json
+from minigpt.runs.doctor import examine
 from minigpt.runs.summary import RunSummary, list_runs, table_of
 
 
@@ -55,3 +56,29 @@ class Info:
             print_json(summary.to_object())
         else:
             print(summary)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Doctor:
+    """Name the symptoms that the log of a run shows, with likely causes, the test that decides, and the fix.
+
+    It reads run.json and log.jsonl alone. Some bugs leave no trace there; the functions of `mg.sanity` look at the
+    model and the data themselves.
+
+    Attributes:
+        out: run folder.
+        json: print the findings as JSON, and nothing else.
+    """
+
+    out: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
+    json: bool = False
+
+    def __call__(self) -> None:
+        """Print them."""
+        found = examine(self.out)
+        if self.json:
+            print_json([finding.to_object() for finding in found])
+        elif found:
+            print("\n\n".join(map(str, found)))
+        else:
+            print(f"the log of {self.out} shows no symptoms; mg.sanity looks at the model and the data themselves")

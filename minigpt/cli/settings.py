@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import tyro
 
 from minigpt.runs import RunConfig
-from minigpt.runs.config import BOTH, PARTS
+from minigpt.runs.config import BOTH, PARTS, RUN_FILE, check_format
 from minigpt.runs.written import fillers_of, read_settings
 from minigpt.settings import check_choice, kinds, rule_of
 from minigpt.settings.checks import options_of
@@ -84,6 +84,8 @@ def _filled(said: Mapping[str, str | None], fixed: Mapping[str, Any]) -> RunConf
 def _filled_by_file(path: Path, said: Mapping[str, str], fixed: Mapping[str, Any]) -> RunConfig:
     table = read_settings(path)
     try:
+        if path.name == RUN_FILE:
+            check_format(table)
         names, settings = fillers_of(table)
         return _filled({**names, **said}, fixed).overlaid(settings)
     except ValueError as error:

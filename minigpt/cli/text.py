@@ -1,6 +1,6 @@
 """Commands that turn text into tokens: `minigpt prepare` and `minigpt tokenizer`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count, islice
 from pathlib import Path
@@ -53,7 +53,7 @@ class Prepare:
         if (self.source is None) == (self.dataset is None):
             raise ValueError("give either a text or --dataset, and not both: minigpt prepare texts --out data/texts")
         if self.dataset is not None and (self.glob is not None or self.special_tokens):
-            raise ValueError("--glob and --special-tokens are for texts, and --dataset is none; leave them out")
+            raise ValueError("--glob and --special-tokens are for text files, not for --dataset; leave them out")
         prepared = self._prepare_text(self.source) if self.source else self._prepare_dataset()
         print(
             f"{self.out}: {prepared.n_train_tokens:,} tokens to learn from, {prepared.n_validation_tokens:,} to test on"
@@ -93,7 +93,9 @@ class Prepare:
 
 @dataclass(frozen=True, kw_only=True)
 class Tokenizer:
-    """Train a byte-pair tokenizer on a text, save it, and show how it cuts a sentence.
+    r"""Train a byte-pair tokenizer on a text, save it, and show how it cuts a sentence.
+
+    A character that is cut into several tokens is shown with their bytes, as in "你 = \xe4\xbd + \xa0".
 
     Attributes:
         text: a UTF-8 text file or a folder of them.
@@ -124,13 +126,41 @@ class Tokenizer:
         print(
             f"{self.out}: {tokenizer.vocab_size} tokens{fewer}; {n_bytes / n_ids:.2f} bytes per token on its own text"
         )
-        print(" | ".join(_shown(tokenizer.token_bytes(token)) for token in ids))
+        print(" | ".join(map(_shown_group, grouped(map(tokenizer.token_bytes, ids)))))
 
 
 def free_run_folder(data: Path) -> Path:
     """A folder below runs/ that does not exist yet, named after the data."""
     name = Path("runs") / (data.resolve().name or "data")
     return next(path for i in count(1) if not (path := name if i == 1 else Path(f"{name}-{i}")).exists())
+
+
+def grouped(pieces: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """The tokens, those together that have parts of one character; bytes that are not UTF-8 stay alone.
+
+    Args:
+        pieces: the bytes of the tokens, in order.
+    """
+    waiting: list[bytes] = []
+    for piece in pieces:
+        waiting.append(piece)
+        try:
+            b"".join(waiting).decode()
+        except UnicodeDecodeError as error:
+            if error.reason == "unexpected end of data":  # the next token may have the rest of the character
+                continue
+            yield from ([each] for each in waiting)
+        else:
+            yield waiting
+        waiting = []
+    yield from ([each] for each in waiting)
+
+
+def _shown_group(pieces: list[bytes]) -> str:
+    """A token; or a text and the tokens that it is spread over."""
+    if len(pieces) == 1:
+        return _shown(pieces[0])
+    return f"{_shown(b''.join(pieces))} = {' + '.join(map(_shown, pieces))}"
 
 
 def _shown(piece: bytes) -> str:

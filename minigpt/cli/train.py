@@ -18,6 +18,7 @@ from minigpt.cli.settings import EMPTY_PATH, Start, said_in, start_from
 from minigpt.evaluation.stories import TELLING, tell_stories
 from minigpt.generation import Sampler
 from minigpt.runs import Run, RunConfig, recipe
+from minigpt.runs.epochs import tell_other_steps
 from minigpt.runs.summary import counted, steps_done
 from minigpt.text import RowDataset
 from minigpt.training.processes.distributed import is_alone, is_main_process
@@ -62,6 +63,8 @@ class Train:
     def __call__(self) -> None:
         """Train, then say where everything is."""
         run = mg.prepare_run(self.run)
+        if not self.resume:
+            tell_other_steps(self.run, run.config)
         resume = Resume.YES if self.resume else Resume.AUTO if self.auto_resume else Resume.NO
         with run.open(resume, verify=self.verify) as folder:
             if is_main_process():
@@ -180,7 +183,7 @@ def _prompt(run: Run) -> list[str]:
 
 
 def _lines(text: str, *, whole: bool) -> list[str]:
-    """The lines of a text, those first that are no part of one; of a text without lines, what follows its first word.
+    """The lines of a text, those first that are whole; of a text without lines, what follows its first word.
 
     Args:
         text: one or more lines.

@@ -1,8 +1,10 @@
 """Commands that use a trained model: `minigpt sample`, `minigpt chat` and `minigpt eval`."""
 
+import sys
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import randbelow
 from typing import Annotated
 
 import tyro
@@ -19,6 +21,7 @@ from minigpt.text import Dataset, Tokenizer
 from minigpt.text.reading import read_texts
 from minigpt.text.tinyworld import TASKS, task_of
 
+NEW_SEEDS = 10**6  # from which a new one is drawn: few digits to type again
 OutFolder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
 
 
@@ -26,13 +29,15 @@ OutFolder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
 class Sample:
     """Let a trained model write: from the start of a document of its text to the end of one.
 
+    Each call draws another text, and says on stderr with which --seed it is written again.
+
     Attributes:
         out: the run folder that `minigpt train` filled.
         prompt: first words of the document; a prompt that begins with a dash is written --prompt=-like-this.
         max_new_tokens: the most tokens to add.
         sampler: how each token is chosen.
         stop: strings before which the text ends.
-        seed: chooses one of the possible texts.
+        seed: random seed of the draws (default: a new one, which is shown).
     """
 
     out: OutFolder
@@ -40,12 +45,15 @@ class Sample:
     max_new_tokens: int = 300
     sampler: Annotated[Sampler, tyro.conf.arg(name="")] = Sampler(temperature=0.8)  # --temperature, --top-k, --top-p
     stop: tuple[str, ...] = ()
-    seed: int = 0
+    seed: Annotated[int | None, tyro.conf.arg(help_behavior_hint="")] = None
 
     def __call__(self) -> None:
         """Print the prompt and its continuation, piece by piece."""
         model, tokenizer = mg.load_model(self.out)
-        prompt, borders = self._start(tokenizer)
+        seed = randbelow(NEW_SEEDS) if self.seed is None else self.seed
+        prompt, borders = self._start(tokenizer, seed)
+        if self.seed is None:
+            print(f"seed {seed}: --seed {seed} writes this text again", file=sys.stderr, flush=True)
         pieces = stream_text(
             model,
             tokenizer,
@@ -53,20 +61,20 @@ class Sample:
             self.sampler,
             max_new_tokens=self.max_new_tokens,
             borders=borders.stopping(self.stop),
-            seed=self.seed,
+            seed=seed,
         )
         print(prompt, end="", flush=True)
         for piece in pieces:
             print(piece, end="", flush=True)
         print()
 
-    def _start(self, tokenizer: Tokenizer) -> tuple[str, Borders]:
+    def _start(self, tokenizer: Tokenizer, seed: int) -> tuple[str, Borders]:
         """The prompt, or words that begin a document where there is nothing else to start from; and its borders."""
         if not (self.out / RUN_FILE).is_file():  # trained by mg.train, which does not say on what
             return self.prompt or "\n", Borders()
         config = RunConfig.read(self.out)
         borders = borders_of(config, tokenizer)
-        return self.prompt or ("" if borders.before else first_words(config, tokenizer, self.seed)), borders
+        return self.prompt or ("" if borders.before else first_words(config, tokenizer, seed)), borders
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -197,7 +197,7 @@ class Equation:
         An index that is left out takes all its values.
 
         Raises:
-            EquationError: as `evaluate`, or if an index is no whole number.
+            EquationError: as `evaluate`, or if an index is not a whole number.
         """
         name = self.outputs[-1]
         letters = {letter for row in self.document.rows[name] for letter in row.letters}

@@ -2,7 +2,7 @@
 
 Only bits per byte can be compared between tokenizers: a longer token is harder to guess and covers more text. A special
 token such as `<|endoftext|>`, the border between two documents, covers none: it has to be predicted, so its nats count,
-but no byte of any file stands for it. What the borders cost is therefore told apart, too.
+but no byte of any file stands for it. The cost of the borders is therefore reported separately, too.
 
 Dimensions: n predicted tokens, b bytes of UTF-8 that they stand for.
 """

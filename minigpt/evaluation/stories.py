@@ -3,7 +3,7 @@ r"""A storyteller against the floor: its loss beside the entropy of the language
 The loss on the stories of a held-out world has three yardsticks, in nats a story:
 
 * the entropy of that world, the least expected loss that there is;
-* the same for whoever knows the language but not which combinations were held out: as much as can be learnt;
+* the same for a reader who knows the language but not which combinations were held out: as much as can be learnt;
 * what the very stories take, $-\log p(d)$ on average, which differs from the entropy by the luck of the draw.
 
 Dimensions: n stories.
@@ -59,7 +59,7 @@ class StoryReport:
 
     @property
     def above_floors(self) -> tuple[float, float]:
-        """The share by which the model exceeds the entropy, and the floor of whoever can't know what was held out.
+        """The share by which the model exceeds the entropy, and the floor of a model that can't know what was held out.
 
         From the difference to what the same stories take, story by story: the luck of the draw cancels.
         """

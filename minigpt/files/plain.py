@@ -1,6 +1,6 @@
 """A plain file, opened once: the bytes that are checked are the bytes that are used.
 
-What is no plain file is refused before it is opened, because a pipe would block its reader forever and a device may
+What is not a plain file is refused before it is opened, because a pipe would block its reader forever and a device may
 have no end. Another file may take its place after that, so what was opened is looked at again. Every failure is one
 ``ValueError`` that names the file.
 """
@@ -25,7 +25,7 @@ def plain_size(path: Path, name: str) -> int:
         name: what an error calls it.
 
     Raises:
-        ValueError: if it is missing, is no plain file (a folder, pipe or device), or can't be looked up.
+        ValueError: if it is missing, is not a plain file (a folder, pipe or device), or can't be looked up.
     """
     with explained(name):
         if not path.is_file():
@@ -43,7 +43,7 @@ def open_plain(path: Path, name: str, *, links: bool = True) -> Iterator[BinaryI
         links: whether it may be reached by a symbolic link in the last part of its path.
 
     Raises:
-        ValueError: if it is missing, is no plain file, or can't be read.
+        ValueError: if it is missing, is not a plain file, or can't be read.
     """
     with explained(name):
         plain_size(path, name)  # to open a device may have an effect
@@ -63,7 +63,7 @@ def read_plain(path: Path, name: str, *, limit: int | None = None, links: bool =
         links: whether it may be reached by a symbolic link.
 
     Raises:
-        ValueError: if it is no plain file, has more bytes than ``limit``, or can't be read.
+        ValueError: if it is not a plain file, has more bytes than ``limit``, or can't be read.
     """
     with open_plain(path, name, links=links) as file:
         return read_open(file, name, limit)

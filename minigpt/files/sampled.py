@@ -21,7 +21,7 @@ def sampled_entry(path: Path | str) -> dict[str, Any]:
         path: of a plain file.
 
     Raises:
-        ValueError: if it is no plain file.
+        ValueError: if it is not a plain file.
     """
     digest = hashlib.sha256()
     with open_plain(Path(path), os.fspath(path)) as file:

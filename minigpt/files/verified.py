@@ -27,7 +27,7 @@ def sha256_of_file(path: Path) -> str:
         path: is read a piece at a time.
 
     Raises:
-        ValueError: if it is no plain file, or can't be read.
+        ValueError: if it is not a plain file, or can't be read.
     """
     with open_plain(path, path.name) as file:
         return _digest(file)
@@ -49,7 +49,7 @@ def entry_of_file(path: Path) -> dict[str, Any]:
         path: is read a piece at a time.
 
     Raises:
-        ValueError: if it is no plain file, or can't be read.
+        ValueError: if it is not a plain file, or can't be read.
     """
     with open_plain(path, path.name) as file:
         return {"size": size_of(file), "sha256": _digest(file)}
@@ -107,7 +107,7 @@ def read_verified(path: Path, entry: Any, *, limit: int | None = None, links: bo
         links: whether it may be reached by a symbolic link.
 
     Raises:
-        ValueError: if it is no plain file, or its size or sha256 is another. The size is compared before anything is
+        ValueError: if it is not a plain file, or its size or sha256 is another. The size is compared before anything is
             read, and without one, and without a limit, nothing is: a file with holes may be larger than any memory.
     """
     with open_plain(path, path.name, links=links) as file:
@@ -128,7 +128,7 @@ def check_file(path: Path, entry: Any) -> tuple[int, ...]:
         What :func:`check_unchanged_file` tells it from any other file by, and from itself after a change.
 
     Raises:
-        ValueError: if it is no plain file, or its size or sha256 is another.
+        ValueError: if it is not a plain file, or its size or sha256 is another.
     """
     with open_plain(path, path.name, links=False) as file:
         identity = identity_of(os.fstat(file.fileno()))

@@ -30,7 +30,7 @@ class Conversation:
         """The answer to a line, piece by piece; what was said is kept once the last piece was read.
 
         Raises:
-            ValueError: if the line is no prompt, or the conversation has become longer than the model's context.
+            ValueError: if the line is not a prompt, or the conversation has become longer than the model's context.
         """
         prompt, limit = self.prompt(self.said, line), self.model.config.context_length
         room = limit - len(self.tokenizer.encode(prompt))

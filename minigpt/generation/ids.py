@@ -144,7 +144,7 @@ def model_device(model: nn.Module) -> torch.device:
 
 def _last_logits(model: GPT, ids: Tensor) -> Tensor:
     """``(B, V)``: the logits after the last token of ``ids``, of which the model sees one context."""
-    # Entered for one step only: around a yield, inference mode would leak into the code of whoever reads the stream.
+    # Entered for one step only: around a yield, inference mode would leak into the code that reads the stream.
     with evaluation_mode(model), torch.inference_mode():
         logits: Tensor = model(ids[:, -model.config.context_length :])
     return logits[:, -1]

@@ -1,6 +1,6 @@
-"""For the learner's own hands: exercises and their formulas, a tape of gradients, and a fused kernel's tiles."""
+"""For the learner's own hands: exercises and their formulas, a tape of gradients, a kernel's tiles, a bug zoo."""
 
-from minigpt.learn import autograd
+from minigpt.learn import autograd, zoo
 from minigpt.learn.decoding_step import cached_step
 from minigpt.learn.low_rank import low_rank_linear
 from minigpt.learn.micro_batches import combined_gradient
@@ -21,4 +21,5 @@ __all__ = [
     "softmax_step",
     "tiled_attention",
     "tiled_gradients",
+    "zoo",
 ]

@@ -1,4 +1,4 @@
-r"""Self-attention, from the formula as it is first written down to grouped-query heads, one step at a time.
+r"""Self-attention, from its plainest formula to grouped-query heads, one step at a time.
 
 The first two functions are the seed document's section 3.1, with no projection, no scale and no mask. Each
 later function, here and in :mod:`minigpt.model.heads`, changes one thing and names the setting that gives back the step
@@ -163,7 +163,7 @@ def masked_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scale
 def causal_mask(
     n_queries: int, n_keys: int | None = None, *, window: int | None = None, device: torch.device | str | None = None
 ) -> Tensor:
-    """Who may attend to whom when nobody sees the future.
+    """Which positions may attend to which when none sees the future.
 
     The queries are the *last* ``n_queries`` of the ``n_keys`` positions (bottom-right alignment), so that one new
     query after a long past sees all of it.

@@ -17,7 +17,7 @@ from minigpt.equations import equation, fast_twin
 from minigpt.model.inspection import is_transformed
 from minigpt.model.loss import REDUCTIONS, check_loss_options, next_token_loss, token_ids
 
-LEAST_ROWS = 32  # fewer make poor use of a processor
+LEAST_ROWS = 32  # fewer make poor use of a CPU
 LOGITS = r"z_{ij} = x_i \cdot W_j"
 SYMBOLS = {
     "x": "(R, D) last vectors",
@@ -71,7 +71,7 @@ def chunked_next_token_loss(
         once: a backward pass with ``create_graph=True`` raises a ``ValueError``.
 
     Raises:
-        ValueError: if the shapes, dtypes or options do not fit, or a target is no token (looked for on the CPU; a GPU
+        ValueError: if the shapes, dtypes or options do not fit, or a target is not a token (checked on the CPU; a GPU
             would have to wait for the answer).
     """
     check_loss_options(reduction, label_smoothing)
@@ -194,14 +194,14 @@ def loss_and_gradients(
 def _gradient_in_place(z: Tensor, targets: Tensor, counts: Tensor, smoothing: float) -> Tensor:
     """Turn logits into their gradient, and return the summed loss."""
     true = targets.unsqueeze(1)
-    told = (1 - smoothing) * z.gather(1, true) + smoothing * z.mean(1, keepdim=True)
+    target_logit = (1 - smoothing) * z.gather(1, true) + smoothing * z.mean(1, keepdim=True)
     largest = z.amax(1, keepdim=True)  # exp overflows, and softmax does not mind the shift
     z.sub_(largest).exp_()
     sums = z.sum(1, keepdim=True)
     z.div_(sums).sub_(smoothing / z.shape[1])
-    z.scatter_add_(1, true, torch.full_like(told, smoothing - 1))
+    z.scatter_add_(1, true, torch.full_like(target_logit, smoothing - 1))
     z.mul_(counts.unsqueeze(1))
-    return (largest + sums.log() - told).squeeze(1).masked_fill(~counts, 0).sum()
+    return (largest + sums.log() - target_logit).squeeze(1).masked_fill(~counts, 0).sum()
 
 
 def _product(a: Tensor, b: Tensor, dtype: torch.dtype) -> Tensor:

@@ -111,7 +111,7 @@ def grouped_query_attention(
         ``(..., T, D)``.
 
     Raises:
-        ValueError: if H is no multiple of G.
+        ValueError: if H is not a multiple of G.
     """
     n_heads, n_kv_heads = heads
     q = rearrange(x @ w_q, "... t (h e) -> ... h t e", h=n_heads)
@@ -132,7 +132,7 @@ def share_heads(x: Tensor, n_heads: int) -> Tensor:
         ``(..., H, S, E)``; ``x`` itself where G = H.
 
     Raises:
-        ValueError: if H is no multiple of G.
+        ValueError: if H is not a multiple of G.
     """
     n_kv_heads = x.shape[-3]
     if n_heads == n_kv_heads:

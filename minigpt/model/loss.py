@@ -35,7 +35,7 @@ def cross_entropy(y: Tensor, p: Tensor) -> Tensor:
         ``(...)`` in nats, one loss for each distribution; ``inf`` where something true was given probability 0.
 
     Raises:
-        ValueError: if the shapes differ, or if an entry of ``p`` or ``y`` is no probability.
+        ValueError: if the shapes differ, or if an entry of ``p`` or ``y`` is not a probability.
     """
     if y.shape != p.shape:
         raise ValueError(
@@ -138,8 +138,8 @@ def next_token_loss(
         ``()`` in nats per token, or in nats for "sum"; at least float32.
 
     Raises:
-        ValueError: if the shapes do not fit, the targets are no integers, the reduction is unknown, or the smoothing is
-            out of [0, 1).
+        ValueError: if the shapes do not fit, the targets are not integers, the reduction is unknown, or the smoothing
+            is out of [0, 1).
     """
     if logits.shape[:-1] != targets.shape:
         raise ValueError(
@@ -165,7 +165,7 @@ def token_ids(targets: Tensor) -> Tensor:
     """Targets in int64, by which PyTorch looks up; other integers are converted.
 
     Raises:
-        ValueError: if they are no integers.
+        ValueError: if they are not integers.
     """
     if targets.dtype == torch.bool or targets.is_floating_point() or targets.is_complex():
         raise ValueError(

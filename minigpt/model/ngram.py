@@ -3,7 +3,7 @@ r"""The statistical language model: a token's probability from what followed the
 $$p(x_1, \dots, x_T) = \prod_{t=1}^{T} p(x_t \mid x_1, \dots, x_{t-1})
 \approx \prod_{t=1}^{T} p(x_t \mid x_{t-n+1}, \dots, x_{t-1})$$
 
-The first form is no more than the chain rule, and what a GPT models; the second forgets all but the last n-1 tokens, so
+The first form is the chain rule, and what a GPT models; the second forgets all but the last n-1 tokens, so
 that contexts come again and can be counted. What a count says of a context seen rarely or never is up to the smoothing:
 :class:`~minigpt.model.ngram_smoothing.KneserNey` or :class:`~minigpt.model.ngram_smoothing.Additive`.
 
@@ -44,7 +44,7 @@ class NGram:
             ids: ``(N,)`` whole numbers in 0 … V-1; a list, an array or a tensor.
             order: n: 1 for single tokens, 2 for pairs, …
             vocab_size: V.
-            smoothing: ``KneserNey()``, which ``None`` stands for, or ``Additive()``.
+            smoothing: ``KneserNey()``, which is used for ``None``, or ``Additive()``.
 
         Raises:
             ValueError: if n or V is below 1, there are fewer than n tokens, or an id is not below V.

@@ -97,7 +97,7 @@ def rotary_angles(
         ValueError: if ``width`` is odd.
     """
     if width % 2:
-        raise ValueError(f"width={width} must be even: positions are told by pairs of coordinates; try {width + 1}")
+        raise ValueError(f"width={width} must be even: a position is encoded in pairs of coordinates; try {width + 1}")
     frequencies = base ** -(torch.arange(0, width, 2, device=device, dtype=dtype) / width)
     return torch.arange(n_positions, device=device, dtype=dtype)[:, None] * frequencies
 
@@ -108,7 +108,7 @@ class Rotation(NamedTuple):
     Attributes:
         cos: ``(T, E/2)`` cosines of every position.
         sin: ``(T, E/2)`` sines.
-        layout: how the pairs lie in a head: "interleaved" or "half".
+        layout: how the pairs are arranged in a head: "interleaved" or "half".
     """
 
     cos: Tensor
@@ -175,8 +175,8 @@ def rotary(x: Tensor, rotation: Rotation) -> Tensor:
 def alibi_slopes(n_heads: int, *, dtype: torch.dtype = torch.float32) -> Tensor:
     """One slope a head, a geometric sequence.
 
-    Departure: the authors' code draws the slopes for an H that is no power of two from two power-of-two sequences; the
-    geometric sequence of the paper is used here for every H.
+    Departure: the authors' code draws the slopes for an H that is not a power of two from two power-of-two sequences;
+    the geometric sequence of the paper is used here for every H.
 
     Args:
         n_heads: H.

@@ -7,6 +7,7 @@ task "story"       a line end                                 a line end
 another task       nothing: the prompt begins the row         a line end, which ends every answer
 documents          nothing: a document begins the row         ``<|endoftext|>``, where the tokenizer has it
 prepared shards    ``<|endoftext|>``, where it is in them     ``<|endoftext|>``
+special tokens     ``<|endoftext|>``, where it is in them     ``<|endoftext|>``
 a text             a line end, where the text has one         ``<|endoftext|>``; a text goes on after a line
 tiny-world corpus  a line end                                 a line end: a line is a story
 =================  =========================================  ===============================================
@@ -22,6 +23,7 @@ from minigpt.runs.config import RunConfig
 from minigpt.runs.source import Source
 from minigpt.text import Tokenizer, load_corpus, open_prepared, read_documents, read_text
 from minigpt.text.datasets.documents import split_documents
+from minigpt.text.reading import text_files
 from minigpt.text.tinyworld import TinyWorld, task_of
 from minigpt.text.tokenizers.bpe import END_OF_TEXT
 
@@ -42,7 +44,7 @@ def borders_of(config: RunConfig, tokenizer: Tokenizer) -> Borders:
     end = (END_OF_TEXT,) if END_OF_TEXT in tokenizer.special_tokens else ()
     if source.documents:
         return Borders(before="", end=end)
-    if end and source.data is not None and _has_ends(source.data, tokenizer.special_tokens[END_OF_TEXT]):
+    if end and _has_ends(source, tokenizer.special_tokens[END_OF_TEXT]):
         return Borders(before=END_OF_TEXT, end=end)
     stories = source.text is None and source.data is None and source.corpus == "tiny-world"
     lines = _has_lines(source) and _knows(tokenizer, LINE_END)
@@ -77,10 +79,29 @@ def _documents(source: Source) -> list[str]:
     if source.text is None:
         text = load_corpus(source.corpus)
         return split_documents(text) if source.documents else [text]
-    return read_documents(source.text) if source.documents else [read_text(source.text)]
+    path = source.text
+    return read_documents(path, source.glob) if source.documents else [read_text(path, source.glob)]
 
 
-def _has_ends(data: Path, end: int) -> bool:
+def _has_ends(source: Source, end: int) -> bool:
+    """Whether a source has the token that ends a document between two documents."""
+    if source.data is None:
+        return source.special_tokens and _says_ends(source)
+    return _shard_has_ends(source.data, end)
+
+
+def _says_ends(source: Source) -> bool:
+    """Whether the first of the text files has the text of that token; if the files are gone, that is assumed."""
+    assert source.text is not None
+    try:
+        first = next(file for file in text_files(source.text, source.glob) if file.is_file())
+    except (ValueError, StopIteration):
+        return True
+    with first.open("rb") as file:
+        return END_OF_TEXT.encode() in file.read(LOOKED_AT)
+
+
+def _shard_has_ends(data: Path, end: int) -> bool:
     """Whether a shard of a prepared folder has the end of a document before its own; if it is gone, that is assumed."""
     try:
         shard = open_prepared(data).train(1).shards[0]

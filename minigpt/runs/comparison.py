@@ -17,8 +17,9 @@ from tqdm import tqdm
 
 from minigpt.model import PRESETS, GPTConfig
 from minigpt.runs.config import RunConfig
+from minigpt.runs.epochs import steps_of
 from minigpt.runs.recipes import recipe
-from minigpt.runs.run import first_model, steps_of
+from minigpt.runs.run import first_model
 from minigpt.runs.splits import open_splits, tell_what_is_dropped
 from minigpt.runs.trials import Comparison, Trial
 from minigpt.settings import Mark, kinds, marked, nearest
@@ -86,7 +87,8 @@ def _check_usable(plan: RunConfig) -> None:
 def _outcome(trial: Trial) -> str:
     if not math.isfinite(trial.loss):
         return "diverged"
-    return f"validation {trial.loss:.4f}, {trial.tokens_per_second:,.0f} tokens/s"
+    speed = "" if trial.speed is None else f", {trial.speed} tokens/s"
+    return f"validation {trial.loss:.4f}{speed}"
 
 
 def comparable() -> list[str]:
@@ -155,9 +157,13 @@ def _trial(plan: RunConfig, data: Dataset, validation: Dataset) -> Trial:
         return Trial(loss=math.inf, n_tokens=n_tokens)
     if history.validation_loss is None or not math.isfinite(history.validation_loss):
         return Trial(loss=math.inf, n_tokens=n_tokens)
+    _, speeds = history.column("tokens_per_second")
+    low, middle, high = statistics.quantiles(speeds, n=4, method="inclusive") if len(speeds) > 1 else speeds * 3
     return Trial(
         loss=history.validation_loss,
-        tokens_per_second=statistics.median(history.column("tokens_per_second")[1]),
+        tokens_per_second=middle,
+        speed_spread=(high - low) / 2,
+        n_steps=len(speeds),
         n_tokens=n_tokens,
         curve=_curve(history, _tokens_per_step(plan)),
     )

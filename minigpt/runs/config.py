@@ -29,6 +29,7 @@ from minigpt.training.config import MOST_STEPS
 
 RUN_FORMAT = 2  # of run.json
 RUN_FILE = "run.json"
+OTHERWISE = "use the version of minigpt that wrote it, or start a new run"
 SETTINGS_LIMIT = 2**20  # bytes of a file of settings
 PARTS = {"source": Source, "model": GPTConfig, "training": TrainConfig}
 BOTH = "say how long to train; give one of them"
@@ -115,18 +116,11 @@ class RunConfig:
         """
         if not isinstance(table, Mapping):
             raise ValueError(f"settings must be a table with the parts {', '.join(PARTS)}, got {shown(table)}")
+        if "format" in table:
+            check_format(table)
         for name in [name for name in table if name not in (*PARTS, "format", "out")]:
             part = part_of(name, PARTS)
             raise ValueError(f'{name} belongs under {part}: [{part}] in TOML, or "{part}": {{…}} in JSON')
-        found = table.get("format", RUN_FORMAT)
-        if not isinstance(found, int) or isinstance(found, bool):
-            raise ValueError(f"it has format {shown(found)}, which is not a format of minigpt, a whole number")
-        if found != RUN_FORMAT:
-            age = "an older" if found < RUN_FORMAT else "a newer"
-            raise ValueError(
-                f"it has format {shown(found)}, {age} one than the {RUN_FORMAT} that this minigpt reads; use the "
-                "version of minigpt that wrote it, or start a new run"
-            )
         filled = overlaid(self, {name: value for name, value in table.items() if name != "format"})
         if {"format", *PARTS} <= table.keys():  # of a run
             return filled
@@ -142,7 +136,7 @@ class RunConfig:
             steps: number of updates that the epochs come to; ``None`` keeps the training's.
 
         Raises:
-            ValueError: if a part of a pretrained model is to be another.
+            ValueError: if a part of a pretrained model would change.
         """
         if self.source.from_pretrained is not None:
             _check_pretrained(self, self.source.from_pretrained)
@@ -172,12 +166,32 @@ class RunConfig:
         try:
             if "out" in table:
                 raise ValueError("it names a folder of its own (out), and the run is in the folder that holds it")
-            if missing := [name for name in ("format", *PARTS) if name not in table]:
-                older = "; a run of an older minigpt can't be resumed by this one" if "format" in missing else ""
-                raise ValueError(f"it lacks {', '.join(missing)}{older}")
+            check_format(table)
+            if missing := [name for name in PARTS if name not in table]:
+                raise ValueError(f"it lacks {', '.join(missing)}")
             return cls(out=Path(out)).overlaid(table)
         except ValueError as error:
             raise ValueError(f"{path} can't be used: {error}") from None
+
+
+def check_format(table: Mapping[str, Any]) -> None:
+    """Refuse the settings of a run that another version of minigpt wrote.
+
+    Args:
+        table: what ``run.json`` holds.
+
+    Raises:
+        ValueError: naming its format and ours, and what to do.
+    """
+    if "format" not in table:
+        raise ValueError(f"it has no format, so it is older than the {RUN_FORMAT} that this minigpt reads; {OTHERWISE}")
+    found = table["format"]
+    if not isinstance(found, int) or isinstance(found, bool):
+        raise ValueError(f"it has format {shown(found)}, which is not a format of minigpt, a whole number")
+    if found != RUN_FORMAT:
+        age = "an older" if found < RUN_FORMAT else "a newer"
+        reads = f"{age} one than the {RUN_FORMAT} that this minigpt reads"
+        raise ValueError(f"it has format {shown(found)}, {reads}; {OTHERWISE}")
 
 
 def part_of(name: str, others: Collection[str] = ()) -> str:

@@ -85,7 +85,7 @@ def _entries(source: Source) -> Iterator[tuple[str, dict[str, Any]]]:
         for path in sorted(source.data.glob("*/*.bin")):
             yield path.relative_to(source.data).as_posix(), sampled_entry(path)
     elif source.text is not None and (source.text.is_file() or source.text.is_dir()):
-        for path in text_files(source.text):
+        for path in text_files(source.text, source.glob):
             yield path.relative_to(_folder(source)).as_posix(), entry_of_file(path)
 
 

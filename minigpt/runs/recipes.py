@@ -12,7 +12,7 @@ from minigpt.settings import check_choice
 CLASSIC = {"norm": "layer", "position": "learned", "qk_norm": False, "mlp": "gelu-tanh", "bias": True}
 TODAY = {"norm": "rms", "position": "rope-half", "qk_norm": True, "mlp": "relu2", "bias": False}
 
-# To find where somebody is now is to find the last of several places: scores that fall with the distance.
+# Where somebody is now is the last of several places in the text, so scores should fall with the distance.
 RECENT = {"position": "alibi"}
 
 

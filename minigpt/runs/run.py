@@ -24,11 +24,12 @@ from minigpt.files.paths import as_path
 from minigpt.model import GPT
 from minigpt.pretrained import pretrained_model
 from minigpt.runs.config import RUN_FILE, RUN_FORMAT, RunConfig
+from minigpt.runs.epochs import refuse_edited_steps, steps_of, tell_other_steps, with_steps_of
 from minigpt.runs.memory import check_memory
 from minigpt.runs.read_files import check_unchanged, write_read_files
 from minigpt.runs.splits import open_splits, tell_what_is_dropped
 from minigpt.settings import to_object
-from minigpt.text import Dataset, DocumentDataset, Tokenizer, load_tokenizer
+from minigpt.text import Dataset, Tokenizer, load_tokenizer
 from minigpt.training.loop import train
 from minigpt.training.processes.distributed import check_environment, is_main_process
 from minigpt.training.report.history import History
@@ -86,8 +87,9 @@ class Run:
             folder = undo.enter_context(RunFolder.open(out, first, writes=is_main_process()))
             if folder.resumes or (started and first is Resume.AUTO):
                 saved = with_whole_paths(RunConfig.read(out))
-                check_same_run(to_object(saved), to_object(self.config))
+                check_same_run(to_object(with_steps_of(self.config, saved)), to_object(self.config))
                 check_unchanged(out, self.config.source, self.data, self.validation, verify=verify)
+                refuse_edited_steps(out, saved, self.config)
             if resume is Resume.YES and not folder.resumes:
                 warnings.warn(f"the run in {out} has no checkpoint yet: it starts from the beginning", stacklevel=2)
             undo.pop_all()
@@ -162,14 +164,6 @@ def with_whole_paths(config: RunConfig) -> RunConfig:
     return config.changed(**paths, **file)
 
 
-def steps_of(config: RunConfig, data: Dataset) -> int | None:
-    """The number of updates that the epochs over ``data`` come to; ``None`` without epochs."""
-    epochs = config.source.epochs
-    if epochs is None or not isinstance(data, DocumentDataset):
-        return None
-    return epochs * data.n_batches(config.training.batch_size)
-
-
 def first_model(plan: RunConfig) -> GPT:
     """The model before its first update, untrained or pretrained.
 
@@ -198,6 +192,8 @@ def start_run(config: RunConfig, *, resume: Resume | str | bool = Resume.NO, pro
         ValueError: as those two.
     """
     run = prepare_run(config)
+    if Resume.of(resume) is Resume.NO:
+        tell_other_steps(config, run.config)
     run.train(resume=resume, progress=progress)
     return run
 

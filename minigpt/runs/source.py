@@ -19,6 +19,9 @@ class Source:
 
     Attributes:
         text: UTF-8 text file, or a folder of them.
+        glob: pattern of the files that are read of a folder, such as "*.py" (default: those ending in .txt, .text, .md
+            or .rst).
+        special_tokens: read the text "<|endoftext|>" as the token of that name, as in files that hold many documents.
         corpus: corpus by name, where no text is given: python-docs, tiny-world or shakespeare.
         data: folder that `minigpt prepare` made, in place of a text.
         task: task of the tiny world, in place of a text: story, translate, qa or dialogue; its examples have no end.
@@ -34,6 +37,8 @@ class Source:
     """
 
     text: Path | None = None
+    glob: str | None = None
+    special_tokens: bool = False
     corpus: str = "python-docs"
     data: Path | None = None
     task: str | None = None
@@ -56,12 +61,44 @@ class Source:
             check_choice("task", self.task, TASKS)
             if given := [name for name in ("text", "data") if getattr(self, name) is not None]:
                 raise ValueError(f"task={self.task!r} makes up its own text; leave {' and '.join(given)} out")
+        if self.text is None:
+            _check_for_texts(self)
         if self.tokenizer is None and self.from_pretrained is None:
             raise ValueError("tokenizer=None is that of a pretrained model, and there is none; try tokenizer='char'")
         if self.tokenizer is not None:
             check_tokenizer(self.tokenizer)
         if self.documents and self.data is not None:
             raise ValueError(f"documents=True reads a text, and {self.data} holds one long row of tokens; give a text")
+        if self.documents and self.special_tokens:
+            raise ValueError("special_tokens=True is for one long row of tokens, and documents=True reads a row each")
+
+
+_OF_TEXTS = frozenset({"tokenizer", "validation_fraction", "documents", "epochs"})
+
+
+def settings_in_effect(source: Source) -> frozenset[str]:
+    """The names of the settings that decide what a source gives; the others belong to sources of another kind.
+
+    Args:
+        source: of a run.
+    """
+    if source.task is not None:
+        own = frozenset({"task", "language", "tokenizer", "reading"})
+    elif source.data is not None:
+        own = frozenset({"data"})
+    elif source.text is not None:
+        own = _OF_TEXTS | {"text", "glob", "special_tokens"}
+    else:
+        own = _OF_TEXTS | {"corpus"}
+    return own | {"from_pretrained"}
+
+
+def _check_for_texts(source: Source) -> None:
+    """Refuse what only says how text files are read, where there are none."""
+    if source.glob is not None:
+        raise ValueError(f"glob={source.glob!r} chooses files of a folder; name the folder with text")
+    if source.special_tokens:
+        raise ValueError("special_tokens=True is for text files, which text names; `minigpt prepare` has it for shards")
 
 
 def check_tokenizer(name: str) -> None:
@@ -89,7 +126,7 @@ def vocabulary_of(name: str) -> int:
     """How many tokens a name such as "bpe:1024" asks for; "bpe" means 1024.
 
     Raises:
-        ValueError: if what follows the colon is no number, or too large a one.
+        ValueError: if what follows the colon is not a number, or is too large.
     """
     _, colon, size = name.partition(":")
     if colon and not (size.isdecimal() and len(size) <= len(str(MOST_TOKENS)) and int(size) <= MOST_TOKENS):

@@ -21,6 +21,7 @@ from minigpt.text import (
 from minigpt.text.datasets.documents import split_documents, split_validation
 from minigpt.text.reading import BETWEEN_FILES, read_texts, split_texts
 from minigpt.text.tinyworld import TinyWorld, task_rows, task_text, task_tokenizer
+from minigpt.text.tokenizers.bpe import END_OF_TEXT
 from minigpt.training.processes.distributed import is_main_process
 
 VALIDATED = 500  # examples of a task
@@ -52,7 +53,7 @@ def build_tokenizer(name: str, text: str, whole_text: str | None = None) -> Toke
 
 
 def open_splits(config: RunConfig, tokenizer: Tokenizer | None = None) -> tuple[Tokenizer, Dataset, Dataset]:
-    """The tokenizer, the training split and the validation split that a configuration speaks of.
+    """The tokenizer, the training split and the validation split that a configuration describes.
 
     A task gives :class:`~minigpt.text.RowDataset`, documents give :class:`~minigpt.text.DocumentDataset`, everything
     else :class:`~minigpt.TokenDataset`; each is cut for the model's context length.
@@ -72,15 +73,33 @@ def open_splits(config: RunConfig, tokenizer: Tokenizer | None = None) -> tuple[
     if source.data is not None:
         prepared = open_prepared(source.data)
         return prepared.tokenizer, prepared.train(context_length), prepared.validation(context_length)
-    texts = [load_corpus(source.corpus)] if source.text is None else read_texts(source.text)
-    parts = split_texts(texts, source.validation_fraction)
+    texts = [load_corpus(source.corpus)] if source.text is None else read_texts(source.text, source.glob)
+    if tokenizer is None and source.special_tokens:
+        tokenizer = _untrained(source)
+    parts = split_texts(texts, source.validation_fraction, _special_texts(source, tokenizer))
     if tokenizer is None:
         tokenizer = _tokenizer_of(source, *map(BETWEEN_FILES.join, (parts[0], texts)))
     # the shorter part first: a context that it is long enough for suits both
-    validation, data = (TokenDataset.from_text(part, tokenizer, context_length) for part in reversed(parts))
+    validation, data = (
+        TokenDataset.from_text(part, tokenizer, context_length, allow_special=source.special_tokens)
+        for part in reversed(parts)
+    )
     if source.text is None and source.corpus == "tiny-world":
         validation.floor = TinyWorld(split="validation").floor(tokenizer).nats_per_token
     return tokenizer, data, validation
+
+
+def _untrained(source: Source) -> Tokenizer | None:
+    """The tokenizer of a source, where it is not made from the text."""
+    made_here = source.tokenizer is not None and source.tokenizer.partition(":")[0] in ("char", "bpe")
+    return None if made_here else _tokenizer_of(source, "", None)
+
+
+def _special_texts(source: Source, tokenizer: Tokenizer | None) -> list[str]:
+    """The texts that are tokens of their own, which no cut goes through."""
+    if not source.special_tokens:
+        return []
+    return [END_OF_TEXT] if tokenizer is None else list(tokenizer.special_tokens)
 
 
 def _open_task(config: RunConfig, task: str, tokenizer: Tokenizer | None) -> tuple[Tokenizer, Dataset, Dataset]:
@@ -97,7 +116,9 @@ def _open_task(config: RunConfig, task: str, tokenizer: Tokenizer | None) -> tup
 def _open_documents(
     source: Source, context_length: int, tokenizer: Tokenizer | None
 ) -> tuple[Tokenizer, Dataset, Dataset]:
-    texts = split_documents(load_corpus(source.corpus)) if source.text is None else read_documents(source.text)
+    texts = (
+        split_documents(load_corpus(source.corpus)) if source.text is None else read_documents(source.text, source.glob)
+    )
     parts = split_validation(texts, source.validation_fraction)
     if tokenizer is None:
         tokenizer = _tokenizer_of(source, "\n\n".join(parts[0]), "\n\n".join(texts))

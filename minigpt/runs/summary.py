@@ -9,6 +9,7 @@ from unicodedata import east_asian_width
 
 from minigpt.files.paths import as_path
 from minigpt.runs.config import PARTS, RUN_FILE, RunConfig
+from minigpt.runs.source import settings_in_effect
 from minigpt.settings import to_object
 from minigpt.training.report.history import History, is_row
 from minigpt.training.storage.folders import checkpoint_folders, step_of
@@ -47,7 +48,7 @@ class RunSummary:
         """
         out = as_path(out, "out")
         config, log = RunConfig.read(out), out / "log.jsonl"
-        history = _read_log(log) if log.exists() else History()
+        history = read_log(log) if log.exists() else History()
         return cls(
             config=config,
             n_parameters=config.model.n_parameters,
@@ -84,7 +85,10 @@ class RunSummary:
             f"loss {_number(self.loss)}, validation {_number(self.validation_loss)} nats per token; checkpoints: "
             f"{', '.join(self.checkpoints) or 'none'}",
         ]
+        known = settings_in_effect(self.config.source)
         for part, settings in _parts(self.config).items():
+            if part == "source":
+                settings = {name: value for name, value in settings.items() if name in known}
             lines += ["", part, *(f"  {name:26}{_shown(value)}" for name, value in settings.items())]
         return "\n".join(lines)
 
@@ -156,7 +160,7 @@ def counted(n: int, noun: str) -> str:
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
-def _read_log(log: Path) -> History:
+def read_log(log: Path) -> History:
     """The history in a log.
 
     Raises:

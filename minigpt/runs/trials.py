@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+LEAST_TIMED = 20  # steps: the first ones also pay for allocations, and a quartile of a few is chance
+
+
 @dataclass(frozen=True, kw_only=True)
 class Trial:
     """One run of a strategy with one seed.
@@ -17,14 +20,25 @@ class Trial:
     Attributes:
         loss: on the whole validation split at the end, in nats per token; ``inf`` if the run diverged.
         tokens_per_second: of training, the median over the steps.
+        speed_spread: half the interquartile range of the tokens per second over the steps.
+        n_steps: steps that were timed.
         n_tokens: how many tokens it was to be trained on.
         curve: how many tokens were trained on, and the validation loss there.
     """
 
     loss: float
     tokens_per_second: float = math.nan
+    speed_spread: float = math.nan
+    n_steps: int = 0
     n_tokens: int = 0
     curve: tuple[tuple[int, float], ...] = ()
+
+    @property
+    def speed(self) -> str | None:
+        """The tokens per second with their spread; ``None`` after fewer steps than tell anything about a speed."""
+        if self.n_steps < LEAST_TIMED:
+            return None
+        return f"{self.tokens_per_second:,.0f} ± {self.speed_spread:,.0f}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,16 +98,17 @@ class Comparison:
         tokens = {name: trials[0].n_tokens for name, trials in self.trials.items()}
         alike, width = len(set(tokens.values())) == 1, max(map(len, self.trials))
         head = "" if alike else f"{'tokens':>14}"
-        lines = [f"{'':{width}}  {'validation loss':>17}  {'tokens/s':>8}{head}"]
+        lines = [f"{'':{width}}  {'validation loss':>17}  {'tokens/s':>17}{head}"]
         for name, trials in self.trials.items():
             shown = "" if alike else f"{tokens[name]:14,}"
             is_best = len(self.trials) > 1 and name == self.best and math.isfinite(self.loss(name)[0])
             lowest = "  lowest" if is_best else ""
-            lines.append(f"{name:{width}}  {self._loss(name):>17}  {_speed(trials):>8}{shown}{lowest}")
+            lines.append(f"{name:{width}}  {self._loss(name):>17}  {_speed(trials):>17}{shown}{lowest}")
         seeds = len(next(iter(self.trials.values())))
         notes = ["nats per token on the whole validation split"]
         notes.append("one seed: its spread is unknown" if seeds == 1 else f"mean ± standard deviation of {seeds} seeds")
         notes += [f"{self.n_tokens:,} tokens each"] if alike else []
+        notes += [_speed_note([trial for trials in self.trials.values() for trial in trials])]
         notes += [] if self.floor is None else [f"no model can expect less than {self.floor:.4f}"]
         return "\n".join([*lines, "; ".join(notes)])
 
@@ -106,5 +121,17 @@ class Comparison:
 
 
 def _speed(trials: Sequence[Trial]) -> str:
-    speeds = [trial.tokens_per_second for trial in trials if math.isfinite(trial.loss)]
-    return f"{statistics.median(speeds):,.0f}" if speeds else "–"
+    """The tokens per second of a strategy: of its trials the one in the middle."""
+    known = sorted((trial for trial in trials if _is_timed(trial)), key=lambda trial: trial.tokens_per_second)
+    return (known[len(known) // 2].speed or "–") if known else "–"
+
+
+def _speed_note(trials: Sequence[Trial]) -> str:
+    steps = [trial.n_steps for trial in trials if _is_timed(trial)]
+    if not steps:
+        return f"tokens/s needs {LEAST_TIMED} steps"
+    return f"tokens/s: median ± half the interquartile range of {min(steps):,} steps"
+
+
+def _is_timed(trial: Trial) -> bool:
+    return math.isfinite(trial.loss) and trial.speed is not None

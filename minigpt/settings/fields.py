@@ -87,7 +87,7 @@ def rule_of(part: Any, name: str) -> Rule | None:
 
 @cache
 def marked(part: Any, *marks: Mark) -> frozenset[str]:
-    """The names of the fields that bear one of these marks."""
+    """The names of the fields that have one of these marks."""
     return frozenset(name for name, kind in kinds(part).items() if declared(kind, Mark) in marks)
 
 

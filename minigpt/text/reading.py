@@ -78,13 +78,17 @@ def read_text(path: str | os.PathLike[str], glob: str | None = None) -> str:
     return text
 
 
-def read_texts(path: str | os.PathLike[str]) -> list[str]:
+def read_texts(path: str | os.PathLike[str], glob: str | None = None) -> list[str]:
     """The texts of :func:`read_text`, one of each file, not joined.
+
+    Args:
+        path: as there.
+        glob: as there.
 
     Raises:
         ValueError: as :func:`read_text`.
     """
-    texts = [read_file(file) for file in text_files(path)]
+    texts = [read_file(file) for file in text_files(path, glob)]
     if not any(text.strip() for text in texts):
         raise ValueError(f"{path} holds no text; give a file that has some")
     return texts
@@ -136,9 +140,7 @@ def text_files(path: str | os.PathLike[str], glob: str | None = None) -> list[Pa
             files.setdefault(file.resolve(), file)
     if not files:
         wanted = f"ending in {', '.join(TEXT_SUFFIXES)}" if glob is None else f"of the pattern {glob!r}"
-        raise ValueError(
-            f"{path} has no file {wanted}; name one file, or choose others by a glob: minigpt prepare --glob '*.py'"
-        )
+        raise ValueError(f"{path} has no file {wanted}; name one file, or choose others by a glob: --glob '*.py'")
     return list(files.values())
 
 
@@ -175,12 +177,15 @@ def split_text(text: str, validation_fraction: float = 0.1) -> tuple[str, str]:
     return text[:cut], text[cut:]
 
 
-def split_texts(texts: Sequence[str], validation_fraction: float = 0.1) -> tuple[list[str], list[str]]:
+def split_texts(
+    texts: Sequence[str], validation_fraction: float = 0.1, whole: Iterable[str] = ()
+) -> tuple[list[str], list[str]]:
     """Cut texts that follow each other in two, where :func:`split_text` cuts them joined by a blank line.
 
     Args:
         texts: with two characters at least.
         validation_fraction: the share of characters, between 0 and 1, that goes to the second part.
+        whole: what is not cut, such as the texts of special tokens: the cut moves behind it.
 
     Returns:
         ``(train, validation)``; a text that the cut goes through is in both, in part.
@@ -188,7 +193,8 @@ def split_texts(texts: Sequence[str], validation_fraction: float = 0.1) -> tuple
     Raises:
         ValueError: as :func:`split_text`.
     """
-    left = len(split_text(BETWEEN_FILES.join(texts), validation_fraction)[0])
+    joined = BETWEEN_FILES.join(texts)
+    left = _outside(joined, len(split_text(joined, validation_fraction)[0]), whole)
     train: list[str] = []
     for i, text in enumerate(texts):
         if left <= len(text):
@@ -196,6 +202,15 @@ def split_texts(texts: Sequence[str], validation_fraction: float = 0.1) -> tuple
         train.append(text)
         left = max(left - len(text) - len(BETWEEN_FILES), 0)
     raise AssertionError("the cut lies inside the texts")
+
+
+def _outside(text: str, cut: int, whole: Iterable[str]) -> int:
+    """The cut, moved behind what it goes through of ``whole``; before it where nothing would be left behind it."""
+    for piece in whole:
+        inside = text.find(piece, max(cut - len(piece) + 1, 0), cut + len(piece) - 1)
+        if inside >= 0:
+            cut = inside + len(piece) if inside + len(piece) < len(text) else inside
+    return cut
 
 
 def check_fraction(validation_fraction: float) -> None:

@@ -1,4 +1,4 @@
-r"""An average of the weights over the last updates: it lies nearer to the valley's floor than any one of them.
+r"""An average of the weights over the last updates: it is nearer to the valley's floor than any one of them.
 
 The weights of the last step still swing with the noise of the batches, the more so the higher the learning rate. Their
 exponential moving average has less of that noise, and is what is evaluated and used.

@@ -6,7 +6,7 @@ $$g_t = \nabla_\theta \frac{1}{n} \sum_{i=1}^{n} -\log p_\theta(x_{i+1} \mid x_{
 where the update is AdamW's or another optimizer's.
 
 The only state besides weights and moments is the step: the batch, the learning rate and the dropout are functions of
-it, so a resumed run goes on exactly where it stopped.
+it, so a resumed run continues exactly where it stopped.
 
 Dimensions: n predicted tokens in the batch, over all its micro-batches.
 Source: the seed document, section 3.2 (autoregressive training).
@@ -32,10 +32,9 @@ from minigpt.training.safety.memory_advice import memory_advice
 from minigpt.training.safety.parts import check_data, check_model, describe_model
 from minigpt.training.safety.stop import StopFlag
 from minigpt.training.same_run import what_decides
-from minigpt.training.step import train_step
+from minigpt.training.step import evaluated_step
 from minigpt.training.storage.run_folder import Resume, RunFolder
 from minigpt.training.storage.saver import Saver
-from minigpt.training.validation import split_loss
 
 
 def train(
@@ -103,10 +102,7 @@ def train(
             Progress(first, run.config.steps, enabled=progress and world.is_main) as shown,
         ):
             for step in range(first, run.config.steps):
-                row = train_step(run, step)
-                if held_out is not None and run.evaluates_after(step):
-                    with run.precision.autocast(), run.averaged():
-                        row["validation_loss"] = split_loss(run.loss, held_out, world=world).mean
+                row = evaluated_step(run, step, held_out)
                 _check_present(folder)
                 history.append(row)
                 others.log(row)

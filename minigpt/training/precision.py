@@ -4,8 +4,8 @@ r"""Mixed precision: the large products in 16 bits, everything that is kept in 3
 name   what it is
 =====  ========================================================================================================
 fp32   every number in float32
-bf16   products in bfloat16, which has float32's range and 8 bits of fraction; softmax, norms and the loss in float32
-fp16   products in float16, which has 11 bits of fraction and a small range: the loss is scaled
+bf16   products in bfloat16, which has float32's range and 7 bits of fraction; softmax, norms and the loss in float32
+fp16   products in float16, which has 10 bits of fraction and a small range: the loss is scaled
 auto   bf16 where the device has instructions that multiply it and computes what it should, fp32 elsewhere
 =====  ========================================================================================================
 
@@ -105,7 +105,7 @@ class Precision:
     def __post_init__(self) -> None:
         self.name = resolve_precision(self.name, self.device)
         self.scale = FIRST_SCALE if self.is_scaled else 1.0
-        self.autocast()  # a device that can't do it should be heard of before the first step
+        self.autocast()  # raises before the first step where the device can't do it
         if self.name != "fp32" and (fault := fault_of(self.device, PRECISIONS[self.name])):
             raise ValueError(f"precision={self.name!r} gives wrong numbers on {self.device} ({fault}); try fp32")
 

@@ -82,7 +82,7 @@ class RateSearch:
 
     @property
     def suggestion(self) -> float:
-        """A rate to begin with: a tenth of that at which the loss turns; a longer run bears less."""
+        """A rate to begin with: a tenth of that at which the loss turns; a longer run needs a lower one."""
         return self.turn / 10
 
     def plot(self) -> "Figure":

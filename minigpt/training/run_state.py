@@ -106,12 +106,12 @@ class RunState:
         self.model.eval()
 
     def snapshot(self, step: int) -> Checkpoint:
-        """All that decides how the run goes on, after ``step`` updates; every process must ask for it.
+        """All that decides how the run continues after ``step`` updates; every process must ask for it.
 
         Its tensors are the run's own where they are not sharded. Sharded ones, and the moments that another process
         keeps, are whole and on the CPU of rank 0; or stay what they are, if each process is to save its part. Where
-        there is an average, it stands as the model's weights, since they are what one loads later, and the raw weights
-        stand beside the moments.
+        there is an average, it takes the place of the model's weights, since those are loaded later, and the raw
+        weights are kept beside the moments.
         """
         weights, moments = self._weights(), self._moments()
         if not self.saves_shards:

@@ -5,12 +5,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
+from minigpt.text import Dataset, TokenDataset
 from minigpt.training.gradients import batch_gradient
 from minigpt.training.optim import fast_clip_by_norm
 from minigpt.training.report.history import StepRow
 from minigpt.training.run_state import RunState
 from minigpt.training.safety.guard import is_allowed, judge
 from minigpt.training.update import set_learning_rate
+from minigpt.training.validation import split_loss
 
 
 class Figures(NamedTuple):
@@ -72,3 +74,23 @@ def train_step(run: RunState, step: int) -> StepRow:
 
     made = update(run, partial(batch_gradient, run, step), rate, allows)
     return row | {"tokens_per_second": made.n_positions / (time.perf_counter() - started)}
+
+
+def evaluated_step(run: RunState, step: int, validation: Dataset | None) -> StepRow:
+    """:func:`train_step`, and where an evaluation is due, the loss of the validation split after it.
+
+    Args:
+        run: what is trained.
+        step: the number of the update, from 0.
+        validation: the validation split; ``None`` for none.
+    """
+    row = train_step(run, step)
+    if validation is None or not run.evaluates_after(step):
+        return row
+    with run.precision.autocast(), run.averaged():
+        row["validation_loss"] = split_loss(run.loss, validation, world=run.world).mean
+    if validation.floor is not None:
+        row["floor"] = validation.floor
+    if isinstance(run.data, TokenDataset):
+        row["epochs"] = (step + 1) * run.config.batch_size / run.data.n_windows
+    return row

@@ -17,7 +17,7 @@ def dtype_of(weights: Mapping[str, Tensor]) -> torch.dtype:
         weights: by name.
 
     Raises:
-        ValueError: if they have several, or it is none that a model computes in.
+        ValueError: if they have several, or a model can't compute in it.
     """
     found = {tensor.dtype for tensor in weights.values()}
     if len(found) != 1 or not found <= set(DTYPES):

@@ -37,18 +37,23 @@ def test_train_says_what_it_does_and_where_everything_is(trained, tmp_path):
     assert len((tmp_path / "run" / "log.jsonl").read_text().splitlines()) == 4
 
 
-def test_sample_continues_the_prompt_the_same_way_each_time(trained, capsys):
-    texts = []
-    for _ in range(2):
-        main(["sample", trained, "--prompt", "the ", "--max-new-tokens", "12"])
-        texts.append(capsys.readouterr().out)
-    assert texts[0] == texts[1] and texts[0].startswith("the ") and len(texts[0]) == 17
+def test_a_sample_is_another_each_time_and_is_written_again_by_the_seed_that_is_shown(trained, capsys):
+    words, texts = ["sample", trained, "--prompt", "the ", "--max-new-tokens", "40"], {}
+    for _ in range(3):
+        main(words)
+        printed = capsys.readouterr()
+        seed = re.fullmatch(r"seed (\d+): --seed \1 writes this text again\n", printed.err)[1]
+        texts[seed] = printed.out
+    assert len(set(texts.values())) == 3
+    for seed, text in texts.items():
+        main([*words, "--seed", seed])
+        assert capsys.readouterr() == (text, "") and text.startswith("the ") and len(text) == 45
 
 
 @pytest.mark.parametrize("greedy", ["--temperature 0", "--top-k 1", "--top-p 1e-9"])
 def test_sample_has_an_option_for_each_setting_of_the_sampler(trained, capsys, greedy):
     texts = {}
-    for options in ("", greedy, "--temperature=0 --top-k=None", f"{greedy} --seed 3", f"{greedy} --stop t zz"):
+    for options in ("--seed 0", greedy, "--temperature=0 --top-k=None", f"{greedy} --seed 3", f"{greedy} --stop t zz"):
         main(["sample", trained, "--prompt", "the ", "--max-new-tokens", "40", *options.split()])
         texts[options] = capsys.readouterr().out.removesuffix("\n")
     plain, chosen, at_zero, other_seed, stopped = texts.values()
@@ -113,7 +118,7 @@ def test_the_demo_says_which_sentence_breaks_a_story():
     story = mg.TinyWorld(split="test").story(0)
     assert verdict(story) == "holds together: every sentence fits those before it"
     last = story.rindex(". ") + 2
-    nobody = story.replace("was with Rosa in the forest", "was in the forest, and nobody had it")
+    nobody = story.replace("was with Rosa in the forest", "was lying in the forest")
     assert verdict(nobody).startswith(
         f"does not hold together: character {last} of the story: got 'At the end of the day"
     )
@@ -187,9 +192,12 @@ def test_ladder_offers_what_has_a_meaning_there_and_refuses_a_text_beside_a_run(
     with pytest.raises(SystemExit):
         main(["ladder", "--help"])
     printed = capsys.readouterr().out
-    offered = set(re.findall(r"--([a-z][a-z-]+)", printed)) - {"help", "no-json"}
-    assert offered == {"json", "text", "corpus", "data", "tokenizer", "validation-fraction", "run", "out"}
-    for words in (["--text", "nothere.txt"], ["--validation-fraction", "0.2"], ["--data", "nowhere"]):
+    offered = set(re.findall(r"--([a-z][a-z-]+)", printed)) - {"help", "no-json", "no-special-tokens"}
+    assert offered == {
+        *("json", "text", "glob", "special-tokens", "corpus", "data"),
+        *("tokenizer", "validation-fraction", "run", "out"),
+    }
+    for words in (["--text", "nothere.txt"], ["--validation-fraction", "0.2"], ["--data", "nowhere"], ["--glob", "*"]):
         with pytest.raises(SystemExit):
             main(["ladder", *words, "--run", trained])
         said = capsys.readouterr().err
@@ -207,20 +215,27 @@ def test_a_text_that_changed_since_is_named_before_anything_is_measured(trained,
 @pytest.mark.parametrize(
     "words", [["sample"], ["eval"], ["info"], ["ladder", "--run"], ["chat"], ["train", "--resume", "--out"]]
 )
-@pytest.mark.parametrize("form", [1, 99])
+@pytest.mark.parametrize("form", [1, 99, None])
 def test_a_run_of_another_format_gets_the_same_message_everywhere(trained, tmp_path, capsys, words, form):
     run_file = tmp_path / "run" / "run.json"
-    run_file.write_text(json.dumps(json.loads(run_file.read_text()) | {"format": form}))
+    table = json.loads(run_file.read_text()) | {"format": form}
+    if form is None:
+        del table["format"]
+    run_file.write_text(json.dumps(table))
     with pytest.raises(SystemExit):
         main([*words, trained])
-    age = "an older" if form == 1 else "a newer"
-    told = (
-        f"{run_file} can't be used: it has format {form}, {age} one than the 2 that this minigpt reads; use the version"
-    )
-    assert capsys.readouterr().err.startswith(f"minigpt: {told}")
+    found = {
+        1: "it has format 1, an older one than the 2 that this minigpt reads",
+        99: "it has format 99, a newer one than the 2 that this minigpt reads",
+        None: "it has no format, so it is older than the 2 that this minigpt reads",
+    }[form]
+    told = f"{run_file} can't be used: {found}; use the version of minigpt that wrote it, or start a new run\n"
+    assert capsys.readouterr().err == f"minigpt: {told}"
     with pytest.raises(SystemExit):
         main(["train", "--config", str(run_file)])
-    assert capsys.readouterr().err.startswith(f"minigpt: {told}")
+    assert capsys.readouterr().err == f"minigpt: {told}"
+    main(["runs", str(tmp_path)])
+    assert f"damaged: {told}" in capsys.readouterr().out
 
 
 def test_ladder_of_a_run_measures_its_model_on_its_own_split(trained, tmp_path, capsys):
@@ -251,6 +266,37 @@ def test_prepare_then_train_on_the_shards(tmp_path, capsys):
     main(["train", "--data", str(tmp_path / "data"), "--out", run, "--steps", "1", "--context-length", "8"])
     saved = json.loads((tmp_path / "run" / "run.json").read_text())
     assert saved["source"]["data"] == str(tmp_path / "data")
+
+
+def test_a_glob_and_special_tokens_go_from_the_command_line_to_resuming_and_measuring(tmp_path, capsys):
+    (tmp_path / "texts").mkdir()
+    for name in ("a.py", "b.py", "c.txt"):
+        (tmp_path / "texts" / name).write_text("the cat<|endoftext|>the dog sat on the mat\n" * 9)
+    out, words = str(tmp_path / "run"), ["--text", str(tmp_path / "texts"), "--glob", "*.py", "--special-tokens"]
+    small = [
+        "--context-length",
+        "4",
+        "--d-model",
+        "16",
+        "--n-heads",
+        "2",
+        "--tokenizer",
+        "bpe:270",
+        "--batch-size",
+        "2",
+    ]
+    main(["train", *words, "--out", out, "--steps", "2", "--device", "cpu", *small])
+    saved = json.loads((tmp_path / "run" / "run.json").read_text())["source"]
+    assert (saved["glob"], saved["special_tokens"]) == ("*.py", True)
+    (tmp_path / "texts" / "c.txt").write_text("is not read, so it may change")
+    capsys.readouterr()
+    for command in (["train", "--resume", "--out", out], ["eval", out], ["ladder", "--run", out]):
+        main(command)
+    assert capsys.readouterr().err == ""
+    (tmp_path / "texts" / "d.py").write_text("is read\n")
+    with pytest.raises(SystemExit):
+        main(["eval", out])
+    assert f"{tmp_path / 'texts' / 'd.py'} is new since the run in {out} was started" in capsys.readouterr().err
 
 
 def test_tokenizer_trains_saves_and_shows_the_pieces(tmp_path, capsys):
@@ -351,6 +397,7 @@ def test_every_command_explains_itself(command, capsys):
         (["train", "--config", "nowhere.json"], "nowhere.json is missing"),
         (["train", "--resume"], "runs/default holds no run"),
         (["info", "nowhere"], "nowhere holds no run"),
+        (["doctor", "nowhere"], "nowhere holds no run"),
         (["runs", "nowhere"], "there is no folder nowhere in "),
         (["train", "--steps", "0"], "steps=0 must be a whole number from 1 to"),
         (["train", "--device", "cuda:97", "--steps", "1"], "device='cuda:97' is not on this machine"),
@@ -378,13 +425,6 @@ def test_a_text_shorter_than_the_context_is_one_message(capsys, tmp_path):
     assert "65" in capsys.readouterr().err
 
 
-def test_a_mistyped_option_is_answered_with_the_nearest(capsys):
-    with pytest.raises(SystemExit) as caught:
-        main(["train", "--stpes", "3"])
-    assert caught.value.code == 2
-    assert re.search(r"Perhaps you meant:\W+--steps", capsys.readouterr().err)
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipe that breaks this way")
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
     line = (
@@ -406,7 +446,7 @@ def test_compare_prints_a_table_and_keeps_the_figures_and_the_plot(tmp_path, cap
     words = ["compare", "optimizer=adamw,muon", "--seeds", "2", "--steps", "2", "--text", "text.txt", "--device", "cpu"]
     main([*words, "--context-length", "8", "--batch-size=2"])
     printed = capsys.readouterr().out
-    assert re.search(r"optimizer=adamw +\d\.\d{4} ± \d\.\d{4} +[\d,]+", printed)
+    assert re.search(r"optimizer=adamw +\d\.\d{4} ± \d\.\d{4} +–", printed)
     saved = json.loads((tmp_path / "runs" / "compare" / "compare.json").read_text())
     assert [len(trials) for trials in saved["trials"].values()] == [2, 2] and saved["n_tokens"] == 32
     assert (tmp_path / "runs" / "compare" / "compare.png").is_file()

@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from tiny_runs import SMALL, TEXTS, no_plot, printed_by
 import minigpt as mg
 from minigpt.cli import main
 from minigpt.cli.output import LastingStream, as_json, save_picture
+from minigpt.cli.text import grouped
 from minigpt.training import History
 
 CHINESE = TEXTS["verse"] + "naïve × ÷ – … 🙂\n" * 20
@@ -60,11 +62,11 @@ def escaped(printed, encoding):
 @NARROW
 def test_a_training_ends_as_it_does_elsewhere_and_so_do_the_commands_after_it(encoding, streams, chinese):
     commands = [
-        ["sample", "runs/default", "--max-new-tokens", "20"],
+        ["sample", "runs/default", "--max-new-tokens", "20", "--seed", "0"],
         ["info", "runs/default"],
         ["tokenizer", "--text", "诗.txt", "--vocab-size", "300", "--out", "t.json", "--force"],
         ["equations", "softmax", "rotary"],
-        ["sample", "runs/default", "--prompt", "龍"],
+        ["sample", "runs/default", "--prompt", "龍", "--seed", "0"],
         ["train", "--text", "没有.txt"],
     ]
     assert streams(encoding, TRAIN)[0] == 0
@@ -82,6 +84,7 @@ def test_a_training_ends_as_it_does_elsewhere_and_so_do_the_commands_after_it(en
 def test_what_a_training_prints_loses_no_line(encoding, streams, chinese):
     _, out, _ = streams(encoding, [*TRAIN, "--out", "runs/one"])
     _, expected, _ = streams("utf-8", [*TRAIN, "--out", "runs/two"])
+    out, expected = (re.sub(rb", \d\d:\d\d left", b"", printed) for printed in (out, expected))
     assert out == escaped(expected, encoding).replace(b"runs/two", b"runs/one")
 
 
@@ -154,8 +157,18 @@ def test_a_training_without_any_stdout_goes_on_and_saves(monkeypatch, chinese):
 def test_a_sample_whose_reader_leaves_ends_quietly(unread, tiny_run, capsys, monkeypatch):
     out = str(tiny_run("names").out)
     monkeypatch.setattr(sys, "stdout", unread)
-    main(["sample", out])
+    main(["sample", out, "--seed", "0"])
     assert capsys.readouterr().err == ""
+
+
+def test_a_reader_gets_each_line_of_a_training_when_it_is_printed(monkeypatch, chinese):
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8"))
+    seen = []
+    monkeypatch.setattr("minigpt.runs.Run.train", lambda self, folder: seen.append(raw.getvalue().decode()))
+    monkeypatch.setattr("minigpt.cli.train._finish", lambda run: None)
+    main(TRAIN)
+    assert seen[0].splitlines()[0].startswith("text:") and seen[0].splitlines()[-1].startswith("goal:")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk here that is always full")
@@ -201,7 +214,27 @@ def test_a_tokenizer_shows_bytes_and_blanks_escaped_once(tmp_path, capsys):
     (tmp_path / "t.txt").write_text("the cat ä\n" * 20, encoding="utf-8")
     words = ["--vocab-size", "262", "--out", str(tmp_path / "t.json"), "--show", "你\t\\ä"]
     main(["tokenizer", "--text", str(tmp_path / "t.txt"), *words])
-    assert capsys.readouterr().out.splitlines()[1] == r"\xe4 | \xbd | \xa0 | \t | \ | ä"
+    assert capsys.readouterr().out.splitlines()[1] == r"你 = \xe4 + \xbd + \xa0 | \t | \ | ä"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "groups"),
+    [
+        ([b"the", b" cat"], [[b"the"], [b" cat"]]),
+        ([b" \xe4", b"\xbd", b"\xa0\xe5", b"\xa5\xbd", b"!"], [[b" \xe4", b"\xbd", b"\xa0\xe5", b"\xa5\xbd"], [b"!"]]),
+        ([b"\xe4", b"a", b"\xe4\xbd"], [[b"\xe4"], [b"a"], [b"\xe4\xbd"]]),
+        ([b"\xff", "é".encode()], [[b"\xff"], ["é".encode()]]),
+    ],
+)
+def test_tokens_of_one_character_are_together_and_bytes_that_are_no_text_are_alone(pieces, groups):
+    assert list(grouped(pieces)) == groups
+
+
+def test_a_chinese_sentence_is_shown_as_text_whatever_the_tokenizer_learnt_from(tmp_path, capsys):
+    (tmp_path / "t.txt").write_text("the cat sat on the mat\n" * 20, encoding="utf-8")
+    main(["tokenizer", "--text", str(tmp_path / "t.txt"), "--vocab-size", "262", "--out", str(tmp_path / "t.json")])
+    shown = capsys.readouterr().out.splitlines()[1].split(" | ")
+    assert [piece[0] for piece in shown if " = " in piece] == list("你好，世界")
 
 
 @pytest.mark.parametrize(("asked", "said"), [("257", "257 tokens; "), ("400", " of 400: no pair is left to merge; ")])

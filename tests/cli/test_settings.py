@@ -26,6 +26,7 @@ from minigpt.training.processes.strategies import STRATEGIES
 # Settings of a command that share the name of a field of a run and mean something of their own.
 OF_THEIR_OWN = {
     ("sample", "seed"): "of the draws",
+    ("check", "seed"): "of the calls that decide",
     ("demo", "seed"): "of a run whose other settings are fixed",
     ("demo", "steps"): "of a run whose other settings are fixed",
     ("tokenizer", "vocab_size"): "of the tokenizer that is trained",

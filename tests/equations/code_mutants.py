@@ -159,9 +159,9 @@ TABLE = {
         ("smoothing * z.mean(1, keepdim=True)", "smoothing * z.sum(1, keepdim=True)"),
         ("z.sub_(largest).exp_()", "z.sub_(largest).exp2_()"),
         (".sub_(smoothing / z.shape[1])", ".sub_(smoothing)"),
-        ("torch.full_like(told, smoothing - 1)", "torch.full_like(told, -1)"),
+        ("torch.full_like(target_logit, smoothing - 1)", "torch.full_like(target_logit, -1)"),
         ("z.mul_(counts.unsqueeze(1))", "pass"),
-        ("(largest + sums.log() - told)", "(sums.log() - told)"),
+        ("(largest + sums.log() - target_logit)", "(sums.log() - target_logit)"),
         (".masked_fill(~counts, 0).sum()", ".sum()"),
     ],
     "training.optim.sgd": [

@@ -68,7 +68,7 @@ def test_the_older_checkpoint_is_taken_and_named_where_the_newest_is_damaged(run
     with pytest.warns(UserWarning, match="step-00000004 is damaged and passed over: state.json has 1 bytes"):
         main([*command, str(run)])
     printed = capsys.readouterr().out
-    assert ("going on from step-00000002: 2 of 4 steps are done" in printed) == (command[0] == "train")
+    assert ("continuing from step-00000002: 2 of 4 steps are done" in printed) == (command[0] == "train")
 
 
 def test_a_warning_is_one_line_without_the_place_in_the_code():
@@ -142,4 +142,4 @@ def test_ctrl_c_in_a_save_ends_with_that_checkpoint_and_the_way_to_go_on(capsys,
     assert steps == 2 or (background and steps < 12)
     assert f"stopped after step {steps} of 12; continue with: minigpt train --resume --out" in capsys.readouterr().out
     main(["train", "--resume", "--out", str(tmp_path / "run")])
-    assert f"going on from step-{steps:08d}: {steps} of 12 steps are done" in capsys.readouterr().out
+    assert f"continuing from step-{steps:08d}: {steps} of 12 steps are done" in capsys.readouterr().out

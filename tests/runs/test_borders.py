@@ -34,6 +34,19 @@ def test_a_text_without_lines_has_nothing_before_it(flat, text):
     assert borders_of(RunConfig.of(), CharTokenizer("ab")).before == ""
 
 
+@pytest.mark.parametrize(("content", "before"), [(f"one{END}two\n", END), ("one\ntwo\n", "\n")])
+def test_a_text_with_special_tokens_has_them_between_its_documents(content, before, text):
+    config = RunConfig.of(text=text(content * 9), special_tokens=True)
+    assert borders_of(config, BPE) == Borders(before=before, end=(END,))
+    assert borders_of(config.changed(special_tokens=False), BPE).before == "\n"
+    folder = RunConfig.of(text=config.source.text.parent, glob="text.*", special_tokens=True)
+    assert borders_of(folder, BPE).before == before
+
+
+def test_special_tokens_of_a_text_that_is_gone_are_taken_to_be_there(tmp_path):
+    assert borders_of(RunConfig.of(text=tmp_path / "gone.txt", special_tokens=True), BPE).before == END
+
+
 def test_a_text_that_is_gone_or_a_folder_is_taken_to_have_lines(tmp_path):
     for path in (tmp_path / "gone.txt", tmp_path):
         assert borders_of(RunConfig.of(text=path), BPE).before == "\n"

@@ -84,7 +84,16 @@ def test_a_run_that_diverges_is_said_to_and_stops_no_other(config):
 def known():
     losses = {"optimizer=adamw": [2.0, 2.2, 2.4], "optimizer=muon": [1.9, 2.0, 2.1]}
     trials = {
-        name: [Trial(loss=loss, tokens_per_second=1000 * loss, curve=((10, 3.0), (20, loss))) for loss in some]
+        name: [
+            Trial(
+                loss=loss,
+                tokens_per_second=1000 * loss,
+                speed_spread=50 * loss,
+                n_steps=40,
+                curve=((10, 3.0), (20, loss)),
+            )
+            for loss in some
+        ]
         for name, some in losses.items()
     }
     return Comparison(trials=trials, n_tokens=20, floor=1.5)
@@ -92,9 +101,10 @@ def known():
 
 def test_the_table_has_mean_spread_speed_and_the_lowest(known):
     lines = str(known).splitlines()
-    assert lines[1].split() == ["optimizer=adamw", "2.2000", "±", "0.2000", "2,200"]
-    assert lines[2].split() == ["optimizer=muon", "2.0000", "±", "0.1000", "2,000", "lowest"]
-    assert "standard deviation of 3 seeds; 20 tokens each; no model can expect less than 1.5000" in lines[3]
+    assert lines[1].split() == ["optimizer=adamw", "2.2000", "±", "0.2000", "2,200", "±", "110"]
+    assert lines[2].split() == ["optimizer=muon", "2.0000", "±", "0.1000", "2,000", "±", "100", "lowest"]
+    assert "standard deviation of 3 seeds; 20 tokens each; tokens/s: median ± half the interquartile" in lines[3]
+    assert "range of 40 steps; no model can expect less than 1.5000" in lines[3]
 
 
 def test_one_strategy_alone_is_not_the_lowest(known):
@@ -105,8 +115,29 @@ def test_one_strategy_alone_is_not_the_lowest(known):
 def test_one_seed_has_no_spread(known):
     one = {name: trials[:1] for name, trials in known.trials.items()}
     table = str(Comparison(trials=one, n_tokens=20))
-    assert "one seed: its spread is unknown" in table and "±" not in table
-    assert table.splitlines()[1].split() == ["optimizer=adamw", "2.0000", "2,000"]
+    assert "one seed: its spread is unknown" in table
+    assert table.splitlines()[1].split() == ["optimizer=adamw", "2.0000", "2,000", "±", "100"]
+
+
+def test_a_speed_of_few_steps_is_left_out(known, config, capsys):
+    few = {name: [dataclasses.replace(trial, n_steps=19) for trial in trials] for name, trials in known.trials.items()}
+    table = str(Comparison(trials=few, n_tokens=20))
+    assert table.splitlines()[1].split()[-1] == "–" and "; tokens/s needs 20 steps" in table
+    compare({"optimizer": ["adamw"]}, config.changed(steps=19), progress=True)
+    assert "tokens/s" not in capsys.readouterr().out
+
+
+def test_the_speed_of_a_run_is_its_median_with_half_of_the_interquartile_range(config, monkeypatch, capsys):
+    speeds = [float(i) for i in (*range(100, 120), 5000)]  # the quarters end at 105, 110 and 115
+
+    def trained(*arguments, **options):
+        rows = [{"step": i, "loss": 1.0, "tokens_per_second": speed} for i, speed in enumerate(speeds)]
+        return mg.History([*rows[:-1], {**rows[-1], "validation_loss": 1.0}])
+
+    monkeypatch.setattr("minigpt.runs.comparison.train", trained)
+    (trial,) = compare({"optimizer": ["adamw"]}, config, progress=True).trials["optimizer=adamw"]
+    assert (trial.tokens_per_second, trial.speed_spread, trial.n_steps) == (110.0, 5.0, 21)
+    assert "110 ± 5 tokens/s" in capsys.readouterr().out
 
 
 def test_the_plot_has_the_mean_of_each_strategy_and_the_floor(known):

@@ -141,7 +141,9 @@ def run_file(**changes):
     [
         ("{", "is not JSON"),
         ("[]", "should hold a JSON object"),
-        ('{"steps": 3, "text": null}', "it lacks format, source, model, training; a run of an older minigpt can't be"),
+        ('{"steps": 3, "text": null}', f"it has no format, so it is older than the {RUN_FORMAT} that"),
+        ('{"format": 2, "model": {}}', "it lacks source, training"),
+        ('{"format": 1, "steps": 3}', f"it has format 1, an older one than the {RUN_FORMAT}"),
         (run_file(format=1), f"it has format 1, an older one than the {RUN_FORMAT} that this minigpt reads"),
         (run_file(format=99), f"it has format 99, a newer one than the {RUN_FORMAT} that this minigpt reads"),
         (run_file(colour=1), "colour is not a setting"),
@@ -169,7 +171,7 @@ def run_file(**changes):
         ("[" * 100_000, "is not JSON"),
         (" " * 2**20 + "{}", "has 1,048,578 bytes; at most 1,048,576 are read"),
     ],
-    ids=range(29),
+    ids=range(31),
 )
 def test_a_broken_run_file_is_one_message_that_names_it(tmp_path, text, message):
     (tmp_path / "run.json").write_text(text)

@@ -79,6 +79,20 @@ def test_a_file_that_came_or_went_is_named(tmp_path, source, name):
         check_unchanged(tmp_path / "run", source, *splits)
 
 
+def test_of_a_folder_the_files_of_the_glob_are_kept(tmp_path):
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    for name in ("a.txt", "b.py"):
+        (folder / name).write_text(TEXT)
+    source = RunConfig.of(text=folder, glob="*.py", context_length=8).source
+    write(tmp_path, source)
+    (folder / "a.txt").write_text("another text")
+    check(tmp_path, source)
+    (folder / "b.py").write_text(TEXT[::-1])
+    with pytest.raises(ValueError, match=r"b\.py has changed since"):
+        check(tmp_path, source)
+
+
 @pytest.mark.parametrize("source", ["shards"], indirect=True)
 def test_of_a_large_shard_blocks_are_compared_and_the_whole_if_that_is_asked_for(tmp_path, source, monkeypatch):
     monkeypatch.setattr(sampled, "BLOCK", 8)  # bytes, of about 2000 in a shard

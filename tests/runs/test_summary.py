@@ -38,6 +38,27 @@ def test_a_summary_says_how_far_the_run_is_and_how_good(folder):
     assert "3 of 3 steps" in str(run) and "  learning_rate             0.002" in str(run)
 
 
+@pytest.mark.parametrize(
+    ("settings", "shown"),
+    [
+        ({"task": "qa"}, "task language from_pretrained tokenizer reading"),
+        ({"data": "shards"}, "data from_pretrained"),
+        ({"corpus": "tiny-world"}, "corpus from_pretrained tokenizer validation_fraction documents epochs"),
+        (
+            {"text": "my.txt"},
+            "text glob special_tokens from_pretrained tokenizer validation_fraction documents epochs",
+        ),
+    ],
+)
+def test_of_the_source_only_what_has_an_effect_is_shown(settings, shown, tmp_path):
+    config = RunConfig.of(**settings, out=tmp_path)
+    (tmp_path / "run.json").write_text(config.to_json())
+    summary = RunSummary.of(tmp_path)
+    part = str(summary).partition("\nsource\n")[2].partition("\n\n")[0]
+    assert [line.split()[0] for line in part.splitlines()] == shown.split()
+    assert summary.to_object()["source"]["corpus"] == config.source.corpus
+
+
 def test_a_summary_goes_to_json(folder):
     saved = json.loads(json.dumps(RunSummary.of(folder / "a").to_object(), allow_nan=False))
     assert saved["training"]["steps"] == saved["steps_done"] == 3 and saved["model"]["n_layers"] == 1

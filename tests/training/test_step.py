@@ -1,3 +1,5 @@
+import copy
+import dataclasses
 import math
 
 import pytest
@@ -6,7 +8,7 @@ import torch
 import minigpt as mg
 from minigpt.training import RunState, TrainConfig, accumulate_gradients, find_learning_rate, train_step
 from minigpt.training.gradients import batch_gradient
-from minigpt.training.step import update
+from minigpt.training.step import evaluated_step, update
 
 CONFIG = TrainConfig(steps=7, batch_size=4, learning_rate=0.01, warmup_steps=3, ema=0.5, clip_norm=0.3, device="cpu")
 
@@ -68,3 +70,14 @@ def test_a_batch_that_is_given_takes_the_place_of_the_datas(run, data):
     inputs, targets = data.batch(5, 4, seed=0)
     made = update(run, lambda: (accumulate_gradients(run.loss, inputs, targets, 2), inputs.numel()), rate=0.0)
     assert made.loss == pytest.approx(mg.next_token_loss(run.model(inputs), targets).item(), rel=1e-6)
+
+
+def test_an_evaluated_step_knows_the_floor_and_the_passes_over_the_text(make_model, data):
+    config = dataclasses.replace(CONFIG, eval_every=2)
+    run, held_out = RunState(make_model().train(), config, data), copy.copy(data)
+    rows = [evaluated_step(run, step, held_out) for step in range(2)]
+    assert "validation_loss" not in rows[0] and "epochs" not in rows[0]
+    assert rows[1]["epochs"] == 2 * 4 / data.n_windows and "floor" not in rows[1]
+    held_out.floor = 0.5
+    assert evaluated_step(run, 3, held_out)["floor"] == 0.5
+    assert "validation_loss" not in evaluated_step(run, 3, None)

@@ -24,7 +24,7 @@ class Report(NamedTuple):
         mix: instructions of the main loop by what they are for, as ``machine_code.kind``.
         registers: of a thread.
         spills: instructions that move spilled registers.
-        spills_in_loops: those of them that stand in a loop that does the work, over tiles or rows.
+        spills_in_loops: those of them in a loop that does the work, over tiles or rows.
         shared: bytes of shared memory of a program.
         occupancy: the share of a multiprocessor's warps that fit beside each other.
         useful: the share of the products that are needed; below 1 where warps do the same ones.

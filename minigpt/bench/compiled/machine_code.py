@@ -1,4 +1,4 @@
-"""Machine code, read: its instructions, the loops they stand in, and what each of them keeps busy.
+"""Machine code, read: its instructions, the loops they are in, and what each of them keeps busy.
 
 NVIDIA's assembler translates further than Triton does, so its result is read back with ``nvdisasm``; AMD's code is read
 as LLVM writes it. A loop is found as compilers define it: a jump back to a place that every way to the jump passes.
@@ -159,7 +159,7 @@ def spills(code: list[Instruction]) -> tuple[int, int]:
 
 
 def main_loop(code: list[Instruction]) -> Counter[str]:
-    """How often each instruction stands in the shortest of the loops that do the work; empty if there is no loop."""
+    """How often each instruction occurs in the shortest of the loops that do the work; empty if there is no loop."""
     shortest = min(work_loops(code), key=len, default=set())
     return Counter(code[place].opcode for place in shortest if code[place].opcode)
 

@@ -29,8 +29,7 @@ class MLP:
     """Layers one after the other, ``sizes[0]`` inputs to ``sizes[-1]`` outputs; the last layer is linear."""
 
     def __init__(self, sizes: Sequence[int], rng: np.random.Generator) -> None:
-        last = len(sizes) - 2
-        self.layers = [Layer(sizes[i], sizes[i + 1], rng, linear=i == last) for i in range(last + 1)]
+        self.layers = [Layer(sizes[i], sizes[i + 1], rng, linear=not sizes[i + 2 :]) for i in range(len(sizes) - 1)]
         self.parameters = [p for layer in self.layers for p in (layer.weight, layer.bias)]
 
     def __call__(self, x: Tensor) -> Tensor:

@@ -28,10 +28,12 @@ class GraphNode:
         self.shape = self.data.shape
         self.name, self.parents = name, parents
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({np.array2string(self.data, precision=4, separator=', ')})"
+
     def tape(self) -> "list[GraphNode]":
         """Everything that this node was computed from, then the node itself: each once, after its parents."""
-        order, seen = [], set()
-        stack: list[tuple[GraphNode, bool]] = [(self, False)]
+        order, seen, stack = [], set(), [(self, False)]
         while stack:
             node, parents_are_in_order = stack.pop()
             if parents_are_in_order:

@@ -45,7 +45,7 @@ NEURON_GRADIENTS = Exercise(
     latex=r"L = \frac{1}{N} \sum_{n=1}^{N} (a_n - y_n)^2, \quad a_n = \tanh(w \cdot x_n + b); \quad "
     r"\frac{\partial L}{\partial w_d} = \, ?, \quad \frac{\partial L}{\partial b} = \, ?",
     equations=("neuron-loss",),
-    page="notebooks/03-loss-and-optimizers",
+    page="notebooks/02-neural-networks-and-backpropagation",
     term=r"a_n = \tanh(w \cdot x_n + b)",
     draw=_draw,
     expected=_expected,

@@ -29,18 +29,19 @@ _LINE_END = re.compile(r"\r\n?")
 _BLANK_LINE = re.compile(r"\n[^\S\n]*\n\s*")
 
 
-def read_documents(path: str | os.PathLike[str]) -> list[str]:
+def read_documents(path: str | os.PathLike[str], glob: str | None = None) -> list[str]:
     """The documents in a folder, a file each, or in one file, as :func:`split_documents` cuts it.
 
     Args:
         path: of the file or the folder.
+        glob: in a folder, the files of this pattern, such as ``"*.py"``.
 
     Raises:
         ValueError: if the path does not exist, a file is not UTF-8, or there is no text.
     """
     if not as_path(path, "path").is_dir():
         return split_documents(read_text(path))
-    documents = (read_file(file) for file in text_files(path))
+    documents = (read_file(file) for file in text_files(path, glob))
     return [document for document in documents if document.strip()]
 
 

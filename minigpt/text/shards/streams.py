@@ -5,7 +5,7 @@
     Hugging Face dataset ──> documents, one after another ──> shards of token ids ──> training
 
 The stream is read once, into shards; training reads those. So its batches stay a function of the step, and a run that
-was stopped goes on without the stream.
+was stopped continues without the stream.
 """
 
 import os
@@ -49,7 +49,7 @@ def prepare_documents(
         progress: whether to show a bar; None shows one when it takes longer than two seconds.
 
     Raises:
-        ValueError: if a document is no text, nothing falls to training or to validation, or ``out`` is not empty.
+        ValueError: if a document is not a text, nothing falls to training or to validation, or ``out`` is not empty.
         ChildProcessError: if the worker processes cannot start, or one is killed.
     """
     check_fraction(validation_fraction)
@@ -85,7 +85,7 @@ def bundled(documents: Iterable[str], validation_fraction: float) -> Iterator[Bu
     """Documents in bundles of about :data:`~minigpt.text.shards.preparation.CHUNK_BYTES`, the two parts apart.
 
     Raises:
-        ValueError: if a document is no text.
+        ValueError: if a document is not a text.
     """
     waiting: dict[bool, list[str]] = {False: [], True: []}
     sizes = {False: 0, True: 0}

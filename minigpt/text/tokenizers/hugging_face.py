@@ -77,7 +77,7 @@ def unprinted(token: Any) -> bytes:
     """The bytes that :func:`printed` wrote.
 
     Raises:
-        ValueError: if ``token`` is no such text.
+        ValueError: if ``token`` is not such a text.
     """
     byte_of = printable_bytes()
     if not isinstance(token, str) or not token or not set(token) <= byte_of.keys():

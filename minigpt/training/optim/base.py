@@ -1,4 +1,4 @@
-r"""What all optimizers share: from each gradient a step, by an equation that stands in its own file.
+r"""What all optimizers share: each turns a gradient into a step, by an equation in its own file.
 
 ::
 

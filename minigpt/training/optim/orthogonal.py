@@ -73,7 +73,7 @@ def fast_newton_schulz(g: Tensor, steps: int = 5) -> Tensor:
 
 
 def _start(g: Tensor) -> tuple[Tensor, bool]:
-    """X₀, and whether it is no transpose: the polynomial is odd, so it may work on the side with smaller products."""
+    """X₀, and whether it is not transposed: the polynomial is odd, so it may work on the side with smaller products."""
     wide = g.shape[-2] <= g.shape[-1]
     x = g if wide else g.mT
     return x / torch.linalg.matrix_norm(x, keepdim=True).clamp(min=SMALLEST_NORM), wide

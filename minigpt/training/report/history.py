@@ -38,8 +38,10 @@ def _is_number(value: Any) -> bool:
 class History:
     """One row a step: ``step``, ``loss`` (nats per token), ``learning_rate``, ``gradient_norm``, ``tokens_per_second``.
 
-    A row has ``validation_loss`` too (nats per token, over the whole validation split) where the model was evaluated,
-    ``skipped`` where the step left the weights as they were, and in float16 ``loss_scale``, that of the next step.
+    A row has ``validation_loss`` too (nats per token, over the whole validation split) where the model was evaluated;
+    there also ``floor``, the least expected validation loss, where it is known, and ``epochs``, the passes over a text
+    so far. It has ``skipped`` where the step left the weights as they were, and in float16 ``loss_scale``, that of the
+    next step.
 
     Args:
         rows: the rows so far.
@@ -62,10 +64,10 @@ class History:
 
         Args:
             path: of the file.
-            before: those of later steps are left out, and so is what is no row of a step; ``None`` takes every line.
+            before: rows of later steps are left out, and so are lines that are not rows; ``None`` takes every line.
 
         Raises:
-            ValueError: if it is missing, is no plain file, or can't be read.
+            ValueError: if it is missing, is not a plain file, or can't be read.
         """
         rows = []
         for line in read_plain(as_path(path, "path"), str(path)).splitlines():

@@ -4,12 +4,12 @@ import re
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import torch
 
 from minigpt.model import GPT
 from minigpt.training.run_state import RunState
+from minigpt.training.safety.free_memory import free_memory
 from minigpt.training.safety.memory import StepMemory, step_memory
 from minigpt.training.safety.parts import has_blocks
 
@@ -35,9 +35,9 @@ def memory_advice(run: RunState) -> Iterator[None]:
     needs = _measured(run)
     micro = run.world.micro_batch(run.config.batch_size, run.config.micro_batch_size)
     there = None if needs is None else _memory(run.world.device, needs)
-    told = "" if needs is None else _told(needs, micro, there)
+    needed = "" if needs is None else _needed(needs, micro, there)
     raise MemoryError(
-        f"out of memory on {run.world.device}{_asked(words)}.{told} Try {_mend(run, micro, needs, there)}"
+        f"out of memory on {run.world.device}{_asked(words)}.{needed} Try {_suggested(run, micro, needs, there)}"
     )
 
 
@@ -64,7 +64,7 @@ def _asked(words: str) -> str:
     return f", which was asked for {_size(float(found[1]) * UNITS[found[2]])} more" if found else ""
 
 
-def _told(needs: StepMemory, micro: int, there: int | None) -> str:
+def _needed(needs: StepMemory, micro: int, there: int | None) -> str:
     has = "" if there is None else f", and there are {_size(there)}"
     return (
         f" A step needs about {_size(needs.total(micro))}{has}: weights {_size(needs.weights)}, gradients "
@@ -73,35 +73,31 @@ def _told(needs: StepMemory, micro: int, there: int | None) -> str:
     )
 
 
-def _mend(run: RunState, micro: int, needs: StepMemory | None, there: int | None) -> str:
+def _suggested(run: RunState, micro: int, needs: StepMemory | None, there: int | None) -> str:
     """What to try: the largest smaller micro-batch that fits, and the switches that are still off."""
     share = run.config.batch_size // run.world.size
     smaller = [n for n in range(1, micro) if share % n == 0]
     if needs is not None and there is not None:
         smaller = [n for n in smaller if needs.total(n) <= MARGIN * there]
-    mends = []
+    suggestions = []
     if smaller:
         size = "" if needs is None else f" (about {_size(needs.total(smaller[-1]))})"
-        mends.append(f"micro_batch_size={smaller[-1]}{size}, which changes no result")
+        suggestions.append(f"micro_batch_size={smaller[-1]}{size}, which changes no result")
     if not run.config.activation_checkpointing and has_blocks(run.model):
-        mends.append("activation_checkpointing=True, which changes none either")
+        suggestions.append("activation_checkpointing=True, which changes none either")
     model = run.model
     if run.config.loss == "logits" and isinstance(model, GPT) and model.config.vocab_size > model.config.d_model:
-        mends.append('loss="chunked", which changes the rounding')
+        suggestions.append('loss="chunked", which changes the rounding')
     if run.precision.name == "fp32":
-        mends.append('precision="bf16"')
-    return "; ".join(mends or ["a shorter context_length or a smaller model"])
+        suggestions.append('precision="bf16"')
+    return "; ".join(suggestions or ["a shorter context_length or a smaller model"])
 
 
 def spare_bytes(device: torch.device) -> int | None:
     """The memory that is free on a device, in bytes; ``None`` where that can't be known."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    try:
-        found = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(encoding="ascii"))
-    except OSError:
-        return None
-    return int(found[1]) * 1024 if found and device.type == "cpu" else None
+    return free_memory() if device.type == "cpu" else None
 
 
 def _size(n_bytes: float) -> str:

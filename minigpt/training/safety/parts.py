@@ -43,7 +43,7 @@ def check_model(model: nn.Module, config: TrainConfig) -> TrainConfig:
     """The configuration with its rules resolved for a model.
 
     Raises:
-        ValueError: if it is no module with something to train, or a setting needs what only a GPT has.
+        ValueError: if it is not a module with something to train, or a setting needs what only a GPT has.
     """
     if not isinstance(model, nn.Module) or not any(p.requires_grad for p in model.parameters()):
         raise ValueError(

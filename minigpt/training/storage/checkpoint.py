@@ -124,7 +124,7 @@ def parse_state(data: bytes, step: int) -> dict[str, Any]:
     if not {"step", *_STATE_FIELDS} <= set(state):
         raise ValueError(f"{STATE} lacks one of step, {', '.join(_STATE_FIELDS)}")
     if not all(isinstance(state[name], dict) for name in ("model_config", "train_config", "data")):
-        raise ValueError(f"{STATE} holds a configuration that is no JSON object")
+        raise ValueError(f"{STATE} holds a configuration that is not a JSON object")
     if not isinstance(state["tokenizer"], dict | None):  # a text would be the path of a file outside the checkpoint
         raise ValueError(f"{STATE} holds a tokenizer that is neither a JSON object nor null")
     if (written := state.pop("step")) != step:

@@ -22,7 +22,7 @@ def own_parts(model: nn.Module) -> dict[str, str]:
     """The parts that a GPT of the same configuration would not have: the class of each, by its name.
 
     Args:
-        model: as it is before several processes share it. Of a module that is no GPT nothing is known.
+        model: as it is before several processes share it. Of a module that is not a GPT nothing is known.
     """
     if not isinstance(model, GPT):
         return {}

@@ -139,7 +139,7 @@ class RunFolder:
         return checkpoint
 
     def check_present(self) -> None:
-        """Refuse to train on where the folder is gone, before a save makes it anew without what it held.
+        """Refuse to train on where the folder is gone, before a save creates it again without what it held.
 
         Raises:
             OSError: if it was moved, deleted or replaced by another since it was opened.

@@ -1,4 +1,4 @@
-"""When a run saves, and where the writing happens: in the loop, or in the background while training goes on.
+"""When a run saves, and where the writing happens: in the loop, or in the background while training continues.
 
 In the background the loop waits only for the copy of the weights and moments; the bytes written are the same. At most
 one save is under way: the next one waits for it. Leaving the saver waits for the last.

@@ -90,7 +90,7 @@ def open_sharded(folder: Path, manifest: dict[str, Any]) -> ShardedCheckpoint:
     """The sharded checkpoint in ``folder``, its files compared with its manifest.
 
     Raises:
-        ValueError: if a file is not the one that the manifest speaks of, or can't be read.
+        ValueError: if a file is not the one that the manifest names, or can't be read.
     """
     from torch.distributed.checkpoint import HuggingFaceStorageReader
 
@@ -129,7 +129,7 @@ def _read_into(tensors: dict[str, Tensor], folder: Path, *, alone: bool) -> None
 
 
 def _check_unchanged(folder: Path, identities: dict[str, tuple[int, ...]]) -> None:
-    """PyTorch opens the files by their names, each time anew; they must be the ones that were compared."""
+    """PyTorch opens the files by their names, each time again; they must be the ones that were compared."""
     for name, identity in identities.items():
         check_unchanged_file(folder / name, identity)
 

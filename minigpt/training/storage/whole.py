@@ -68,7 +68,7 @@ def parse_tensors(data: bytes, name: str) -> dict[str, Tensor]:
         name: what an error calls it.
 
     Raises:
-        ValueError: if it is no such file.
+        ValueError: if it is not such a file.
     """
     try:
         return safetensors.torch.load(data)

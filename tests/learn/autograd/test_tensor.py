@@ -99,3 +99,7 @@ def test_the_whole_of_autograd_has_at_most_250_lines():
     files = sorted(Path(autograd.__file__).parent.glob("*.py"))
     assert len(files) >= 3
     assert sum(len(file.read_text(encoding="utf-8").splitlines()) for file in files) <= 250
+
+
+def test_a_tensor_shows_its_numbers():
+    assert repr(Tensor([[1, 2.5]]) * 2) == "Tensor([[2., 5.]])"

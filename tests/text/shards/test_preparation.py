@@ -198,4 +198,4 @@ def test_the_command_trains_a_tokenizer_on_a_pipe_and_then_encodes_it(tmp_path, 
 def test_a_dataset_has_neither_files_nor_special_tokens_in_its_texts(tmp_path, capsys, option):
     with pytest.raises(SystemExit):
         main(["prepare", "--dataset", "some/thing", "--out", str(tmp_path / "out"), *option])
-    assert "--glob and --special-tokens are for texts" in capsys.readouterr().err
+    assert "--glob and --special-tokens are for text files, not for --dataset" in capsys.readouterr().err

@@ -69,7 +69,7 @@ def test_another_error_is_left_alone(make_model, data):
 
 def test_a_step_is_told_in_readable_units():
     needs = StepMemory(weights=2**20, gradients=2**20, moments=2**21, fixed=0, activations=2**19)
-    assert advice_module._told(needs, 12, 5 * 2**30) == (
+    assert advice_module._needed(needs, 12, 5 * 2**30) == (
         " A step needs about 10 MiB, and there are 5 GiB: weights 1 MiB, gradients 1 MiB, moments 2 MiB, activations "
         "of 12 sequences 6 MiB."
     )

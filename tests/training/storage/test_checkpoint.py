@@ -60,7 +60,7 @@ def test_a_tokenizer_that_is_no_object_is_refused_and_no_path_is_opened(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"data": None}, "holds a configuration that is no JSON object"),
+        ({"data": None}, "holds a configuration that is not a JSON object"),
         ({"tokenizer": "char"}, "holds a tokenizer that is neither a JSON object nor null"),
         ({"model_config": {1, 2}}, "its state is not JSON, Object of type set is not JSON serializable"),
         ({"step": 7}, "speaks of step 7"),
