@@ -488,7 +488,7 @@ SUBJECTS: dict[str, list[Row]] = {
             "tutorials/exercises § How an answer is judged",
         ),
         Rule(
-            "Misconceptions",
+            "Known mistakes (misconceptions)",
             "A wrong answer is a known mistake only if it gives the numbers of that mistake on all calls.",
             "minigpt/learn/exercises/exercise.py::Misconception",
             "tests/learn/judge/test_judged.py::test_a_mistake_is_named_only_if_it_gives_the_numbers_on_all_calls",
