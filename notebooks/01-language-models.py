@@ -158,6 +158,53 @@ dict(zip(vocabulary, after_the_dog.round(3).tolist(), strict=True))
 # and all such words get the *same*, though the other rows show that some words are more
 # likely than others.
 #
+# **Exercise: `bigram_probabilities`.** Write the whole table of a bigram model with
+# this smoothing. $c_{uw}$ counts how often token $w$ came right after token $u$; ids
+# begin at 0.
+#
+# $$
+# p_{uw} = \frac{c_{uw} + \alpha}{\sum_{r=1}^{V} c_{ur} + \alpha V}
+# $$
+#
+# Replace the comment with your code and run the cell again: the reply says how the
+# result differs from the formula. [Exercises that know the
+# mistake](../docs/tutorials/exercises.md) has the details.
+
+
+# %%
+def bigram_probabilities(ids, vocab_size, alpha):
+    """ids (T,), the size V, alpha → (V, V): row = previous token, column = next."""
+    # Your code.
+
+
+reply = mg.check.bigram_probabilities(bigram_probabilities)
+reply
+
+# %% [markdown]
+# <details>
+# <summary>Hint 1: a question</summary>
+#
+# Which index is fixed along a row, and what must a row sum to?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2: a term of the formula</summary>
+#
+# The denominator $\sum_{r=1}^{V} c_{ur} + \alpha V$ belongs to row $u$. Why is it
+# $\alpha V$ and not $\alpha$?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 3: an example</summary>
+#
+# The reply has two hints of its own: the mistake with the smallest example, and the
+# place in the formula. In a notebook they unfold; elsewhere, `reply.hint(1)` and
+# `reply.hint(2)` show them.
+#
+# </details>
+#
 # **Kneser–Ney smoothing** fixes both. It subtracts a fixed discount $d$ from every count,
 # and distributes what it took by a distribution $q$, that of the *shorter* context:
 

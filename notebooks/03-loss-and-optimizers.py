@@ -69,6 +69,97 @@ torch.testing.assert_close(
 )
 
 # %% [markdown]
+# **Exercise: `softmax`.** Write softmax along the last axis; there may be others before
+# it. Some logits are so large that $\exp$ overflows.
+#
+# $$
+# p_i = \frac{\exp(z_i)}{\sum_{k=1}^{V} \exp(z_k)}
+# $$
+#
+# Replace the comment with your code and run the cell again: the reply says how the
+# result differs from the formula. [Exercises that know the
+# mistake](../docs/tutorials/exercises.md) has the details.
+
+
+# %%
+def softmax(z):
+    """z (..., V) → (..., V)."""
+    # Your code.
+
+
+reply = mg.check.softmax(softmax)
+reply
+
+# %% [markdown]
+# <details>
+# <summary>Hint 1: a question</summary>
+#
+# Along which axis do the probabilities sum to 1?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2: a term of the formula</summary>
+#
+# The fraction keeps its value if every term of $\sum_{k=1}^{V} \exp(z_k)$ and the
+# numerator are multiplied by the same number. Which number avoids the overflow?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 3: an example</summary>
+#
+# The reply has two hints of its own: the mistake with the smallest example, and the
+# place in the formula. In a notebook they unfold; elsewhere, `reply.hint(1)` and
+# `reply.hint(2)` show them.
+#
+# </details>
+
+# %% [markdown]
+# **Exercise: `cross_entropy`.** Write the cross-entropy with **label smoothing**
+# $\epsilon$: all $n$ words share $\epsilon$ of the truth equally, and the word that
+# came keeps the rest. For $\epsilon = 0$ it is the equation above.
+#
+# $$
+# L = -\sum_{i=1}^{n} \left((1 - \epsilon) y_i + \frac{\epsilon}{n}\right) \log(p_i)
+# $$
+
+
+# %%
+def cross_entropy(y, p, smoothing):
+    """y (n,), p (n,), smoothing → a number."""
+    # Your code.
+
+
+reply = mg.check.cross_entropy(cross_entropy)
+reply
+
+# %% [markdown]
+# <details>
+# <summary>Hint 1: a question</summary>
+#
+# How much of the smoothed truth does a word have that did not come?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2: a term of the formula</summary>
+#
+# In the equation $\left((1 - \epsilon) y_i + \frac{\epsilon}{n}\right)$ takes the place
+# of $y_i$. Do its $n$ values still sum to 1?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 3: an example</summary>
+#
+# The reply has two hints of its own: the mistake with the smallest example, and the
+# place in the formula. In a notebook they unfold; elsewhere, `reply.hint(1)` and
+# `reply.hint(2)` show them.
+#
+# </details>
+
+# %% [markdown]
 # ## Its gradient: predicted minus true
 #
 # Put softmax into the loss. The exponential and the logarithm cancel, and what is left
@@ -578,6 +669,53 @@ assert (ends["AdamW"] - math.exp(-2)).abs().max() < 0.2
 # between the two, and one reason among several why language models are trained with
 # AdamW: it also keeps the step lengths of Adam, which suit gradients of very different
 # sizes, and its rate and its decay can be tuned separately.
+#
+# **Exercise: `adamw_step`.** Write one update of AdamW. The arguments $m$ and $v$ are
+# the means before it, and $t$ counts the updates from 1.
+#
+# $$
+# m_t = \beta_1 m_{t-1} + (1 - \beta_1) g_t, \qquad
+# v_t = \beta_2 v_{t-1} + (1 - \beta_2) g_t^2, \qquad
+# \theta_t = \theta_{t-1} -
+# \eta \left(\frac{m_t / (1 - \beta_1^t)}{\sqrt{v_t / (1 - \beta_2^t)} + \epsilon} + \lambda \theta_{t-1}\right)
+# $$
+
+
+# %%
+def adamw_step(param, grad, m, v, t, lr, beta1, beta2, eps, weight_decay):
+    """Tensors of one shape, the step t, and numbers → the new param, m and v."""
+    # Your code.
+
+
+reply = mg.check.adamw_step(adamw_step)
+reply
+
+# %% [markdown]
+# <details>
+# <summary>Hint 1: a question</summary>
+#
+# Which means are kept for the next update: $m_t$ and $v_t$, or the same divided by
+# $1 - \beta^t$?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2: a term of the formula</summary>
+#
+# In
+# $\frac{m_t / (1 - \beta_1^t)}{\sqrt{v_t / (1 - \beta_2^t)} + \epsilon} + \lambda \theta_{t-1}$
+# the decay is outside the fraction. Where is it in Adam?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 3: an example</summary>
+#
+# The reply has two hints of its own: the mistake with the smallest example, and the
+# place in the formula. In a notebook they unfold; elsewhere, `reply.hint(1)` and
+# `reply.hint(2)` show them.
+#
+# </details>
 #
 # ## Muon: all directions of a matrix
 #

@@ -188,6 +188,55 @@ for new in ("she shells", "a café 猫 🙂", "\x00 \n\t"):
     print(f"{new!r:16} {ids}")
 
 # %% [markdown]
+# **Exercise: `bpe_encode`.** Encode a list of bytes. While any two neighbours are a
+# learned pair $m_k$, take the pair of the lowest number $r$ and replace it by $256 + r$
+# wherever it occurs, from left to right. Pairs are counted from 0.
+#
+# $$
+# r = \min \{ k : (x_i, x_{i+1}) = m_k \}, \qquad (x_i, x_{i+1}) \to 256 + r
+# $$
+#
+# Replace the comment with your code and run the cell again: the reply says how the
+# result differs from the formula. [Exercises that know the
+# mistake](../docs/tutorials/exercises.md) has the details.
+
+
+# %%
+def bpe_encode(ids, merges):
+    """A list of bytes, and a list of pairs in the order learned → a list of ids."""
+    # Your code.
+
+
+reply = mg.check.bpe_encode(bpe_encode)
+reply
+
+# %% [markdown]
+# <details>
+# <summary>Hint 1: a question</summary>
+#
+# Two learned pairs occur. Which is merged first: the one further left, or the one
+# learned earlier?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2: a term of the formula</summary>
+#
+# The minimum $\min \{ k : (x_i, x_{i+1}) = m_k \}$ is found anew after each
+# replacement. Why can it be another pair than before?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 3: an example</summary>
+#
+# The reply has two hints of its own: the mistake with the smallest example, and the
+# place in the formula. In a notebook they unfold; elsewhere, `reply.hint(1)` and
+# `reply.hint(2)` show them.
+#
+# </details>
+
+# %% [markdown]
 # ## Two languages, one story
 #
 # How many tokens does a *meaning* need? To compare languages one needs texts that say the

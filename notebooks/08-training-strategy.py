@@ -221,6 +221,57 @@ assert QUICK or differences["warmup_steps=20, rate × 5"][0] < 0
 # and no more than 100. GPT-3 took 375 million of its 300 billion tokens, or 0.1 % (Brown et
 # al. 2020, arXiv:2005.14165).
 #
+# **Exercise: `learning_rate`.** Write the cosine schedule with warm-up for any step
+# $t \ge 0$, also those after the end of the run, $S$.
+#
+# $$
+# \eta(t) = \begin{cases}
+# \eta_{\max} \frac{t}{W} & \text{if } t \le W \\
+# \eta_{\min} + \frac{1}{2} (\eta_{\max} - \eta_{\min})
+# \left(1 + \cos\left(\pi \frac{t - W}{S - W}\right)\right) & \text{if } t < S \\
+# \eta_{\min} & \text{otherwise}
+# \end{cases}
+# $$
+#
+# Replace the comment with your code and run the cell again: the reply says how the
+# result differs from the formula. [Exercises that know the
+# mistake](../docs/tutorials/exercises.md) has the details.
+
+
+# %%
+def learning_rate(step, max_lr, min_lr, warmup, total):
+    """The step, two rates, and two numbers of steps: W and S → a number."""
+    # Your code.
+
+
+reply = mg.check.learning_rate(learning_rate)
+reply
+
+# %% [markdown]
+# <details>
+# <summary>Hint 1: a question</summary>
+#
+# What is the rate at $t = W$, by the first line and by the second?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2: a term of the formula</summary>
+#
+# The cosine $\cos\left(\pi \frac{t - W}{S - W}\right)$ falls from 1 to -1. From which
+# step on is the fraction counted?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 3: an example</summary>
+#
+# The reply has two hints of its own: the mistake with the smallest example, and the
+# place in the formula. In a notebook they unfold; elsewhere, `reply.hint(1)` and
+# `reply.hint(2)` show them.
+#
+# </details>
+#
 # ## Batch size
 #
 # The gradient of a batch is an estimate of the gradient of all texts. Four times as many
@@ -351,6 +402,48 @@ assert QUICK or differences["clip_norm=inf"][0] > 0
 # so one would expect clipping to change little. It may help because "usual" has a long
 # memory. A gradient that is far too long stays in the mean of squares for about a hundred
 # steps – that is $\beta_2 = 0.99$ – and makes all of them shorter.
+#
+# **Exercise: `clip_gradients`.** Clip the gradients $g_k$ of $K$ parameters, which have
+# different shapes. $c$ is the largest norm that is allowed.
+#
+# $$
+# N = \sqrt{\sum_{k=1}^{K} \lVert g_k \rVert^2}, \qquad g'_k = g_k \min\left(1, \frac{c}{N}\right)
+# $$
+
+
+# %%
+def clip_gradients(gradients, max_norm):
+    """A list of gradients, and the largest norm → a list of the same shapes."""
+    # Your code.
+
+
+reply = mg.check.clip_gradients(clip_gradients)
+reply
+
+# %% [markdown]
+# <details>
+# <summary>Hint 1: a question</summary>
+#
+# Does each parameter have a norm of its own, or do all of them have one together?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2: a term of the formula</summary>
+#
+# In $\sqrt{\sum_{k=1}^{K} \lVert g_k \rVert^2}$ the sum is under the root. What becomes
+# of gradients if this norm is below $c$?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 3: an example</summary>
+#
+# The reply has two hints of its own: the mistake with the smallest example, and the
+# place in the formula. In a notebook they unfold; elsewhere, `reply.hint(1)` and
+# `reply.hint(2)` show them.
+#
+# </details>
 #
 # ## Weight decay
 #
