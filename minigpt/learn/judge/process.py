@@ -25,6 +25,8 @@ MOST_BYTES = 2**26
 #: Read once: nothing that a function does to this file changes what runs.
 WORKER_TEXT = inspect.getsource(worker)
 PROGRAM = f"exec(compile({WORKER_TEXT!r}, {worker.WORKER!r}, 'exec'))"
+#: What a fork of this process has of the other processes: kept, since to drop it would wait for their end.
+INHERITED: list[subprocess.Popen[bytes]] = []
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
@@ -46,6 +48,20 @@ class Process:
         self.running: subprocess.Popen[bytes] | None = None
         self.messages: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         atexit.register(self.close)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._forget)
+
+    def _forget(self) -> None:
+        """In a fork of this process: leave the other process to the one that started it."""
+        inherited, self.running, self.lock = self.running, None, threading.RLock()
+        if inherited is None:
+            return
+        INHERITED.append(inherited)
+        with contextlib.suppress(OSError, ValueError):
+            nothing = os.open(os.devnull, os.O_RDWR)
+            for stream in (inherited.stdin, inherited.stdout):
+                os.dup2(nothing, stream.fileno(), inheritable=False)  # type: ignore[union-attr]
+            os.close(nothing)
 
     def start(self) -> None:
         """Start the process, if it isn't running. It gets ready while other things are done.
@@ -64,6 +80,7 @@ class Process:
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
                     start_new_session=True,
+                    bufsize=0,  # a buffer has a lock, which a fork of this process would inherit locked
                     env={**os.environ, **ONE_THREAD},
                 )
             except (OSError, ValueError) as error:
@@ -155,8 +172,9 @@ class Process:
         data = pickle.dumps(job)
         try:
             stdin: Any = self.running.stdin  # type: ignore[union-attr]
-            stdin.write(struct.pack(">Q", len(data)) + data)
-            stdin.flush()
+            rest = memoryview(struct.pack(">Q", len(data)) + data)
+            while rest:
+                rest = rest[stdin.write(rest) :]
         except OSError:
             return False
         return True
@@ -193,14 +211,22 @@ def _kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
+def _exactly(stream: Any, length: int) -> bytes:
+    """So many bytes of a stream, or fewer where it ends."""
+    data = bytearray()
+    while len(data) < length and (more := stream.read(length - len(data))):
+        data += more
+    return bytes(data)
+
+
 def _read(stream: Any, messages: "queue.SimpleQueue[dict[str, Any]]") -> None:
     """Put each message of the process into a queue, then that there are no more."""
     try:
-        while header := stream.read(8):
+        while header := _exactly(stream, 8):
             (length,) = struct.unpack(">Q", header)
             if length > MOST_BYTES:
                 raise ValueError
-            message = json.loads(stream.read(length))
+            message = json.loads(_exactly(stream, length))
             if not isinstance(message, dict):
                 raise ValueError
             messages.put(message)
