@@ -13,19 +13,23 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
-from minigpt.learn.judge import worker
+from minigpt.learn.judge import jobs, worker
 
 #: Seconds for one call of a function, for the start of the process, and for its end once it was told to.
 CALL_LIMIT, START_LIMIT, END_LIMIT = 10.0, 120.0, 5.0
+JOB_LIMIT = 6  # for all calls of a job: a multiple of the seconds for one
 #: The most bytes of one message.
 MOST_BYTES = 2**26
 #: Read once: nothing that a function does to this file changes what runs.
-WORKER_TEXT = inspect.getsource(worker)
-PROGRAM = f"exec(compile({WORKER_TEXT!r}, {worker.WORKER!r}, 'exec'))"
-#: What a fork of this process has of the other processes: kept, since to drop it would wait for their end.
+PROGRAM = (
+    "\n".join(f"exec(compile({inspect.getsource(text)!r}, {worker.WORKER!r}, 'exec'))" for text in (worker, jobs))
+    + "\nmain(run)"
+)
+#: What a fork of this process has inherited of the other processes; dropping it would close their pipes.
 INHERITED: list[subprocess.Popen[bytes]] = []
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
@@ -94,6 +98,10 @@ class Process:
         with self.lock:
             running, self.running = self.running, None
             if running is not None:
+                if not (self.fresh or self.keeps):  # at the end of its input it ends all that a job has started
+                    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                        running.stdin.close()  # type: ignore[union-attr]
+                        running.wait(END_LIMIT)
                 with contextlib.suppress(OSError):
                     _kill_group(running.pid)
                 with contextlib.suppress(OSError):
@@ -122,7 +130,7 @@ class Process:
             except BaseException:  # the reader has seen enough, or was interrupted
                 self.close()
                 raise
-            if not worker.FORKS:
+            if not jobs.FORKS:
                 self.close()
                 self.start()
 
@@ -143,13 +151,14 @@ class Process:
             self.close()
             yield {"died": None}
             return
-        pid = None
+        pid, n_left, end = None, len(job["cases"]), time.monotonic() + JOB_LIMIT * limit
         while True:
+            rest = end - time.monotonic()
             try:
-                message = self.messages.get(timeout=limit)
+                message = self.messages.get(timeout=max(min(limit, rest), 0))
             except queue.Empty:
                 self._stop(pid)
-                yield {"timeout": limit}
+                yield {"timeout": limit} if rest >= limit else {"slow": JOB_LIMIT * limit}
                 return
             if "garbage" in message or "closed" in message:
                 self.close()
@@ -165,7 +174,8 @@ class Process:
             elif "end" in message:
                 self._finish(token)
                 return
-            else:
+            elif n_left:  # a process that was left behind may send more
+                n_left -= 1
                 yield message
 
     def _send(self, job: dict[str, Any]) -> bool:
@@ -181,7 +191,7 @@ class Process:
 
     def _stop(self, pid: int | None) -> None:
         """End the job and keep the process; if that does not work, end both."""
-        if worker.FORKS and pid is not None:
+        if jobs.FORKS and pid is not None:
             with contextlib.suppress(OSError):
                 _kill_group(pid)
             with contextlib.suppress(queue.Empty):
@@ -194,7 +204,7 @@ class Process:
 
     def _finish(self, token: str) -> None:
         """Wait for the word that the job's process has ended."""
-        if not worker.FORKS:
+        if not jobs.FORKS:
             return
         with contextlib.suppress(queue.Empty):
             while True:

@@ -100,7 +100,10 @@ def failed(verdict: Judgement, lang: Language) -> Reply:
     if name in ("exception", "timeout", "died", "none", "structure", "ragged"):
         parts.append(Paragraph(CALLED_WITH[lang].format(called_with(verdict.exercise, trial))))
     n, every = verdict.faults.count(verdict.fault), len(verdict.faults)
-    if name not in ("loading", "timeout", "died", "garbage") and n + verdict.faults.count("") == every > n:
+    if (
+        name not in ("processes", "loading", "timeout", "slow", "died", "garbage")
+        and n + verdict.faults.count("") == every > n
+    ):
         parts.append(Paragraph(SOME[lang].format(n=n, all=every)))
     return Reply(
         exercise=verdict.exercise.name,
