@@ -25,7 +25,7 @@ FORKS = sys.platform == "linux"
 MEMORY_LIMIT, CPU_SECONDS, CLEAN_UP_LIMIT = 4 * 2**30, 900, 4.0
 #: Options of Linux for a process: a signal at the end of its parent, and being the parent of orphans below it.
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
-Run = Callable[[dict[str, Any]], Iterator[dict[str, Any]]]
+RunJob = Callable[[dict[str, Any]], Iterator[dict[str, Any]]]
 
 
 def write(channel: int, token: str, message: dict[str, Any]) -> None:
@@ -63,7 +63,7 @@ def refuse_forks(tried: list[str]) -> None:
                 setattr(module, name, refusing(name))
 
 
-def job_process(job: dict[str, Any], channel: int, run: Run) -> None:
+def job_process(job: dict[str, Any], channel: int, run: RunJob) -> None:
     """Run one job in a process of its own, within its limits.
 
     Args:
@@ -96,7 +96,7 @@ def set_limits() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def forked(job: dict[str, Any], channel: int, source: int, run: Run) -> None:
+def forked(job: dict[str, Any], channel: int, source: int, run: RunJob) -> None:
     """Fork a process for a job and wait for it, or for the end of the process that asked."""
     pid = os.fork()
     if pid == 0:
@@ -157,7 +157,7 @@ def descendants(root: int) -> set[int]:
     return found
 
 
-def main(run: Run) -> None:
+def main(run: RunJob) -> None:
     """Read jobs from the standard input until it ends; answer on what was the standard output.
 
     Args:
