@@ -8,13 +8,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
+from minigpt.equations.errors import EquationError
 from minigpt.equations.formula import Equation
 from minigpt.equations.operations import COMBINE, CONSTANTS, FUNCTIONS
-from minigpt.equations.parse import Node, letter_of, names_in, parse_latex
+from minigpt.equations.parse import CHAINS, Node, letter_of, names_in, parse_latex
 from minigpt.equations.syntax import declarations
 
 RESULT = r"\mathrm{result}"
 _WHERE = r"\\text\{\s*where:?\s*\}"
+#: Operations + - * / that a formula without a left side, or one that is compared, may have.
+MAX_CHAINED = 400
 #: What is written otherwise, but means the same.
 SPELLINGS = {r"\dfrac": r"\frac", r"\tfrac": r"\frac", r"\varepsilon": r"\epsilon", r"\quad": " ", r"\qquad": " "}
 
@@ -67,6 +70,7 @@ def free_letters(latex: str, where: Sequence[str], symbols: Mapping[str, str]) -
     """
     names, functions, shapes = declarations([latex, *where], symbols)
     tree = parse_latex(latex, names, functions, "expr")
+    refuse_long(tree, latex)
     sizes = {name for shape in shapes.values() for size in shape for name in re.findall(r"[a-z]", size)}
     defined = {re.split(r"[_(=]", left_side(line))[0].strip() for line in where}
     bounds = {letter_of(span.children[2]) for span in tree.find_data("from_to")}
@@ -74,6 +78,22 @@ def free_letters(latex: str, where: Sequence[str], symbols: Mapping[str, str]) -
     for letter, is_index in _free(tree, frozenset({*symbols, *sizes, *defined, *CONSTANTS}), is_index=False):
         found[letter] = found.get(letter, False) or (is_index and letter not in bounds)
     return found
+
+
+def refuse_long(tree: Node, latex: str) -> None:
+    """Refuse a formula of more sums, differences, products and quotients than are compared.
+
+    Args:
+        tree: of the formula.
+        latex: its text.
+
+    Raises:
+        EquationError: at its beginning.
+    """
+    n = sum(node.data in CHAINS for node in tree.iter_subtrees())
+    if n > MAX_CHAINED:
+        message = f"the formula has {n:,} sums, differences, products and quotients; at most {MAX_CHAINED} are read"
+        raise EquationError(rf"{message} here: write what repeats with \sum or \prod", latex, 0)
 
 
 def _free(node: Node, scope: frozenset[str], *, is_index: bool) -> Iterator[tuple[str, bool]]:
