@@ -150,8 +150,8 @@ def _read(formulas: Sequence[str], where: Sequence[str], symbols: Mapping[str, s
     read = [
         completed(latex, where, symbols, order=lambda free: sorted(indices.intersection(free))) for latex in formulas
     ]
-    for formula in read:
-        refuse_long(formula.document.tree, formula.document.text)
+    for equation in read:
+        refuse_long(equation.document.tree, equation.document.text)
     return read
 
 

@@ -118,13 +118,19 @@ def _free(node: Node, scope: frozenset[str], *, is_index: bool) -> Iterator[tupl
             yield from _free(child, scope, is_index=compared or is_index or node.data == "array")
 
 
-def refuse_unknown_names(equation: Equation, names: Collection[str], known_as: str) -> None:
-    """Refuse a formula with a name that has no meaning.
+def refuse_unknown_names(
+    equation: Equation, names: Collection[str], known_as: str, indices: Collection[str] = ()
+) -> None:
+    r"""Refuse a formula with a name that has no meaning.
+
+    A letter of an expression is an index of its result only if it is used as one, or is compared: in
+    ``\frac{z_i}{n}`` that is i, but not n.
 
     Args:
         equation: the formula.
         names: those that have one.
         known_as: what has them, such as "the exercise softmax".
+        indices: letters that may be an index of the result without being used as one in the formula.
 
     Raises:
         EquationError: at the name.
@@ -132,13 +138,26 @@ def refuse_unknown_names(equation: Equation, names: Collection[str], known_as: s
     document = equation.document
     letters = {str(node.children[1].children[0]) for node in document.tree.find_data("reduce")}
     for row in (row for same in document.rows.values() for row in same):
-        letters.update(row.letters + row.parameters)
+        used = {*row.letters, *row.parameters}
+        letters |= used if row.name != RESULT else used & {*indices, *_placed(row.body)}
     defined = {*names, *letters, *document.rows, *CONSTANTS, *FUNCTIONS, *COMBINE}
+    added = {id(name) for row in document.rows.get(RESULT, ()) for name in names_in(row.tree.children[0])}
     for name in names_in(document.tree):
-        if name not in defined:
+        if name not in defined and id(name) not in added:
             shown = ", ".join(sorted(names, key=str.lower)) or "no names"
             fix = r"use these, or define it after \text{where }"
             document.fail(name, f"{name} has no meaning here; {known_as} has {shown}: {fix}")
+
+
+def _placed(body: Node) -> set[str]:
+    """The names in subscripts and in comparisons."""
+    placed: set[str] = set()
+    for node in body.iter_subtrees():
+        if node.data in ("equality", "comparison"):
+            placed.update(map(str, names_in(node)))
+        elif node.data == "array":
+            placed.update(str(name) for index in node.children[1:] for name in names_in(index))
+    return placed
 
 
 def completed(

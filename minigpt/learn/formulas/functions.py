@@ -104,7 +104,12 @@ class FormulaAnswer:
         equation, wanted = self.equation, self.notation.results
         shapes = [dim for dims in equation.document.shapes.values() for dim in dims]
         sizes = {str(name) for dim in shapes for name in names_in(dim)}
-        refuse_unknown_names(equation, {*self.notation.symbols, *sizes}, f"the exercise {self.exercise}")
+        refuse_unknown_names(
+            equation,
+            {*self.notation.symbols, *sizes},
+            f"the exercise {self.exercise}",
+            own_left_side(self.exercise)[1],
+        )
         if len(equation.outputs) < wanted:
             message = (
                 f"{self.exercise} has {wanted} results: write them as rows of \\begin{{aligned}} … \\end{{aligned}}"

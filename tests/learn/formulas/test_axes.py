@@ -1,6 +1,10 @@
+from types import SimpleNamespace
+
 import pytest
 
 import minigpt as mg
+from minigpt.equations import EquationError
+from minigpt.learn.formulas import as_function, gradient
 
 BIGRAMS = r"\frac{\alpha + c_{%s}}{\alpha V + \sum_{r} c_{%s}}"
 WITHOUT_LEFT_SIDE = [
@@ -43,3 +47,10 @@ def test_how_a_wrong_expression_was_read_is_said(lang, says):
 
 def test_a_wrong_expression_in_the_letters_of_the_exercise_needs_no_note():
     assert "was read as" not in str(mg.check.causal_mask(r"\mathbb{1}[s < t + S - T]"))
+
+
+def test_a_letter_without_a_meaning_is_no_index_of_the_result():
+    with pytest.raises(EquationError, match="n has no meaning here; the exercise softmax has V, z"):
+        as_function(SimpleNamespace(name="softmax"), r"\frac{\exp(z_i)}{\sum_{k=1}^{n} \exp(z_k)}")
+    with pytest.raises(EquationError, match="r has no meaning here; rms-norm has"):
+        gradient("rms-norm", "x", r"\frac{g_i}{r} (\mathbb{1}[i = j] - x_i x_j)")
