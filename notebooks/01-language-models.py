@@ -510,9 +510,9 @@ plt.show()
 # %%
 STORY = (
     "One sunny morning, Anna was in the park with a red kite. Tom was in the park too. "
-    "Jack was in the park too. Anna was in the park and drank some tea. "
-    "Then she was in the park and gave the red kite to {}. "
-    "She was in the park and ran to the beach. "
+    "Jack was in the park too. Anna sat down in the park and drank some tea. "
+    "Then she sat down in the park and gave the red kite to {}. "
+    "She left the park and ran to the beach. "
 )
 ENDING = "In the end, the red kite was with {} in the park."
 told = {name: STORY.format(name) for name in ("Tom", "Jack")}

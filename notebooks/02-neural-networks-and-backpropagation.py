@@ -709,53 +709,67 @@ assert share["before"] < 0.4 and share["after"] > 0.9
 #
 # ## Try it yourself
 #
-# 1. Write the gradients of a neuron with your own hands, for $N$ examples at once:
-#    $L = \frac1N \sum_n (a_n - y_n)^2$ with $a_n = \tanh(w \cdot x_n + b)$. Begin with the
-#    stub below, and let the tape check the result.
+# **Exercise: `neuron_gradients`.** Derive the gradients of one neuron by hand, for $N$
+# examples at once: $\partial L / \partial w$ and $\partial L / \partial b$ of
+#
+# $$
+# L = \frac{1}{N} \sum_{n=1}^{N} (a_n - y_n)^2, \qquad a_n = \tanh(w \cdot x_n + b)
+# $$
+#
+# Replace the comment with your code and run the cell again: the reply says how the
+# result differs from the formula. [Exercises that know the
+# mistake](../docs/tutorials/exercises.md) has the details.
+#
+# The arguments are PyTorch tensors; NumPy's functions take them, too.
 
 
 # %%
 def neuron_gradients(x, w, b, y):
     """x (N, D), w (D,), b (), y (N,) → dL/dw (D,), dL/db ()."""
-    # Your code: first the output a, then the loss backwards, step by step.
+    # Your code.
 
+
+reply = mg.check.neuron_gradients(neuron_gradients)
+reply
 
 # %% [markdown]
-# 2. `tape()` puts each node after its parents. What would `backward()` compute for
+# <details>
+# <summary>Hint 1: a question</summary>
+#
+# Which numbers between the parameters and the loss exist once for each example, and
+# where do the $N$ examples come together?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2: a term of the formula</summary>
+#
+# Behind $a_n = \tanh(w \cdot x_n + b)$ is the derivative of `tanh`, which the
+# activation itself gives: $1 - a_n^2$.
+#
+# </details>
+#
+# <details>
+# <summary>Hint 3: an example</summary>
+#
+# The reply has two hints of its own: the mistake with the smallest example, and the
+# place in the formula. In a notebook they unfold; elsewhere, `reply.hint(1)` and
+# `reply.hint(2)` show them.
+#
+# </details>
+#
+# 1. `tape()` puts each node after its parents. What would `backward()` compute for
 #    $f = (x + x \cdot x) \cdot x$ if it visited $x$ first and the other nodes afterwards?
-# 3. Change the game of cards so that the question is answered with the number *most
+# 2. Change the game of cards so that the question is answered with the number *most
 #    frequent* among the four cards. Which of the two models has the advantage now, and
 #    why?
 #
 # <details><summary>Answers</summary>
 #
-# 1. The mean gives each example the factor $1/N$, and each parameter collects over all
-#    examples:
-#
-# ```python
-# def neuron_gradients(x, w, b, y):
-#     a = np.tanh(x @ w + b)
-#     dz = 2 * (a - y) / len(y) * (1 - a**2)
-#     return dz @ x, dz.sum()
-#
-#
-# rng = np.random.default_rng(0)
-# x, w, b, y = (
-#     rng.normal(size=(6, 3)),
-#     Tensor(rng.normal(size=3)),
-#     Tensor(0.5),
-#     rng.normal(size=6),
-# )
-# ((neuron(Tensor(x), w, b) - y) ** 2).mean().backward()
-# dw, db = neuron_gradients(x, w.data, b.data, y)
-# np.testing.assert_allclose(dw, w.grad)
-# np.testing.assert_allclose(db, b.grad)
-# ```
-#
-# 2. No gradient at all: nothing has arrived at $x$ when it is visited, and what the other
+# 1. No gradient at all: nothing has arrived at $x$ when it is visited, and what the other
 #    nodes send to it later is never added to `x.grad`.
 #
-# 3. The plain mean. Neither the order of the cards nor their colours matter, and the mean
+# 2. The plain mean. Neither the order of the cards nor their colours matter, and the mean
 #    of the number vectors tells how often each number occurs. Attention would have to give
 #    all cards the same weight, and its weights depend on the vectors.
 #

@@ -176,6 +176,53 @@ figure, axes = plt.subplots(figsize=(3.2, 3.2))
 heat_map(axes, weights)
 
 # %% [markdown]
+# **Exercise: `attention_weights`.** Write the first equation for all positions at once.
+# Row $i$ of the result holds the weights of position $i$.
+#
+# $$
+# a_{ij} = \frac{\exp(v_i \cdot v_j)}{\sum_{k=1}^{n} \exp(v_i \cdot v_k)}
+# $$
+#
+# Replace the comment with your code and run the cell again: the reply says how the
+# result differs from the formula. [Exercises that know the
+# mistake](../docs/tutorials/exercises.md) has the details.
+
+
+# %%
+def attention_weights(v):
+    """v (n, d) → (n, n)."""
+    # Your code.
+
+
+reply = mg.check.attention_weights(attention_weights)
+reply
+
+# %% [markdown]
+# <details>
+# <summary>Hint 1: a question</summary>
+#
+# Which numbers share a denominator: those of a row, or those of a column?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2: a term of the formula</summary>
+#
+# In $\sum_{k=1}^{n} \exp(v_i \cdot v_k)$ there is no $j$: $i$ is fixed, and $k$ takes
+# every position.
+#
+# </details>
+#
+# <details>
+# <summary>Hint 3: an example</summary>
+#
+# The reply has two hints of its own: the mistake with the smallest example, and the
+# place in the formula. In a notebook they unfold; elsewhere, `reply.hint(1)` and
+# `reply.hint(2)` show them.
+#
+# </details>
+
+# %% [markdown]
 # ## Second equation: what it takes home
 #
 # Each position replaces its vector by the weighted mean of all vectors:
@@ -207,6 +254,50 @@ figure, axes = plt.subplots(figsize=(3.6, 3.6))
 axes.fill(*v.T.tolist(), color="tab:blue", alpha=0.1)
 draw_arrows(axes, v, "tab:blue", "v")
 draw_arrows(axes, new, "tab:red", "v'", label_height=-0.08)
+
+# %% [markdown]
+# **Exercise: `self_attention`.** Write the second equation, with the weights of the
+# first. The result holds the new vectors, one a row.
+#
+# $$
+# v'_i = \sum_{j=1}^{n} a_{ij} v_j
+# $$
+
+
+# %%
+def self_attention(v):
+    """v (n, d) → (n, d)."""
+    # Your code.
+
+
+reply = mg.check.self_attention(self_attention)
+reply
+
+# %% [markdown]
+# <details>
+# <summary>Hint 1: a question</summary>
+#
+# New vector $i$ is a weighted mean. Are its weights row $i$ of the table, or column
+# $i$?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2: a term of the formula</summary>
+#
+# In $\sum_{j=1}^{n} a_{ij} v_j$ the sum runs over the columns of $a$ and the rows of
+# $v$. Which product of the two tables is that?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 3: an example</summary>
+#
+# The reply has two hints of its own: the mistake with the smallest example, and the
+# place in the formula. In a notebook they unfold; elsewhere, `reply.hint(1)` and
+# `reply.hint(2)` show them.
+#
+# </details>
 
 # %% [markdown]
 # **Try it yourself.** 1. Change *one* of the six numbers in `v` so that position 1
@@ -448,6 +539,96 @@ check_same(mg.masked_attention(x, x, x, all_true), mg.scaled_attention(x, x, x))
 # </details>
 
 # %% [markdown]
+# **Exercise: `causal_mask`.** A model that writes text keeps the keys of all $S$
+# positions, but its queries are the last $T$ of them. Write the mask for this case:
+# `True` where query $t$ may attend to key $s$, both counted from 0.
+#
+# $$
+# m_{ts} = \mathbb{1}[s \le t + S - T]
+# $$
+
+
+# %%
+def causal_mask(n_queries, n_keys):
+    """Two integers, T ≤ S → (T, S) of dtype bool."""
+    # Your code.
+
+
+reply = mg.check.causal_mask(causal_mask)
+reply
+
+# %% [markdown]
+# <details>
+# <summary>Hint 1: a question</summary>
+#
+# At which position of the text is the first query, and at which the last?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2: a term of the formula</summary>
+#
+# In $s \le t + S - T$ the right side is the position of query $t$ in the text. If $T =
+# S$, it is $t$ itself.
+#
+# </details>
+#
+# <details>
+# <summary>Hint 3: an example</summary>
+#
+# The reply has two hints of its own: the mistake with the smallest example, and the
+# place in the formula. In a notebook they unfold; elsewhere, `reply.hint(1)` and
+# `reply.hint(2)` show them.
+#
+# </details>
+
+# %% [markdown]
+# **Exercise: `scaled_attention`.** Now with scale and mask. The mask leaves every query
+# at least one key. `q`, `k` and `v` may have more axes in front, such as a batch; the
+# formula holds for each of their entries.
+#
+# $$
+# z_{ts} = \frac{q_t \cdot k_s}{\sqrt{E}}, \qquad
+# a_{ts} = \frac{m_{ts} \exp(z_{ts})}{\sum_{r=1}^{S} m_{tr} \exp(z_{tr})}, \qquad
+# o_t = \sum_{s=1}^{S} a_{ts} v_s
+# $$
+
+
+# %%
+def scaled_attention(q, k, v, mask):
+    """q (..., T, E), k (..., S, E), v (..., S, F), mask (T, S) bool → (..., T, F)."""
+    # Your code.
+
+
+reply = mg.check.scaled_attention(scaled_attention)
+reply
+
+# %% [markdown]
+# <details>
+# <summary>Hint 1: a question</summary>
+#
+# Does a key that may not be seen still count in the sum that the row is divided by?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2: a term of the formula</summary>
+#
+# In $\frac{m_{ts} \exp(z_{ts})}{\sum_{r=1}^{S} m_{tr} \exp(z_{tr})}$ the mask occurs
+# above and below the line. Which score has an exponential of 0?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 3: an example</summary>
+#
+# The reply has two hints of its own: the mistake with the smallest example, and the
+# place in the formula. In a notebook they unfold; elsewhere, `reply.hint(1)` and
+# `reply.hint(2)` show them.
+#
+# </details>
+
+# %% [markdown]
 # ### Projections
 #
 # Look again at the heat map of everyone. It is dark along the diagonal: a long vector
@@ -531,6 +712,52 @@ for number, (axes, head) in enumerate(zip(four.flat, heads, strict=True), start=
 # %%
 one_head = mg.multi_head_attention(x, w_q, w_k, w_v, identity, n_heads=1)
 check_same(one_head, mg.projected_attention(x, w_q, w_k, w_v))
+
+# %% [markdown]
+# **Exercise: `multi_head_attention`.** Write several heads without a mask, for a batch
+# of sequences. Head $h$ has $E$ neighbouring columns of $W^Q$, $W^K$ and $W^V$ and the
+# same rows of $W^O$, as above.
+#
+# $$
+# y_t = \sum_{h=1}^{H} o_{h,t} W^O_h, \qquad o_{h,t} = \sum_{s=1}^{T} a_{h,t,s}\, x_s W^V_h, \qquad
+# a_{h,t,\cdot} = \mathrm{softmax}\left(\frac{(x_t W^Q_h) \cdot (x_s W^K_h)}{\sqrt{E}}\right)
+# $$
+
+
+# %%
+def multi_head_attention(x, w_q, w_k, w_v, w_o, n_heads):
+    """x (B, T, D), w_q, w_k, w_v, w_o (D, D), n_heads → (B, T, D)."""
+    # Your code.
+
+
+reply = mg.check.multi_head_attention(multi_head_attention)
+reply
+
+# %% [markdown]
+# <details>
+# <summary>Hint 1: a question</summary>
+#
+# Which numbers of a row of $x W^Q$ belong to the first head: the first $E$, or every
+# $H$-th?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2: a term of the formula</summary>
+#
+# In $\sum_{h=1}^{H} o_{h,t} W^O_h$ each head meets its own rows of $W^O$. How wide is a
+# head, and which width is under the root?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 3: an example</summary>
+#
+# The reply has two hints of its own: the mistake with the smallest example, and the
+# place in the formula. In a notebook they unfold; elsewhere, `reply.hint(1)` and
+# `reply.hint(2)` show them.
+#
+# </details>
 
 # %% [markdown]
 # ### Shared keys and values
@@ -638,8 +865,8 @@ check_same(mg.causal_attention(x, x, x, window=6), mg.causal_attention(x, x, x))
 # | `grouped_query_attention` | $G$ key/value heads for $H$ query heads | $G = H$ |
 # | `causal_attention(…, window=w)` | only the last $w$ positions | $w \ge S$ |
 #
-# This is the attention of today's large models, except for one thing that the first
-# exercise brought up: it still does not know the *order* of the words. The causal mask
+# This is the attention of today's large models, except for one thing that the reversed
+# vectors brought up: it still does not know the *order* of the words. The causal mask
 # gives it a hint; positions (`minigpt/model/positions.py`) encode it explicitly. The code
 # of every step is in `minigpt/model/attention.py` and, from the projections on, in
 # `minigpt/model/heads.py`: two files to read from top to bottom.

@@ -280,6 +280,54 @@ check_same(normed, captured["blocks.0.norm_1"][0])
 # The mean runs over the $D$ numbers of *one* word. No word learns anything about another
 # here, and none about other sentences in the batch.
 #
+# **Exercise: `layer_norm`.** Write the norm as a function of its own. `x` may have any
+# number of axes; the last one holds the $D$ numbers of a word.
+#
+# $$
+# y_i = g_i \frac{x_i - \mu}{\sqrt{\sigma^2 + \epsilon}} + b_i, \qquad
+# \mu = \frac{1}{D} \sum_{j=1}^{D} x_j, \qquad
+# \sigma^2 = \frac{1}{D} \sum_{j=1}^{D} (x_j - \mu)^2
+# $$
+#
+# Replace the comment with your code and run the cell again: the reply says how the
+# result differs from the formula. [Exercises that know the
+# mistake](../docs/tutorials/exercises.md) has the details.
+
+
+# %%
+def layer_norm(x, gain, bias, eps):
+    """x (..., D), gain (D,), bias (D,), eps → the shape of x."""
+    # Your code.
+
+
+reply = mg.check.layer_norm(layer_norm)
+reply
+
+# %% [markdown]
+# <details>
+# <summary>Hint 1: a question</summary>
+#
+# Over which axis are mean and variance taken, and what are their shapes?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2: a term of the formula</summary>
+#
+# In $\frac{x_i - \mu}{\sqrt{\sigma^2 + \epsilon}}$ the $\epsilon$ is under the root.
+# And $\sigma^2$ is a mean over $D$ numbers; does `var` divide by $D$, too?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 3: an example</summary>
+#
+# The reply has two hints of its own: the mistake with the smallest example, and the
+# place in the formula. In a notebook they unfold; elsewhere, `reply.hint(1)` and
+# `reply.hint(2)` show them.
+#
+# </details>
+#
 # ### Attention
 #
 # The heart of the block, and the subject of lesson 5. Several heads, each in coordinates
@@ -385,6 +433,48 @@ def block(x, name, keep_weights=None):
 
 
 check_same(block(x, "blocks.0"), captured["blocks.0"][0])
+
+# %% [markdown]
+# **Exercise: `pre_norm_block`.** Wire a block from its four parts. They are functions,
+# and $N_1$ and $N_2$ are the two norms.
+#
+# $$
+# h = x + A(N_1(x)), \qquad y = h + F(N_2(h))
+# $$
+
+
+# %%
+def pre_norm_block(x, norm_1, attention, norm_2, mlp):
+    """x (T, D), and four functions (T, D) → (T, D); the result is (T, D)."""
+    # Your code.
+
+
+reply = mg.check.pre_norm_block(pre_norm_block)
+reply
+
+# %% [markdown]
+# <details>
+# <summary>Hint 1: a question</summary>
+#
+# What does each branch read, and what is its output added to?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2: a term of the formula</summary>
+#
+# $y = h + F(N_2(h))$ has $h$ twice and no $x$. What is in $h$ that is not in $x$?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 3: an example</summary>
+#
+# The reply has two hints of its own: the mistake with the smallest example, and the
+# place in the formula. In a notebook they unfold; elsewhere, `reply.hint(1)` and
+# `reply.hint(2)` show them.
+#
+# </details>
 
 # %% [markdown]
 # ### What the sums are for, measured
@@ -868,6 +958,51 @@ for T in (128, 1024, 8192, 65536):
 
 # %%
 mg.sinusoidal_positions.equation
+
+# %% [markdown]
+# **Exercise: `sinusoidal_positions`.** Write this table for $T$ positions, an even
+# width $D$ and any base $b$, with columns counted from 0.
+#
+# $$
+# P_{t,2i} = \sin\left(\frac{t}{b^{2i/D}}\right), \qquad
+# P_{t,2i+1} = \cos\left(\frac{t}{b^{2i/D}}\right), \qquad 0 \le i < D/2
+# $$
+
+
+# %%
+def sinusoidal_positions(length, d_model, base):
+    """Two integers, D even, and a base → (T, D)."""
+    # Your code.
+
+
+reply = mg.check.sinusoidal_positions(sinusoidal_positions)
+reply
+
+# %% [markdown]
+# <details>
+# <summary>Hint 1: a question</summary>
+#
+# How many different frequencies does a table of width $D$ have, and which columns share
+# one?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2: a term of the formula</summary>
+#
+# In $\frac{t}{b^{2i/D}}$ the index $i$ counts pairs of columns. Which two exponents are
+# there for $D = 4$?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 3: an example</summary>
+#
+# The reply has two hints of its own: the mistake with the smallest example, and the
+# place in the formula. In a notebook they unfold; elsewhere, `reply.hint(1)` and
+# `reply.hint(2)` show them.
+#
+# </details>
 
 # %% [markdown]
 # **Learned** positions are a table too, which is random at the start. The second family

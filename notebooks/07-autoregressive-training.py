@@ -351,8 +351,8 @@ history = mg.train(
 
 # %% [markdown]
 # First random tokens; then sentences of the right pattern, with mistakes; then sentences
-# that are each correct but do not yet fit together. Grammar comes early. The positions and
-# possessions of the people come late, because they depend on the whole story. The loss
+# that are mostly correct but do not yet fit together. Grammar comes early. The positions
+# and possessions of the people come late, because they depend on the whole story. The loss
 # curve shows the same in numbers:
 
 # %% mystnb={"image": {"alt": "The loss falls from guessing towards the floor."}}
@@ -457,7 +457,7 @@ print(
 print("\n".join(mistakes[:3]))
 
 # %% [markdown]
-# The mistakes are not in the grammar but in what has to be remembered: who is where, and
+# Most mistakes are not in the grammar but in what has to be remembered: who is where, and
 # who has what. `minigpt demo` takes five times as many steps, each on four times as many
 # stories, with the parts and settings of the recipe `story`, and says of its stories which
 # are consistent and where the others go wrong.

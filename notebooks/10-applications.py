@@ -241,9 +241,9 @@ if not QUICK:
 # %% [markdown]
 # The last two columns count tokens instead of texts, each given the right ones before it.
 # A text is right only if all of its tokens are, about fifty of them, so one mistake in
-# fifty tokens would spoil most texts. The 5-gram has half of the tokens right, but no text:
-# it sees the last four tokens that it has written, and the sentence that it should
-# translate is out of its reach. No amount of training helps it.
+# fifty tokens would spoil most texts. The 5-gram has more than half of the tokens right,
+# but no text: it sees the last four tokens that it has written, and the sentence that it
+# should translate is out of its reach. No amount of training helps it.
 #
 # For questions there is a second baseline, a **bag of words**. It sees every word that
 # was given, but not their order. Here is what the two reach there. (The columns of the GPT
@@ -254,11 +254,12 @@ if not QUICK:
     print(mg.evaluate_task(model, "qa", world, tokenizer, n_examples=50))
 
 # %% [markdown]
-# The bag guesses well where a few words decide: *none* is a likely number, and a place that
-# is named often is a likely place. *Who* has a thing it finds half of the time, since few
-# people are named; to know it, one has to follow the order in which the thing changed
-# hands, which a bag can't see. And it is never right about *which* thing a person has: a
-# colour and a thing have to be combined. A model that reads must do better than this column.
+# The bag guesses well where a few words decide: *none* is a likely number, and a place
+# that is named often is a likely place. *Who* has a thing it finds in a third of cases,
+# since few people are named; to know it, one has to follow the order in which the thing
+# changed hands, which a bag can't see. And it is never right about *which* thing a
+# person has: a colour and a thing have to be combined. A model that reads must do
+# better than this column.
 #
 # ## Where it looked
 #
@@ -366,6 +367,8 @@ for token, row in zip(ids[start:stop], weights[layer, head].tolist(), strict=Tru
 Lookup(rows, tokens[:start])
 
 # %% [markdown]
+# This head finds the name. Not every word is looked up by the same head.
+#
 # **Try it yourself.** Give the translator a sentence of your own. What does it do with a
 # name that it has never met?
 #

@@ -343,6 +343,53 @@ plt.show()
 # `activation_checkpointing=True`. What remains at the right end are gradients, which
 # are as large as the weights.
 #
+# **Exercise: `accumulated_gradient`.** Now each piece $k$ comes with the gradient $g_k$
+# of the *mean* loss over its own $n_k$ tokens. Compute the gradient of the mean loss
+# over all tokens.
+#
+# $$
+# g = \frac{\sum_{k=1}^{K} n_k g_k}{\sum_{k=1}^{K} n_k}
+# $$
+#
+# Replace the comment with your code and run the cell again: the reply says how the
+# result differs from the formula. [Exercises that know the
+# mistake](../docs/tutorials/exercises.md) has the details.
+
+
+# %%
+def accumulated_gradient(gradients, counts):
+    """A list of gradients of one shape, and a list of token counts → that shape."""
+    # Your code.
+
+
+reply = mg.check.accumulated_gradient(accumulated_gradient)
+reply
+
+# %% [markdown]
+# <details>
+# <summary>Hint 1: a question</summary>
+#
+# One piece has 10 tokens, another has 1,000. Should both have the same influence?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2: a term of the formula</summary>
+#
+# The product $n_k g_k$ is the gradient of the *sum* of the losses of piece $k$. What is
+# left to do after these have been added up?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 3: an example</summary>
+#
+# The reply has two hints of its own: the mistake with the smallest example, and the
+# place in the formula. In a notebook they unfold; elsewhere, `reply.hint(1)` and
+# `reply.hint(2)` show them.
+#
+# </details>
+#
 # ## Two processes
 #
 # When one device is too slow, several share the batch. Each takes its rows; the

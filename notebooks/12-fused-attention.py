@@ -198,6 +198,55 @@ plt.show()
 #
 # </details>
 #
+# **Exercise: `online_softmax_step`.** Absorb a block of $n$ scores and values in one
+# step. The state before the first block is $m = -\infty$, $l = 0$ and $o = 0$; the new
+# state has a prime.
+#
+# $$
+# m' = \max(m, \max_j z_j), \qquad
+# l' = l e^{m - m'} + \sum_{j=1}^{n} e^{z_j - m'}, \qquad
+# o' = o e^{m - m'} + \sum_{j=1}^{n} e^{z_j - m'} v_j
+# $$
+#
+# Replace the comment with your code and run the cell again: the reply says how the
+# result differs from the formula. [Exercises that know the
+# mistake](../docs/tutorials/exercises.md) has the details.
+
+
+# %%
+def online_softmax_step(m, l, o, z, v):
+    """m (), l (), o (d,) so far, z (n,), v (n, d) → the new m, l, o."""
+    # Your code.
+
+
+reply = mg.check.online_softmax_step(online_softmax_step)
+reply
+
+# %% [markdown]
+# <details>
+# <summary>Hint 1: a question</summary>
+#
+# Which maximum are $l$ and $o$ relative to before the block, and which one afterwards?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2: a term of the formula</summary>
+#
+# In $l e^{m - m'}$ the exponent is never positive. What is the factor if $m$ is still
+# $-\infty$?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 3: an example</summary>
+#
+# The reply has two hints of its own: the mistake with the smallest example, and the
+# place in the formula. In a notebook they unfold; elsewhere, `reply.hint(1)` and
+# `reply.hint(2)` show them.
+#
+# </details>
+#
 # ## A tile at a time
 #
 # One query and one key would use a processor poorly. So a block of queries meets a block of

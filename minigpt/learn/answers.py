@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from minigpt.files.atomic import write_atomically
+from minigpt.files.plain import read_plain
 from minigpt.learn.exercises import CATALOGUE, exercise_named
 from minigpt.learn.exercises.exercise import Exercise, Words
 from minigpt.learn.judge.attempts import Submission
@@ -19,6 +20,12 @@ from minigpt.settings import nearest
 
 RETURNS = Words("Returns", "返回")
 READ_PAGE = Words("Read", "阅读")
+#: Bytes that a file with answers may have.
+LARGEST_FILE = 1 << 20
+#: What the table says of a folder that holds no progress.
+NOTHING_CHECKED = "nothing checked in this folder"
+#: What a file that nobody has worked on yet gets: it is no attempt.
+NOT_WRITTEN = "failure.not-written"
 
 
 def file_of(exercise: Exercise, folder: Path) -> Path:
@@ -122,8 +129,8 @@ def text_of(path: Path) -> str:
         ValueError: if it can't be read.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        return read_plain(path, str(path), limit=LARGEST_FILE).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
         raise ValueError(f"{path} can't be read: {error}") from None
 
 
@@ -138,9 +145,11 @@ def judge_file(path: Path, exercises: Sequence[Exercise], lang: Language, seed: 
     """
     text, progress = text_of(path), LearnerProgress.read(path.parent)
     replies = [judged(each, Submission(file=(str(path), text, each.name)), lang, seed) for each in exercises]
-    for reply in replies:
+    tried = [reply for reply in replies if reply.id != NOT_WRITTEN]
+    for reply in tried:
         progress.record(reply)
-    progress.write(path.parent)
+    if tried:
+        progress.write(path.parent)
     return replies
 
 
@@ -156,7 +165,7 @@ def class_report(folders: Sequence[Path]) -> list[dict[str, Any]]:
     rows = []
     for folder in folders:
         if not folder.is_dir():
-            raise ValueError(f"there is no folder {folder}")
+            raise ValueError(f"there is no folder {folder}; `minigpt learn report` takes one folder a learner")
         progress, counts = LearnerProgress.read(folder), Counter[str]()
         for ids in progress.found.values():
             counts.update({id: n for id, n in ids.items() if id != "right"})
@@ -182,7 +191,7 @@ def class_table(rows: Sequence[dict[str, Any]]) -> str:
     total: Counter[str] = Counter()
     for row in rows:
         total.update(row["mistakes"])
-        first = next((f"{id} ({n})" for id, n in row["mistakes"].items()), "")
+        first = next((f"{id} ({n})" for id, n in row["mistakes"].items()), "" if row["attempts"] else NOTHING_CHECKED)
         lines.append(f"{row['folder']:{width}}  {len(row['solved']):6}  {row['attempts']:8}  {first}".rstrip())
     if total:
         lines += ["", "the class", *(f"  {n:4}  {id}" for id, n in total.most_common(10))]

@@ -56,7 +56,7 @@ class LearnerProgress:
             attempts = {str(name): int(n) for name, n in kept["attempts"].items()}
             found = {str(name): {str(k): int(n) for k, n in ids.items()} for name, ids in kept["found"].items()}
             return cls(attempts, found, set(map(str, kept["solved"])))
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ValueError(f"{path} is damaged ({error}); delete it to start anew") from None
 
     def record(self, reply: Reply) -> None:

@@ -26,11 +26,12 @@ before(async () => {
 });
 after(() => skip || Promise.all([browser.close(), rmSync(folder, { recursive: true })]));
 
-async function open(options = {}) {
+async function open(options = {}, lang = "en") {
   const page = await browser.newPage({ viewport: { width: 1280, height: 900 }, ...options });
   const wrong = [];
   page.on("pageerror", (error) => wrong.push(error.message));
   page.on("request", (request) => request.url() === url || wrong.push(`request: ${request.url()}`));
+  await page.addInitScript((code) => new MutationObserver(() => (document.documentElement.lang = code)).observe(document, { childList: true }), lang);
   await page.goto(url);
   return { page, wrong };
 }
@@ -142,6 +143,19 @@ describe("a formula that can be touched", { skip }, () => {
     await spin.press("ArrowUp");
     assert.equal(await spin.getAttribute("aria-valuetext"), `i = 2 of ${high}`);
     assert.equal(await section.locator(".mg-result").getAttribute("aria-live"), "polite");
+    await page.close();
+  });
+
+  test("is read aloud in Chinese on a Chinese page", async () => {
+    const { page } = await open({}, "zh-CN");
+    const section = page.locator('[data-equation="attention-output"]');
+    assert.equal(await section.locator(".mg-explore").getAttribute("aria-label"), "探索 attention-output");
+    assert.match(await section.locator(".mg-row").first().getAttribute("aria-label"), /^v 撇 下标 i 等于 对 j 从 1 到 n 求和/);
+    assert.equal(await section.locator(".mg-row span").first().textContent(), "其中");
+    const sums = section.locator(".mg-part[aria-roledescription='求和']");
+    assert.equal(await sums.first().getAttribute("aria-label"), "对 j 从 1 到 n 求和 a 下标 i j 乘 v 下标 j。按回车展开");
+    const labels = await page.locator(".mg-part").evaluateAll((nodes) => nodes.map((node) => node.getAttribute("aria-label")));
+    assert.deepEqual(labels.filter((label) => / (sub|over|times|minus) /.test(label)), []);
     await page.close();
   });
 

@@ -118,7 +118,7 @@ def test_the_demo_says_which_sentence_breaks_a_story():
     story = mg.TinyWorld(split="test").story(0)
     assert verdict(story) == "holds together: every sentence fits those before it"
     last = story.rindex(". ") + 2
-    nobody = story.replace("was with Rosa in the forest", "was in the forest, and nobody had it")
+    nobody = story.replace("was with Rosa in the forest", "was lying in the forest")
     assert verdict(nobody).startswith(
         f"does not hold together: character {last} of the story: got 'At the end of the day"
     )

@@ -170,7 +170,23 @@ def test_a_file_without_an_exercise_and_one_that_is_not_there_are_refused(capsys
     assert status_of("check", answer("return x", name="doubel")) == 2
     assert "did you mean double?" in capsys.readouterr().err
     assert status_of("check", "nowhere.py") == 2
-    assert "nowhere.py can't be read" in capsys.readouterr().err
+    assert "nowhere.py is missing" in capsys.readouterr().err
+
+
+def test_a_pipe_and_a_folder_are_not_read(capsys, tmp_path):
+    os.mkfifo(tmp_path / "pipe.py")
+    for name in ("pipe.py", "."):
+        assert status_of("check", name) == 2
+        assert "is not a plain file" in capsys.readouterr().err
+
+
+def test_a_stub_is_no_attempt_yet(capsys, tmp_path):
+    file = answer("raise NotImplementedError")
+    assert status_of("check", file) == 1
+    assert not (tmp_path / "learn-progress.json").exists()
+    (tmp_path / "ann").mkdir()
+    main(["learn", "report", "ann"])
+    assert capsys.readouterr().out.endswith("nothing checked in this folder\n")
 
 
 def test_a_class_is_one_table(capsys, tmp_path):
@@ -188,9 +204,10 @@ def test_a_class_is_one_table(capsys, tmp_path):
 
 def test_damaged_progress_is_one_clear_error(capsys, tmp_path):
     (tmp_path / "learn").mkdir()
-    (tmp_path / "learn" / "learn-progress.json").write_text('{"attempts": 3}', encoding="utf-8")
-    assert status_of("learn") == 2
-    assert "is damaged" in capsys.readouterr().err
+    for kept in ('{"attempts": 3}', '{"attempts": {"softmax": "x"}, "found": {}, "solved": []}'):
+        (tmp_path / "learn" / "learn-progress.json").write_text(kept, encoding="utf-8")
+        assert status_of("learn") == 2
+        assert "is damaged" in capsys.readouterr().err
 
 
 def test_another_word_after_learn_is_refused(capsys):

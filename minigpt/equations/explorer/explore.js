@@ -3,7 +3,7 @@ function mgExplore(root) {
   const zh = (root.closest("[lang]")?.lang ?? "").startsWith("zh");
   const say = (english, chinese) => (zh ? chinese : english);
   root.dataset.ready = "yes";
-  const { parts, ranges, result } = JSON.parse(root.querySelector("script").textContent);
+  const { parts, ranges, result, zh: words } = JSON.parse(root.querySelector("script").textContent);
   const at = Object.fromEntries(Object.entries(ranges).map(([letter, [low]]) => [letter, low]));
   const nodes = [...root.querySelectorAll(".mg-part")];
   const [resultLine, about] = [root.querySelector(".mg-result"), root.querySelector(".mg-about")];
@@ -95,6 +95,17 @@ function mgExplore(root) {
   }
 
   const isSum = (node) => Object.keys(parts[node.dataset.part].terms).length > 0;
+  const label = (node, text) => node.setAttribute("aria-label", text);
+  if (zh) {
+    label(root, root.getAttribute("aria-label").replace("Explore", "探索"));
+    label(indices, "指标");
+    root.querySelectorAll(".mg-row").forEach((row, i) => label(row, words.rows[i]));
+    for (const where of root.querySelectorAll(".mg-row span")) where.textContent = "其中";
+    nodes.forEach((node) => {
+      label(node, words.parts[node.dataset.part]);
+      node.setAttribute("aria-roledescription", isSum(node) ? "求和" : "符号");
+    });
+  }
   nodes.forEach((node, place) => {
     const toggle = () => show(node, isSum(node) && !(node === shown && unrolled));
     node.addEventListener("pointerenter", () => !unrolled && show(node));

@@ -14,8 +14,7 @@ from typing import Any, Protocol
 from minigpt.equations.board import Steps
 from minigpt.equations.evaluate import Evaluator
 from minigpt.equations.explorer.mathml import Typesetter
-from minigpt.equations.explorer.spoken import spoken
-from minigpt.equations.explorer.states import States, part_label
+from minigpt.equations.explorer.states import FormulaPart, States, in_words, part_label
 from minigpt.equations.parse import Node
 
 _numbers = count(1)
@@ -37,8 +36,9 @@ class Exploration:
     Attributes:
         name: of the equation.
         rows: the formula and its definitions as MathML.
-        spoken: the same in words.
-        data: what the page's script reads: the parts that can be touched, and the ranges of the indices.
+        spoken: the same in English words.
+        data: what the page's script reads: the parts that can be touched, the ranges of the indices, the formula in
+            Chinese words.
         steps: the evaluation as text.
     """
 
@@ -109,12 +109,21 @@ def explored(equation: _Explorable, evaluation: Evaluator, steps: Steps) -> Expl
             return ""
         part = states.parts[place]
         kind = "sum" if part.terms else "symbol"  # no button: its name would have to be what it shows, "aij"
-        said = f'role="group" aria-roledescription="{kind}" aria-label="{escape(part_label(part))}"'
+        said = f'role="group" aria-roledescription="{kind}" aria-label="{escape(part_label(part, "en"))}"'
         return f' class="mg-part" data-part="{place}" tabindex="-1" {said}'
 
     typesetter = Typesetter(marks)
-    parts = [asdict(part) for part in states.parts]
-    n_definitions = len(equation.where)
-    result = states.places.get(id(rows[0].children[0]), -1)
-    data = {"parts": parts, "ranges": states.ranges, "result": result, "definitions": n_definitions}
-    return Exploration(equation.name, tuple(map(typesetter.math, rows)), tuple(map(spoken, rows)), data, steps)
+    words = [in_words(row) for row in rows]
+    data = {
+        "parts": [_without_words(part) for part in states.parts],
+        "ranges": states.ranges,
+        "result": states.places.get(id(rows[0].children[0]), -1),
+        "definitions": len(equation.where),
+        "zh": {"rows": [row["zh"] for row in words], "parts": [part_label(part, "zh") for part in states.parts]},
+    }
+    english = tuple(row["en"] for row in words)
+    return Exploration(equation.name, tuple(map(typesetter.math, rows)), english, data, steps)
+
+
+def _without_words(part: FormulaPart) -> dict[str, Any]:
+    return {key: value for key, value in asdict(part).items() if key != "spoken"}

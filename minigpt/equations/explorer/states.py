@@ -14,6 +14,7 @@ import numpy as np
 from minigpt.equations.board import Board, number
 from minigpt.equations.errors import EquationError, quantity
 from minigpt.equations.evaluate import Evaluator
+from minigpt.equations.explorer.speech import SPEECHES
 from minigpt.equations.explorer.spoken import spoken, spoken_name
 from minigpt.equations.parse import Node, names_in
 
@@ -29,7 +30,7 @@ class FormulaPart:
 
     Attributes:
         name: as plain text.
-        spoken: in words.
+        spoken: in words, by language.
         letters: that its values depend on.
         about: what the symbol means, with its shape; of a sum what it runs over.
         whole: all values of a symbol, as rows of texts; empty for a sum.
@@ -38,7 +39,7 @@ class FormulaPart:
     """
 
     name: str
-    spoken: str
+    spoken: dict[str, str]
     letters: list[str]
     about: str
     whole: list[list[str]] = field(default_factory=list)
@@ -115,7 +116,7 @@ class States:
         if name in self.ranges and name not in self.evaluation.document.declared:
             return  # an index that is used as a number
         letters, keyed = self._keys(node, scopes)
-        part = FormulaPart(self.board.plain(node, {}), spoken(node), letters, self._about(name), self._whole(name))
+        part = FormulaPart(self.board.plain(node, {}), in_words(node), letters, self._about(name), self._whole(name))
         for key, scope in keyed:
             try:
                 part.values[key] = number(self.board.of(node, scope))
@@ -126,7 +127,7 @@ class States:
     def _function(self, node: Node, name: str, scopes: Sequence[Letters]) -> None:
         """The left side of a function whose arguments were given, such as softmax(z)_i."""
         letters = list(scopes[0])
-        part = FormulaPart(self.board.plain(node, {}), spoken(node), letters, self._about(name), self._whole(name))
+        part = FormulaPart(self.board.plain(node, {}), in_words(node), letters, self._about(name), self._whole(name))
         for scope in scopes:
             key = tuple(scope.values())
             part.values[",".join(map(str, key))] = number(self.evaluation.entry(name, key, node))
@@ -136,7 +137,7 @@ class States:
         letter, body = str(node.children[1].children[0]), node.children[2]
         letters, keyed = self._keys(node, scopes)
         about = f"{self.board.plain(node.children[1], {})}"
-        part = FormulaPart(self.board.plain(node, {}), spoken(node), letters, about)
+        part = FormulaPart(self.board.plain(node, {}), in_words(node), letters, about)
         self._keep(node, part)
         for key, scope in keyed:
             terms = [inner for inner, _ in self.evaluation.terms(node, scope)]
@@ -194,8 +195,14 @@ def _product(spans: Sequence[range]) -> list[tuple[int, ...]]:
     return found
 
 
-def part_label(part: FormulaPart) -> str:
-    """What a screen reader says of a part."""
+def in_words(node: Node) -> dict[str, str]:
+    """A node in words, by language."""
+    return {lang: spoken(node, speech) for lang, speech in SPEECHES.items()}
+
+
+def part_label(part: FormulaPart, lang: str) -> str:
+    """What a screen reader says of a part; the meaning of a symbol is said in English."""
+    forms, words = SPEECHES[lang].forms, part.spoken[lang]
     if part.terms:
-        return f"{part.spoken}. Enter unrolls it"
-    return f"{part.spoken}: {spoken_name(part.about)}" if part.about else part.spoken
+        return forms["sum_label"].format(words)
+    return forms["symbol_label"].format(words, spoken_name(part.about)) if part.about else words

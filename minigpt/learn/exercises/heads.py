@@ -111,11 +111,12 @@ MULTI_HEAD_ATTENTION = Exercise(
         "n_heads": "int H; head h owns columns hE … (h+1)E - 1 of w_q, w_k and w_v, and the same rows of w_o",
     },
     result="(B, T, D)",
-    latex=r"y_t = \sum_{h=1}^{H} o_{h,t} W^O_h, \quad o_{h,t} = \sum_{s=1}^{T} a_{h,t,s}\, x_s W^V_h, \quad "
-    r"a_{h,t,\cdot} = \mathrm{softmax}\left(\frac{(x_t W^Q_h) \cdot (x_s W^K_h)}{\sqrt{E}}\right)",
+    latex=r"y_t = \sum_{h=1}^{H} o_{ht} W^O_h, \quad o_{ht} = \sum_{s=1}^{T} a_{hts} x_s W^V_h, \quad "
+    r"a_{hts} = \frac{\exp(z_{hts})}{\sum_{r=1}^{T} \exp(z_{htr})}, \quad "
+    r"z_{hts} = \frac{(x_t W^Q_h) \cdot (x_s W^K_h)}{\sqrt{E}}",
     equations=("multi-head-attention",),
     page="notebooks/05-self-attention-as-written",
-    term=r"\sum_{h=1}^{H} o_{h,t} W^O_h",
+    term=r"\sum_{h=1}^{H} o_{ht} W^O_h",
     draw=_draw,
     expected=_expected,
     misconceptions=MULTI_HEAD_ATTENTION_MISTAKES,

@@ -21,12 +21,15 @@ _PAGE = "notebooks/03-loss-and-optimizers"
 
 
 def _draw_scores(d: ExerciseDraw) -> tuple[Tensor]:
-    """Rows of moderate numbers, or rows around -1000, 0 and 1000, neighbours far apart."""
+    """Moderate numbers; rows around -1000, 0 and 1000, neighbours far apart; or such numbers side by side in a row."""
     leading = [d.size(1, 4) for _ in range(d.choice([0, 1, 1, 2, 2]))]
     z = d.normal(*leading, d.size(2, 6), scale=1.5)
-    if d.choice([True, True, False]):
+    far = d.choice(["no", "rows", "rows", "entries"])
+    if far == "rows":
         rows = torch.arange(math.prod(leading)).reshape(*leading, 1)
         z = z + 1000 * ((rows + d.integer(0, 2)) % 3 - 1)
+    elif far == "entries":
+        z = z + 1000 * ((torch.arange(z.shape[-1]) + d.integer(0, 2)) % 3 - 1)
     return (z,)
 
 

@@ -159,11 +159,12 @@ ROTARY_POSITIONS = Exercise(
     ),
     arguments={"x": "(..., T, E) float32, E even, positions counted from 0", "base": "float b"},
     result="(..., T, E)",
-    latex=r"x'_{t,2i} = x_{t,2i} \cos\varphi - x_{t,2i+1} \sin\varphi, \quad "
-    r"x'_{t,2i+1} = x_{t,2i} \sin\varphi + x_{t,2i+1} \cos\varphi, \quad \varphi = t\, b^{-2i/E}",
+    latex=r"x'_{t,2i} = x_{t,2i} \cos(\varphi(t, i)) - x_{t,2i+1} \sin(\varphi(t, i)), \quad "
+    r"x'_{t,2i+1} = x_{t,2i} \sin(\varphi(t, i)) + x_{t,2i+1} \cos(\varphi(t, i)), \quad "
+    r"\varphi(t, i) = t b^{-2i/E}",
     equations=("rotary-interleaved",),
     page="docs/explanation/parts-beyond-the-course",
-    term=r"\varphi = t\, b^{-2i/E}",
+    term=r"\varphi(t, i) = t b^{-2i/E}",
     draw=_rotary_draw,
     expected=_rotary_expected,
     misconceptions=ROTARY_POSITIONS_MISTAKES,

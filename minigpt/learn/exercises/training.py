@@ -68,11 +68,11 @@ NEXT_TOKEN_LOSS = Exercise(
         "ids": "(B, T) int64, T at least 2",
     },
     result="()",
-    latex=r"L = -\frac{1}{B(T-1)} \sum_{b} \sum_{t=0}^{T-2} \log p_{b,t,x_{b,t+1}}, \quad "
-    r"p_{b,t,\cdot} = \mathrm{softmax}(z_{b,t,\cdot})",
+    latex=r"L = -\frac{1}{B (T - 1)} \sum_{b=1}^{B} \sum_{t=1}^{T-1} \log(p_{bt,x_{b,t+1}}), \quad "
+    r"p_{bti} = \frac{\exp(z_{bti})}{\sum_{k=1}^{V} \exp(z_{btk})}",
     equations=("next-token-loss",),
     page="notebooks/07-autoregressive-training",
-    term=r"p_{b,t,x_{b,t+1}}",
+    term=r"p_{bt,x_{b,t+1}}",
     draw=_loss_draw,
     expected=_loss_expected,
     misconceptions=NEXT_TOKEN_LOSS_MISTAKES,
@@ -206,7 +206,7 @@ PERPLEXITY = Exercise(
     },
     result="(perplexity (), bits per byte ())",
     latex=r"P = \exp\left(\frac{1}{n} \sum_{i=1}^{n} \ell_i\right), \quad "
-    r"B = \frac{1}{b} \sum_{i=1}^{n} \frac{\ell_i}{\ln 2}",
+    r"B = \frac{1}{b} \sum_{i=1}^{n} \frac{\ell_i}{\ln(2)}",
     equations=("perplexity", "bits-per-byte"),
     page="notebooks/07-autoregressive-training",
     term=r"\frac{1}{n} \sum_{i=1}^{n} \ell_i",

@@ -19,6 +19,7 @@ from minigpt.equations.parse import names_in
 from minigpt.learn.exercises.exercise import Exercise
 from minigpt.learn.formulas.axes import orders, own_left_side, right_on_draws
 from minigpt.learn.formulas.notations import NOTATIONS, Notation
+from minigpt.learn.formulas.statements import one_formula
 
 #: Letters that a formula may write for others.
 OTHER_LETTERS: Mapping[str, str] = {
@@ -32,8 +33,9 @@ OTHER_LETTERS: Mapping[str, str] = {
 def as_function(exercise: Exercise, latex: str) -> "FormulaAnswer":
     r"""The function that a formula describes, to be judged as any other answer.
 
-    The formula is an expression or has a left side; definitions follow, each after ``\text{where }``. Names are those
-    of the exercise's own formula, indices count from 1, and several results are the rows of an ``aligned`` system.
+    The formula is an expression or has a left side; definitions follow, each after ``\text{where }`` or ``\quad``.
+    Names are those of the exercise's own formula, and indices count from 1. Several results are the rows of an
+    ``aligned`` system, or have ``\quad`` between them.
 
     Args:
         exercise: what was asked for.
@@ -78,7 +80,7 @@ class FormulaAnswer:
         latex = self.latex
         for other, usual in OTHER_LETTERS.items():
             latex = latex.replace(other, usual)
-        formula, where = parted(latex)
+        formula, where = parted(one_formula(latex, self.notation.results, self.notation.from_zero))
         left = left_side(formula)
         symbols, shape = {**self.notation.symbols, **self.notation.defined}, self.notation.result
         if left and {left, left.partition("_")[0]} & self.notation.symbols.keys():

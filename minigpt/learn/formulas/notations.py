@@ -26,6 +26,7 @@ class Notation:
             arguments are the same for all of them. Empty where there are no leading axes.
         result: its shape, where the formula does not show it.
         results: how many results there are; several are the rows of an ``aligned`` system, in their order.
+        from_zero: letters that count from 0 where a formula has a place 2i + 1 on its left side.
         shaped: the results of a call, from the arguments and the values of the rows.
     """
 
@@ -35,6 +36,7 @@ class Notation:
     mapped: Mapping[int, int] = field(default_factory=dict)
     result: str = ""
     results: int = 1
+    from_zero: str = ""
     shaped: Callable[[tuple[Any, ...], list[np.ndarray]], Any] | None = None
 
 
@@ -165,12 +167,14 @@ NOTATIONS: Mapping[str, Notation] = {
         symbols={"T": "() positions", "D": "() width, even", "b": "() base"},
         given=named("T", "D", "b"),
         defined={"P": "(T, D) the table"},
+        from_zero="ti",
     ),
     "rotary_positions": Notation(
         symbols={"x": "(T, E) vectors, E even", "b": "() base"},
         given=named("x", "b"),
         defined={"x'": "(T, E) the same, turned"},
         mapped={0: 2},
+        from_zero="ti",
     ),
     "layer_norm": Notation(
         symbols={"x": "(D) input", "g": "(D) gain", "b": "(D) shift", r"\epsilon": "() small constant"},

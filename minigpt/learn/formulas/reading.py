@@ -72,8 +72,7 @@ def readings(latex: str, where: Sequence[str], drawn: Drawn, symbol: str) -> lis
         symbol: with respect to which the derivative is.
 
     Raises:
-        EquationError: at the place that cannot be read.
-        ValueError: if the left side is another derivative.
+        EquationError: at the place that cannot be read, and for a left side that is another derivative.
     """
     formula, own = parted(latex)
     definitions = (*own, *where)
@@ -89,7 +88,8 @@ def readings(latex: str, where: Sequence[str], drawn: Drawn, symbol: str) -> lis
 def _check_left_side(left: str, symbol: str) -> None:
     below = left.split(r"{\partial ")[-1] if r"\partial" in left else symbol
     if not below.strip().startswith(symbol):
-        raise ValueError(f"the left side {left} is another derivative; asked for was that with respect to {symbol}")
+        message = f"the left side is another derivative; asked for was that with respect to {symbol}"
+        raise EquationError(message, left, 0)
 
 
 def _orders(free: list[str], drawn: Drawn, symbol: str) -> Iterator[tuple[str, ...]]:

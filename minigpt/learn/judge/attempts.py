@@ -51,6 +51,7 @@ class Submission:
         limit: seconds for one call.
         isolated: whether it is run in another process.
         process: which one.
+        is_formula: whether it is the value of a formula, which is right where only its evaluation overflows.
     """
 
     def __init__(
@@ -61,9 +62,10 @@ class Submission:
         limit: float = CALL_LIMIT,
         isolated: bool = True,
         process: Process = PROCESS,
+        is_formula: bool = False,
     ) -> None:
         self.function, self.file, self.limit, self.isolated = function, file, limit, isolated
-        self.process = process
+        self.process, self.is_formula = process, is_formula
         self.why_here = ""
 
     def outcomes(self, cases: Sequence[tuple[Any, ...]], repeats: int = 0) -> list[Outcome]:

@@ -153,6 +153,22 @@ def _fault_of_arrays(arrays: tuple[Found, ...], trial: Call) -> str:
     return ""
 
 
+def overflows(outcome: Outcome, trial: Call) -> bool:
+    """Whether a result is right but for entries that are not finite, where those of the right one are.
+
+    Args:
+        outcome: of one call.
+        trial: the same call, and what is expected.
+    """
+    found = numbers(outcome.result, trial)
+    if found is None or any(g.shape != r.shape for g, r in zip(found, trial.expected, strict=True)):
+        return False
+    broken = [~np.isfinite(g) & np.isfinite(r) for g, r in zip(found, trial.expected, strict=True)]
+    return any(b.any() for b in broken) and all(
+        close(np.where(b, r, g), r) for b, g, r in zip(broken, found, trial.expected, strict=True)
+    )
+
+
 def unchanged(outcome: Outcome, trial: Call) -> list[bool]:
     """For each argument, whether it is after the call what it was before."""
     before = [decode(worker.encode(argument)) for argument in trial.arguments]

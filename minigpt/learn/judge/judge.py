@@ -12,7 +12,7 @@ from minigpt.learn.exercises.draw import ExerciseDraw
 from minigpt.learn.exercises.exercise import Exercise, Misconception, Words
 from minigpt.learn.judge import worker
 from minigpt.learn.judge.attempts import Outcome, Submission
-from minigpt.learn.judge.compare import Call, Diagnosis, all_close, fault, numbers, quick_solution
+from minigpt.learn.judge.compare import Call, Diagnosis, all_close, fault, numbers, overflows, quick_solution
 from minigpt.learn.judge.diagnoses.behaviour import borders, dependences, precision, where_right
 from minigpt.learn.judge.diagnoses.evidence import Evidence
 from minigpt.learn.judge.diagnoses.inputs import explained_by
@@ -24,6 +24,8 @@ from minigpt.learn.judge.messages import FAILURES, FAULTS
 
 #: How many calls the equation decides, how many more are held against a quick right answer, how many are made twice.
 CALLS, MORE_CALLS, REPEATS = 12, 60, 3
+#: The entries in which a formula has to be right as it is evaluated, where it overflows in others.
+FINITE = 20
 #: A function that takes longer than this for the first calls, in seconds, is not called more often.
 PATIENCE = 3.0
 Finding = Misconception | Diagnosis
@@ -77,17 +79,28 @@ class Judgement:
         self.trials = trials(exercise, seed)
         self.outcomes = submission.outcomes([trial.arguments for trial in self.trials], REPEATS)
         self.faults = [fault(o, t) for o, t in zip(self.outcomes, self.trials, strict=False)]
+        self.overflows = submission.is_formula and self._forgive_overflow()
         if not any(self.faults) and sum(outcome.seconds for outcome in self.outcomes) < PATIENCE:
             self._look_further()
         found = [name for name in self.faults if name]
         self.fault = min(found, key=FAULTS.index) if found else ""
+
+    def _forgive_overflow(self) -> bool:
+        """Take a formula as right where its evaluation overflows, if it is right in many other entries."""
+        pairs = list(zip(self.outcomes, self.trials, strict=False))
+        forgiven = ["" if name and overflows(*pair) else name for name, pair in zip(self.faults, pairs, strict=True)]
+        if forgiven == self.faults or any(forgiven):
+            return False
+        finite = sum(int(np.isfinite(a).sum()) for o, t in pairs for a in numbers(o.result, t) or ())
+        self.faults = forgiven if finite >= FINITE else self.faults
+        return finite >= FINITE
 
     def _look_further(self) -> None:
         """More calls; where a quick right answer disagrees with the attempt, the equation decides."""
         more = further(self.exercise, self.seed)
         outcomes = self.submission.outcomes([call.arguments for call in more])
         for outcome, quick in zip(outcomes, more, strict=False):
-            if fault(outcome, quick):
+            if fault(outcome, quick) and not (self.submission.is_formula and overflows(outcome, quick)):
                 call = Call.of(self.exercise.expected, quick.arguments)
                 self.trials, self.outcomes = (*self.trials, call), [*self.outcomes, outcome]
                 self.faults.append(fault(outcome, call))
@@ -123,6 +136,15 @@ class Judgement:
         if not evidence.wrong_results:
             return ()
         return tuple(first_with_kind(generic(evidence, self.submission)))
+
+    def kind(self, findings: tuple[Finding, ...]) -> str:
+        """The kind of mistake, if all findings have the same one.
+
+        Args:
+            findings: of this judgement.
+        """
+        kinds = {finding.kind for finding in findings} or {"dtype" if self.fault == "dtype" else ""}
+        return kinds.pop() if len(kinds) == 1 else ""
 
     def _told_apart(self, known: list[Misconception]) -> list[Misconception]:
         """Those of several misconceptions that fit further calls, too."""

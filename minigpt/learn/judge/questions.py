@@ -7,14 +7,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from minigpt.equations import EquationError
 from minigpt.learn.exercises import CATALOGUE, exercise_named
-from minigpt.learn.exercises.exercise import Exercise
+from minigpt.learn.exercises.exercise import Exercise, Words
 from minigpt.learn.judge.attempts import Submission
-from minigpt.learn.judge.language import language
+from minigpt.learn.judge.judge import trials
+from minigpt.learn.judge.language import Language, language
 from minigpt.learn.judge.layout import Paragraph, Section, in_page
-from minigpt.learn.judge.replies import judged
+from minigpt.learn.judge.replies import formula_hint, judged
 from minigpt.learn.judge.reply import Reply
 from minigpt.learn.progress import FOLDER, LearnerProgress, Overview, overview
+
+UNREADABLE = Words("The formula can't be read: {}.", "公式无法读取：{}。")
+NO_VALUE = Words("The formula has no value: {}.", "公式无法求值：{}。")
+#: How much of a formula is shown around the place that can't be read.
+POINTED_WIDTH = 72
 
 
 class Challenge:
@@ -40,7 +47,7 @@ class Challenge:
         """
         spoken = language(lang)
         if isinstance(attempt, str):
-            reply = judged(self.exercise, formula(self.exercise, attempt), spoken, seed)
+            reply = judged_formula(self.exercise, attempt, spoken, seed)
         elif callable(attempt):
             reply = judged(self.exercise, Submission(attempt), spoken, seed)
         else:
@@ -72,15 +79,56 @@ class Challenge:
         return in_page(f"<p><strong>{html.escape(title)}</strong></p>{''.join(part.html() for part in parts)}")
 
 
-def formula(exercise: Exercise, latex: str) -> Submission:
-    """An attempt that is a formula; it is evaluated here, since evaluation always ends.
+def judged_formula(exercise: Exercise, latex: str, lang: Language, seed: int = 0) -> Reply:
+    """The reply to a formula; it is evaluated here, since evaluation always ends.
 
     Args:
         exercise: what was asked for.
         latex: the formula.
+        lang: of the reply.
+        seed: of the calls that decide.
     """
     formulas = importlib.import_module("minigpt.learn.formulas")
-    return Submission(formulas.as_function(exercise, latex), isolated=False)
+    reads, hints = True, (formula_hint(exercise, lang),)
+    try:
+        answer = formulas.as_function(exercise, latex)
+        reads = False
+        answer(*trials(exercise, seed)[0].arguments)
+    except EquationError as error:
+        return unreadable(exercise.name, error, lang, reads=reads, hints=hints)
+    except ValueError as error:
+        if not reads:
+            raise
+        return Reply(
+            exercise=exercise.name, right=False, id="formula.procedure", says=f"{error}.", hints=hints, lang=lang
+        )
+    return judged(exercise, Submission(answer, isolated=False, is_formula=True), lang, seed)
+
+
+def unreadable(
+    asked: str, error: EquationError, lang: Language, *, reads: bool, hints: tuple[Section, ...] = ()
+) -> Reply:
+    """The reply to a formula that can't be read or has no value, with its place.
+
+    Args:
+        asked: what was asked for.
+        error: of the equation.
+        lang: of the reply.
+        reads: whether it could not be read; else it has no value.
+        hints: of the reply.
+    """
+    told, *place = str(error).split("\n")
+    says = (UNREADABLE if reads else NO_VALUE)[lang].format(told.rstrip("."))
+    parts = (Paragraph(pointed_at(*place[:2]), is_block=True),) if len(place) > 1 else ()
+    name = "formula.unreadable" if reads else "formula.no-value"
+    return Reply(exercise=asked, right=False, id=name, says=says, parts=parts, hints=hints, lang=lang)
+
+
+def pointed_at(line: str, caret: str) -> str:
+    """A line and the mark below it, cut to what a terminal shows."""
+    line, at = line[2:], len(caret) - 3
+    start = max(0, min(at - POINTED_WIDTH // 2, len(line) - POINTED_WIDTH))
+    return f"{line[start : start + POINTED_WIDTH]}\n{' ' * (at - start)}^"
 
 
 class Questions:
@@ -119,7 +167,10 @@ class Questions:
             lang: of the reply, "en" or "zh"; ``None`` takes that of the locale.
         """
         formulas = importlib.import_module("minigpt.learn.formulas")
-        reply: Reply = formulas.gradient(equation, symbol, latex, language(lang))
+        try:
+            reply: Reply = formulas.gradient(equation, symbol, latex, language(lang))
+        except EquationError as error:
+            return unreadable(equation, error, language(lang), reads=True)
         return reply
 
 

@@ -21,6 +21,7 @@ from minigpt.learn.judge.messages import (
     number_text,
     shape_text,
 )  # fmt: skip
+from minigpt.learn.judge.remarks import remark
 from minigpt.learn.judge.reply import Reply
 
 HINT_1 = Words("Hint 1: the mistake and the smallest example", "提示 1：错误所在与最小的例子")
@@ -76,10 +77,12 @@ def right(verdict: Judgement, lang: Language) -> Reply:
         Section((SOLUTION if i == 0 else ANOTHER)[lang], (Paragraph(text, is_block=True),))
         for i, text in enumerate(sources)
     )
+    told = remark(verdict)
     return Reply(
         exercise=exercise.name,
         right=True,
         id="right",
+        says=told[lang] if told is not None else "",
         parts=where_run(verdict, lang),
         solutions=solutions,
         printed=verdict.printed,
@@ -136,11 +139,11 @@ def wrong(verdict: Judgement, lang: Language) -> Reply:
     findings, exercise = verdict.findings(), verdict.exercise
     outcome, trial = verdict.shown
     if findings:
-        says, kind = in_common(findings)[lang], shared_kind(findings)
+        says = in_common(findings)[lang]
         identity = "|".join(finding.id for finding in findings)
     else:
         name, says = fault_sentence(exercise, outcome, trial, verdict.fault, lang)
-        identity, kind = ("unknown" if name == "values" else f"failure.{name}"), ""
+        identity = "unknown" if name == "values" else f"failure.{name}"
     example = example_of(verdict, findings)
     seen = observation(verdict, example, lang) if findings else ()
     if not any(isinstance(finding, Misconception) for finding in findings):
@@ -150,19 +153,13 @@ def wrong(verdict: Judgement, lang: Language) -> Reply:
         exercise=exercise.name,
         right=False,
         id=identity,
-        kind=kind,
+        kind=verdict.kind(findings),
         says=says,
         parts=(*where_run(verdict, lang), *seen, *block),
         hints=(Section(HINT_1[lang], (Paragraph(says), *block)), formula_hint(exercise, lang)),
         printed=verdict.printed,
         lang=lang,
     )
-
-
-def shared_kind(findings: tuple[Finding, ...]) -> str:
-    """The kind of all findings, or nothing if they have several."""
-    kinds = {finding.kind for finding in findings}
-    return kinds.pop() if len(kinds) == 1 else ""
 
 
 def example_of(verdict: Judgement, findings: tuple[Finding, ...]) -> Example | None:

@@ -4,14 +4,14 @@
 
     User: One cold morning, Anna was in the park with a red kite. Tom was on the hill. Who has the red kite?
     Bot: Anna has it.
-    User: Anna was in the park and went to see Tom on the hill. She was on the hill and gave the red kite to him.
+    User: Anna left the park and went to see Tom on the hill. She sat down on the hill and gave the red kite to him.
           Who has the red kite?
     Bot: Tom has it.
     User: Where is he?
     Bot: On the hill.
 
 A question right after another, with nothing told between, is a follow-up: it says "it", "she" or "he" of what has just
-been spoken of. Whoever a new bit of the story begins with is called by name again.
+been spoken of. A new bit of the story names its first actor again.
 """
 
 from collections.abc import Callable, Iterator
@@ -101,7 +101,7 @@ def user_says(turn: Turn, derivation: Derivation, language: str) -> str:
     forms, states = forms_of(language), derivation.states()
     said = []
     for i in turn.told:
-        # somebody has asked a question since the last sentence: a pronoun would be taken to mean the one asked about
+        # somebody has asked a question since the last sentence: a pronoun would mean the one asked about
         state = states[i]._replace(subject=NONE, topic=NONE) if i == turn.told.start else states[i]
         said.append(sentence(forms, derivation, state, derivation.events[i], derivation.wordings[i]))
     said.append(put(turn.question, derivation, language, pronoun=turn.is_follow_up))

@@ -98,7 +98,7 @@ def mean_lengths(split: str, language: str) -> dict[Label, float]:
         lengths |= _by_role(form, dict(enumerate(getattr(forms, form))), heroes, MOST_PEOPLE)
     for form in ("full", "new", "second"):
         lengths |= _by_role(form, getattr(forms, form), treasures, MOST_THINGS)
-    for form in ("to", "at"):
+    for form in ("to", "at", "there"):
         lengths |= _by_role(form, dict(enumerate(getattr(forms, form))), places, len(places))
     return lengths
 
@@ -194,6 +194,7 @@ LABELS = Forms[Label](
     second=_item_labels("second"),
     to=_labels("to", len(words.PLACES)),
     at=_labels("at", len(words.PLACES)),
+    there=_labels("there", len(words.PLACES)),
     it=("it", 0),
     too=("too", 0),
     nothing=("nothing", 0),

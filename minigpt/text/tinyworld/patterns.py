@@ -34,8 +34,9 @@ def rows_of(language: str) -> dict[str, dict[str, object]]:
         "second": {phrase: item for item, phrase in forms.second.items()},
         "to": rows(forms.to),
         "at": rows(forms.at),
+        "from": rows(forms.to),
+        "there": rows(forms.there),
         "here": rows(forms.at),
-        "there": rows(forms.at),
         "too": {"": None, forms.too: None},
     }
 

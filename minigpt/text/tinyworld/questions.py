@@ -58,8 +58,8 @@ KINDS = {
         ("{Subject} has {answer}.", "{Subject}拿着{answer}。"),
     ),
     "how many things": Wording(
-        ("How many things does {name} have?", "{name}拿着几个东西？"),
-        ("How many things does {subject} have?", "{subject}拿着几个东西？"),
+        ("How many things does {name} have?", "{name}拿着几样东西？"),
+        ("How many things does {subject} have?", "{subject}拿着几样东西？"),
         ("{Subject} has {answer}.", "{answer}。"),
     ),
     "how many people": Wording(
@@ -68,7 +68,10 @@ KINDS = {
         ("{Answer} of them.", "{answer}。"),
     ),
 }
-NUMBERS: tuple[Pair, ...] = (("none", "没有"), ("one", "一个"), ("two", "两个"), ("three", "三个"))
+NUMBERS: dict[str, tuple[Pair, ...]] = {  # Chinese counts things and people with different measure words
+    "how many things": (("none", "一样也没有"), ("one", "一样"), ("two", "两样"), ("three", "三样")),
+    "how many people": (("none", "没有人"), ("one", "一个"), ("two", "两个"), ("three", "三个")),
+}
 NOBODY: Pair = ("nobody", "没有人")
 
 
@@ -139,7 +142,7 @@ def answer(question: Question, derivation: Derivation, state: WorldState, langua
     if question.kind == "which":
         return forms.full[d.items[state.holders.index(about)]]
     counted = state.holders if question.kind == "how many things" else state.where
-    return NUMBERS[counted.count(about)][which]
+    return NUMBERS[question.kind][counted.count(about)][which]
 
 
 def put(question: Question, derivation: Derivation, language: str, *, pronoun: bool = False) -> str:

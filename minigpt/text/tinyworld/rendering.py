@@ -28,6 +28,7 @@ class Forms(Generic[T]):
     Attributes:
         nothing: what stands for a word that is left out.
         between: what stands between two sentences.
+        there: where somebody is visited.
         frames: for each kind of sentence its wordings: a lead with a %-format, and the slots that fill it.
     """
 
@@ -41,6 +42,7 @@ class Forms(Generic[T]):
     second: dict[tuple[int, int], T]
     to: tuple[T, ...]
     at: tuple[T, ...]
+    there: tuple[T, ...]
     it: T
     too: T
     nothing: T
@@ -113,8 +115,9 @@ SLOTS: dict[str, Fill] = {
     "second": lambda forms, d, state, event: forms.second[d.items[event.second]],
     "to": lambda forms, d, state, event: forms.to[d.places[event.place]],
     "at": _at,
+    "from": lambda forms, d, state, event: forms.to[d.places[state.where[event.actor]]],
+    "there": lambda forms, d, state, event: forms.there[d.places[state.where[event.other]]],
     "here": lambda forms, d, state, event: forms.at[d.places[state.where[event.actor]]],
-    "there": lambda forms, d, state, event: forms.at[d.places[state.where[event.other]]],
     "too": lambda forms, d, state, event: forms.too if event.place in state.where else forms.nothing,
 }
 
@@ -132,17 +135,20 @@ def forms_of(language: str) -> Forms[str]:
     names = tuple(person[which] for person in words.PEOPLE)
     subject, object_, own = zip(*[[p[which] for p in words.PRONOUNS[who.pronoun]] for who in words.PEOPLE], strict=True)
     english = language == "en"
+    to = tuple(f"the {p.en}" if english else p.zh for p in words.PLACES)
+    at = tuple(f"{p.preposition} the {p.en}" if english else p.zh + p.particle for p in words.PLACES)
     return Forms(
         name=names,
         subject=subject,
         object=object_,
-        names_own=tuple(f"{name}'s" if english else f"{name}的" for name in names),
+        names_own=tuple(f"{name}'s" if english else name for name in names),
         own=own,
         full=_items("the {c.en} {t.en}" if english else "{c.zh}的{t.zh}"),
         new=_items("{a} {c.en} {t.en}" if english else "一{t.measure}{c.zh}的{t.zh}"),
-        second=_items("{c.en} {t.en}" if english else "{c.zh}的{t.zh}"),
-        to=tuple(f"the {p.en}" if english else p.zh for p in words.PLACES),
-        at=tuple(f"{p.preposition} the {p.en}" if english else p.zh + p.particle for p in words.PLACES),
+        second=_items("{c.en} {t.en}" if english else "那{t.measure}{c.zh}的{t.zh}"),
+        to=to,
+        at=at,
+        there=at if english else to,
         it=words.IT[which],
         too=words.TOO[which],
         nothing="",

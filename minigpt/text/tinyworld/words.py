@@ -2,29 +2,27 @@
 
 Each sentence of a story is a frame of these tables; :mod:`~minigpt.text.tinyworld.rendering` fills its slots:
 
-=============  =====================================  ==========================================
-slot           English                                Chinese
-=============  =====================================  ==========================================
-``{actor}``    Anna, or she                           安娜, or 她
-``{name}``     Anna                                   安娜
-``{other}``    Tom, or him                            汤姆, or 他
-``{owner}``    Tom's, or his                          汤姆的, or 他的
-``{thing}``    the red kite, or it                    红色的风筝, or 它
-``{full}``     the red kite                           红色的风筝
-``{new}``      a red kite                             一只红色的风筝
-``{second}``   red kite                               红色的风筝
-``{to}``       the garden                             花园
-``{at}``       in the garden                          花园里
-``{here}``     in the garden, where the actor is      花园里
-``{there}``    in the garden, where the other is      花园里
-``{too}``      too, where somebody is there already   也
-=============  =====================================  ==========================================
+============  =======================================  ==================
+slot          English                                  Chinese
+============  =======================================  ==================
+``{actor}``   Anna, or she                             安娜, or 她
+``{name}``    Anna                                     安娜
+``{other}``   Tom, or him                              汤姆, or 他
+``{owner}``   Tom's, or his                            汤姆, or 他
+``{thing}``   the red kite, or it                      红色的风筝, or 它
+``{full}``    the red kite                             红色的风筝
+``{new}``     a red kite                               一只红色的风筝
+``{second}``  red kite                                 那只红色的风筝
+``{to}``      the garden                               花园
+``{from}``    the garden, where the actor is           花园
+``{at}``      in the garden                            花园里
+``{there}``   in the garden, where the other is        花园
+``{here}``    in the garden, where the actor is        花园里
+``{too}``     too, where somebody is there already     也
+============  =======================================  ==================
 
-Every action first repeats where its actor is. That follows from the sentences before, so it adds nothing to the story:
-it is one more exercise in looking it up, of which a story would otherwise have only one, at its end.
-
-The two languages of a row say the same thing, and no two rows of a table say the same thing in either language: that
-is what makes the map from derivations to texts one to one.
+Every action first says where its actor is: that adds nothing to the story but one more exercise in looking it up.
+A row says the same in both languages, and no two rows say the same: the map from derivations to texts is one to one.
 """
 
 from typing import NamedTuple
@@ -63,7 +61,6 @@ class Place(NamedTuple):
 
 
 Pair = tuple[str, str]  # the same in English and in Chinese
-
 PEOPLE = (
     Person("Anna", "安娜", "she"),
     Person("Lily", "莉莉", "she"),
@@ -137,8 +134,8 @@ PLACES = (
 )
 
 PRONOUNS = {  # as the subject, as an object, before what is owned
-    "she": (("she", "她"), ("her", "她"), ("her", "她的")),
-    "he": (("he", "他"), ("him", "他"), ("his", "他的")),
+    "she": (("she", "她"), ("her", "她"), ("her", "她")),
+    "he": (("he", "他"), ("him", "他"), ("his", "他")),
 }
 IT: Pair = ("it", "它")
 TOO: Pair = (" too", "也")
@@ -156,14 +153,14 @@ HOURS = (("morning", "早晨"), ("afternoon", "下午"), ("evening", "傍晚"))
 LINKS = (  # before what somebody does
     ("", ""),
     ("then ", "然后"),
-    ("later ", "后来"),
-    ("soon ", "不久"),
-    ("after that, ", "接着"),
+    ("soon ", "不久，"),
+    ("later ", "后来，"),
+    ("after a while, ", "过了一阵，"),
     ("a little later, ", "过了一会儿，"),
 )
 ENDINGS = (
     ("in the end, ", "最后，"),
-    ("at the end of the day, ", "一天结束的时候，"),
+    ("at the end of the day, ", "这一天结束时，"),
     ("when night fell, ", "天黑的时候，"),
 )
 
@@ -174,7 +171,7 @@ LEADS: dict[str, tuple[Pair, ...]] = {  # what a sentence may begin with; where 
 }
 
 FRAMES: dict[str, tuple[Pair, ...]] = {
-    "opening": (("{name} was {at} with {new}.", "{name}带着{new}在{at}。"),),
+    "opening": (("{name} was {at} with {new}.", "{name}在{at}，手里拿着{new}。"),),
     "friend": (
         ("{name} was {at}{too}.", "{name}{too}在{at}。"),
         ("{name} was waiting {at}{too}.", "{name}{too}在{at}等着。"),
@@ -185,58 +182,61 @@ FRAMES: dict[str, tuple[Pair, ...]] = {
         ("somebody had left {new} {at}.", "有人在{at}留下了{new}。"),
     ),
     "go": (
-        ("{actor} was {here} and went to {to}.", "{actor}从{here}去了{to}。"),
-        ("{actor} was {here} and walked to {to}.", "{actor}从{here}走到了{to}。"),
-        ("{actor} was {here} and ran to {to}.", "{actor}从{here}跑到了{to}。"),
+        ("{actor} left {from} and went to {to}.", "{actor}从{from}去了{to}。"),
+        ("{actor} left {from} and walked to {to}.", "{actor}从{from}走到了{to}。"),
+        ("{actor} left {from} and ran to {to}.", "{actor}从{from}跑到了{to}。"),
     ),
     "visit": (
-        ("{actor} was {here} and went to see {other} {there}.", "{actor}从{here}去{there}看了{other}。"),
-        ("{actor} was {here} and joined {other} {there}.", "{actor}从{here}去{there}找了{other}。"),
+        ("{actor} left {from} and went to see {other} {there}.", "{actor}从{from}到{there}去看{other}。"),
+        ("{actor} left {from} and joined {other} {there}.", "{actor}从{from}到{there}去找{other}。"),
     ),
     "call": (
-        ("{actor} was {here} and called {other} over.", "{actor}在{here}把{other}叫了过来。"),
-        ("{actor} was {here} and asked {other} to come over.", "{actor}在{here}请{other}过来了。"),
+        ("{actor} looked around {here} and called {other} over.", "{actor}在{here}四处看了看，把{other}叫了过来。"),
+        (
+            "{actor} looked around {here} and asked {other} to come over.",
+            "{actor}在{here}四处看了看，把{other}请了过来。",
+        ),
     ),
     "give": (
-        ("{actor} was {here} and gave {thing} to {other}.", "{actor}在{here}把{thing}给了{other}。"),
-        ("{actor} was {here} and handed {thing} to {other}.", "{actor}在{here}把{thing}递给了{other}。"),
-        ("{actor} was {here} and passed {thing} to {other}.", "{actor}在{here}把{thing}传给了{other}。"),
+        ("{actor} sat down {here} and gave {thing} to {other}.", "{actor}在{here}坐下来，把{thing}给了{other}。"),
+        ("{actor} sat down {here} and handed {thing} to {other}.", "{actor}在{here}坐下来，把{thing}递给了{other}。"),
+        ("{actor} sat down {here} and passed {thing} to {other}.", "{actor}在{here}坐下来，把{thing}交给了{other}。"),
     ),
     "swap": (
         (
-            "{actor} was {here} and swapped {thing} for {owner} {second}.",
-            "{actor}在{here}用{thing}换了{owner}{second}。",
+            "{actor} sat down {here} and swapped {thing} for {owner} {second}.",
+            "{actor}在{here}坐下来，用{thing}换了{owner}{second}。",
         ),
         (
-            "{actor} was {here} and traded {thing} for {owner} {second}.",
-            "{actor}在{here}拿{thing}换来了{owner}{second}。",
+            "{actor} sat down {here} and traded {thing} for {owner} {second}.",
+            "{actor}在{here}坐下来，拿{thing}换来了{owner}{second}。",
         ),
     ),
     "take": (
-        ("{actor} was {here} and took {thing}.", "{actor}在{here}拿起了{thing}。"),
-        ("{actor} was {here} and picked {thing} up.", "{actor}在{here}捡起了{thing}。"),
-        ("{actor} was {here} and grabbed {thing}.", "{actor}在{here}抓起了{thing}。"),
+        ("{actor} looked around {here} and took {thing}.", "{actor}在{here}四处看了看，拿起了{thing}。"),
+        ("{actor} looked around {here} and picked {thing} up.", "{actor}在{here}四处看了看，捡起了{thing}。"),
+        ("{actor} looked around {here} and grabbed {thing}.", "{actor}在{here}四处看了看，抓起了{thing}。"),
     ),
     "drop": (
-        ("{actor} was {here} and put {thing} down.", "{actor}在{here}把{thing}放下了。"),
-        ("{actor} was {here} and left {thing} there.", "{actor}在{here}把{thing}留下了。"),
-        ("{actor} was {here} and laid {thing} on the ground.", "{actor}在{here}把{thing}放在了地上。"),
+        ("{actor} looked around {here} and put {thing} down.", "{actor}在{here}四处看了看，把{thing}放下了。"),
+        ("{actor} looked around {here} and set {thing} down.", "{actor}在{here}四处看了看，把{thing}放在了地上。"),
+        ("{actor} looked around {here} and left {thing} there.", "{actor}在{here}四处看了看，把{thing}留在了那里。"),
     ),
     "find": (
-        ("{actor} was {here} and found {new}.", "{actor}在{here}找到了{new}。"),
-        ("{actor} was {here} and discovered {new}.", "{actor}在{here}发现了{new}。"),
-        ("{actor} was {here} and came across {new}.", "{actor}在{here}捡到了{new}。"),
+        ("{actor} looked around {here} and found {new}.", "{actor}在{here}四处看了看，找到了{new}。"),
+        ("{actor} looked around {here} and discovered {new}.", "{actor}在{here}四处看了看，发现了{new}。"),
+        ("{actor} looked around {here} and came across {new}.", "{actor}在{here}四处看了看，捡到了{new}。"),
     ),
     "rest": (
-        ("{actor} was {here} and sang a song.", "{actor}在{here}唱了一首歌。"),
-        ("{actor} was {here} and told a story.", "{actor}在{here}讲了一个故事。"),
-        ("{actor} was {here} and took a nap.", "{actor}在{here}睡了一会儿。"),
-        ("{actor} was {here} and looked at the sky.", "{actor}在{here}看了看天空。"),
-        ("{actor} was {here} and drank some tea.", "{actor}在{here}喝了一点茶。"),
-        ("{actor} was {here} and laughed.", "{actor}在{here}笑了。"),
+        ("{actor} sat down {here} and sang a song.", "{actor}在{here}坐下来，唱了一首歌。"),
+        ("{actor} sat down {here} and told a story.", "{actor}在{here}坐下来，讲了一个故事。"),
+        ("{actor} sat down {here} and took a nap.", "{actor}在{here}坐下来，打了个盹。"),
+        ("{actor} sat down {here} and looked at the sky.", "{actor}在{here}坐下来，看了看天空。"),
+        ("{actor} sat down {here} and drank some tea.", "{actor}在{here}坐下来，喝了一点茶。"),
+        ("{actor} sat down {here} and laughed.", "{actor}在{here}坐下来，笑了起来。"),
     ),
-    "held": (("{full} was with {name} {at}.", "{full}和{name}一起在{at}。"),),
-    "lies": (("{full} was {at}, and nobody had it.", "{full}在{at}，没有人拿着它。"),),
+    "held": (("{full} was with {name} {at}.", "{full}在{at}的{name}手中。"),),
+    "lies": (("{full} was lying {at}.", "{full}留在了{at}，没有人拿走。"),),
 }
 
 

@@ -6,7 +6,8 @@ import pytest
 import minigpt as mg
 from minigpt.equations import Equation
 from minigpt.equations.explorer.mathml import Typesetter, name
-from minigpt.equations.explorer.spoken import spoken
+from minigpt.equations.explorer.speech import CHINESE, ENGLISH, SPEECHES
+from minigpt.equations.explorer.spoken import spoken, spoken_name
 
 WORDS = "math mrow mi mo mn mtext mfrac msub msup msubsup mover munder munderover mtable mtr mtd"
 KNOWN = set(WORDS.split())
@@ -81,6 +82,29 @@ def test_a_formula_is_read_aloud():
     )
 
 
+def test_a_formula_is_read_aloud_in_chinese():
+    assert spoken(mg.attention_weights.equation.document.tree.children[0], CHINESE) == (
+        "a 下标 i j 等于 分式，分子 exp 作用于 v 下标 i 点乘 v 下标 j，"
+        "分母 对 k 从 1 到 n 求和 exp 作用于 v 下标 i 点乘 v 下标 k，分式结束"
+    )
+
+
+def test_a_name_is_read_aloud_in_both_languages():
+    latex = r"\frac{\partial L}{\partial \theta_{t-1}}"
+    assert spoken_name(latex) == "derivative of L with respect to theta sub t minus 1"
+    assert spoken_name(latex, CHINESE) == "L 对 theta 下标 t 减 1 的导数"
+    assert spoken_name(r"\hat{m}", CHINESE) == "m 帽"
+
+
+def test_both_languages_have_words_for_the_same():
+    for table in ("forms", "reductions", "relations", "signs", "accents"):
+        assert getattr(ENGLISH, table).keys() == getattr(CHINESE, table).keys()
+
+
+@pytest.mark.parametrize("speech", SPEECHES.values(), ids=SPEECHES)
 @pytest.mark.parametrize(("_name", "row"), rows(), ids=[each for each, _ in rows()])
-def test_every_row_can_be_read_aloud_without_latex(_name, row):
-    assert not re.search(r"[\\{}_^$]", spoken(row))
+def test_every_row_can_be_read_aloud_without_latex(_name, row, speech):
+    words = spoken(row, speech)
+    assert not re.search(r"[\\{}_^$]", words)
+    if speech is CHINESE:
+        assert not re.search(r"\b(of|over|sub|super|minus|plus|times|the|end|if)\b", words)

@@ -83,6 +83,14 @@ def test_an_empty_axis_and_missing_values_are_refused_by_name():
         mg.attention_weights.equation.explore()
 
 
+def test_rows_and_parts_have_chinese_words_too():
+    explored = mg.self_attention.equation.explore(v=V)
+    words = explored.data["zh"]
+    assert (len(words["rows"]), len(words["parts"])) == (len(explored.rows), len(explored.data["parts"]))
+    assert words["rows"][0].startswith("v 撇 下标 i 等于 对 j 从 1 到 n 求和")
+    assert words["parts"][1] == "对 j 从 1 到 n 求和 a 下标 i j 乘 v 下标 j。按回车展开"
+
+
 def test_outside_a_notebook_it_is_the_steps():
     equation = mg.attention_weights.equation
     assert str(equation.explore(v=V)) == str(equation.steps(v=V))

@@ -62,7 +62,7 @@ def test_the_reply_is_also_in_chinese():
             "'c'; it has one for each of z",
         ),
         (("cross-entropy-from-logit", "z", "p_i"), ValueError, "did you mean cross-entropy-from-logits"),
-        (("head-loss", "W", r"\frac{\partial L}{\partial x_{id}} = x_{id}"), ValueError, "is another derivative"),
+        (("head-loss", "W", r"\frac{\partial L}{\partial x_{id}} = x_{id}"), EquationError, "is another derivative"),
         (("softmax", "z", r"\sum_{k=1}^{99999999} p_i p_j"), EquationError, "at most"),
     ],
 )

@@ -101,7 +101,7 @@ def main():
     print(f"random wrong functions accepted: {len(accepted(4_000))} of 4,000")
     kinds, by_kind = Counter(), {kind: Counter() for kind in MISTAKE_KINDS}
     for mistake, verdict, findings in left_out((e, m) for e in CATALOGUE for m in e.misconceptions):
-        said = findings[0].kind if len(findings) == 1 else ""
+        said = verdict.kind(findings)
         kinds.update(all=1, right=said == mistake.kind, nothing=not findings, accepted=not verdict.fault)
         by_kind[mistake.kind][said or "-"] += 1
     print(f"left out: {dict(kinds)}")

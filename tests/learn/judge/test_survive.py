@@ -2,6 +2,10 @@
 
 import contextlib
 import functools
+import os
+import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -10,6 +14,7 @@ import pytest
 import torch
 from small_exercises import MASK, SOFTMAX, SPREAD
 
+import minigpt
 from minigpt.learn.judge import attempts, process, worker
 from minigpt.learn.judge.attempts import Submission
 from minigpt.learn.judge.process import NoProcessError
@@ -277,3 +282,104 @@ def test_a_stub_is_said_to_be_a_stub():
         raise NotImplementedError
 
     assert reply_to(stub).id == "failure.not-written"
+
+
+def raises_keyboard_interrupt(z):
+    raise KeyboardInterrupt
+
+
+def stops_itself(z):
+    import os
+    import signal
+
+    os.kill(os.getpid(), signal.SIGSTOP)
+    return torch.softmax(z, -1)
+
+
+def closes_every_channel(z):
+    import os
+
+    os.closerange(0, 256)
+    return torch.softmax(z, -1)
+
+
+def rings_an_alarm(z):
+    import signal
+    import time
+
+    signal.alarm(1)
+    time.sleep(30)
+
+
+def forks_again_and_again(z):
+    import os
+    import time
+
+    for _ in range(6):
+        os.fork()
+    time.sleep(60)
+
+
+class Tricky(torch.Tensor):
+    def __eq__(self, other):
+        return True
+
+    def __array__(self, *arguments, **options):
+        raise SystemExit
+
+    def detach(self):
+        return torch.zeros(10)
+
+
+@pytest.mark.parametrize(
+    ("function", "ids"),
+    [
+        (raises_keyboard_interrupt, {"failure.exception"}),
+        (stops_itself, {"failure.timeout"}),
+        (closes_every_channel, {"failure.died"}),
+        (rings_an_alarm, {"failure.died", "failure.timeout"}),
+        (forks_again_and_again, {"failure.timeout", "failure.exception", "failure.died"}),
+        (lambda z: torch.sparse_coo_tensor(size=(10**9, 10**9)), {"failure.shape"}),
+        (lambda z: torch.softmax(z, 0).as_subclass(Tricky), {"softmax.first-axis", "generic.constant-result"}),
+    ],
+)  # fmt: skip
+def test_tricks_are_stopped_or_refused_and_the_next_attempt_runs(function, ids):
+    assert reply_to(function, limit=3.0).id in ids
+    assert reply_to(right)
+
+
+def test_a_thread_that_is_left_running_does_not_keep_the_job():
+    def leaves_a_thread(z):
+        import threading
+        import time
+
+        threading.Thread(target=time.sleep, args=(600,)).start()
+        return torch.softmax(z, -1)
+
+    start = time.monotonic()
+    assert reply_to(leaves_a_thread)
+    assert time.monotonic() - start < 60
+
+
+def test_a_function_that_overwrites_the_installed_package_does_not_change_the_verdict(tmp_path):
+    """A copy of the package is what is imported, and what the function overwrites."""
+    package = tmp_path / "minigpt"
+    ours = Path(minigpt.__file__).resolve().parent
+    shutil.copytree(ours, package, ignore=shutil.ignore_patterns("__pycache__"))
+    script = tmp_path / "attempt.py"
+    script.write_text(
+        f"import torch, minigpt as mg\nassert mg.__file__.startswith({str(tmp_path)!r})\n"
+        "def vandal(z):\n"
+        "    import pathlib\n"
+        f"    for path in pathlib.Path({str(package)!r}).rglob('*.py'):\n"
+        "        path.write_text('raise SystemExit')\n"
+        "    return torch.softmax(z, 0)\n"
+        "for attempt in (vandal, lambda z: torch.softmax(z, -1)):\n"
+        "    print(mg.check.softmax(attempt, lang='en').id)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)], env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True,
+        timeout=240, check=False,
+    )  # fmt: skip
+    assert (package / "__init__.py").read_text() == "raise SystemExit"
+    assert done.stdout.split() == ["softmax.first-axis", "right"], done.stderr[-2000:]

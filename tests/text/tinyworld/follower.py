@@ -6,31 +6,34 @@ from minigpt.text.tinyworld import words
 
 GENDER = {person.en: person.pronoun for person in words.PEOPLE}
 PRONOUNS = {"he": "he", "him": "he", "his": "he", "she": "she", "her": "she"}
-LEAD = re.compile(r"(One \w+ \w+,|Then|Later|Soon|After that,|A little later,|In the end,|At the end .*?,|When .*?,) ")
+LEAD = re.compile(
+    r"(One \w+ \w+,|Then|Soon|Later|After a while,|A little later,|In the end,|At the end .*?,|When .*?,) "
+)
 THING = r"(it|the \w+ \w+)"
-ACTOR = r"(\w+) was \w+ the (\w+) and"
+SAT = r"(\w+) sat down (?:in|on|at|by) the (\w+) and"
+LOOKED = r"(\w+) looked around (?:in|on|at|by) the (\w+) and"
 SENTENCES = {
     "opening": r"(\w+) was \w+ the (\w+) with an? (\w+ \w+)",
     "friend": r"(\w+) was (?:waiting |playing )?(?:in|on|at|by) the (\w+)( too)?",
-    "loose": r"an? (\w+ \w+) lay \w+ the (\w+)|somebody had left an? (\w+ \w+) \w+ the (\w+)",
-    "go": rf"{ACTOR} (?:went|walked|ran) to the (\w+)",
-    "visit": rf"{ACTOR} (?:went to see|joined) (\w+) \w+ the (\w+)",
-    "call": rf"{ACTOR} (?:called|asked) (\w+) (?:over|to come over)",
-    "give": rf"{ACTOR} (?:gave|handed|passed) {THING} to (\w+)",
-    "swap": rf"{ACTOR} (?:swapped|traded) {THING} for (\w+?)(?:'s)? (\w+ \w+)",
-    "take": rf"{ACTOR} (?:picked|took|grabbed) {THING}(?: up)?",
-    "drop": rf"{ACTOR} (?:put|left|laid) {THING} (?:down|there|on the ground)",
-    "find": rf"{ACTOR} (?:found|discovered|came across) an? (\w+ \w+)",
-    "rest": rf"{ACTOR} (?:sang|told|took|looked|drank|laughed)\b[\w ]*",
+    "loose": r"(?:somebody had left )?an? (\w+ \w+) (?:lay )?(?:in|on|at|by) the (\w+)",
+    "go": r"(\w+) left the (\w+) and (?:went|walked|ran) to the (\w+)",
+    "visit": r"(\w+) left the (\w+) and (?:went to see|joined) (\w+) \w+ the (\w+)",
+    "call": rf"{LOOKED} (?:called|asked) (\w+) (?:over|to come over)",
+    "give": rf"{SAT} (?:gave|handed|passed) {THING} to (\w+)",
+    "swap": rf"{SAT} (?:swapped|traded) {THING} for (\w+?)(?:'s)? (\w+ \w+)",
+    "take": rf"{LOOKED} (?:picked|took|grabbed) {THING}(?: up)?",
+    "drop": rf"{LOOKED} (?:put|set|left) {THING} (?:down|there)",
+    "find": rf"{LOOKED} (?:found|discovered|came across) an? (\w+ \w+)",
+    "rest": rf"{SAT} (?:sang a song|told a story|took a nap|looked at the sky|drank some tea|laughed)",
     "end_held": rf"{THING} was with (\w+) \w+ the (\w+)",
-    "end_lies": rf"{THING} was \w+ the (\w+), and nobody had it",
+    "end_lies": rf"{THING} was lying \w+ the (\w+)",
 }
 
 
 class Follower:
     """Tracks a story by its English words alone, and fails where it says what cannot be.
 
-    Whoever the last sentence was about must be a pronoun, unless ``strict`` is off.
+    Unless ``strict`` is off, a pronoun must mean whom the last sentence was about.
     """
 
     def __init__(self, strict=True):
@@ -41,9 +44,7 @@ class Follower:
     def read(self, story):
         for text in re.split(r"(?<=\.) ", story):
             text = LEAD.sub("", text).removesuffix(".")
-            text = (
-                text[0].lower() + text[1:] if text.split()[0] in ("A", "An", "He", "She", "Somebody", "The") else text
-            )
+            text = text if re.match(r"\w+", text)[0] in GENDER else text[0].lower() + text[1:]
             kind, found = next((k, m) for k, p in SENTENCES.items() if (m := re.fullmatch(p, text)))
             self.topic_of_this = self.subject_of_this = None
             getattr(self, kind)(*[group for group in found.groups() if group])

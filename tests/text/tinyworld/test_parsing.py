@@ -8,10 +8,11 @@ from minigpt.text.tinyworld.world import TinyWorld
 
 STORY = (
     "One sunny morning, Anna was in the garden with a red kite. Tom was in the park. A blue ball lay in the park. "
-    "Tom was in the park and took it. Then he was in the park and went to see Anna in the garden. Later Anna was in "
-    "the garden and gave the red kite to him. In the end, the red kite was with Tom in the garden."
+    "Tom looked around in the park and took it. Then he left the park and went to see Anna in the garden. "
+    "Later Anna sat down in the garden and gave the red kite to him. "
+    "In the end, the red kite was with Tom in the garden."
 )
-VISIT = "Then he was in the park and went to see Anna in the garden."
+VISIT = "Then he left the park and went to see Anna in the garden."
 
 
 def changed(old, new):
@@ -41,7 +42,7 @@ def test_every_kind_of_story_of_a_small_world_is_parsed(language, small_world):
 @pytest.mark.parametrize(
     ("text", "wrong", "got", "expected"),
     [
-        (changed("took it.", "tok it."), "k it.", "'k it. Then", "'l' or 'o'"),
+        (changed("took it.", "tok it."), "k it.", "'k it. Then", "'o'"),
         (changed("took it.", "took it,"), ", Then", "', Then", "'.'"),
         (changed("blue ball", "blue bell"), "ell lay", "'ell lay", "'a' or 'l' or 'o'"),
         (changed("it. Then", "it.Then"), "Then", "'Then", "' '"),
@@ -57,16 +58,19 @@ def test_a_corrupted_sentence_is_refused_at_its_first_wrong_character(text, wron
 
 def test_a_corrupted_chinese_sentence_is_refused_too():
     text = render(parse(STORY, "en"), "zh").replace("红色的风筝在花园里", "红色的风筝再花园里", 1)
-    with pytest.raises(ValueError, match=r"got '再花园里。.*', expected '在'"):
+    with pytest.raises(ValueError, match=r"got '再花园里的.*', expected '在' or '留'"):
         parse(text, "zh")
 
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        (changed("Tom was in the park and", "Anna was in the garden and"), "Anna was in"),  # the ball is elsewhere
-        (changed("gave the red kite", "gave the blue ball"), "Later Anna was"),  # does not have it
-        (changed("went to see Anna", "went to see Lily"), "Then he was"),  # nobody of that name
+        (
+            changed("Tom looked around in the park", "Anna looked around in the garden"),
+            "Anna looked",
+        ),  # the ball is elsewhere
+        (changed("gave the red kite", "gave the blue ball"), "Later Anna sat"),  # does not have it
+        (changed("went to see Anna", "went to see Lily"), "Then he left"),  # nobody of that name
         (changed("with Tom in", "with Anna in"), "In the end"),
         (changed("A blue ball", "A red kite"), "A red kite lay"),  # there is one already
         (changed("Tom was in the park.", "Anna was in the park."), "Anna was"),
@@ -87,11 +91,12 @@ def test_the_refusal_says_how_things_stand():
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (changed("Then he was", "Then Tom was"), VISIT),  # a pronoun is due
-        (changed("Then he was", "Then she was"), VISIT),  # of the right gender
-        (changed("Then he was in the park", "Then he was on the hill"), VISIT),  # he is elsewhere
+        (changed("Then he", "Then Tom"), VISIT),  # a pronoun is due
+        (changed("Then he", "Then she"), VISIT),  # of the right gender
+        (changed("he left the park", "he left the hill"), VISIT),  # he is elsewhere
         (changed("see Anna in the garden", "see Anna on the hill"), VISIT),  # she is elsewhere
-        (changed("took it", "took the blue ball"), "Tom was in the park and took it."),
+        (changed("took it", "took the blue ball"), "Tom looked around in the park and took it."),
+        (changed("around in the park", "around on the hill"), "Tom looked around in the park and took it."),
         (
             changed("with Tom in the garden", "with Tom in the park"),
             "In the end, the red kite was with Tom in the garden.",

@@ -49,9 +49,8 @@ def test_a_thing_a_colour_a_place_and_a_name_is_one_token_wherever_it_is_spoken_
     which, tokenizer = ("en", "zh").index(language), task_tokenizer("qa", TinyWorld(language), 1500)
     told = "".join(text(TASKS["qa"].example(TinyWorld(language), i)) for i in range(2000, 2100))
     tokens = {tokenizer.decode([i]) for i in tokenizer.encode(told)}
-    at = {
-        place[which]: {f" {place.preposition} the {place.en}"} if language == "en" else set() for place in words.PLACES
-    }
+    where = {place.en: f"{place.preposition} the {place.en}" for place in words.PLACES}
+    at = {place: {f" {phrase}", phrase.capitalize()} for place, phrase in where.items()} if language == "en" else {}
     for table in (words.PEOPLE, words.COLOURS, words.THINGS, words.PLACES):
         for word in {row[which] for row in table}:
             having = {token for token in tokens if re.search(rf"\b{word}\b", token)} if language == "en" else {word}

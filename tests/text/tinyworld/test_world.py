@@ -45,9 +45,9 @@ def test_a_story_depends_on_its_number_alone():
 def test_a_story_is_the_same_in_every_process_and_version():
     assert TinyWorld(split="test", seed=1).story(0) == (
         "One rainy afternoon, Clara was at the market with a white blanket. Tom was playing at the market too. "
-        "A little later, he was at the market and came across a purple bag. Soon he was at the market and handed it to "
-        "Clara. Then Clara was at the market and took a nap. In the end, the white blanket was with Clara at the "
-        "market."
+        "A little later, he looked around at the market and came across a purple bag. Later he sat down at the market "
+        "and handed it to Clara. Then Clara sat down at the market and took a nap. In the end, the white blanket was "
+        "with Clara at the market."
     )
 
 

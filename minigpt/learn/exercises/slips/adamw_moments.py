@@ -167,7 +167,7 @@ def _t_minus_one(param: Tensor, grad: Tensor, m: Tensor, v: Tensor, t: int, *rat
 
 @_mistake(
     "correction-without-power",
-    "wrong-operand",
+    "missing",
     "You divided by 1 − β, without the power t, at every step. The correction fades as t grows, because β^t goes to 0.",
     "每一步都除以 1 − β，没有取 t 次幂。随着 t 增大 β^t 趋于 0，修正会逐渐消失。",
 )

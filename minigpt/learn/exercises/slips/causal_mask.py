@@ -72,7 +72,7 @@ def _inverted_first(n_queries: int, n_keys: int) -> Tensor:
 
 @_mistake(
     "future",
-    "order",
+    "mask",
     "Your queries see themselves and the future: the comparison of s with t + S − T is the wrong way round. Causal "
     "means that only the past and the present are seen.",
     "查询看到的是自己和未来：s 与 t + S − T 的比较方向反了。因果是指只能看到过去和现在。",

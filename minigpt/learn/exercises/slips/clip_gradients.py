@@ -56,7 +56,7 @@ def _always(gradients: _Gradients, max_norm: float) -> _Gradients:
 
 @_mistake(
     "only-grows",
-    "order",
+    "wrong-operand",
     "You took the larger of 1 and c/N, so large gradients are left alone and small ones grow. The factor is the "
     "smaller of the two and never above 1.",
     "取了 1 与 c/N 中较大的一个，于是大梯度不变，小梯度反而被放大。系数应取两者中较小的，永远不超过 1。",

@@ -30,7 +30,7 @@ def _no_minus(y: Tensor, p: Tensor, smoothing: float) -> Tensor:
 
 @_mistake(
     "roles-exchanged",
-    "wrong-operand",
+    "order",
     "You exchanged the two distributions: the logarithm was taken of the truth y and weighted by the prediction p. "
     "The truth is the weight, and the logarithm is that of the prediction.",
     "两个分布的角色互换了：对真实分布 y 取了对数，用预测 p 加权。应当用真实分布作权重，对预测取对数。",

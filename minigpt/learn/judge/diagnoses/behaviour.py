@@ -11,6 +11,7 @@ from minigpt.learn.judge.attempts import Submission
 from minigpt.learn.judge.compare import Call, Diagnosis, close, numbers, quick_solution
 from minigpt.learn.judge.diagnoses.evidence import Evidence
 from minigpt.learn.judge.diagnoses.layouts import said
+from minigpt.learn.judge.diagnoses.leaks import leaks
 
 
 def where_right(evidence: Evidence) -> Iterator[Diagnosis]:
@@ -30,7 +31,7 @@ def _switches(evidence: Evidence, right: list[bool]) -> Iterator[Diagnosis]:
             if [table[name] == value for table in tables] == right:
                 yield said(
                     "neutral-only",
-                    "missing" if name in evidence.names else "",
+                    "",
                     f"Right only where {name} = {value:g}; in all other calls it is wrong.",
                     f"只有在 {name} = {value:g} 时才正确，其他情况都不对。",
                 )
@@ -39,9 +40,9 @@ def _switches(evidence: Evidence, right: list[bool]) -> Iterator[Diagnosis]:
             if one < other and [table[one] == table[other] for table in tables] == right:
                 yield said(
                     "equal-sizes-only",
-                    "axis",
-                    f"Right only where {one} = {other}: one is used where the formula has the other.",
-                    f"只有在 {one} = {other} 时才正确：公式要求其中一个的地方用了另一个。",
+                    "",
+                    f"Right only where {one} = {other}; in all other calls it is wrong.",
+                    f"只有在 {one} = {other} 时才正确，其他情况都不对。",
                 )
             elif one != other and {one, other} <= set(evidence.names):
                 yield from _branches(one, other, tables, right)
@@ -72,8 +73,11 @@ def borders(evidence: Evidence) -> Iterator[Diagnosis]:
         for place, name, zhong in ((0, "first", "第一"), (-1, "last", "最后一")):
             if all(w[place] and not np.delete(w, place).any() for w in wrong):
                 yield said("border", "border", f"Only the {name} {en} is wrong.", f"只有{zhong}{zh}不对。")
-            if all(not w[place] and (len(w) == 1 or np.delete(w, place).all()) for w in wrong if len(w) > 1) and any(
-                len(w) > 2 for w in wrong
+            whole = all(g.ndim < -axis or g.shape[axis] < 2 or not close(g, r) for g, r in evidence.pairs)
+            if (
+                whole
+                and any(len(w) > 2 for w in wrong)
+                and all(not w[place] and np.delete(w, place).all() for w in wrong)
             ):
                 yield said(f"{name}-only", "border", f"Only the {name} {en} is right.", f"只有{zhong}{zh}是正确的。")
 
@@ -138,7 +142,7 @@ def dependences(evidence: Evidence, submission: Submission) -> Iterator[Diagnosi
             continue
         if all(_same(a, b) for a, b in pairwise(found)) and not all(_same(a, b) for a, b in pairwise(right)):
             yield said("independent", "missing", f"The result does not depend on {name}.", f"结果与 {name} 无关。")
-    yield from _leaks(evidence, submission, evidence.trials[largest])
+    yield from leaks(evidence, submission, evidence.trials[largest])
 
 
 def pairwise(items: Sequence[Any]) -> list[tuple[Any, Any]]:
@@ -162,63 +166,3 @@ def _same(one: Any, other: Any) -> bool:
 
 def _identical(one: np.ndarray, other: np.ndarray) -> bool:
     return one.shape == other.shape and bool(np.allclose(one, other, rtol=1e-7, atol=1e-9, equal_nan=True))
-
-
-def _leaks(evidence: Evidence, submission: Submission, call: Call) -> Iterator[Diagnosis]:
-    """Places of an argument that change a part of the result that they don't change in the formula."""
-    probes = list(_probes(evidence, call))
-    outcomes = submission.outcomes([call.arguments, *(arguments for _, arguments in probes)])
-    if len(outcomes) < len(probes) + 1:
-        return
-    got = numbers(outcomes[0].result, call)
-    for (told, arguments), outcome in zip(probes, outcomes[1:], strict=True):
-        try:
-            other = Call.of(evidence.exercise.expected, arguments)
-        except Exception:  # the equation may be undefined there
-            continue
-        found = numbers(outcome.result, other)
-        if found is None or got is None or len(found) != len(got) or len(got) != len(other.expected):
-            continue
-        for g, f, r, o in zip(got, found, call.expected, other.expected, strict=True):
-            if not (g.shape == f.shape == r.shape == o.shape):
-                continue
-            moves = ~np.isclose(g.astype(float), f.astype(float), rtol=1e-3, atol=1e-4, equal_nan=True)
-            if (moves & (r == o)).any():
-                at, zh = first_place(moves & (r == o))
-                en = f"Changing {told} changes the result{at}; in the formula it does not."
-                yield said("leak", "mask", en, f"改变 {told} 会影响结果{zh}，而按公式不应影响。")
-                return
-            blind = ~np.isclose(r.astype(float), o.astype(float), rtol=1e-2, atol=1e-3, equal_nan=True) & (g == f)
-            if blind.any() and moves.any() and _partly_right(g, r):
-                at, zh = first_place(blind)
-                en = f"Changing {told} does not change the result{at}; in the formula it does."
-                yield said("blind", "mask", en, f"改变 {told} 不影响结果{zh}，而按公式应当影响。")
-                return
-
-
-def _partly_right(got: np.ndarray, right: np.ndarray) -> bool:
-    """Whether a part of a result is right: what is missing is missing elsewhere."""
-    return bool(np.isclose(got.astype(float), right.astype(float), rtol=1e-4, atol=1e-5).any())
-
-
-def first_place(which: np.ndarray) -> tuple[str, str]:
-    """The first place that is true, in English and in Chinese."""
-    where = [int(i) for i in np.argwhere(which)[0]]
-    return (f" at {where}", f"（位置 {where}）") if where else ("", "")
-
-
-def _probes(evidence: Evidence, call: Call) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    """Arguments that are changed at the first or the last place of an axis."""
-    for i, name in enumerate(evidence.names):
-        value = call.arguments[i]
-        if not isinstance(value, torch.Tensor) or not value.is_floating_point() or not value.numel():
-            continue
-        bump = 0.5 + torch.arange(value.numel()).reshape(value.shape) % 3 * 0.3
-        for axis in range(value.ndim):
-            for at in {0, value.shape[axis] - 1} if value.shape[axis] > 1 else ():
-                index = [slice(None)] * value.ndim
-                index[axis] = slice(at, at + 1)
-                changed = value.clone()
-                changed[tuple(index)] += bump[tuple(index)].to(value)
-                told = f"{name}[{', '.join([':'] * axis + [str(at)])}]"
-                yield told, (*call.arguments[:i], changed, *call.arguments[i + 1 :])

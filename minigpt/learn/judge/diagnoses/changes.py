@@ -56,7 +56,7 @@ TENSORS = (
 )  # fmt: skip
 FLOATS = (
     change("zero-argument", "missing", "with {} = 0: it is left out", "取 {} = 0 ", lambda x: 0.0),
-    change("one-argument", "missing", "with {} = 1: it is left out", "取 {} = 1 ", lambda x: 1.0),
+    change("one-argument", "wrong-operand", "with {} = 1", "取 {} = 1 ", lambda x: 1.0),
     change("complement-argument", "wrong-operand", "with 1 - {0} in the place of {0}",
            "用 1 - {0} 代替 {0} ", lambda x: 1 - x),
     change("inverse-argument", "wrong-operand", "with 1 / {0} in the place of {0}",

@@ -8,6 +8,7 @@ from typing import Any
 
 from minigpt.learn.exercises.exercise import Words
 from minigpt.learn.judge.diagnoses.rewrites import (
+    MASKING,
     Rewrite,
     TreePlace,
     label,
@@ -29,6 +30,7 @@ CONCERNS = {
     "the end of a slice": "切片的终点",
     "one case": "一种情况",
     "a switch": "一个开关",
+    "a condition": "一个条件",
 }
 #: Functions that a formula may have, by the names that code gives them.
 KNOWN = {"for", "and", "exp", "exp2", "log", "log2", "log10", "sqrt", "square", "abs", "softmax", "log_softmax", "sum"}
@@ -74,14 +76,16 @@ def edits(function: ast.FunctionDef) -> Iterator[Edit]:
     names = list(dict.fromkeys([*given, *stored]))
     for place, node in list(places(function)):
         for kind, concerns, new in changes_of(node, names, place):
-            yield Edit(place, new, kind, in_words(concerns, given))
+            yield Edit(place, new, kind, sentence_of(concerns, given))
 
 
-def in_words(concerns: str, given: Sequence[str]) -> Words:
+def sentence_of(concerns: str, given: Sequence[str]) -> Words:
     """What a change is about, if it has a name that the reader knows: of an argument, a function or a number."""
     named = re.findall(r"[A-Za-z_]\w*", concerns)
     if concerns in CONCERNS:
         return Words(concerns, CONCERNS[concerns])
+    if concerns.startswith("+ ") and concerns[2:] in given:
+        return Words(f"the addition of {concerns[2:]}", f"与 {concerns[2:]} 的相加")
     if concerns and all(name in given or name in KNOWN for name in named):
         return Words(concerns, f" {concerns.replace(' for ', ' 代替 ').replace(' and ', ' 与 ')} ")
     return Words("a step", CONCERNS["a step"])
@@ -102,6 +106,8 @@ def places(node: ast.AST) -> Iterator[tuple[tuple[ast.AST, str, int | None], ast
 
 def changes_of(node: ast.AST, names: Sequence[str], place: TreePlace) -> Iterator[Rewrite]:
     """The changes of one node: kind, what they are about, and what is put in its place."""
+    if isinstance(node, ast.UnaryOp) and isinstance(place[0], ast.Call) and label(place[0]) in MASKING:
+        yield "mask", "a condition", ast.Constant(0.0)
     if isinstance(node, ast.BinOp):
         yield from of_operation(node)
     elif isinstance(node, ast.Call):
@@ -123,6 +129,9 @@ def changes_of(node: ast.AST, names: Sequence[str], place: TreePlace) -> Iterato
         yield "missing", "one case", node.orelse
     elif isinstance(node, ast.Assign | ast.AugAssign | ast.Expr | ast.If | ast.Return):
         yield from of_statement(node, place)
+    if isinstance(place[0], ast.Return) and isinstance(node, ast.BinOp | ast.Call):
+        for name in names:
+            yield "extra", f"+ {name}", ast.BinOp(node, ast.Add(), ast.Name(name, ast.Load()))
     if isinstance(place[0], ast.Subscript):  # a tensor that is indexed by anything else may crash
         return
     if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in names:

@@ -43,7 +43,7 @@ def exchanges(evidence: Evidence) -> Iterator[Change]:
             if i < j:
                 yield (
                     "exchanged",
-                    "order" if callable(first[0].arguments[i]) else "wrong-operand",
+                    "order",
                     Words(f"with {one} and {other} exchanged", f" {one} 与 {other} 互换"),
                     picked({i: j, j: i}),
                 )

@@ -41,6 +41,22 @@ def functions(pairs: Pairs) -> Iterator[Diagnosis]:
             yield said("constant-result", "missing", f"The result is always {value:g}.", f"结果总是 {value:g}。")
     if all(g.shape == r.shape and close(np.abs(g), np.abs(r)) for g, r in pairs):
         yield said("signs", "sign", "Right up to the sign of some values.", "除了部分值的符号之外都正确。")
+    yield from equal_rows(pairs)
+
+
+def equal_rows(pairs: Pairs) -> Iterator[Diagnosis]:
+    """Rows that are alike where the right ones are not."""
+    deep = [(g, r) for g, r in pairs if g.shape == r.shape and g.ndim >= 2 and g.shape[-2] > 1]
+    if len(deep) < 2 or any(g.shape != r.shape for g, r in pairs):
+        return
+    alike = [close(g, np.broadcast_to(g[..., :1, :], g.shape)) for g, _ in deep]
+    if all(alike) and not all(close(r, np.broadcast_to(r[..., :1, :], r.shape)) for _, r in deep):
+        yield said(
+            "equal-rows",
+            "missing",
+            "All rows of the result are equal: what tells one row from another is left out.",
+            "结果的各行都相同：区分各行的那部分被漏掉了。",
+        )
 
 
 NAMED = {
@@ -129,7 +145,8 @@ def normalisation(pairs: Pairs) -> Iterator[Diagnosis]:
         (0, "along the first axis", "沿第一个轴"),
         (None, "over the whole array", "在整个数组上"),
     ):
-        if all(g.ndim >= 2 and np.allclose(g.sum(axes), 1, atol=1e-4) for g, _ in pairs):
+        deep = [g for g, _ in pairs if g.ndim >= 2]
+        if deep and all(np.allclose(g.sum(axes if g.ndim > 1 else None), 1, atol=1e-4) for g, _ in pairs):
             yield said(
                 "normalised-elsewhere",
                 "axis",
@@ -140,8 +157,8 @@ def normalisation(pairs: Pairs) -> Iterator[Diagnosis]:
     yield said(
         "unnormalised",
         "missing",
-        "The values have the right proportions, but do not sum to 1 along the last axis: the division is missing.",
-        "数值的比例正确，但沿最后一个轴之和不为 1：缺少归一化。",
+        "The values have the right proportions, but do not sum to 1 along the last axis.",
+        "数值的比例正确，但沿最后一个轴之和不为 1。",
     )
 
 

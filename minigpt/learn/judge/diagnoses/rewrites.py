@@ -10,13 +10,21 @@ TreePlace = tuple[ast.AST, str, int | None]
 RENAMED = {
     "sum": [("mean", "scale")], "mean": [("sum", "scale")], "exp": [("exp2", "wrong-operand")],
     "log": [("log2", "scale"), ("log10", "scale")], "sin": [("cos", "order")],
-    "cos": [("sin", "order")], "tril": [("triu", "mask")], "triu": [("tril", "mask")], "max": [("min", "sign")],
-    "min": [("max", "sign")], "amax": [("amin", "sign")], "square": [("abs", "wrong-operand")],
+    "cos": [("sin", "order")], "tril": [("triu", "mask")], "triu": [("tril", "mask")],
+    "max": [("min", "wrong-operand")], "min": [("max", "wrong-operand")], "amax": [("amin", "wrong-operand")],
+    "square": [("abs", "wrong-operand")],
     "tanh": [("sigmoid", "wrong-operand")], "softmax": [("log_softmax", "extra")],
     "log_softmax": [("softmax", "missing")], "cumsum": [("cumprod", "wrong-operand")],
 }  # fmt: skip
-KEYWORDS = {"unbiased": "scale", "correction": "scale"}
+KEYWORDS = {"unbiased": "scale", "correction": "scale", "scale": "extra"}
 ALONG_AXES = ("dim", "axis", "dims", "keepdim", "keepdims")
+#: Functions with an axis among their arguments.
+TAKES_AXES = {"sum", "mean", "max", "min", "amax", "amin", "softmax", "log_softmax", "logsumexp", "norm", "var", "std"}
+TAKES_AXES |= {"cumsum", "flip", "diff", "sort", "argsort", "argmax", "argmin", "gather", "stack", "cat", "concatenate"}
+TAKES_AXES |= {"chunk", "split", "unsqueeze", "squeeze", "transpose", "swapaxes", "movedim", "moveaxis", "expand_dims"}
+TAKES_AXES |= {"flatten", "unflatten", "repeat_interleave", "repeat", "narrow", "unbind", "index_select", "select"}
+#: Functions whose number takes the place of what a mask hides.
+MASKING = ("masked_fill", "masked_fill_", "where", "full", "full_like", "fill_", "fill_diagonal_")
 OPPOSITE = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult}
 NEXT_TO = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt}
 CONTRARY = {
@@ -39,19 +47,20 @@ def label(node: ast.AST) -> str:
 def of_operation(node: ast.BinOp) -> Iterator[Rewrite]:
     """An operand left out, the opposite operation, the operands exchanged, a function applied earlier."""
     is_factor = isinstance(node.op, ast.Mult | ast.Div)
-    yield ("scale" if is_factor and is_count(node.right) else "missing"), label(node.right), node.left
+    yield kind_without(node), label(node.right), node.left
     if isinstance(node.op, ast.Add | ast.Mult | ast.MatMult | ast.Sub):
         yield ("scale" if is_factor and is_count(node.left) else "missing"), label(node.left), node.right
     if isinstance(node.op, ast.Div):
         yield "missing", label(node.left), ast.BinOp(ast.Constant(1), ast.Div(), node.right)
     if type(node.op) in OPPOSITE:
         yield (
-            "sign",
+            "scale" if is_factor else "sign",
             f"{label(node.left)} and {label(node.right)}".replace("a step", "…"),
             ast.BinOp(node.left, OPPOSITE[type(node.op)](), node.right),
         )
     if isinstance(node.op, ast.Sub | ast.Div | ast.MatMult | ast.Pow):
-        yield "order", "a step", ast.BinOp(node.right, node.op, node.left)
+        turned = isinstance(node.op, ast.MatMult) and any(map(is_transpose, (node.left, node.right)))
+        yield "transposed" if turned else "order", "a step", ast.BinOp(node.right, node.op, node.left)
     for one, other in ((node.left, node.right), (node.right, node.left)):
         inner = one
         if isinstance(inner, ast.Call) and inner.args and not isinstance(inner.args[0], ast.Starred):
@@ -63,7 +72,23 @@ def of_operation(node: ast.BinOp) -> Iterator[Rewrite]:
             if one is node.left:
                 yield "order", "a step", ast.BinOp(pair[0], inner.op, pair[1])
                 yield "order", "a step", ast.BinOp(ast.BinOp(inner.left, node.op, other), inner.op, inner.right)
+    if isinstance(node.right, ast.BinOp) and isinstance(node.right.op, ast.Pow):  # (1 - a)² for 1 - a²
+        whole = ast.BinOp(node.left, node.op, node.right.left)
+        yield "order", "a power", ast.BinOp(whole, ast.Pow(), node.right.right)
     yield from squared(node)
+
+
+def kind_without(node: ast.BinOp) -> str:
+    """What it is to leave out the right operand: of x / 2 a factor, of i + 1 a place."""
+    if isinstance(node.op, ast.Mult | ast.Div) and is_count(node.right):
+        return "scale"
+    one_more = isinstance(node.op, ast.Add | ast.Sub) and isinstance(node.right, ast.Constant) and node.right.value == 1
+    return "shift" if one_more else "missing"
+
+
+def is_transpose(node: ast.AST) -> bool:
+    """Whether a part is the transpose of another one."""
+    return isinstance(node, ast.Attribute) and node.attr in ("T", "mT")
 
 
 def is_count(node: ast.AST) -> bool:
@@ -104,9 +129,7 @@ def of_call(node: ast.Call) -> Iterator[Rewrite]:
         yield kind, f"{other} for {name}", ast.Call(func, node.args, node.keywords)
     for i, keyword in enumerate(node.keywords):
         rest = [*node.keywords[:i], *node.keywords[i + 1 :]]
-        kind = (
-            "axis" if keyword.arg in ALONG_AXES else "scale" if keyword.arg in ("unbiased", "correction") else "order"
-        )
+        kind = "axis" if keyword.arg in ALONG_AXES else KEYWORDS.get(keyword.arg or "", "order")
         yield kind, name, ast.Call(node.func, node.args, rest)
     if plain and isinstance(plain[0], ast.BinOp):
         within = plain[0]
@@ -159,7 +182,10 @@ def of_constant(node: ast.Constant, place: TreePlace) -> Iterator[Rewrite]:
         return
     if not isinstance(value, int | float) or isinstance(above, ast.UnaryOp):
         return
-    in_call = isinstance(above, ast.Call | ast.Tuple) or (isinstance(above, ast.keyword) and above.arg in ALONG_AXES)
+    if isinstance(above, ast.Call) and label(above) in MASKING:
+        yield from (("mask", "a condition", ast.Constant(other)) for other in (0.0, 1.0, -1.0) if other != value)
+    along = isinstance(above, ast.Call) and label(above) in TAKES_AXES
+    in_call = along or isinstance(above, ast.Tuple) or (isinstance(above, ast.keyword) and above.arg in ALONG_AXES)
     if in_call and isinstance(value, int) and -3 <= value <= 2:
         for other in (-1, 0, -2, 1, -3, None):
             if other != value:

@@ -29,7 +29,7 @@ from minigpt.learn.judge.process import NoProcessError, Process
 #: How often a loop may run in a variant, and how many variants of one answer are tried.
 TURNS, MOST_VARIANTS = 200, 700
 #: Seconds for all variants of an exercise, and the process that runs them and keeps them.
-VARIANTS_LIMIT, VARIANTS_PROCESS = 15.0, Process(keeps=True)
+VARIANTS_LIMIT, VARIANTS_PROCESS = 40.0, Process(keeps=True)
 #: The right answers with a variant that crashes: exercise and place.
 CRASHED: set[tuple[str, int]] = set()
 AS_IF = Words("The numbers are those of the formula with one change: ", "结果等于公式作一处改动后的值：")
@@ -238,5 +238,5 @@ EXTRA: dict[str, Callable[[Any], Any]] = {
     "_sqrt": on(torch.sqrt, np.sqrt),
     "_square": on(torch.square, np.square),
     "_abs": on(torch.abs, np.abs),
-    "_softmax": on(lambda x: torch.softmax(x, -1), softmaxed),
+    "_softmax": on(lambda x: torch.softmax(x[..., :], -1), softmaxed),  # one number has no softmax
 }

@@ -127,7 +127,7 @@ def _key_as_query(x: Tensor, w_q: Tensor, w_k: Tensor, w_v: Tensor, k_cache: Ten
 
 @_mistake(
     "key-and-value-matrices-exchanged",
-    "wrong-operand",
+    "order",
     "You exchanged the key and value matrices, so each cache got the other's row. Keys come from the key matrix, "
     "values from the value matrix.",
     "键矩阵与值矩阵互换了，于是两个缓存各得到了对方的那一行。键来自键矩阵，值来自值矩阵。",

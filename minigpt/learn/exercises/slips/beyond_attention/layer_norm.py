@@ -136,7 +136,7 @@ def _over_everything(x: Tensor, gain: Tensor, bias: Tensor, eps: float) -> Tenso
 
 _mistake(
     "gain-and-bias-exchanged",
-    "wrong-operand",
+    "order",
     "You multiplied by the bias and added the gain. The gain scales, the bias shifts.",
     "乘的是偏置，加的是增益。应由增益缩放，由偏置平移。",
 )(lambda x, gain, bias, eps: _normalised(x, bias, gain, eps))

@@ -53,7 +53,7 @@ _mistake(
 
 _mistake(
     "scaled-by-model-width",
-    "scale",
+    "wrong-operand",
     "You divided the scores by the root of the model width D. Each head compares vectors of E = D/H numbers, so the "
     "divisor is the root of E.",
     "分数除以了模型宽度 D 的平方根。每个头比较的是 E = D/H 维的向量，除数应是 E 的平方根。",
@@ -61,7 +61,7 @@ _mistake(
 
 _mistake(
     "scaled-without-root",
-    "scale",
+    "missing",
     "You divided the scores by the head width E itself. The divisor is its square root.",
     "分数直接除以了头宽度 E 本身，没有开平方根；除数应是 E 的平方根。",
 )(partial(_attention, scale=lambda d, e: 1 / e))
@@ -137,7 +137,7 @@ _mistake(
 
 _mistake(
     "queries-and-keys-exchanged",
-    "wrong-operand",
+    "order",
     "You exchanged the matrices of queries and keys. Row t of the weights belongs to the query of position t, which is "
     "compared with the key of every position s.",
     "查询矩阵与键矩阵互换了，权重的第 t 行属于位置 t 的查询，应由它与每个位置 s 的键作比较。",

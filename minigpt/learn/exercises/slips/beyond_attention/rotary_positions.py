@@ -96,7 +96,7 @@ def _both_added(x: Tensor, base: float) -> Tensor:
 
 @_mistake(
     "sine-and-cosine-exchanged",
-    "wrong-operand",
+    "order",
     "You exchanged sine and cosine, so that position 0 already turns by a right angle. At position 0 the angle is 0, "
     "the cosine is 1, and x stays as it is.",
     "正弦与余弦互换了，于是位置 0 就转了直角。位置 0 的角度为 0，余弦为 1，x 应保持不变。",
