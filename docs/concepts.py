@@ -430,11 +430,11 @@ SUBJECTS: dict[str, list[Row]] = {
             "howto/my-loss-looks-like-this § It falls to 0 within a few steps",
         ),
         Rule(
-            "Classic training bugs",
+            "Training with a bug, on purpose",
             "Ten bugs as switches over the real training step, each beside the healthy run.",
             "minigpt/learn/zoo/__init__.py::",
             "tests/learn/zoo/test_zoo.py::test_a_bug_is_told_apart_caught_and_named",
-            "howto/my-loss-looks-like-this § It hardly moves, and the gradient is tiny",
+            "howto/my-loss-looks-like-this § What the loss does not show",
         ),
     ],
     "Cost": [

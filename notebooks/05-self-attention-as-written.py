@@ -719,8 +719,9 @@ check_same(one_head, mg.projected_attention(x, w_q, w_k, w_v))
 # same rows of $W^O$, as above.
 #
 # $$
-# y_t = \sum_{h=1}^{H} o_{h,t} W^O_h, \qquad o_{h,t} = \sum_{s=1}^{T} a_{h,t,s}\, x_s W^V_h, \qquad
-# a_{h,t,\cdot} = \mathrm{softmax}\left(\frac{(x_t W^Q_h) \cdot (x_s W^K_h)}{\sqrt{E}}\right)
+# y_t = \sum_{h=1}^{H} o_{ht} W^O_h, \qquad o_{ht} = \sum_{s=1}^{T} a_{hts} x_s W^V_h, \qquad
+# a_{hts} = \frac{\exp(z_{hts})}{\sum_{r=1}^{T} \exp(z_{htr})}, \qquad
+# z_{hts} = \frac{(x_t W^Q_h) \cdot (x_s W^K_h)}{\sqrt{E}}
 # $$
 
 
@@ -745,7 +746,7 @@ reply
 # <details>
 # <summary>Hint 2: a term of the formula</summary>
 #
-# In $\sum_{h=1}^{H} o_{h,t} W^O_h$ each head meets its own rows of $W^O$. How wide is a
+# In $\sum_{h=1}^{H} o_{ht} W^O_h$ each head meets its own rows of $W^O$. How wide is a
 # head, and which width is under the root?
 #
 # </details>

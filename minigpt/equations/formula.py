@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from minigpt.equations.board import Board, Steps, Writer
-from minigpt.equations.errors import quantity
+from minigpt.equations.errors import EquationError, quantity
 from minigpt.equations.evaluate import Evaluator
 from minigpt.equations.explorer import Exploration, explored
 from minigpt.equations.operations import COMBINE, CONSTANTS, FUNCTIONS
@@ -215,8 +215,16 @@ class Equation:
             EquationError: as `evaluate`.
             ValueError: if there is too much to show; the message says what is too large.
         """
+        given = self._given(arrays)
+        missing = [name for name in self.inputs.values() if self.document.shapes.get(name)]
+        if missing and not given:
+            raise EquationError(f"explore needs {', '.join(missing)}", self.document.text, 0)
+        for name, value in given.items():
+            if not callable(value) and 0 in np.shape(value):
+                axis = np.shape(value).index(0) + 1
+                self.document.fail(name, f"axis {axis} of {name} is empty; explore needs at least one number")
         with np.errstate(all="ignore"):
-            evaluation = Evaluator(self.document, self._given(arrays))
+            evaluation = Evaluator(self.document, given)
             return explored(self, evaluation, self.steps(**arrays))
 
     def __str__(self) -> str:

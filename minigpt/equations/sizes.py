@@ -111,7 +111,7 @@ class Sizes:
             return shape[axis] if axis < len(shape) else None
         declared, rows = self.document.shapes.get(name, ())[axis : axis + 1], self.document.rows.get(name, ())
         lengths = [int(size) for dim in declared if (size := self._declared(dim)) is not None and size == int(size)]
-        for row in rows:
+        for row in (row for row in rows if axis < len(row.indices)):
             if not lengths and (letter := letter_of(row.indices[axis])) and (name, axis) not in self._asked:
                 self._asked.add((name, axis))
                 lengths = [length for length in [self._agreed(letter, row.tree, scope)] if length is not None]

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from minigpt.equations.board import number, plain_name
 from minigpt.equations.equality import draws
+from minigpt.equations.equality.answer import Equality, Parting
 from minigpt.equations.equality.draws import Domain, Survey
-from minigpt.equations.equality.expression import completed, free_letters, is_complete, parted
-from minigpt.equations.errors import MAX_OPERATIONS, EquationError, written
+from minigpt.equations.equality.expression import completed, free_letters, is_complete, parted, refuse_long
+from minigpt.equations.errors import MAX_OPERATIONS, EquationError
 from minigpt.equations.evaluate import Evaluator
 from minigpt.equations.formula import Equation
 from minigpt.equations.parse import names_in
@@ -28,68 +28,24 @@ RTOL, ATOL = 1e-9, 1e-11
 #: Seconds after which no further values are drawn, and operations of one evaluation.
 MAX_SECONDS, MAX_WORK = 4.0, 100_000
 DOMAINS: tuple[Domain, ...] = ("real", "positive", "share")
-
-
-@dataclass(frozen=True, eq=False)
-class Parting:
-    """The values at which two formulas differ.
-
-    Attributes:
-        values: LaTeX name to value.
-        index: of the first entry that differs, from 1; empty for a single number.
-        first: the value of the first formula there.
-        second: that of the second.
-    """
-
-    values: Mapping[str, Any]
-    index: tuple[int, ...]
-    first: float
-    second: float
-
-    def __str__(self) -> str:
-        at = ", ".join(f"{plain_name(name)} = {number(v)}" for name, v in self.values.items() if not callable(v))
-        entry = f"entry {written(self.index)} of " if self.index else ""
-        where = f"at {at}, " if at else ""
-        return f"{where}{entry}the first is {number(self.first)} and {entry}the second {number(self.second)}"
-
-
-@dataclass(frozen=True, eq=False)
-class Equality:
-    """The answer of `equal`: truthy if the two formulas are the same function.
-
-    Attributes:
-        same: whether they are.
-        n_draws: values at which both were compared.
-        parting: the smallest values found at which they differ.
-        reason: what else is different, such as the shape; empty if nothing is.
-        note: what should be known about the answer.
-    """
-
-    same: bool
-    n_draws: int
-    parting: Parting | None = None
-    reason: str = ""
-    note: str = ""
-
-    def __bool__(self) -> bool:
-        return self.same
-
-    def __str__(self) -> str:
-        if self.same:
-            return f"The same function: equal at {self.n_draws} random values of the symbols.{self.note}"
-        return f"Not the same function: {self.reason or self.parting}.{self.note}"
-
-    __repr__ = __str__
+#: Draws of special values, and of large ones, where rounding errors are measured: so many times them is a difference.
+N_SPECIAL, N_ROUNDINGS = 8, 1e4
 
 
 def equal(
-    latex_a: str, latex_b: str, *, where: Sequence[str] = (), symbols: Mapping[str, str] | None = None
+    latex_a: str,
+    latex_b: str,
+    *,
+    where: Sequence[str] = (),
+    symbols: Mapping[str, str] | None = None,
+    lang: str = "en",
 ) -> Equality:
     r"""Whether two formulas are the same function of their symbols.
 
     Both are evaluated literally, in float64, at random values and sizes. A formula may be an expression; its free
     indices are then those of the result, in alphabetical order. Where one of the two is not defined, such as the
-    logarithm of a negative number, nothing is compared.
+    logarithm of a negative number, nothing is compared. They are also compared at 0, 1, -1, 1000 and -1000. This is
+    a test, not a proof: a difference below 1e-9 of the values, or one at single other values, is not found.
 
     Args:
         latex_a: such as ``\log(x y)``.
@@ -97,11 +53,23 @@ def equal(
         where: definitions that both use.
         symbols: as of an `Equation`. A name with a subscript must be declared here, and so must an array that is
             written without indices; the others are read from the formulas.
+        lang: of the answer, "en" or "zh".
 
     Raises:
-        EquationError: at the place that cannot be read or evaluated.
+        EquationError: at the place that cannot be read or evaluated, and for more than 400 sums and products.
+        TypeError: if a formula is not a string.
+        ValueError: for another language.
     """
-    formulas = _read([latex_a, latex_b], where, symbols or {})
+    if lang not in ("en", "zh"):
+        raise ValueError(f'lang={lang!r} must be "en" or "zh"')
+    for latex in (latex_a, latex_b):
+        if not isinstance(latex, str):
+            raise TypeError(f"mg.equal takes two formulas as strings of LaTeX, got {type(latex).__name__}: {latex!r}")
+    return dataclasses.replace(_compared(_read([latex_a, latex_b], where, symbols or {}), lang), lang=lang)
+
+
+def _compared(formulas: Sequence[Equation], lang: str) -> Equality:
+    zh = lang == "zh"
     n_axes = [len(formula.document.rows[formula.outputs[-1]][0].indices) for formula in formulas]
     symbols_drawn = Survey(formulas).symbols()
     n_compared, finished, started = 0, [False, False], time.monotonic()
@@ -115,20 +83,61 @@ def equal(
                 raise
             break  # too large to be evaluated
         if a.shape != b.shape:
-            kinds = " and ".join(f"{n} {'index' if n == 1 else 'indices'}" for n in n_axes)
-            shapes = f"the shapes of the results are {a.shape} and {b.shape}"
-            return Equality(False, n_compared, reason=shapes + f", with {kinds}" * (n_axes[0] != n_axes[1]))
+            return Equality(False, n_compared, reason=_two_shapes(a, b, n_axes, zh=zh))
         defined = np.isfinite(a) & np.isfinite(b)
         finished = [f or bool((np.isfinite(x) > defined).any()) for f, x in zip(finished, (a, b), strict=True)]
         if differs(a, b).any():
             return Equality(False, n_compared + 1, parting=_smallest(formulas, symbols_drawn, given))
         n_compared += bool(defined.any())
+    if (found := _special(formulas, symbols_drawn)) is not None:
+        return Equality(False, n_compared, parting=_smallest(formulas, symbols_drawn, found))
     if not n_compared:
-        return Equality(False, 0, reason="no values were found at which both are defined")
-    note = ""
+        reason = "没有找到使两者都有定义的取值" if zh else "no values were found at which both are defined"
+        return Equality(False, 0, reason=reason)
+    note = _read_as(formulas, zh=zh)
     if finished[0] != finished[1]:
-        note = f" Only the {'first' if finished[0] else 'second'} is defined everywhere."
-    return Equality(True, n_compared, note=note)
+        which = "first" if finished[0] else "second"
+        only = f"只有第{'一' if finished[0] else '二'}个公式处处有定义。"
+        note += only if zh else f" Only the {which} is defined everywhere."
+    return Equality(True, n_compared, note=note, symbols=len(given))
+
+
+def _two_shapes(a: np.ndarray, b: np.ndarray, n_axes: Sequence[int], *, zh: bool) -> str:
+    if zh:
+        return f"两个结果的形状分别为 {a.shape} 和 {b.shape}"
+    kinds = " and ".join(f"{n} {'index' if n == 1 else 'indices'}" for n in n_axes)
+    return f"the shapes of the results are {a.shape} and {b.shape}" + f", with {kinds}" * (n_axes[0] != n_axes[1])
+
+
+def _read_as(formulas: Sequence[Equation], *, zh: bool) -> str:
+    """A note where the two results have indices of other letters."""
+    letters = ["".join(formula.document.rows[formula.outputs[-1]][0].letters) for formula in formulas]
+    if letters[0] == letters[1]:
+        return ""
+    one, other = letters
+    return (
+        f"第一个公式按 r_{{{one}}} 来理解，第二个按 r_{{{other}}}。"
+        if zh
+        else f" The first was read as r_{{{one}}}, the second as r_{{{other}}}."
+    )
+
+
+def _special(formulas: Sequence[Equation], symbols: draws.Symbols) -> dict[str, Any] | None:
+    """Special or large values at which the formulas differ by more than rounding."""
+    lengths = islice(draws.lengths(symbols.classes, even=bool(symbols.computed)), N_SPECIAL)
+    started = time.monotonic()
+    for seed, chosen in enumerate(lengths):
+        for domains in (("special", "special"), ("large", "nearby")) if time.monotonic() - started < 1 else ():
+            both = [draws.drawn_values(symbols, chosen, domain, seed, formulas[0]) for domain in domains]
+            try:
+                (a, b), moved = ([value_of(f, given) for f in formulas] for given in both)
+            except EquationError:
+                continue
+            with np.errstate(all="ignore"):
+                rounding = N_ROUNDINGS * sum(np.abs(x - y) for x, y in zip((a, b), moved, strict=True))
+                if a.shape == b.shape and (differs(a, b) & (np.abs(a - b) > rounding)).any():
+                    return both[0]
+    return None
 
 
 def _read(formulas: Sequence[str], where: Sequence[str], symbols: Mapping[str, str]) -> list[Equation]:
@@ -138,9 +147,12 @@ def _read(formulas: Sequence[str], where: Sequence[str], symbols: Mapping[str, s
         formula, own = parted(latex)
         letters.append({} if is_complete(formula) else free_letters(formula, [*own, *where], symbols))
     indices = {letter for found in letters for letter, is_index in found.items() if is_index}
-    return [
+    read = [
         completed(latex, where, symbols, order=lambda free: sorted(indices.intersection(free))) for latex in formulas
     ]
+    for equation in read:
+        refuse_long(equation.document.tree, equation.document.text)
+    return read
 
 
 def differs(a: Any, b: Any) -> np.ndarray:

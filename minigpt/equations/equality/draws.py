@@ -14,8 +14,9 @@ from minigpt.equations.formula import Equation
 from minigpt.equations.operations import CONSTANTS
 from minigpt.equations.parse import Node, letter_of, names_in
 
-#: Where numbers are drawn from: whole numbers near 0, all real ones, positive ones, those between 0 and 1.
-Domain = Literal["whole", "real", "positive", "share"]
+#: Where numbers are drawn from: whole numbers near 0, all real ones, positive ones, those between 0 and 1; the special
+#: values 0, 1 and -1, the large ones 1000 and -1000, and the same numbers moved by a rounding error.
+Domain = Literal["whole", "real", "positive", "share", "special", "large", "nearby"]
 Key = tuple[str, Any]
 
 
@@ -172,12 +173,12 @@ def drawn_values(
             below = min(lengths[key] for key in symbols.ids[name])
             given[name] = generator.integers(1, below + 1, shape).astype(np.float64)
         else:
-            given[name] = np.asarray(_numbers(generator, shape, domain))
+            given[name] = np.asarray(_numbers(generator, shape, domain, seed))
     given.update({name: smooth_function(number) for number, name in enumerate(symbols.functions)})
     return given
 
 
-def _numbers(generator: np.random.Generator, shape: Sequence[int], domain: Domain) -> Any:
+def _numbers(generator: np.random.Generator, shape: Sequence[int], domain: Domain, seed: int) -> Any:
     match domain:
         case "whole":
             return generator.integers(-2, 4, shape).astype(np.float64)
@@ -185,7 +186,16 @@ def _numbers(generator: np.random.Generator, shape: Sequence[int], domain: Domai
             return generator.normal(0, 1.2, shape)
         case "positive":
             return generator.uniform(0.2, 3, shape)
+        case "special":
+            return _chosen(generator, shape, (0.0, 1.0, -1.0), seed)
+        case "large" | "nearby":
+            return _chosen(generator, shape, (1e3, -1e3), seed) * (1 if domain == "large" else 1 + 1e-15)
     return generator.uniform(0.05, 0.95, shape)
+
+
+def _chosen(generator: np.random.Generator, shape: Sequence[int], values: Sequence[float], seed: int) -> Any:
+    """Each of the values once for all entries, so that all are equal; then any of them for each entry."""
+    return np.full(shape, values[seed]) if seed < len(values) else generator.choice(values, shape)
 
 
 def smooth_function(number: int) -> Callable[..., np.ndarray]:

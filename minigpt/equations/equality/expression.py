@@ -8,13 +8,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
+from minigpt.equations.errors import EquationError
 from minigpt.equations.formula import Equation
 from minigpt.equations.operations import COMBINE, CONSTANTS, FUNCTIONS
-from minigpt.equations.parse import Node, letter_of, names_in, parse_latex
+from minigpt.equations.parse import CHAINS, Node, letter_of, names_in, parse_latex
 from minigpt.equations.syntax import declarations
 
 RESULT = r"\mathrm{result}"
 _WHERE = r"\\text\{\s*where:?\s*\}"
+#: Operations + - * / that a formula without a left side, or one that is compared, may have.
+MAX_CHAINED = 400
 #: What is written otherwise, but means the same.
 SPELLINGS = {r"\dfrac": r"\frac", r"\tfrac": r"\frac", r"\varepsilon": r"\epsilon", r"\quad": " ", r"\qquad": " "}
 
@@ -67,6 +70,7 @@ def free_letters(latex: str, where: Sequence[str], symbols: Mapping[str, str]) -
     """
     names, functions, shapes = declarations([latex, *where], symbols)
     tree = parse_latex(latex, names, functions, "expr")
+    refuse_long(tree, latex)
     sizes = {name for shape in shapes.values() for size in shape for name in re.findall(r"[a-z]", size)}
     defined = {re.split(r"[_(=]", left_side(line))[0].strip() for line in where}
     bounds = {letter_of(span.children[2]) for span in tree.find_data("from_to")}
@@ -74,6 +78,22 @@ def free_letters(latex: str, where: Sequence[str], symbols: Mapping[str, str]) -
     for letter, is_index in _free(tree, frozenset({*symbols, *sizes, *defined, *CONSTANTS}), is_index=False):
         found[letter] = found.get(letter, False) or (is_index and letter not in bounds)
     return found
+
+
+def refuse_long(tree: Node, latex: str) -> None:
+    """Refuse a formula of more sums, differences, products and quotients than are compared.
+
+    Args:
+        tree: of the formula.
+        latex: its text.
+
+    Raises:
+        EquationError: at its beginning.
+    """
+    n = sum(node.data in CHAINS for node in tree.iter_subtrees())
+    if n > MAX_CHAINED:
+        message = f"the formula has {n:,} sums, differences, products and quotients; at most {MAX_CHAINED} are read"
+        raise EquationError(rf"{message} here: write what repeats with \sum or \prod", latex, 0)
 
 
 def _free(node: Node, scope: frozenset[str], *, is_index: bool) -> Iterator[tuple[str, bool]]:
@@ -98,13 +118,19 @@ def _free(node: Node, scope: frozenset[str], *, is_index: bool) -> Iterator[tupl
             yield from _free(child, scope, is_index=compared or is_index or node.data == "array")
 
 
-def refuse_unknown_names(equation: Equation, names: Collection[str], known_as: str) -> None:
-    """Refuse a formula with a name that has no meaning.
+def refuse_unknown_names(
+    equation: Equation, names: Collection[str], known_as: str, indices: Collection[str] = ()
+) -> None:
+    r"""Refuse a formula with a name that has no meaning.
+
+    A letter of an expression is an index of its result only if it is used as one, or is compared: in
+    ``\frac{z_i}{n}`` that is i, but not n.
 
     Args:
         equation: the formula.
         names: those that have one.
         known_as: what has them, such as "the exercise softmax".
+        indices: letters that may be an index of the result without being used as one in the formula.
 
     Raises:
         EquationError: at the name.
@@ -112,13 +138,26 @@ def refuse_unknown_names(equation: Equation, names: Collection[str], known_as: s
     document = equation.document
     letters = {str(node.children[1].children[0]) for node in document.tree.find_data("reduce")}
     for row in (row for same in document.rows.values() for row in same):
-        letters.update(row.letters + row.parameters)
+        used = {*row.letters, *row.parameters}
+        letters |= used if row.name != RESULT else used & {*indices, *_placed(row.body)}
     defined = {*names, *letters, *document.rows, *CONSTANTS, *FUNCTIONS, *COMBINE}
+    added = {id(name) for row in document.rows.get(RESULT, ()) for name in names_in(row.tree.children[0])}
     for name in names_in(document.tree):
-        if name not in defined:
+        if name not in defined and id(name) not in added:
             shown = ", ".join(sorted(names, key=str.lower)) or "no names"
             fix = r"use these, or define it after \text{where }"
             document.fail(name, f"{name} has no meaning here; {known_as} has {shown}: {fix}")
+
+
+def _placed(body: Node) -> set[str]:
+    """The names in subscripts and in comparisons."""
+    placed: set[str] = set()
+    for node in body.iter_subtrees():
+        if node.data in ("equality", "comparison"):
+            placed.update(map(str, names_in(node)))
+        elif node.data == "array":
+            placed.update(str(name) for index in node.children[1:] for name in names_in(index))
+    return placed
 
 
 def completed(

@@ -11,12 +11,13 @@ import torch
 
 from minigpt.equations import Equation, EquationError
 from minigpt.equations.equality.compare import MAX_WORK
-from minigpt.equations.equality.expression import completed, left_side, parted, refuse_unknown_names
+from minigpt.equations.equality.expression import RESULT, completed, left_side, parted, refuse_unknown_names
 from minigpt.equations.errors import MAX_OPERATIONS
 from minigpt.equations.evaluate import Evaluator
 from minigpt.equations.formula import real_numbers
 from minigpt.equations.parse import names_in
 from minigpt.learn.exercises.exercise import Exercise
+from minigpt.learn.formulas.axes import orders, own_left_side, right_on_draws
 from minigpt.learn.formulas.notations import NOTATIONS, Notation
 from minigpt.learn.formulas.statements import one_formula
 
@@ -48,7 +49,10 @@ def as_function(exercise: Exercise, latex: str) -> "FormulaAnswer":
         raise ValueError(f"{exercise.name} is a procedure, not one formula: give it a function")
     answer = FormulaAnswer(exercise.name, latex)
     answer.check()
-    return answer
+    answers = [FormulaAnswer(exercise.name, latex, order) for order in orders(exercise.name, answer.free)]
+    if len(answers) == 1:
+        return answers[0]
+    return next((each for each in answers if right_on_draws(exercise.name, each)), answers[0])
 
 
 @dataclass(frozen=True)
@@ -58,10 +62,12 @@ class FormulaAnswer:
     Args:
         exercise: its name.
         latex: the formula.
+        order: of the letters that are the axes of the result, where no left side says it.
     """
 
     exercise: str
     latex: str
+    order: tuple[str, ...] = ()
 
     @property
     def notation(self) -> Notation:
@@ -81,14 +87,31 @@ class FormulaAnswer:
             formula = formula[formula.index(left) + len(left) :].lstrip().removeprefix("=")
             order = re.findall(r"[a-z]", left.partition("_")[2])
             return completed(formula, where, symbols, order=lambda free: order or list(free), shape=shape)
-        return completed(formula, where, symbols, order=list, shape=shape)
+        return completed(formula, where, symbols, order=lambda free: self.order or list(free), shape=shape)
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        """The letters that are the axes of the result; none where the formula has its own left side."""
+        name = self.equation.outputs[-1]
+        return tuple(self.equation.document.rows[name][0].letters) if name == RESULT else ()
+
+    @property
+    def read_as(self) -> str:
+        """The left side that an expression of several letters was given; nothing if its letters leave no choice."""
+        name, own = own_left_side(self.exercise)
+        return f"{name}_{{{''.join(self.free)}}}" if len(self.free) > 1 and self.free != own else ""
 
     def check(self) -> None:
         """Raise `EquationError` for names without a meaning, and for too few or too many rows."""
         equation, wanted = self.equation, self.notation.results
         shapes = [dim for dims in equation.document.shapes.values() for dim in dims]
         sizes = {str(name) for dim in shapes for name in names_in(dim)}
-        refuse_unknown_names(equation, {*self.notation.symbols, *sizes}, f"the exercise {self.exercise}")
+        refuse_unknown_names(
+            equation,
+            {*self.notation.symbols, *sizes},
+            f"the exercise {self.exercise}",
+            own_left_side(self.exercise)[1],
+        )
         if len(equation.outputs) < wanted:
             message = (
                 f"{self.exercise} has {wanted} results: write them as rows of \\begin{{aligned}} … \\end{{aligned}}"

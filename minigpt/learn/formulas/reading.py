@@ -76,7 +76,8 @@ def readings(latex: str, where: Sequence[str], drawn: Drawn, symbol: str) -> lis
     """
     formula, own = parted(latex)
     definitions = (*own, *where)
-    refuse_unknown_names(completed(formula, definitions, _symbols(drawn)), drawn.values, drawn.equation.name)
+    whole, own_letters = completed(formula, definitions, _symbols(drawn)), drawn.equation.document.rows[drawn.output]
+    refuse_unknown_names(whole, drawn.values, drawn.equation.name, own_letters[0].letters)
     if is_complete(formula):
         _check_left_side(left_side(formula), symbol)
         return [Reading(formula, definitions, None)]

@@ -16,6 +16,7 @@ from minigpt.learn.judge.process import CALL_LIMIT, NoProcessError, Process
 
 OURS = str(Path(__file__).parents[2])
 PROCESS = Process()
+FAILURES_OF_PROCESS = ("processes", "timeout", "slow", "died", "garbage")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +27,9 @@ class Outcome:
         result: what was returned, if anything was.
         again: what the same call returned a second time, if it was made.
         arguments: those of the call, after it.
-        failure: how the call ended otherwise: "exception", "timeout", "died", "garbage", or "loading" where the file or
-            the function could not be read.
+        failure: how the call ended otherwise: "exception", "timeout", "slow" where all calls together took too long,
+            "died", "processes" where it forked, "garbage", or "loading" where the file or the function could not be
+            read.
         error: type, message and place of an exception.
         printed: the beginning of what it printed.
         seconds: that it took.
@@ -102,7 +104,7 @@ class Submission:
 
     def _outcome(self, message: dict[str, Any]) -> Outcome:
         printed = str(message.get("printed", ""))
-        failure = next((name for name in ("timeout", "died", "garbage") if name in message), "")
+        failure = next((name for name in FAILURES_OF_PROCESS if name in message), "")
         if failure:
             return Outcome(failure=failure, error={"code": message[failure]}, printed=printed)
         try:

@@ -12,7 +12,7 @@ from minigpt.learn.judge.found import Found
 from minigpt.learn.judge.language import Language
 
 #: What can be wrong with a call, in the order in which it is said.
-RUNNING = ("loading", "timeout", "died", "garbage", "exception")
+RUNNING = ("processes", "loading", "timeout", "slow", "died", "garbage", "exception")
 FAULTS = (*RUNNING, "none", "structure", "ragged", "shape", "dtype", "nan", "changed", "random", "values")
 #: Those that are reported as they are, without a diagnosis of the values.
 FAILURES = (*RUNNING, "none", "structure", "ragged", "changed", "random")
@@ -22,6 +22,14 @@ SENTENCES = {
     "timeout": Words(
         "It did not return within {limit:g} seconds and was stopped; look for a loop whose condition never changes.",
         "运行超过 {limit:g} 秒，已被停止；请检查是否有条件永不改变的循环。",
+    ),
+    "slow": Words(
+        "All calls together took more than {limit:g} seconds and were stopped; each has to be faster.",
+        "全部调用共耗时超过 {limit:g} 秒，已被停止；请加快每次调用。",
+    ),
+    "processes": Words(
+        "It started another process with fork; the function should compute its result in its own process.",
+        "它用 fork 启动了另一个进程；函数应在自己的进程中计算结果。",
     ),
     "died": Words("It ended its own process{code}, so there is no result.", "它结束了自己的进程{code}，因此没有结果。"),
     "garbage": Words(
@@ -92,7 +100,7 @@ def fault_sentence(exercise: Exercise, outcome: Outcome, trial: Call, name: str,
 def _details(exercise: Exercise, outcome: Outcome, trial: Call, name: str, lang: Language) -> dict[str, Any]:
     if name in ("exception", "loading"):
         return {"error": error_text(outcome.error, lang)}
-    if name == "timeout":
+    if name in ("timeout", "slow"):
         return {"limit": outcome.error["code"]}
     if name == "died":
         code = outcome.error["code"]

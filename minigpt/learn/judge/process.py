@@ -13,18 +13,24 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
-from minigpt.learn.judge import worker
+from minigpt.learn.judge import jobs, worker
 
 #: Seconds for one call of a function, for the start of the process, and for its end once it was told to.
 CALL_LIMIT, START_LIMIT, END_LIMIT = 10.0, 120.0, 5.0
+JOB_LIMIT = 6  # for all calls of a job: a multiple of the seconds for one
 #: The most bytes of one message.
 MOST_BYTES = 2**26
 #: Read once: nothing that a function does to this file changes what runs.
-WORKER_TEXT = inspect.getsource(worker)
-PROGRAM = f"exec(compile({WORKER_TEXT!r}, {worker.WORKER!r}, 'exec'))"
+PROGRAM = (
+    "\n".join(f"exec(compile({inspect.getsource(text)!r}, {worker.WORKER!r}, 'exec'))" for text in (worker, jobs))
+    + "\nmain(run)"
+)
+#: What a fork of this process has inherited of the other processes; dropping it would close their pipes.
+INHERITED: list[subprocess.Popen[bytes]] = []
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
@@ -46,6 +52,20 @@ class Process:
         self.running: subprocess.Popen[bytes] | None = None
         self.messages: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         atexit.register(self.close)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._forget)
+
+    def _forget(self) -> None:
+        """In a fork of this process: leave the other process to the one that started it."""
+        inherited, self.running, self.lock = self.running, None, threading.RLock()
+        if inherited is None:
+            return
+        INHERITED.append(inherited)
+        with contextlib.suppress(OSError, ValueError):
+            nothing = os.open(os.devnull, os.O_RDWR)
+            for stream in (inherited.stdin, inherited.stdout):
+                os.dup2(nothing, stream.fileno(), inheritable=False)  # type: ignore[union-attr]
+            os.close(nothing)
 
     def start(self) -> None:
         """Start the process, if it isn't running. It gets ready while other things are done.
@@ -64,6 +84,7 @@ class Process:
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
                     start_new_session=True,
+                    bufsize=0,  # a buffer has a lock, which a fork of this process would inherit locked
                     env={**os.environ, **ONE_THREAD},
                 )
             except (OSError, ValueError) as error:
@@ -77,6 +98,10 @@ class Process:
         with self.lock:
             running, self.running = self.running, None
             if running is not None:
+                if not (self.fresh or self.keeps):  # at the end of its input it ends all that a job has started
+                    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                        running.stdin.close()  # type: ignore[union-attr]
+                        running.wait(END_LIMIT)
                 with contextlib.suppress(OSError):
                     _kill_group(running.pid)
                 with contextlib.suppress(OSError):
@@ -105,7 +130,7 @@ class Process:
             except BaseException:  # the reader has seen enough, or was interrupted
                 self.close()
                 raise
-            if not worker.FORKS:
+            if not jobs.FORKS:
                 self.close()
                 self.start()
 
@@ -126,13 +151,14 @@ class Process:
             self.close()
             yield {"died": None}
             return
-        pid = None
+        pid, n_left, end = None, len(job["cases"]), time.monotonic() + JOB_LIMIT * limit
         while True:
+            rest = end - time.monotonic()
             try:
-                message = self.messages.get(timeout=limit)
+                message = self.messages.get(timeout=max(min(limit, rest), 0))
             except queue.Empty:
                 self._stop(pid)
-                yield {"timeout": limit}
+                yield {"timeout": limit} if rest >= limit else {"slow": JOB_LIMIT * limit}
                 return
             if "garbage" in message or "closed" in message:
                 self.close()
@@ -148,22 +174,24 @@ class Process:
             elif "end" in message:
                 self._finish(token)
                 return
-            else:
+            elif n_left:  # a process that was left behind may send more
+                n_left -= 1
                 yield message
 
     def _send(self, job: dict[str, Any]) -> bool:
         data = pickle.dumps(job)
         try:
             stdin: Any = self.running.stdin  # type: ignore[union-attr]
-            stdin.write(struct.pack(">Q", len(data)) + data)
-            stdin.flush()
+            rest = memoryview(struct.pack(">Q", len(data)) + data)
+            while rest:
+                rest = rest[stdin.write(rest) :]
         except OSError:
             return False
         return True
 
     def _stop(self, pid: int | None) -> None:
         """End the job and keep the process; if that does not work, end both."""
-        if worker.FORKS and pid is not None:
+        if jobs.FORKS and pid is not None:
             with contextlib.suppress(OSError):
                 _kill_group(pid)
             with contextlib.suppress(queue.Empty):
@@ -176,7 +204,7 @@ class Process:
 
     def _finish(self, token: str) -> None:
         """Wait for the word that the job's process has ended."""
-        if not worker.FORKS:
+        if not jobs.FORKS:
             return
         with contextlib.suppress(queue.Empty):
             while True:
@@ -193,14 +221,22 @@ def _kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
+def _exactly(stream: Any, length: int) -> bytes:
+    """So many bytes of a stream, or fewer where it ends."""
+    data = bytearray()
+    while len(data) < length and (more := stream.read(length - len(data))):
+        data += more
+    return bytes(data)
+
+
 def _read(stream: Any, messages: "queue.SimpleQueue[dict[str, Any]]") -> None:
     """Put each message of the process into a queue, then that there are no more."""
     try:
-        while header := stream.read(8):
+        while header := _exactly(stream, 8):
             (length,) = struct.unpack(">Q", header)
             if length > MOST_BYTES:
                 raise ValueError
-            message = json.loads(stream.read(length))
+            message = json.loads(_exactly(stream, length))
             if not isinstance(message, dict):
                 raise ValueError
             messages.put(message)

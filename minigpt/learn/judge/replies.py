@@ -37,6 +37,7 @@ HERE = Words(
     "It could not be run in another process ({}), so it ran in this one, without a time limit.",
     "无法在另一个进程中运行（{}），因此在当前进程中运行，没有时间限制。",
 )
+FORMULA_READ_AS = Words("The formula was read as {}.", "公式按 {} 来理解。")
 WRONG_AT = Words("{}: expected {}, got {}.", "{}：应为 {}，得到 {}。")
 CALLED_WITH = Words("It was called with {}.", "调用时的参数：{}。")
 SOME = Words("This is so in {n} of {all} calls; the others are right.", "{all} 次调用中有 {n} 次如此；其余正确。")
@@ -90,9 +91,11 @@ def right(verdict: Judgement, lang: Language) -> Reply:
 
 
 def where_run(verdict: Judgement, lang: Language) -> tuple[Paragraph, ...]:
-    """A note where the function was not run in another process."""
-    why = verdict.submission.why_here
-    return (Paragraph(HERE[lang].format(why.split("\n")[0][:120])),) if why else ()
+    """Notes: that the function was not run in another process, and how a wrong formula without a left side was read."""
+    why, read_as = verdict.submission.why_here, getattr(verdict.submission.function, "read_as", "")
+    notes = [HERE[lang].format(why.split("\n")[0][:120])] if why else []
+    notes += [FORMULA_READ_AS[lang].format(read_as)] if read_as and verdict.fault else []
+    return tuple(map(Paragraph, notes))
 
 
 def failed(verdict: Judgement, lang: Language) -> Reply:
@@ -103,7 +106,10 @@ def failed(verdict: Judgement, lang: Language) -> Reply:
     if name in ("exception", "timeout", "died", "none", "structure", "ragged"):
         parts.append(Paragraph(CALLED_WITH[lang].format(called_with(verdict.exercise, trial))))
     n, every = verdict.faults.count(verdict.fault), len(verdict.faults)
-    if name not in ("loading", "timeout", "died", "garbage") and n + verdict.faults.count("") == every > n:
+    if (
+        name not in ("processes", "loading", "timeout", "slow", "died", "garbage")
+        and n + verdict.faults.count("") == every > n
+    ):
         parts.append(Paragraph(SOME[lang].format(n=n, all=every)))
     return Reply(
         exercise=verdict.exercise.name,

@@ -1,8 +1,7 @@
 """The other process: it runs a function on the inputs that it is sent, and sends back plain numbers.
 
-The text of this module is what that process runs, so it imports nothing of ours. It never sees what is expected. On
-Linux a process that has torch loaded forks one for each job: whatever a function changes, breaks or ends is gone with
-its job. Elsewhere the process ends after one job.
+The text of this module and that of ``jobs`` is what that process runs, so it imports nothing of ours. It never sees
+what is expected.
 """
 
 import base64
@@ -10,11 +9,7 @@ import contextlib
 import io
 import json
 import linecache
-import os
 import pickle
-import select
-import signal
-import struct
 import sys
 import time
 import traceback
@@ -27,12 +22,9 @@ import torch
 
 #: What this text is called where it runs in another process.
 WORKER = "<minigpt worker>"
-FORKS = sys.platform == "linux"
 #: The most numbers in one result, levels of a nested list, and characters that are kept of what a function prints.
 MOST_NUMBERS, DEEPEST, MOST_TEXT = 1_000_000, 8, 2_000
 NUMPY_KINDS = {"f": "<f8", "i": "<i8", "u": "<i8", "b": "|b1", "c": "<c16"}
-#: The most bytes of memory that a function may take, and seconds of the CPU that a job may.
-MEMORY_LIMIT, CPU_SECONDS = 4 * 2**30, 900
 
 
 class Clipped(io.TextIOBase):
@@ -167,84 +159,3 @@ def run(job: dict[str, Any]) -> Iterator[dict[str, Any]]:
         for outcome in outcomes(function, job["cases"], job["repeats"]):
             yield {**outcome, "printed": printed.text + outcome["printed"]}
             printed.text = ""
-
-
-def write(channel: int, token: str, message: dict[str, Any]) -> None:
-    """Send one message: its length, then JSON."""
-    data = json.dumps({"token": token, **message}).encode()
-    data = struct.pack(">Q", len(data)) + data
-    while data:
-        data = data[os.write(channel, data) :]
-
-
-def job_process(job: dict[str, Any], channel: int) -> None:
-    """Run one job in a process of its own, within its limits."""
-    token = job["token"]
-    write(channel, token, {"pid": os.getpid()})
-    with contextlib.suppress(ImportError, ValueError, OSError):
-        if job["keeps"]:
-            raise OSError
-        import resource
-
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MEMORY_LIMIT,) * 2)
-        resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    for message in run(job):
-        write(channel, token, message)
-    write(channel, token, {"end": True})
-
-
-def forked(job: dict[str, Any], channel: int, source: int) -> None:
-    """Fork a process for a job and wait for it, or for the end of the process that asked."""
-    alive, ends = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os.setpgid(0, 0)
-            os.close(alive)
-            os.close(source)
-            job_process(job, channel)
-        finally:
-            os._exit(0)
-    os.close(ends)
-    watched = [source, alive]
-    while True:
-        done, status = os.waitpid(pid, os.WNOHANG)
-        if done:
-            break
-        ready = select.select(watched, [], [], 0.01 if len(watched) == 1 else None)[0]
-        if source in ready:  # nobody sends a second job before the first has ended: that is the end of the input
-            os.killpg(pid, signal.SIGKILL)
-            os._exit(0)
-        watched = [source] if alive in ready else watched
-    os.close(alive)
-    with contextlib.suppress(OSError):
-        os.killpg(pid, signal.SIGKILL)  # what the job has started and left behind
-    write(channel, job["token"], {"died": os.waitstatus_to_exitcode(status)})
-
-
-def main() -> None:
-    """Read jobs from the standard input until it ends; answer on what was the standard output."""
-    channel, source = os.dup(1), os.dup(0)
-    for stream in range(3):
-        os.dup2(os.open(os.devnull, os.O_RDWR), stream)
-    write(channel, "", {"ready": True})
-    read = io.FileIO(source).read
-    while header := read(8):
-        (length,) = struct.unpack(">Q", header)
-        data = b""
-        while len(data) < length:
-            data += read(length - len(data)) or os._exit(0)
-        job = pickle.loads(data)
-        if FORKS and not job["keeps"]:
-            forked(job, channel, source)
-            continue
-        job_process(job, channel)
-        if not job["keeps"]:
-            os._exit(0)
-        write(channel, job["token"], {"died": 0})
-
-
-if __name__ == "__main__":
-    main()

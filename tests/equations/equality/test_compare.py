@@ -83,3 +83,53 @@ def test_what_cannot_be_read_is_shown_with_its_place(latex, says):
 def test_a_sum_without_end_is_refused_at_once():
     with pytest.raises(EquationError, match="at most"):
         mg.equal(r"\sum_{i=1}^{1000000000} x", "x")
+
+
+def test_a_long_formula_is_refused_with_the_budget():
+    for long in ("+".join(["x"] * 3001), "y = " + "+".join(["x"] * 3001)):
+        with pytest.raises(EquationError, match="has 3,000 sums, differences, products and quotients; at most 400"):
+            mg.equal(long, "3001 x")
+
+
+def test_a_formula_that_is_no_string_is_refused():
+    with pytest.raises(TypeError, match="takes two formulas as strings of LaTeX, got int: 5"):
+        mg.equal(5, "x")
+
+
+@pytest.mark.parametrize(
+    ("a", "b"), [(r"\mathbb{1}[x = 0]", "0"), (r"\max(x, -100)", "x"), (r"x^2", r"x^2 + \mathbb{1}[x - y = 0]")]
+)
+def test_special_and_large_values_are_compared(a, b):
+    assert not mg.equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (r"(x - y)^4", r"x^4 - 4 x^3 y + 6 x^2 y^2 - 4 x y^3 + y^4"),
+        (
+            r"\frac{1}{n} \sum_{i=1}^{n} x_i^2 - (\frac{1}{n} \sum_{i=1}^{n} x_i)^2",
+            r"\frac{1}{n} \sum_{i=1}^{n} (x_i - \frac{1}{n} \sum_{j=1}^{n} x_j)^2",
+        ),
+    ],
+)
+def test_rounding_of_large_values_is_no_difference(a, b):
+    assert mg.equal(a, b)
+
+
+def test_the_answer_claims_what_was_tested():
+    assert str(mg.equal("x", "2 x - x")) == "Equal at 24 random values of the symbols within 1e-9."
+    assert str(mg.equal("2 + 2", "4")) == "Equal within 1e-9."
+    assert str(mg.equal("x_i", "x_j")).endswith("within 1e-9. The first was read as r_{i}, the second as r_{j}.")
+
+
+def test_the_answer_is_given_in_chinese():
+    assert str(mg.equal("x", "2 x - x", lang="zh")) == "在 24 组随机取值上，两者在 1e-9 以内相等。"
+    assert str(mg.equal("x^2", "x", lang="zh")) == "不是同一个函数：当 x = -1 时，第一个公式为 1，第二个公式为 -1。"
+    with pytest.raises(ValueError, match="lang='fr'"):
+        mg.equal("x", "x", lang="fr")
+
+
+def test_an_array_defined_without_indices_is_refused_where_an_index_has_no_range():
+    with pytest.raises(EquationError, match="the range of i is unknown"):
+        mg.equal(r"h_{i} \text{where } h = x + 1", r"x_i + 1", symbols={"x": "(n) numbers"})

@@ -76,6 +76,13 @@ def test_every_part_has_a_spoken_label():
     assert "token vectors" in labels[0] or "token vectors" in labels[3]
 
 
+def test_an_empty_axis_and_missing_values_are_refused_by_name():
+    with pytest.raises(mg.equations.EquationError, match="axis 1 of z is empty"):
+        mg.softmax.equation.explore(z=[])
+    with pytest.raises(mg.equations.EquationError, match="explore needs v"):
+        mg.attention_weights.equation.explore()
+
+
 def test_rows_and_parts_have_chinese_words_too():
     explored = mg.self_attention.equation.explore(v=V)
     words = explored.data["zh"]

@@ -338,7 +338,7 @@ class Tricky(torch.Tensor):
         (stops_itself, {"failure.timeout"}),
         (closes_every_channel, {"failure.died"}),
         (rings_an_alarm, {"failure.died", "failure.timeout"}),
-        (forks_again_and_again, {"failure.timeout", "failure.exception", "failure.died"}),
+        (forks_again_and_again, {"failure.processes", "failure.timeout", "failure.exception", "failure.died"}),
         (lambda z: torch.sparse_coo_tensor(size=(10**9, 10**9)), {"failure.shape"}),
         (lambda z: torch.softmax(z, 0).as_subclass(Tricky), {"softmax.first-axis", "generic.constant-result"}),
     ],

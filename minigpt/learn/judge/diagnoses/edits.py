@@ -76,10 +76,10 @@ def edits(function: ast.FunctionDef) -> Iterator[Edit]:
     names = list(dict.fromkeys([*given, *stored]))
     for place, node in list(places(function)):
         for kind, concerns, new in changes_of(node, names, place):
-            yield Edit(place, new, kind, in_words(concerns, given))
+            yield Edit(place, new, kind, sentence_of(concerns, given))
 
 
-def in_words(concerns: str, given: Sequence[str]) -> Words:
+def sentence_of(concerns: str, given: Sequence[str]) -> Words:
     """What a change is about, if it has a name that the reader knows: of an argument, a function or a number."""
     named = re.findall(r"[A-Za-z_]\w*", concerns)
     if concerns in CONCERNS:

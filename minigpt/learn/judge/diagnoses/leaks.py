@@ -13,7 +13,7 @@ from minigpt.learn.judge.diagnoses.evidence import Evidence
 from minigpt.learn.judge.diagnoses.layouts import said
 
 #: The results of one call.
-Results = Sequence[np.ndarray]
+Outcomes = Sequence[np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def mixing(probe: Probe, call: Call, right: Callable[..., Any]) -> bool:
     return any(elsewhere(~np.isclose(r, o, 1e-6, 1e-9), probe).any() for r, o in pairs)
 
 
-def _moved(probe: Probe, got: Results, found: Results, call: Call, right: Callable[..., Any]) -> Diagnosis | None:
+def _moved(probe: Probe, got: Outcomes, found: Outcomes, call: Call, right: Callable[..., Any]) -> Diagnosis | None:
     """What a changed place changes and should not, or the other way round."""
     try:
         before, after = (Call.of(right, arguments).expected for arguments in (call.arguments, probe.arguments))

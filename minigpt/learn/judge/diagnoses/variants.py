@@ -19,7 +19,7 @@ import torch
 
 from minigpt.learn.exercises import CATALOGUE, exercise_named
 from minigpt.learn.exercises.exercise import Words
-from minigpt.learn.judge import worker
+from minigpt.learn.judge import jobs
 from minigpt.learn.judge.attempts import Submission
 from minigpt.learn.judge.compare import Call, Diagnosis
 from minigpt.learn.judge.diagnoses.edits import Edit, edits
@@ -85,10 +85,10 @@ def explained_by_a_step(evidence: Evidence) -> Iterator[Diagnosis]:
     submission = Submission(matching, limit=VARIANTS_LIMIT, process=VARIANTS_PROCESS)
     tried = [place for place in range(len(exercise.solutions)) if (exercise.name, place) not in CRASHED]
     questions = [(exercise.name, place, list(evidence.wrong_results), evidence.is_list, calls) for place in tried]
-    outcomes = submission.outcomes(questions) if worker.FORKS else []
+    outcomes = submission.outcomes(questions) if jobs.FORKS else []
     found: dict[str, Edit] = {}
     for place, outcome in zip(tried, outcomes, strict=False):
-        if outcome.failure in ("died", "timeout"):
+        if outcome.failure in ("died", "timeout", "slow"):
             CRASHED.add((exercise.name, place))
         elif outcome.result is not None and outcome.result.items:
             every = all_edits(exercise.solutions[place])

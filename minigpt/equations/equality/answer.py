@@ -1,0 +1,83 @@
+"""What `equal` answers, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from minigpt.equations.board import number, plain_name
+from minigpt.equations.errors import written
+
+SAME, SAME_ZH = "Equal at {} random values of the symbols within 1e-9.", "在 {} 组随机取值上，两者在 1e-9 以内相等。"
+DIFFERENT, DIFFERENT_ZH = "Not the same function: {}.", "不是同一个函数：{}。"
+
+
+@dataclass(frozen=True, eq=False)
+class Parting:
+    """The values at which two formulas differ.
+
+    Attributes:
+        values: LaTeX name to value.
+        index: of the first entry that differs, from 1; empty for a single number.
+        first: the value of the first formula there.
+        second: that of the second.
+    """
+
+    values: Mapping[str, Any]
+    index: tuple[int, ...]
+    first: float
+    second: float
+
+    def __str__(self) -> str:
+        return self.text("en")
+
+    def text(self, lang: str) -> str:
+        """Where the two differ, and both values.
+
+        Args:
+            lang: "en" or "zh".
+        """
+        at = ", ".join(f"{plain_name(name)} = {number(v)}" for name, v in self.values.items() if not callable(v))
+        first, second, index = number(self.first), number(self.second), written(self.index)
+        if lang == "zh":
+            entry = f"的第 {index} 个分量" if index else ""
+            return f"当 {at} 时，" * bool(at) + f"第一个公式{entry}为 {first}，第二个公式{entry}为 {second}"
+        entry = f"entry {index} of " if index else ""
+        return f"at {at}, " * bool(at) + f"{entry}the first is {first} and {entry}the second {second}"
+
+
+@dataclass(frozen=True, eq=False)
+class Equality:
+    """The answer of `equal`: truthy if the two formulas are the same function.
+
+    Attributes:
+        same: whether they are.
+        n_draws: values at which both were compared.
+        parting: the smallest values found at which they differ.
+        reason: what else is different, such as the shape; empty if nothing is.
+        note: what should be known about the answer.
+        symbols: how many names have values.
+        lang: "en" or "zh".
+    """
+
+    same: bool
+    n_draws: int
+    parting: Parting | None = None
+    reason: str = ""
+    note: str = ""
+    symbols: int = 1
+    lang: str = "en"
+
+    def __bool__(self) -> bool:
+        return self.same
+
+    def __str__(self) -> str:
+        known = self.reason or (self.parting.text(self.lang) if self.parting else "")
+        if not self.same:
+            return (DIFFERENT_ZH if self.lang == "zh" else DIFFERENT).format(known) + self.note
+        if not self.symbols:
+            return ("两个公式的值在 1e-9 以内相等。" if self.lang == "zh" else "Equal within 1e-9.") + self.note
+        return (SAME_ZH if self.lang == "zh" else SAME).format(self.n_draws) + self.note
+
+    __repr__ = __str__
