@@ -19,9 +19,9 @@ class Source:
 
     Attributes:
         text: UTF-8 text file, or a folder of them.
-        glob: pattern of the files that are read of a folder, such as ``"*.py"`` (default: those ending in .txt, .text, .md
+        glob: pattern of the files that are read of a folder, such as `*.py` (default: those ending in .txt, .text, .md
             or .rst).
-        special_tokens: read the text ``<|endoftext|>`` as the token of that name, as in files that hold many documents.
+        special_tokens: read the text `<|endoftext|>` as the token of that name, as in files that hold many documents.
         corpus: corpus by name, where no text is given: python-docs, tiny-world or shakespeare.
         data: folder that `minigpt prepare` made, in place of a text.
         task: task of the tiny world, in place of a text: story, translate, qa or dialogue; its examples have no end.
