@@ -25,7 +25,7 @@ from minigpt.evaluation import (
     sanity,
 )
 from minigpt.generation import Sampler, generate, generate_ids, stream, stream_ids
-from minigpt.learn.judge import check
+from minigpt.learn.questions import check
 from minigpt.model import (
     GPT,
     PRESETS,

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import minigpt as mg
+from minigpt.learn import questions
 from minigpt.learn.exercises import CATALOGUE, exercise_named
 from minigpt.learn.exercises.exercise import Exercise
-from minigpt.learn.judge import questions
 from minigpt.learn.judge.attempts import Submission
 
 jupytext = pytest.importorskip("jupytext", reason="notebooks need the notebook extra")

@@ -2,7 +2,6 @@
 
 import difflib
 import html
-import importlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from minigpt.equations import EquationError
 from minigpt.learn.exercises import CATALOGUE, exercise_named
 from minigpt.learn.exercises.exercise import Exercise, Words
+from minigpt.learn.formulas import as_function, gradient
 from minigpt.learn.judge.attempts import Submission
 from minigpt.learn.judge.judge import trials
 from minigpt.learn.judge.language import Language, language
@@ -88,10 +88,9 @@ def judged_formula(exercise: Exercise, latex: str, lang: Language, seed: int = 0
         lang: of the reply.
         seed: of the calls that decide.
     """
-    formulas = importlib.import_module("minigpt.learn.formulas")
     reads, hints = True, (formula_hint(exercise, lang),)
     try:
-        answer = formulas.as_function(exercise, latex)
+        answer = as_function(exercise, latex)
         reads = False
         answer(*trials(exercise, seed)[0].arguments)
     except EquationError as error:
@@ -166,12 +165,10 @@ class Questions:
             latex: the derivative.
             lang: of the reply, "en" or "zh"; ``None`` takes that of the locale.
         """
-        formulas = importlib.import_module("minigpt.learn.formulas")
         try:
-            reply: Reply = formulas.gradient(equation, symbol, latex, language(lang))
+            return gradient(equation, symbol, latex, language(lang))
         except EquationError as error:
             return unreadable(equation, error, language(lang), reads=True)
-        return reply
 
 
 #: The one that `minigpt` offers.
