@@ -10,10 +10,10 @@ from torch import Tensor
 from minigpt import equations
 from minigpt.learn.exercises.draw import ExerciseDraw
 from minigpt.learn.exercises.exercise import Exercise, Words
-from minigpt.learn.exercises.slips.attention_weights import ATTENTION_WEIGHTS_MISTAKES
-from minigpt.learn.exercises.slips.causal_mask import CAUSAL_MASK_MISTAKES
-from minigpt.learn.exercises.slips.scaled_attention import SCALED_ATTENTION_MISTAKES
-from minigpt.learn.exercises.slips.self_attention import SELF_ATTENTION_MISTAKES
+from minigpt.learn.exercises.slips.model.attention_weights import ATTENTION_WEIGHTS_MISTAKES
+from minigpt.learn.exercises.slips.model.causal_mask import CAUSAL_MASK_MISTAKES
+from minigpt.learn.exercises.slips.model.scaled_attention import SCALED_ATTENTION_MISTAKES
+from minigpt.learn.exercises.slips.model.self_attention import SELF_ATTENTION_MISTAKES
 from minigpt.learn.exercises.solutions.attention import (
     ATTENTION_WEIGHTS_SOLUTIONS,
     CAUSAL_MASK_SOLUTIONS,

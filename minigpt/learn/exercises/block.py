@@ -10,8 +10,8 @@ from torch.nn import functional as F
 from minigpt.equations import get
 from minigpt.learn.exercises.draw import ExerciseDraw
 from minigpt.learn.exercises.exercise import Exercise, Words
-from minigpt.learn.exercises.slips.beyond_attention.layer_norm import LAYER_NORM_MISTAKES
-from minigpt.learn.exercises.slips.beyond_attention.pre_norm_block import PRE_NORM_BLOCK_MISTAKES
+from minigpt.learn.exercises.slips.model.layer_norm import LAYER_NORM_MISTAKES
+from minigpt.learn.exercises.slips.model.pre_norm_block import PRE_NORM_BLOCK_MISTAKES
 from minigpt.learn.pure_functions import NONLINEARITIES, PureFunction
 
 _STAGE = Words("Block", "Transformer 块")

@@ -9,8 +9,8 @@ from minigpt.equations import get
 from minigpt.learn.exercises.draw import ExerciseDraw
 from minigpt.learn.exercises.exercise import Exercise, Words
 from minigpt.learn.exercises.heads import LARGEST_SCORE
-from minigpt.learn.exercises.slips.beyond_attention.kv_cache_step import KV_CACHE_STEP_MISTAKES
-from minigpt.learn.exercises.slips.beyond_attention.sampling_probabilities import SAMPLING_PROBABILITIES_MISTAKES
+from minigpt.learn.exercises.slips.model.kv_cache_step import KV_CACHE_STEP_MISTAKES
+from minigpt.learn.exercises.slips.model.sampling_probabilities import SAMPLING_PROBABILITIES_MISTAKES
 
 _STAGE = Words("Generation", "生成")
 

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from minigpt.equations import Equation, get
 from minigpt.learn.exercises.draw import ExerciseDraw
 from minigpt.learn.exercises.exercise import Exercise, Words
-from minigpt.learn.exercises.slips.beyond_attention.multi_head_attention import MULTI_HEAD_ATTENTION_MISTAKES
+from minigpt.learn.exercises.slips.model.multi_head_attention import MULTI_HEAD_ATTENTION_MISTAKES
 
 _Inputs = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, int]
 

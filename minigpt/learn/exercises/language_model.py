@@ -11,7 +11,7 @@ from torch import Tensor
 from minigpt import equations
 from minigpt.learn.exercises.draw import ExerciseDraw
 from minigpt.learn.exercises.exercise import Exercise, Words
-from minigpt.learn.exercises.slips.bigram_probabilities import BIGRAM_PROBABILITIES_MISTAKES
+from minigpt.learn.exercises.slips.learning.bigram_probabilities import BIGRAM_PROBABILITIES_MISTAKES
 from minigpt.learn.exercises.solutions.language_model import BIGRAM_PROBABILITIES_SOLUTIONS
 
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from minigpt import equations
 from minigpt.learn.exercises.draw import ExerciseDraw
 from minigpt.learn.exercises.exercise import Exercise, Words
-from minigpt.learn.exercises.slips.cross_entropy import CROSS_ENTROPY_MISTAKES
-from minigpt.learn.exercises.slips.softmax import SOFTMAX_MISTAKES
+from minigpt.learn.exercises.slips.learning.cross_entropy import CROSS_ENTROPY_MISTAKES
+from minigpt.learn.exercises.slips.learning.softmax import SOFTMAX_MISTAKES
 from minigpt.learn.exercises.solutions.loss import CROSS_ENTROPY_SOLUTIONS, SOFTMAX_SOLUTIONS
 
 _STAGE = Words("Loss and optimizer", "损失与优化器")

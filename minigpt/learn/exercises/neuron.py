@@ -9,7 +9,7 @@ from torch import Tensor
 from minigpt import equations
 from minigpt.learn.exercises.draw import ExerciseDraw
 from minigpt.learn.exercises.exercise import Exercise, Words
-from minigpt.learn.exercises.slips.neuron_gradients import NEURON_GRADIENTS_MISTAKES
+from minigpt.learn.exercises.slips.learning.neuron_gradients import NEURON_GRADIENTS_MISTAKES
 from minigpt.learn.exercises.solutions.neuron import NEURON_GRADIENTS_SOLUTIONS
 
 

@@ -10,9 +10,9 @@ from torch import Tensor
 from minigpt import equations
 from minigpt.learn.exercises.draw import ExerciseDraw
 from minigpt.learn.exercises.exercise import Exercise, Words
-from minigpt.learn.exercises.slips.adamw_step import ADAMW_STEP_MISTAKES
-from minigpt.learn.exercises.slips.clip_gradients import CLIP_GRADIENTS_MISTAKES
-from minigpt.learn.exercises.slips.learning_rate import LEARNING_RATE_MISTAKES
+from minigpt.learn.exercises.slips.learning.adamw_step import ADAMW_STEP_MISTAKES
+from minigpt.learn.exercises.slips.learning.clip_gradients import CLIP_GRADIENTS_MISTAKES
+from minigpt.learn.exercises.slips.learning.learning_rate import LEARNING_RATE_MISTAKES
 from minigpt.learn.exercises.solutions.optimizer import (
     ADAMW_STEP_SOLUTIONS,
     CLIP_GRADIENTS_SOLUTIONS,

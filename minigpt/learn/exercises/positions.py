@@ -9,8 +9,8 @@ from torch import Tensor
 from minigpt.equations import get
 from minigpt.learn.exercises.draw import ExerciseDraw
 from minigpt.learn.exercises.exercise import Exercise, Words
-from minigpt.learn.exercises.slips.beyond_attention.rotary_positions import ROTARY_POSITIONS_MISTAKES
-from minigpt.learn.exercises.slips.beyond_attention.sinusoidal_positions import SINUSOIDAL_POSITIONS_MISTAKES
+from minigpt.learn.exercises.slips.model.rotary_positions import ROTARY_POSITIONS_MISTAKES
+from minigpt.learn.exercises.slips.model.sinusoidal_positions import SINUSOIDAL_POSITIONS_MISTAKES
 
 _STAGE = Words("Attention", "注意力")
 

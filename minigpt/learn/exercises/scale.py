@@ -10,8 +10,8 @@ from torch.nn import functional as F
 from minigpt.equations import get
 from minigpt.learn.exercises.draw import ExerciseDraw
 from minigpt.learn.exercises.exercise import Exercise, Words
-from minigpt.learn.exercises.slips.beyond_attention.lora_linear import LORA_LINEAR_MISTAKES
-from minigpt.learn.exercises.slips.beyond_attention.online_softmax_step import ONLINE_SOFTMAX_STEP_MISTAKES
+from minigpt.learn.exercises.slips.model.lora_linear import LORA_LINEAR_MISTAKES
+from minigpt.learn.exercises.slips.model.online_softmax_step import ONLINE_SOFTMAX_STEP_MISTAKES
 
 _STAGE = Words("Scale", "规模化")
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from minigpt.learn.exercises.draw import ExerciseDraw
 from minigpt.learn.exercises.exercise import Exercise, Words
-from minigpt.learn.exercises.slips.bpe_encode import BPE_ENCODE_MISTAKES
+from minigpt.learn.exercises.slips.learning.bpe_encode import BPE_ENCODE_MISTAKES
 from minigpt.learn.exercises.solutions.tokens import BPE_ENCODE_SOLUTIONS
 from minigpt.text.tokenizers.bpe_training import TokenPair, join_pair, train_merges
 

@@ -10,9 +10,9 @@ from torch.nn import functional as F
 from minigpt.equations import get
 from minigpt.learn.exercises.draw import ExerciseDraw
 from minigpt.learn.exercises.exercise import Exercise, Words
-from minigpt.learn.exercises.slips.beyond_attention.accumulated_gradient import ACCUMULATED_GRADIENT_MISTAKES
-from minigpt.learn.exercises.slips.beyond_attention.next_token_loss import NEXT_TOKEN_LOSS_MISTAKES
-from minigpt.learn.exercises.slips.beyond_attention.perplexity import PERPLEXITY_MISTAKES
+from minigpt.learn.exercises.slips.learning.accumulated_gradient import ACCUMULATED_GRADIENT_MISTAKES
+from minigpt.learn.exercises.slips.learning.next_token_loss import NEXT_TOKEN_LOSS_MISTAKES
+from minigpt.learn.exercises.slips.learning.perplexity import PERPLEXITY_MISTAKES
 
 _STAGE = Words("Training", "训练")
 

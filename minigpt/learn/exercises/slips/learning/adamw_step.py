@@ -6,7 +6,7 @@ rates.
 
 from torch import Tensor
 
-from minigpt.learn.exercises.slips.adamw_moments import (
+from minigpt.learn.exercises.slips.learning.adamw_moments import (
     ADAMW_MOMENTS_MISTAKES,
     ParameterAndMoments,
     new_moments,
