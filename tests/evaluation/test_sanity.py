@@ -44,6 +44,12 @@ def test_a_model_that_sees_both_sides_is_not_causal():
     assert str(sanity.check_causal(Both(), IDS)).startswith("FAIL  causal: ")
 
 
+@pytest.mark.parametrize("ids", [torch.tensor([[3, 5]]), torch.full((2, T - 1), 7), torch.tensor([[V - 1, V - 1]])])
+def test_a_look_ahead_is_found_in_a_batch_of_one_and_in_equal_tokens(ids):
+    assert sanity.check_causal(gpt(), ids)
+    assert not sanity.check_causal(Both(), ids)
+
+
 class Pairs(torch.utils.data.Dataset):
     def __init__(self, shift):
         self.shift = shift

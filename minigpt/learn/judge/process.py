@@ -30,7 +30,7 @@ PROGRAM = (
     + "\nmain(run)"
 )
 #: What a fork of this process has inherited of the other processes; dropping it would close their pipes.
-INHERITED: list[subprocess.Popen[bytes]] = []
+_INHERITED: list[subprocess.Popen[bytes]] = []
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
@@ -60,7 +60,7 @@ class Process:
         inherited, self.running, self.lock = self.running, None, threading.RLock()
         if inherited is None:
             return
-        INHERITED.append(inherited)
+        _INHERITED.append(inherited)
         with contextlib.suppress(OSError, ValueError):
             nothing = os.open(os.devnull, os.O_RDWR)
             for stream in (inherited.stdin, inherited.stdout):
