@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from itertools import permutations
 from typing import Any
 
-import numpy as np
 import torch
 
 from minigpt.equations import EquationError
 from minigpt.equations.equality.expression import left_side
 from minigpt.learn.exercises import exercise_named
 from minigpt.learn.exercises.draw import ExerciseDraw
+from minigpt.learn.judge.compare import Call, all_close
 
 #: Draws on which an order has to be right, and the most letters whose orders are tried.
 N_TRIED, MAX_LETTERS = 3, 3
@@ -51,12 +51,11 @@ def right_on_draws(exercise: str, function: Callable[..., Any]) -> bool:
     """Whether a function gives the result of an exercise on a few of its draws."""
     asked = exercise_named(exercise)
     for seed in range(N_TRIED):
-        arguments = asked.draw(ExerciseDraw.seeded(seed, torch.float32))
-        wanted = asked.expected(*arguments)
+        call = Call.of(asked.expected, asked.draw(ExerciseDraw.seeded(seed, torch.float32)))
         try:
-            found = function(*arguments)
+            found = Call.of(function, call.arguments)
         except EquationError:
             return False
-        if np.shape(found) != np.shape(wanted) or not np.allclose(found, wanted, rtol=1e-4, atol=1e-5):
+        if not all_close(found.expected, call.expected):
             return False
     return True
