@@ -103,14 +103,20 @@ def numbers(found: Found | None, trial: Call) -> tuple[np.ndarray, ...] | None:
     return tuple(as_numbers(a.array if a.array.dtype.kind != "c" else np.abs(a.array)) for a in arrays)
 
 
+def differing(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Where two arrays of one shape differ by more than the tolerances; NaN equals NaN.
+
+    Args:
+        one: numbers or booleans.
+        other: the same; the relative tolerance is of these.
+    """
+    with np.errstate(all="ignore"):
+        return ~np.isclose(one.astype(np.float64), other.astype(np.float64), RELATIVE, ABSOLUTE, equal_nan=True)
+
+
 def close(one: np.ndarray, other: np.ndarray) -> bool:
     """Whether two arrays have one shape and equal values, NaN included, within the tolerances."""
-    if one.shape != other.shape:
-        return False
-    with np.errstate(all="ignore"):
-        return bool(
-            np.allclose(one.astype(np.float64), other.astype(np.float64), rtol=RELATIVE, atol=ABSOLUTE, equal_nan=True)
-        )
+    return one.shape == other.shape and not differing(one, other).any()
 
 
 def all_close(one: Sequence[np.ndarray] | None, other: Sequence[np.ndarray] | None) -> bool:

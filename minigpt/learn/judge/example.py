@@ -52,12 +52,12 @@ class Example:
             lines += side_by_side(right, expected, wrong, got, f"{k + 1}: " if len(pairs) > 1 else "")
         return Paragraph("\n".join(lines), is_block=True)
 
-    def entry(self) -> tuple[int, tuple[int, ...], float, float] | None:
+    def entry(self) -> tuple[int, tuple[int, ...], Any, Any] | None:
         """The first entry that differs: of which result, its index, what is right, and what was returned."""
         for k, (expected, got) in enumerate(zip(self.trial.expected, self.got, strict=True)):
             index = first_difference(got, expected) if got.shape == expected.shape else None
             if index is not None:
-                return k, index, float(expected[index]), float(got[index])
+                return k, index, expected[index].item(), got[index].item()
         return None
 
 

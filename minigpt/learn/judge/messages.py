@@ -7,7 +7,7 @@ import numpy as np
 
 from minigpt.learn.exercises.exercise import Exercise, Words
 from minigpt.learn.judge.attempts import Outcome
-from minigpt.learn.judge.compare import COARSE, Call, as_numbers, results, unchanged
+from minigpt.learn.judge.compare import COARSE, Call, as_numbers, differing, results, unchanged
 from minigpt.learn.judge.found import Found
 from minigpt.learn.judge.language import Language
 
@@ -81,7 +81,7 @@ def filled_in(name: str, lang: Language, /, **values: Any) -> str:
 
 
 def fault_sentence(exercise: Exercise, outcome: Outcome, trial: Call, name: str, lang: Language) -> tuple[str, str]:
-    """The name and the filled_in of a fault.
+    """The name and the sentence of a fault.
 
     Args:
         exercise: what was asked for.
@@ -202,8 +202,7 @@ def entry_details(found: Found | None, trial: Call, name: str, lang: Language) -
 def first_difference(got: np.ndarray, wanted: np.ndarray, *, nan: bool = False) -> tuple[int, ...] | None:
     """The index of the first entry that differs; ``None`` if there is none."""
     one, other = got.astype(np.float64), wanted.astype(np.float64)
-    with np.errstate(all="ignore"):
-        differs = np.isnan(one) & ~np.isnan(other) if nan else ~np.isclose(one, other, 1e-4, 1e-5, equal_nan=True)
+    differs = np.isnan(one) & ~np.isnan(other) if nan else differing(one, other)
     return tuple(int(i) for i in np.argwhere(differs)[0]) if differs.any() else None
 
 

@@ -199,9 +199,11 @@ def observation(verdict: Judgement, example: Example | None, lang: Language) -> 
         return ()
     k, index, expected, got = entry
     several = example is not None and len(example.got) > 1
-    of = "" if not several else f"Result {k + 1}, " if lang == "en" else f"第 {k + 1} 个结果"
-    at = f"[{', '.join(map(str, index))}]" if index else ("the value" if lang == "en" else "该值")
-    return (Paragraph(WRONG_AT[lang].format(f"{of}{at}", number_text(expected), number_text(got))),)
+    result = "" if not several else f"Result {k + 1}" if lang == "en" else f"第 {k + 1} 个结果"
+    at = f"[{', '.join(map(str, index))}]" if index else ""
+    place = ", ".join(filter(None, (result, at))) if lang == "en" else f"{result} {at}".strip()
+    value = "the value" if lang == "en" else "该值"
+    return (Paragraph(WRONG_AT[lang].format(place or value, number_text(expected), number_text(got))),)
 
 
 def broken(verdict: Judgement, lang: Language) -> tuple[Paragraph, ...]:

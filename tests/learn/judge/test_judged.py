@@ -7,6 +7,7 @@ import pytest
 import torch
 from small_exercises import MASK, SOFTMAX, SPREAD, exercise
 
+from minigpt.learn.exercises import exercise_named
 from minigpt.learn.exercises.exercise import MISTAKE_KINDS
 from minigpt.learn.judge.attempts import Submission
 from minigpt.learn.judge.judge import CALLS, Judgement, trials
@@ -211,3 +212,16 @@ def test_a_reply_fits_a_terminal_and_a_screen(function, lang):
     lines = str(reply_to(function, lang=lang)).split("\n")
     assert len(lines) <= 24
     assert max(map(columns_of, lines)) <= 80
+
+
+def test_the_entry_that_differs_is_shown_as_what_it_is():
+    def strict(n_queries, n_keys):
+        return torch.arange(n_keys) < torch.arange(n_queries)[:, None] + n_keys - n_queries
+
+    assert "expected True, got False" in str(reply_to(strict, exercise_named("causal_mask")))
+
+    def tripled(x, w_q, w_k, w_v, k_cache, v_cache):
+        keys, values = torch.cat((k_cache, (x @ w_k)[None])), torch.cat((v_cache, (x @ w_v)[None]))
+        return torch.softmax(keys @ (x @ w_q) / keys.shape[1] ** 0.5, 0) @ values * 3, keys, values
+
+    assert "第 1 个结果 [0]：应为" in str(reply_to(tripled, exercise_named("kv_cache_step"), "zh"))

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from minigpt.learn.judge.attempts import Submission
-from minigpt.learn.judge.compare import Call, Diagnosis, close, numbers, quick_solution
+from minigpt.learn.judge.compare import Call, Diagnosis, close, differing, numbers, quick_solution
 from minigpt.learn.judge.diagnoses.evidence import Evidence
 from minigpt.learn.judge.diagnoses.layouts import said
 from minigpt.learn.judge.diagnoses.leaks import leaks
@@ -83,10 +83,8 @@ def borders(evidence: Evidence) -> Iterator[Diagnosis]:
 
 
 def _wrong_along(got: np.ndarray, right: np.ndarray, axis: int) -> np.ndarray:
-    with np.errstate(all="ignore"):
-        wrong = ~np.isclose(got, right, rtol=1e-4, atol=1e-5, equal_nan=True)
-    moved = np.moveaxis(wrong, axis, 0)
-    return moved.reshape(len(moved), -1).any(1)
+    moved = np.moveaxis(differing(got, right), axis, 0)
+    return np.asarray(moved.reshape(len(moved), -1).any(1))
 
 
 def precision(evidence: Evidence) -> Iterator[Diagnosis]:

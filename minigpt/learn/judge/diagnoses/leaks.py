@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from minigpt.learn.judge.attempts import Submission
-from minigpt.learn.judge.compare import Call, Diagnosis, numbers, quick_solution
+from minigpt.learn.judge.compare import Call, Diagnosis, differing, numbers, quick_solution
 from minigpt.learn.judge.diagnoses.evidence import Evidence
 from minigpt.learn.judge.diagnoses.layouts import said
 
@@ -117,7 +117,7 @@ def elsewhere(which: np.ndarray, probe: Probe) -> np.ndarray:
 
 def _partly_right(got: np.ndarray, right: np.ndarray) -> bool:
     """Whether a part of a result is right: what is missing is missing elsewhere."""
-    return bool(np.isclose(got.astype(float), right.astype(float), rtol=1e-4, atol=1e-5).any())
+    return not differing(got, right).all()
 
 
 def first_place(which: np.ndarray) -> tuple[str, str]:
