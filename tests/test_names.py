@@ -1,7 +1,7 @@
 """One name, one meaning: no two public classes, functions or constants of minigpt have the same name."""
 
 import ast
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -91,3 +91,9 @@ def test_an_import_a_private_name_a_check_and_another_name_are_left_alone(tmp_pa
         (tmp_path / "minigpt" / room).mkdir(parents=True)
         (tmp_path / "minigpt" / room / "some.py").write_text(code, encoding="utf-8")
     assert shared_names(tmp_path) == {}
+
+
+def test_no_two_helpers_of_tests_have_one_name():
+    """Tests import them by their bare names, so the second of two would get the first."""
+    helpers = [path for path in (ROOT / "tests").rglob("*.py") if not path.name.startswith(("test_", "conftest"))]
+    assert [name for name, n in Counter(path.name for path in helpers).items() if n > 1] == []

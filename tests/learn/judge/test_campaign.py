@@ -1,7 +1,7 @@
-"""The judge as a classifier; ``campaign.py`` beside it runs the whole of what is sampled here."""
+"""The judge as a classifier; ``judge_campaign.py`` beside it runs the whole of what is sampled here."""
 
 import pytest
-from campaign import accepted, also_fits, judged, left_out, matrix, refused
+from judge_campaign import accepted, also_fits, judged, left_out, matrix, refused
 
 from minigpt.learn.exercises import CATALOGUE
 from minigpt.learn.judge.attempts import Submission

@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 import torch
-from campaign import judged
 from claims import is_true
+from judge_campaign import judged
 
 from minigpt.learn.exercises import exercise_named
 from minigpt.learn.exercises.exercise import Words
