@@ -1,6 +1,6 @@
 """The judge as a classifier: every known mistake, every right answer, random wrong functions, and unknown mistakes.
 
-Run alone, ``python tests/learn/judge/judge_campaign.py`` prints all tables (about twenty minutes); the tests take samples.
+Run alone, ``python tests/learn/judge/judge_campaign.py`` prints all tables (about twenty minutes); tests take samples.
 """
 
 import dataclasses
