@@ -189,7 +189,11 @@ def test_a_whole_number_of_any_kind_is_an_index(index):
     assert MATRIX.steps(a=np.eye(2), x=[1, 3], i=index).endswith("y_2 = Σ_(j=1..n) a_{2,j} x_j = 0 + 3 = 3")
 
 
-@pytest.mark.parametrize("value", ["a", b"a", None, {}, {1}, object(), 1j, ..., torch.ones(2, device="meta")], ids=str)
+@pytest.mark.parametrize(
+    "value",
+    ["a", b"a", None, {}, {1}, object(), 1j, ..., torch.ones(2, device="meta")],
+    ids=lambda value: type(value).__name__,
+)
 @pytest.mark.parametrize("name", ["a", "x", "n"])
 def test_a_value_of_another_kind_is_refused_by_name(name, value):
     with pytest.raises(EquationError, match=rf"^{name} must be a number or an array of real numbers, got "):
