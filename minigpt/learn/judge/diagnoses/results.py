@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from minigpt.learn.judge.compare import Diagnosis, close
+from minigpt.learn.judge.compare import ABSOLUTE, RELATIVE, Diagnosis, close
 from minigpt.learn.judge.diagnoses.evidence import Evidence, Pairs
 from minigpt.learn.judge.diagnoses.layouts import Transform, fits, said
 
@@ -91,9 +91,7 @@ def factors(evidence: Evidence) -> Iterator[Diagnosis]:
     pairs = evidence.pairs
     for name, factor in NAMED.items():
         if fits(pairs, partial(np.multiply, factor)):
-            yield said(
-                "factor", "scale", f"Every value is {name} times the right one.", f"每个值都是正确值的 {name} 倍。"
-            )
+            yield factor_of(name)
             return
     tables = evidence.named_sizes()
     each = len(pairs) // len(tables)
@@ -175,4 +173,4 @@ def spread(array: np.ndarray, axis: int | None) -> bool:
     """Whether the values along an axis are equal."""
     filled = np.ma.masked_invalid(array)
     low, high = np.ma.min(filled, axis=axis), np.ma.max(filled, axis=axis)
-    return bool(np.ma.all(high - low <= 1e-5 + 1e-4 * np.ma.abs(high))) if array.size else True
+    return bool(np.ma.all(high - low <= ABSOLUTE + RELATIVE * np.ma.abs(high))) if array.size else True
