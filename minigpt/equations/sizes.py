@@ -43,9 +43,8 @@ class Sizes:
         for name, shape in shapes.items():
             declared = self.document.shapes.get(name)
             if declared is not None and len(declared) != len(shape):
-                self.document.fail(
-                    name, f"{name} is declared with {quantity(len(declared), 'axis', 'axes')}, got shape {shape}"
-                )
+                axes_said = quantity(len(declared), "axis", "axes")
+                self.document.fail(name, f"{name} is declared with {axes_said}, got shape {shape}")
             axes += [(name, axis, dim) for axis, dim in enumerate(declared or ())]
         for name, axis, dim in sorted(axes, key=lambda each: each[2].data != "array"):
             length, size = shapes[name][axis], self._declared(dim)

@@ -216,4 +216,5 @@ def test_the_settings_are_declared_by_the_sampler_its_rules_and_the_two_function
         ("generation/sampling.py: top_p_filter", "top_p"),
     }
     assert [field.name for field in dataclasses.fields(Sampler)] == list(KNOBS)
-    assert sorted(declared(Path(mg.__file__).parent, KNOBS)) == sorted(everything)
+    found = [(place, name) for place, name in declared(Path(mg.__file__).parent, KNOBS) if "exercises/" not in place]
+    assert sorted(found) == sorted(everything)  # an exercise has them as the learner's own parameters
