@@ -26,6 +26,7 @@ from minigpt.evaluation import (
 )
 from minigpt.generation import Sampler, generate, generate_ids, stream, stream_ids
 from minigpt.learn.questions import check
+from minigpt.microscope import first_divergence
 from minigpt.model import (
     GPT,
     PRESETS,
@@ -131,6 +132,7 @@ __all__ = [
     "evaluate_stories",
     "evaluate_task",
     "find_learning_rate",
+    "first_divergence",
     "gelu",
     "gelu_tanh",
     "generate",

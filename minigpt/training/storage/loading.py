@@ -46,6 +46,18 @@ def newest_checkpoint(folder: Path) -> Checkpoint:
     raise ValueError(f"no usable checkpoint in {folder}: found {found}; train one with `minigpt train --out …`")
 
 
+def one_checkpoint(folder: Path) -> Checkpoint:
+    """A certain checkpoint, with its tensors on the CPU.
+
+    Args:
+        folder: of this checkpoint, such as ``runs/mine/checkpoints/step-00000100``.
+
+    Raises:
+        ValueError: if it is not whole.
+    """
+    return _read(folder).whole()
+
+
 def _read(folder: Path) -> Checkpoint:
     refuse_links_outside(folder)
     manifest = read_object(folder / MANIFEST, MANIFEST, links=False)

@@ -1,0 +1,93 @@
+"""What enters and leaves the modules of any model while it computes, by place, in the order of computation."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from minigpt.microscope.record import at_rest
+from minigpt.microscope.taps import tapped
+from minigpt.model import GPT
+from minigpt.model.hooks import watched
+
+# Inside the attention of our GPT, between its modules: the name of the activation, and what it is called here.
+INSIDE = {"hook_rot_q": "the rotated queries", "hook_rot_k": "the rotated keys"}
+
+
+class Place(NamedTuple):
+    """Where a tensor is seen.
+
+    Attributes:
+        what: such as "what enters" or "the output of".
+        module: the name of a module; "" is the whole model.
+    """
+
+    what: str
+    module: str
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.module or 'the model'}"
+
+
+ENTERS, LEAVES = "what enters", "the output of"
+
+
+class Seen(NamedTuple):
+    """A tensor and how much was computed before it.
+
+    Attributes:
+        tensor: detached.
+        n_layers: modules without parts of their own that had returned.
+    """
+
+    tensor: Tensor
+    n_layers: int
+
+
+@torch.no_grad()
+def tensors_seen(model: nn.Module, names: Sequence[str], ids: Tensor) -> dict[Place, Seen]:
+    """Compute ``ids`` once in evaluation mode, and keep what enters and leaves some modules at their first call.
+
+    Args:
+        model: gets ``ids``, on the device of its first parameter.
+        names: of its modules.
+        ids: ``(B, T)``.
+
+    Raises:
+        ValueError: if a module is not there.
+    """
+    modules, seen, n_layers = _chosen(model, names), dict[Place, Seen](), 0
+
+    def note(place: Place, x: Tensor) -> None:
+        seen.setdefault(place, Seen(x.detach().clone(), max(1, n_layers)))
+
+    def leaves(name: str, x: Tensor) -> None:
+        nonlocal n_layers
+        n_layers += not any(True for _ in modules[name].children())
+        note(Place(LEAVES, name), x)
+
+    def inside(name: str, x: Tensor) -> None:
+        layer, part = name.split(".")[1], name.rpartition(".")[2]
+        note(Place(f"{INSIDE[part]} of", f"blocks.{layer}.attention"), x)
+
+    with ExitStack() as looking:
+        looking.enter_context(at_rest(model))
+        if isinstance(model, GPT) and model.config.position.startswith("rope"):
+            rotated = [f"blocks.{layer}.attn.{part}" for layer in range(model.config.n_layers) for part in INSIDE]
+            looking.enter_context(tapped(model, inside, rotated))
+        looking.enter_context(
+            watched(modules.items(), enters=lambda name, x: note(Place(ENTERS, name), x), leaves=leaves)
+        )
+        first = next(model.parameters(), ids)
+        model(ids.to(first.device))
+    return seen
+
+
+def _chosen(model: nn.Module, names: Sequence[str]) -> dict[str, nn.Module]:
+    modules = dict(model.named_modules(remove_duplicate=False))
+    if missing := [name for name in names if name not in modules]:
+        known = ", ".join(name for name in list(modules)[:6] if name)
+        raise ValueError(f"{type(model).__name__} has no module {missing[0]!r}; it has {known} and more")
+    return {name: modules[name] for name in names}
