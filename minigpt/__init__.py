@@ -10,7 +10,7 @@ from minigpt.interrupts import end_quietly_until_started
 end_quietly_until_started()  # what follows takes a while to import
 
 # isort: split
-from minigpt import equations, learn
+from minigpt import equations, learn, microscope
 from minigpt.cost.flops import training_flops_per_token
 from minigpt.equations import equal
 from minigpt.evaluation import (
@@ -26,7 +26,7 @@ from minigpt.evaluation import (
 )
 from minigpt.generation import Sampler, generate, generate_ids, stream, stream_ids
 from minigpt.learn.questions import check
-from minigpt.microscope import first_divergence
+from minigpt.microscope import first_divergence, look
 from minigpt.model import (
     GPT,
     PRESETS,
@@ -146,7 +146,9 @@ __all__ = [
     "load_pretrained",
     "load_tokenizer",
     "log_softmax",
+    "look",
     "masked_attention",
+    "microscope",
     "multi_head_attention",
     "next_token_loss",
     "open_prepared",

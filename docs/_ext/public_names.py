@@ -29,7 +29,7 @@ class PublicNames(SphinxDirective):
         return self.parse_text_to_nodes("\n".join(text))
 
 
-ROOMS = ["text", "model", "pretrained", "training", "generation", "evaluation", "runs", "learn"]
+ROOMS = ["text", "model", "pretrained", "training", "generation", "evaluation", "runs", "microscope", "learn"]
 
 
 def room_of(name: str) -> str:

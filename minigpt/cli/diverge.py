@@ -14,7 +14,7 @@ from minigpt.model import GPT
 from minigpt.runs.models import open_model
 from minigpt.text import Tokenizer
 
-LENGTH = 64  # of the ids that are drawn
+N_DRAWN = 64  # of the ids that are drawn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ class Diverge:
 def drawn_ids(a: GPT, b: GPT) -> list[int]:
     """Random ids that both models know."""
     most = min(a.config.vocab_size, b.config.vocab_size)
-    return torch.randint(most, (LENGTH,), generator=torch.Generator().manual_seed(0)).tolist()
+    return torch.randint(most, (N_DRAWN,), generator=torch.Generator().manual_seed(0)).tolist()
 
 
 def _room(a: GPT, b: GPT) -> int:

@@ -20,10 +20,10 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from minigpt.microscope.counterparts import counterparts
-from minigpt.microscope.seen import ENTERS, Place, tensors_seen
+from minigpt.microscope.seen import ENTERS, Site, tensors_seen
 from minigpt.microscope.tolerance import budget_of, distance, first_apart
 
-SHOWN = 3  # points before and after the first divergence
+N_AROUND = 3  # points before and after the first divergence
 
 
 class Point(NamedTuple):
@@ -36,7 +36,7 @@ class Point(NamedTuple):
         budget: what rounding may cause.
     """
 
-    place: Place
+    place: Site
     error: float
     budget: float
 
@@ -96,7 +96,7 @@ class Divergence:
                 f"{nearest.error:.1e} of {nearest.budget:.1e}"
             )
         at = self.points.index(self.first)
-        around = self.points[max(0, at - SHOWN) : at + SHOWN + 1]
+        around = self.points[max(0, at - N_AROUND) : at + N_AROUND + 1]
         width = max(len(str(point.place)) for point in around)
         head = f"  {'':<{width}}    error   budget"
         rows = [
@@ -129,7 +129,7 @@ def first_divergence(a: nn.Module, b: nn.Module, ids: Tensor, *, names: Mapping[
     seen, other = tensors_seen(a, list(pairs), ids), tensors_seen(b, list(pairs.values()), ids)
     points, name, what = list[Point](), "", ""
     for place, (x, n_layers) in seen.items():
-        partner = Place(place.what, pairs.get(place.module, "?"))
+        partner = Site(place.what, pairs.get(place.module, "?"))
         if partner not in other:
             continue
         y = other[partner].tensor
@@ -142,7 +142,7 @@ def first_divergence(a: nn.Module, b: nn.Module, ids: Tensor, *, names: Mapping[
     return Divergence(name, tuple(points), what)
 
 
-def _innermost(place: Place, before: Place | None) -> str:
+def _innermost(place: Site, before: Site | None) -> str:
     """The module that computed what differs, when all before it agrees.
 
     Between two modules, what enters the second comes from the module around both.

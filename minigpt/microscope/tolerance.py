@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-UNITS = 32  # spacings of the dtype that one layer may add
+ROUNDINGS = 32  # spacings of the dtype that one layer may add
 LEAST_SCALE = 1e-3  # of the root mean square of all positions: where numbers nearly vanish, their own is no measure
 
 
@@ -36,7 +36,7 @@ def budget_of(a: Tensor, b: Tensor, n_layers: int) -> float:
         n_layers: the layers that were computed so far.
     """
     spacings = [torch.finfo(x.dtype).eps for x in (a, b) if x.is_floating_point()]
-    return UNITS * max(spacings, default=0.0) * math.sqrt(n_layers)
+    return ROUNDINGS * max(spacings, default=0.0) * math.sqrt(n_layers)
 
 
 def first_apart(a: Tensor, b: Tensor, budget: float) -> tuple[int, ...]:

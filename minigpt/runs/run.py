@@ -25,7 +25,6 @@ from minigpt.model import GPT
 from minigpt.pretrained import pretrained_model
 from minigpt.runs.config import RUN_FILE, RUN_FORMAT, RunConfig
 from minigpt.runs.epochs import refuse_edited_steps, steps_of, tell_other_steps, with_steps_of
-from minigpt.runs.memory import check_memory
 from minigpt.runs.read_files import check_unchanged, write_read_files
 from minigpt.runs.splits import open_splits, tell_what_is_dropped
 from minigpt.settings import to_object
@@ -35,6 +34,7 @@ from minigpt.training.processes.distributed import check_environment, is_main_pr
 from minigpt.training.report.history import History
 from minigpt.training.report.loggers import Logger
 from minigpt.training.run_state import model_from
+from minigpt.training.safety.room_for_weights import check_memory
 from minigpt.training.same_run import check_same_run
 from minigpt.training.storage.folders import checkpoint_folders
 from minigpt.training.storage.loading import load_checkpoint

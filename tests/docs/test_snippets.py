@@ -117,9 +117,11 @@ def test_the_command_lines_of_a_page_run_one_after_another(path, tmp_path, monke
     monkeypatch.setattr(importlib.import_module("minigpt.evaluation.tasks"), "LEARNT", 60)
     monkeypatch.setattr("sys.stdin", io.StringIO())  # nobody types
     for words in command_lines(path.read_text(encoding="utf-8")):
-        not_solved = pytest.raises(SystemExit, match=r"^1$") if words[0] == "check" else contextlib.nullcontext()
-        with not_solved:
+        try:
             cli.main([*words, *([] if "--help" in words else SHORT.get(words[0], []))])
+        except SystemExit as end:
+            if (words[0], end.code) not in (("check", 1), ("diverge", 1)):  # not solved; two models that part
+                raise
 
 
 def test_there_are_examples_to_run():

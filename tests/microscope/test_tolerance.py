@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from minigpt.microscope.tolerance import UNITS, budget_of, distance, first_apart
+from minigpt.microscope.tolerance import ROUNDINGS, budget_of, distance, first_apart
 
 
 def test_a_distance_is_in_units_of_the_root_mean_square_of_the_position():
@@ -38,9 +38,9 @@ def test_shapes_that_differ_are_infinitely_apart_and_nothing_is_no_distance():
 
 def test_the_budget_is_that_of_the_coarser_dtype_and_grows_with_the_root_of_the_layers():
     x = torch.zeros(1)
-    assert budget_of(x, x, 1) == UNITS * 2**-23
-    assert budget_of(x, x, 9) == 3 * UNITS * 2**-23
-    assert budget_of(x.double(), x.bfloat16(), 4) == 2 * UNITS * 2**-7
+    assert budget_of(x, x, 1) == ROUNDINGS * 2**-23
+    assert budget_of(x, x, 9) == 3 * ROUNDINGS * 2**-23
+    assert budget_of(x.double(), x.bfloat16(), 4) == 2 * ROUNDINGS * 2**-7
     assert budget_of(x.long(), x.long(), 4) == 0
 
 

@@ -1,0 +1,117 @@
+"""``mg.look``: every named activation of one forward pass.
+
+Dimensions: B batch, T positions, D model width, H query heads, G key/value heads, E head width, F hidden width of the
+MLP, V vocabulary, L layers.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import Tensor
+
+from minigpt.microscope.names import chosen_names, head_of, unknown
+from minigpt.microscope.running import at_rest, on_device, require_gpt
+from minigpt.microscope.taps import tapped
+from minigpt.model import GPT, GPTConfig
+
+
+class Activations:
+    """What a model computed on the way to its logits, by name: ``record["blocks.0.attn.hook_z"]``.
+
+    Shapes: ``hook_q`` and ``hook_z`` are ``(B, T, H, E)``, ``hook_k`` and ``hook_v`` ``(B, T, G, E)``, ``hook_result``
+    ``(B, T, H, D)``, ``hook_attn_scores`` and ``hook_pattern`` ``(B, H, T, T)`` with the queries first, ``hook_scale``
+    of a norm ``(B, T, 1)``, ``mlp.hook_pre`` and ``mlp.hook_post`` ``(B, T, F)``, ``logits`` ``(B, T, V)``, and all the
+    others ``(B, T, D)``.
+
+    Args:
+        config: of the model.
+        ids: ``(B, T)``, what it read.
+        tensors: the activations by name, in the order of computation.
+    """
+
+    def __init__(self, config: GPTConfig, ids: Tensor, tensors: dict[str, Tensor]) -> None:
+        self.config, self.ids, self._tensors = config, ids, tensors
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self._tensors:
+            raise ValueError(f"{unknown(name, list(self._tensors))}; this record holds {len(self._tensors)} of them")
+        return self._tensors[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._tensors
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tensors)
+
+    def __len__(self) -> int:
+        return len(self._tensors)
+
+    def keys(self) -> list[str]:
+        """The names, in the order of computation."""
+        return list(self._tensors)
+
+    @property
+    def attention(self) -> list[Tensor]:
+        """The attention weights of each layer, ``(B, H, T, T)``: row t holds the weights of query t."""
+        return [self[f"blocks.{layer}.attn.hook_pattern"] for layer in range(self.config.n_layers)]
+
+    @property
+    def residual(self) -> list[Tensor]:
+        """The residual stream, L + 1 ``(B, T, D)``: ``residual[l]`` enters block l, ``residual[L]`` is the end."""
+        last = self.config.n_layers - 1
+        entering = [self[f"blocks.{layer}.hook_resid_pre"] for layer in range(self.config.n_layers)]
+        return [*entering, self[f"blocks.{last}.hook_resid_post"]]
+
+    @property
+    def logits(self) -> Tensor:
+        """``(B, T, V)``: what the model returned."""
+        return self["logits"]
+
+    def __str__(self) -> str:
+        rows: dict[tuple[str, tuple[int, ...]], list[str]] = {}
+        for name, x in self._tensors.items():
+            rows.setdefault((head_of(name), tuple(x.shape)), []).append(name)
+        shown = [(name.replace("*", _layers(names)), str(shape)) for (name, shape), names in rows.items()]
+        width = max((len(name) for name, _ in shown), default=0)
+        size = sum(x.numel() * x.element_size() for x in self._tensors.values()) / 2**20
+        title = f"{len(self._tensors)} activations of {tuple(self.ids.shape)} tokens, {size:.1f} MiB"
+        return "\n".join([title, *(f"{name:<{width}}  {shape}" for name, shape in shown)])
+
+    __repr__ = __str__
+
+
+def _layers(names: list[str]) -> str:
+    """The layers of names that differ in nothing else: "0" or "0…3", or each of them."""
+    layers = [int(name.split(".")[1]) for name in names if name.startswith("blocks.")]
+    if not layers:
+        return "*"
+    if layers != list(range(layers[0], layers[-1] + 1)):
+        return ",".join(map(str, layers))
+    return str(layers[0]) if len(layers) == 1 else f"{layers[0]}…{layers[-1]}"
+
+
+def look(model: GPT, ids: Tensor, names: str | Iterable[str] | None = None, *, gradients: bool = False) -> Activations:
+    """Run a model once, without dropout, and record its activations.
+
+    Attention is computed by its formula in the layers whose scores or weights are recorded, so the logits then equal
+    those of the model up to rounding; without these names they are the same bit for bit.
+
+    Args:
+        model: a GPT; it is left in the mode in which it was.
+        ids: ``(B, T)`` token ids, on any device.
+        names: what to record, such as ``"blocks.*.attn.hook_pattern"``; ``None`` records everything, which takes a few
+            hundred numbers for each number of the stream and all T × T weights.
+        gradients: whether the activations belong to a graph that can be differentiated.
+
+    Returns:
+        The activations, as the model computed them.
+
+    Raises:
+        ValueError: if a name is unknown, the model is not a :class:`minigpt.GPT`, or the ids are not for it.
+    """
+    require_gpt(model)
+    chosen, tensors = chosen_names(model, names), dict[str, Tensor]()
+    ids = on_device(model, ids)
+    with at_rest(model), torch.set_grad_enabled(gradients), tapped(model, tensors.__setitem__, chosen):
+        model(ids)
+    return Activations(model.config, ids, tensors)
