@@ -111,6 +111,17 @@ def test_what_is_there_already_is_not_written_over(tmp_path, kind):
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+@pytest.mark.parametrize("target", ["empty", "missing", "out"])
+def test_a_link_in_the_place_of_a_new_folder_is_refused_before_anything_is_written(tmp_path, target):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "out").symlink_to(target)
+    with pytest.raises(ValueError, match="out is a symbolic link; give the folder itself, "):
+        write(tmp_path / "out")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "out"]
+    assert list((tmp_path / "empty").iterdir()) == []
+
+
 def test_files_that_came_into_the_folder_meanwhile_stay(tmp_path):
     def write_late():
         with whole_folder(tmp_path / "out", "") as partial:
