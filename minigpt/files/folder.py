@@ -70,7 +70,7 @@ def update_folder(folder: Path, files: Mapping[str, bytes], consequence: str) ->
         ValueError: if ``folder`` is something that can't be replaced in this way.
         OSError: if it can't be written; the folder is as it was.
     """
-    folder = folder.resolve()
+    folder = Path(os.path.realpath(folder))  # Path.resolve raises a RuntimeError where a link leads to itself
     kept = [path for path in _plain_files(folder) if path.name not in files]
     partial = folder.with_name(f".{folder.name}.new.tmp")
     with whole_folder(folder, consequence, partial=partial, replace=True):
@@ -159,7 +159,7 @@ def flush_tree(folder: Path) -> None:
     for path in folder.iterdir():
         if path.is_dir():
             flush_tree(path)
-        elif not path.is_symlink():
+        elif path.is_file() and not path.is_symlink():
             flush_file(path)
     flush_folder(folder)
 

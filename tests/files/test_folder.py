@@ -246,6 +246,16 @@ def test_an_update_keeps_links_and_files_that_may_not_be_written(old):
     assert str((old / "link.txt").readlink()) == "gone.txt" and (old / "mine.txt").read_bytes() == b"my notes"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipes in folders")
+def test_an_update_keeps_a_pipe_and_replaces_a_link_that_leads_to_itself(old, tmp_path):
+    os.mkfifo(old / "pipe")
+    update_folder(old, FILES, "")
+    assert (old / "pipe").is_fifo()
+    (tmp_path / "loop").symlink_to("loop")
+    update_folder(tmp_path / "loop", FILES, "")
+    assert bytes_in(tmp_path / "loop") == FILES
+
+
 def test_where_there_are_no_hard_links_files_are_copied(old, monkeypatch):
     def refuse(*arguments, **options):
         raise OSError(errno.EPERM, "Operation not permitted")
