@@ -30,21 +30,23 @@ def whole_folder(
         consequence: what an error says of a full disk: what was not written, and how to continue.
         partial: where to write, in the same parent folder. Several processes that write one folder agree on this path;
             what a crash left there is deleted. ``None`` takes a new hidden name.
-        replace: whether ``folder`` may exist with files in it, which are then deleted.
+        replace: whether ``folder`` may exist with files in it, which are then deleted; of a link, the link alone.
 
     Raises:
-        ValueError: if ``folder`` is not empty and ``replace`` is false; nothing is written then.
+        ValueError: if ``folder`` is not empty or is a link, and ``replace`` is false; nothing is written then.
         OSError: if it can't be written.
     """
+    if not replace and folder.is_symlink():
+        raise ValueError(f"{folder} is a symbolic link; give the folder itself, {os.path.realpath(folder)}")
     if not replace and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"{folder} is not empty; choose another folder, or remove it first")
     partial = partial or folder.parent / f".{folder.name}-{secrets.token_hex(4)}"
     with explain_full_disk(consequence), _deleted_on_failure(partial):
-        shutil.rmtree(partial, ignore_errors=True)
+        delete_path(partial)
         partial.mkdir(parents=True)
         yield partial
         flush_tree(partial)
-        if folder.exists() and replace:
+        if os.path.lexists(folder) and replace:
             _put_in_place_of(folder, partial)
         else:
             if folder.exists():
@@ -68,7 +70,7 @@ def update_folder(folder: Path, files: Mapping[str, bytes], consequence: str) ->
         ValueError: if ``folder`` is something that can't be replaced in this way.
         OSError: if it can't be written; the folder is as it was.
     """
-    folder = folder.resolve()
+    folder = Path(os.path.realpath(folder))  # Path.resolve raises a RuntimeError where a link leads to itself
     kept = [path for path in _plain_files(folder) if path.name not in files]
     partial = folder.with_name(f".{folder.name}.new.tmp")
     with whole_folder(folder, consequence, partial=partial, replace=True):
@@ -110,7 +112,7 @@ def _put_in_place_of(folder: Path, partial: Path) -> None:
     doomed = partial
     if not swap_paths(folder, partial):
         doomed = folder.with_name(f"{folder.name}.old.tmp")
-        shutil.rmtree(doomed, ignore_errors=True)
+        delete_path(doomed)
         folder.rename(doomed)
         try:
             partial.rename(folder)
@@ -118,7 +120,7 @@ def _put_in_place_of(folder: Path, partial: Path) -> None:
             doomed.rename(folder)
             raise
     flush_folder(folder.parent)  # the old one is deleted only when the new one lasts
-    shutil.rmtree(doomed)
+    delete_path(doomed)
 
 
 def delete_folder(folder: Path) -> None:
@@ -128,9 +130,24 @@ def delete_folder(folder: Path) -> None:
         folder: what is deleted. A crash may leave it, in part, under the name ``….old.tmp``.
     """
     doomed = folder.with_name(f"{folder.name}.old.tmp")
-    shutil.rmtree(doomed, ignore_errors=True)
+    delete_path(doomed)
     folder.rename(doomed)
-    shutil.rmtree(doomed)
+    delete_path(doomed)
+
+
+def delete_path(path: Path) -> None:
+    """Delete what is at a path, if anything is: a folder with all that is in it, or of a link the link alone.
+
+    Args:
+        path: of a folder, a file or a link.
+
+    Raises:
+        OSError: if it can't be deleted.
+    """
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def flush_tree(folder: Path) -> None:
@@ -142,7 +159,7 @@ def flush_tree(folder: Path) -> None:
     for path in folder.iterdir():
         if path.is_dir():
             flush_tree(path)
-        elif not path.is_symlink():
+        elif path.is_file() and not path.is_symlink():
             flush_file(path)
     flush_folder(folder)
 
@@ -180,5 +197,6 @@ def _deleted_on_failure(partial: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
+        with suppress(OSError):
+            delete_path(partial)
         raise

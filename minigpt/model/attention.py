@@ -229,7 +229,8 @@ def _check_vectors(v: Tensor) -> None:
 
 
 def _refuse_overflow(exp_scores: Tensor, v: Tensor) -> None:
-    if torch.isinf(numbers_of(exp_scores)).any():
+    known = numbers_of(exp_scores)
+    if known.numel() and torch.isinf(known).any():
         limit = math.log(torch.finfo(v.dtype).max)
         raise ValueError(
             f"a score v_i·v_j exceeds {limit:.1f}, so its exponential overflows {v.dtype}; shrink v, or use "

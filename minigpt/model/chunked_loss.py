@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from minigpt.equations import equation, fast_twin
-from minigpt.model.inspection import is_transformed
+from minigpt.model.inspection import is_transformed, numbers_of
 from minigpt.model.loss import REDUCTIONS, check_loss_options, next_token_loss, token_ids
 
 LEAST_ROWS = 32  # fewer make poor use of a CPU
@@ -229,7 +229,9 @@ def _check_fit(x: Tensor, weight: Tensor, targets: Tensor, counts: Tensor, *, mi
     _check_shapes(x, weight, targets)
     if x.dtype != weight.dtype and not mixed:
         raise ValueError(f"x is {x.dtype} and weight {weight.dtype}; make them one dtype, or run under autocast")
-    there = targets[counts] if targets.device.type == "cpu" and not torch.compiler.is_compiling() else targets[:0]
+    if targets.device.type != "cpu" or torch.compiler.is_compiling() or not numbers_of(targets).numel():
+        return
+    there = targets[counts]
     if there.numel() and not 0 <= there.min() <= there.max() < len(weight):
         raise ValueError(
             f"targets run from {there.min()} to {there.max()}, but a head of shape {tuple(weight.shape)} knows 0 to "

@@ -118,6 +118,10 @@ class GPT(nn.Module):
         return sum(parameter.numel() for parameter in self.parameters())
 
     def _check_ids(self, ids: Tensor) -> None:
+        if not isinstance(ids, Tensor):
+            raise ValueError(
+                f"ids are a {type(ids).__name__}; expected a tensor (B, T) int64, as torch.tensor([[0, 1]])"
+            )
         if ids.dim() != 2 or ids.dtype not in (torch.int64, torch.int32):
             raise ValueError(
                 f"ids have shape {tuple(ids.shape)} and dtype {ids.dtype}; expected (B, T) int64; "
@@ -129,8 +133,9 @@ class GPT(nn.Module):
                 f"got {ids.shape[1]} tokens; this model takes 1 to context_length={limit}; keep the last with "
                 f"ids[:, -{limit}:], or build the model with a longer context"
             )
-        if ids.device.type == "cpu" and ids.numel() and not torch.compiler.is_compiling():
-            low, high = (int(bound) for bound in numbers_of(ids).aminmax())
+        asks = ids.device.type == "cpu" and not torch.compiler.is_compiling()
+        if asks and (known := numbers_of(ids)).numel():
+            low, high = (int(bound) for bound in known.aminmax())
             if low < 0 or high >= self.config.vocab_size:
                 raise ValueError(
                     f"ids run from {low} to {high}, but vocab_size={self.config.vocab_size} allows 0 to "

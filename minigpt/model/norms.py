@@ -91,7 +91,12 @@ def rms_norm(x: Tensor, gain: Tensor, eps: float = 1e-6) -> Tensor:
     bfloat16=True,
 )
 def fast_layer_norm(x: Tensor, gain: Tensor, shift: Tensor | None = None, eps: float = 1e-5) -> Tensor:
-    """:func:`layer_norm`, same arguments, by PyTorch's kernel."""
+    """:func:`layer_norm`, same arguments, by PyTorch's kernel; in a transform of ``torch.func`` by the formula.
+
+    PyTorch's second derivative of it is wrong where two ``vmap`` are inside each other, as in ``torch.func.hessian``.
+    """
+    if is_transformed():
+        return layer_norm(x, gain, shift, eps)
     return F.layer_norm(x, gain.shape, gain, shift, eps)
 
 

@@ -75,7 +75,7 @@ def train(
         FloatingPointError: after three steps in a row without a finite loss and gradient.
         MemoryError: if the device has too little memory, with what would fit.
         OSError: if a checkpoint can't be written; where it is written in the background, at one of the next steps. Or
-            if the folder is moved or deleted while the run trains.
+            if the folder is moved or deleted while the run trains, or another process of the run has ended.
     """
     config = check_model(model, TrainConfig() if config is None else config)
     batches = check_data(model, data)

@@ -111,6 +111,17 @@ def test_what_is_there_already_is_not_written_over(tmp_path, kind):
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+@pytest.mark.parametrize("target", ["empty", "missing", "out"])
+def test_a_link_in_the_place_of_a_new_folder_is_refused_before_anything_is_written(tmp_path, target):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "out").symlink_to(target)
+    with pytest.raises(ValueError, match="out is a symbolic link; give the folder itself, "):
+        write(tmp_path / "out")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "out"]
+    assert list((tmp_path / "empty").iterdir()) == []
+
+
 def test_files_that_came_into_the_folder_meanwhile_stay(tmp_path):
     def write_late():
         with whole_folder(tmp_path / "out", "") as partial:
@@ -233,6 +244,16 @@ def test_an_update_keeps_links_and_files_that_may_not_be_written(old):
     (old / "mine.txt").chmod(0o400)
     update_folder(old, FILES, "")
     assert str((old / "link.txt").readlink()) == "gone.txt" and (old / "mine.txt").read_bytes() == b"my notes"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipes in folders")
+def test_an_update_keeps_a_pipe_and_replaces_a_link_that_leads_to_itself(old, tmp_path):
+    os.mkfifo(old / "pipe")
+    update_folder(old, FILES, "")
+    assert (old / "pipe").is_fifo()
+    (tmp_path / "loop").symlink_to("loop")
+    update_folder(tmp_path / "loop", FILES, "")
+    assert bytes_in(tmp_path / "loop") == FILES
 
 
 def test_where_there_are_no_hard_links_files_are_copied(old, monkeypatch):

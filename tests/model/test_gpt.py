@@ -186,6 +186,7 @@ def test_a_tied_head_is_the_embedding_and_counts_once():
         (torch.zeros(1, 0, dtype=torch.int64), "got 0 tokens"),
         (torch.tensor([[3, 17]]), "ids run from 3 to 17, but vocab_size=17 allows 0 to 16: is the tokenizer the one"),
         (torch.tensor([[-1, 2]]), "ids run from -1 to 2"),
+        ([[3, 1]], r"ids are a list; expected a tensor \(B, T\) int64, as torch.tensor\(\[\[0, 1\]\]\)"),
     ],
 )
 def test_ids_that_the_model_cannot_take_are_refused(ids, message):

@@ -2,12 +2,22 @@
 
 import pytest
 import torch
-from torch.func import functional_call, grad, hessian, jvp, vmap
+from torch._subclasses import FakeTensorMode
+from torch.autograd import forward_ad
+from torch.func import functional_call, grad, hessian, jvp, linearize, vmap
 
 import minigpt as mg
-from minigpt.model import chunked_next_token_loss, next_token_loss, rms_norm, short_convolution
+from minigpt.model import (
+    ATTENTION,
+    Pattern,
+    chunked_next_token_loss,
+    layer_norm,
+    next_token_loss,
+    rms_norm,
+    short_convolution,
+)
 from minigpt.model.convolution import fast_short_convolution
-from minigpt.model.norms import fast_rms_norm
+from minigpt.model.norms import fast_layer_norm, fast_rms_norm
 
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")  # PyTorch's own, in forward mode
 TARGETS = torch.tensor([[3, 0, -100], [1, 2, 4]])
@@ -24,6 +34,7 @@ def logits_loss(x, weight):
 # The fast function, its formula, and what they are given.
 FAST = {
     "norm": (fast_rms_norm, rms_norm, (normal(2, 3, 5), normal(5))),
+    "layer norm": (fast_layer_norm, layer_norm, (normal(2, 3, 5), normal(5))),
     "convolution": (fast_short_convolution, short_convolution, (normal(2, 4, 3), normal(3, 3))),
     "loss": (
         lambda x, weight: chunked_next_token_loss(x, weight, TARGETS, label_smoothing=0.1),
@@ -41,7 +52,26 @@ def test_derivatives_of_every_kind_are_those_of_the_formula(name):
         torch.testing.assert_close(found, expected)
 
 
-@pytest.mark.parametrize("name", ["norm", "convolution"])
+ATTENTIONS = {
+    name: (
+        lambda q, k, name=name: ATTENTION[name](q, k, k, Pattern()),
+        lambda q, k: ATTENTION["formula"](q, k, k, Pattern()),
+        (normal(1, 2, 3, 4), normal(1, 1, 3, 4)),
+    )
+    for name in ("auto", "sdpa")
+}
+
+
+@pytest.mark.parametrize("name", FAST | ATTENTIONS)
+def test_derivatives_by_dual_numbers_are_those_of_the_formula(name):
+    fast, formula, given = (FAST | ATTENTIONS)[name]
+    directions = tuple(x.flip(-1) for x in given)
+    with forward_ad.dual_level():
+        found = forward_ad.unpack_dual(fast(*map(forward_ad.make_dual, given, directions))).tangent
+    torch.testing.assert_close(found, jvp(formula, given, directions)[1])
+
+
+@pytest.mark.parametrize("name", ["norm", "layer norm", "convolution"])
 def test_vmap_is_the_function_of_each(name):
     fast, _, (x, weights) = FAST[name]
     torch.testing.assert_close(vmap(fast, (0, None))(x, weights), torch.stack([fast(each, weights) for each in x]))
@@ -97,3 +127,38 @@ def test_a_hessian_through_the_attention_is_that_of_finite_differences(name):
     _, found = jvp(gradient, (at,), (direction,))
     expected = (gradient(at + step * direction) - gradient(at - step * direction)) / (2 * step)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-8)
+
+
+SEED = {
+    "weights": (mg.attention_weights, normal(3, 4) / 2),
+    "loss": (lambda p: mg.cross_entropy(torch.full_like(p, 0.2), p), normal(2, 5).softmax(-1)),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Attempted to insert a get_attr Node:UserWarning")  # PyTorch's own, in linearize
+@pytest.mark.parametrize("name", PARTS)
+def test_a_recorded_derivative_is_that_of_the_model(name):
+    loss, weights = make_loss(PARTS[name])
+    ids, directions = torch.tensor([1, 5, 2, 2, 0, 6]), {name: p.flip(0) for name, p in weights.items()}
+    _, found = linearize(lambda weights: loss(weights, ids), weights)
+    expected = jvp(lambda weights: loss(weights, ids), (weights,), (directions,))[1]
+    torch.testing.assert_close(found(directions), expected)
+
+
+@pytest.mark.filterwarnings("ignore:Attempted to insert a get_attr Node:UserWarning")
+@pytest.mark.parametrize("name", SEED)
+def test_a_recorded_derivative_is_that_of_the_seeds_formulas(name):
+    function, x = SEED[name]
+    torch.testing.assert_close(linearize(function, x)[1](x.flip(0)), jvp(function, (x,), (x.flip(0),))[1])
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_shapes_are_computed_without_numbers(name):
+    with FakeTensorMode():
+        model = mg.GPT(mg.GPTConfig(vocab_size=7, context_length=6, d_model=8, n_layers=1, n_heads=2, **PARTS[name]))
+        ids = torch.zeros(2, 5, dtype=torch.int64)
+        features = model.features(ids)
+        assert model(ids).shape == (2, 5, 7)
+        assert chunked_next_token_loss(features, model.head.weight, ids).shape == ()
+        assert mg.attention_weights(features).shape == (2, 5, 5)
+    assert mg.attention_weights(torch.zeros(3, 4, device="meta")).shape == (3, 3)

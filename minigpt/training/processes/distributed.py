@@ -24,6 +24,7 @@ from torch import nn
 
 from minigpt.files.verified import sha256_of
 from minigpt.training.processes.device import choose_device
+from minigpt.training.processes.lost_peer import lost_peer_explained
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +149,7 @@ def join_world(device: str = "auto") -> Iterator[World]:
 
     Raises:
         ValueError: if the device is not there, or there are fewer GPUs than processes.
+        ConnectionError: inside, if another process has ended.
     """
     check_environment()
     if not dist.is_available() or not (dist.is_initialized() or _world_size() > 1):
@@ -158,7 +160,8 @@ def join_world(device: str = "auto") -> Iterator[World]:
         _meet("nccl" if own_device.type == "cuda" else "gloo")
         atexit.register(_leave)
     group = dist.new_group(backend="gloo")
-    yield World(rank=dist.get_rank(), size=dist.get_world_size(), device=own_device, group=group)
+    with lost_peer_explained():
+        yield World(rank=dist.get_rank(), size=dist.get_world_size(), device=own_device, group=group)
     dist.barrier(group)  # a process that leaves early would break off what the others still have to say
     dist.destroy_process_group(group)
 
@@ -192,7 +195,7 @@ def check_environment() -> None:
     Raises:
         ValueError: naming the variable.
     """
-    for name in _NUMBERS:
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "TORCHELASTIC_RESTART_COUNT"):
         if name in os.environ and not os.environ[name].isdecimal():
             raise ValueError(
                 f"the environment variable {name}={os.environ[name]!r} must be a whole number, as torchrun sets it; "
@@ -200,9 +203,6 @@ def check_environment() -> None:
             )
     if (size := _world_size()) > 1 and (rank := int(os.environ["RANK"])) >= size:
         raise ValueError(f"the environment variable RANK={rank} must be less than WORLD_SIZE={size}")
-
-
-_NUMBERS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "TORCHELASTIC_RESTART_COUNT")
 
 
 def is_main_process() -> bool:

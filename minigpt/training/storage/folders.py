@@ -10,12 +10,11 @@
 """
 
 import re
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from minigpt.files.folder import delete_folder, whole_folder
+from minigpt.files.folder import delete_folder, delete_path, whole_folder
 
 _NAME = re.compile(r"step-(\d{8,})$")
 
@@ -93,4 +92,5 @@ def sweep_partial(folder: Path) -> None:
         folder: of all checkpoints of the run.
     """
     for path in folder.glob("step-*.tmp"):
-        shutil.rmtree(path, ignore_errors=True)
+        with suppress(OSError):
+            delete_path(path)

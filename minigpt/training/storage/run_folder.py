@@ -10,7 +10,6 @@
       checkpoints/   step-00000500/, step-00001000/, …
 """
 
-import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -19,7 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from minigpt.files.atomic import explain_full_disk
-from minigpt.files.folder import flush_folder
+from minigpt.files.folder import delete_path, flush_folder
 from minigpt.files.paths import as_path
 from minigpt.files.verified import check_place
 from minigpt.training.processes.distributed import restarted
@@ -134,7 +133,7 @@ class RunFolder:
         for newer in checkpoint_folders(self.checkpoints):
             if self.writes and step_of(newer) > checkpoint.step:
                 aside = newer.with_suffix(".damaged")
-                shutil.rmtree(aside, ignore_errors=True)
+                delete_path(aside)
                 newer.rename(aside)
         return checkpoint
 
@@ -154,7 +153,7 @@ class RunFolder:
         sweep_partial(self.checkpoints)
         for pattern in (".*.json*-*", ".loss.png-*"):
             for unfinished in self.path.glob(pattern):
-                unfinished.unlink()
+                delete_path(unfinished)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

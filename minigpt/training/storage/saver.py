@@ -12,7 +12,7 @@ from typing import Self
 
 from minigpt.training.run_state import RunState
 from minigpt.training.storage.run_folder import RunFolder
-from minigpt.training.storage.sharded import save_sharded
+from minigpt.training.storage.sharded import check_one_folder, save_sharded
 from minigpt.training.storage.whole import save_checkpoint
 
 
@@ -22,6 +22,9 @@ class Saver:
     Args:
         folder: of the run; ``None`` saves nothing.
         run: what is saved; its configuration says when, how many are kept, and whether in the background.
+
+    Raises:
+        ValueError: if each process is to write its part, and they do not all see the folder.
     """
 
     def __init__(self, folder: RunFolder | None, run: RunState) -> None:
@@ -29,6 +32,8 @@ class Saver:
         self._writer = ThreadPoolExecutor(1, "checkpoint")  # starts its thread at the first save in the background
         self._under_way: Future[Path] | None = None
         self._saved = -1
+        if self.folder is not None and run.saves_shards:
+            check_one_folder(self.folder, run.world)
 
     def after_step(self, step: int) -> None:
         """Save if a checkpoint is due after this step (counted from 0).

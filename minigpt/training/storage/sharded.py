@@ -64,6 +64,31 @@ class ShardedCheckpoint(Checkpoint):
         return Checkpoint(step=self.step, model=model, optimizer=optimizer, state=self.state)
 
 
+def check_one_folder(folder: Path, world: World) -> None:
+    """Refuse to train where the processes would write the parts of one checkpoint into several folders.
+
+    Args:
+        folder: of all checkpoints of the run; it exists where rank 0 is.
+        world: the processes, which must all call it.
+
+    Raises:
+        ValueError: on every process, if one of them does not see what rank 0 puts there.
+    """
+    sign = folder / "step-seen-by-all.tmp"  # after a crash it is swept like a partial checkpoint
+    if world.is_main:
+        sign.touch()
+    world.any(False)  # it is there when this returns
+    hidden = world.any(not sign.exists())
+    if world.is_main:
+        sign.unlink(missing_ok=True)
+    if hidden:
+        raise ValueError(
+            f"the processes do not all see the folder {folder}, where rank 0 saves: each writes its part of a sharded "
+            "checkpoint. Give all of them the same --out, on a disk that all machines share, or leave out "
+            "--sharded-checkpoints"
+        )
+
+
 def save_sharded(folder: Path, checkpoint: Checkpoint, world: World, *, keep: int = 2) -> None:
     """Write one checkpoint below ``folder``; every process must call it with the tensors as it holds them.
 

@@ -217,6 +217,14 @@ def gradient_travels(folder):
     return found
 
 
+def apart(folder):
+    """The message where each process was given a folder of its own for shards."""
+    try:
+        train(windows(), strategy="fsdp", sharded_checkpoints=True, out=folder / f"apart-{rank()}")
+    except ValueError as error:
+        return str(error)
+
+
 def zero_from_shards(folder):
     """A run on shards, stopped after half its steps, goes on with a shared optimizer."""
     out = folder / "sharded-for-zero"
@@ -323,6 +331,7 @@ SCENARIOS = {
     **{f"{s} resumed": partial(resumed, strategy=s) for s in STRATEGIES},
     "zero from shards": zero_from_shards,
     "zero shares": zero_shares,
+    "apart": apart,
     **{f"{s} stopped": partial(stopped, strategy=s) for s in STRATEGIES},
     "poisoned": poisoned,
     "first logits": first_logits,

@@ -172,6 +172,13 @@ def test_two_processes_go_on_from_shards(alone, together):
     assert difference(found, alone["windows"]["loss"]) <= LARGEST_DIFFERENCE
 
 
+def test_processes_that_do_not_share_a_folder_write_no_shards(folder, together):
+    for rank in range(2):
+        message = f"the processes do not all see the folder {folder}/apart-{rank}/checkpoints, where rank 0 saves"
+        assert together[rank]["apart"].startswith(message)
+    assert list((folder / "apart-0" / "checkpoints").iterdir()) == []
+
+
 def test_one_process_goes_on_from_the_shards_of_two(alone, folder, together):
     out = folder / "sharded"
     shutil.rmtree(out / "checkpoints" / "step-00000012")

@@ -60,6 +60,21 @@ def test_a_damaged_newer_checkpoint_is_set_aside_and_takes_no_place_among_those_
     ]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+@pytest.mark.parametrize("target", [None, "own", "missing"])
+def test_what_is_in_the_place_of_one_that_is_set_aside_is_replaced(tmp_path, checkpoint, target):
+    folder, own = RunFolder.open(tmp_path / "out"), tmp_path / "own"
+    own.mkdir()
+    for step in (1, 2):
+        save_checkpoint(folder.checkpoints, checkpoint(step))
+    (folder.checkpoints / "step-00000002" / "state.json").unlink()
+    aside = folder.checkpoints / "step-00000002.damaged"
+    aside.write_text("x") if target is None else aside.symlink_to(tmp_path / target)
+    with pytest.warns(UserWarning, match="damaged"):
+        assert folder.newest().step == 1
+    assert (aside / "MANIFEST.json").is_file() and not aside.is_symlink() and list(own.iterdir()) == []
+
+
 def test_of_several_processes_only_one_sets_aside(tmp_path, checkpoint):
     folder = RunFolder.open(tmp_path, writes=False)
     for step in (1, 2):
