@@ -176,6 +176,54 @@ assert math.isclose(sum(by_hand) / len(by_hand), loss.item(), rel_tol=1e-4)
 # The untrained model gives all tokens about the same probability, so its loss is that of
 # guessing.
 #
+# **Exercise: `next_token_loss`.** Write this loss without separate targets: $x$ holds the
+# ids that the model has read, and the target of position $t$ is the id after it,
+# $x_{b,t+1}$. All rows are full, so every target counts.
+#
+# $$
+# L = -\frac{1}{B (T - 1)} \sum_{b=1}^{B} \sum_{t=1}^{T-1} \log(p_{bt,x_{b,t+1}}), \qquad
+# p_{bti} = \frac{\exp(z_{bti})}{\sum_{k=1}^{V} \exp(z_{btk})}
+# $$
+#
+# Replace the comment with your code and run the cell again: the reply says how the
+# result differs from the formula. [Exercises that know the
+# mistake](../docs/tutorials/exercises.md) has the details.
+
+
+# %%
+def next_token_loss(logits, ids):
+    """logits (B, T, V), ids (B, T) → a number, in nats per token."""
+    # Your code.
+
+
+reply = mg.check.next_token_loss(next_token_loss)
+reply
+
+# %% [markdown]
+# <details>
+# <summary>Hint 1: a question</summary>
+#
+# How many predictions can be checked in a row of $T$ tokens?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2: a term of the formula</summary>
+#
+# In $p_{bt,x_{b,t+1}}$ the logits of position $t$ meet the token of position $t + 1$.
+# Which logits and which tokens are left over?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 3: an example</summary>
+#
+# The reply has two hints of its own: the mistake with the smallest example, and the
+# place in the formula. In a notebook they unfold; elsewhere, `reply.hint(1)` and
+# `reply.hint(2)` show them.
+#
+# </details>
+#
 # ## One step
 #
 # `loss.backward()` finds for each of the model's numbers how the loss changes with it.
@@ -457,10 +505,11 @@ print(
 print("\n".join(mistakes[:3]))
 
 # %% [markdown]
-# Most mistakes are not in the grammar but in what has to be remembered: who is where, and
-# who has what. `minigpt demo` takes five times as many steps, each on four times as many
-# stories, with the parts and settings of the recipe `story`, and says of its stories which
-# are consistent and where the others go wrong.
+# A mistake of grammar is a word that no sentence can have at this place. In all others the
+# sentence is correct, but does not fit what has to be remembered: who is where, and who has
+# what. `minigpt demo` takes five times as many steps, each on four times as many stories,
+# with the parts and settings of the recipe `story`, and says of its stories which are
+# consistent and where the others go wrong.
 
 # %% [markdown]
 # ## Too little, too much
@@ -592,6 +641,54 @@ figure.supxlabel("probability", fontsize=10)
 plt.show()
 
 # %% [markdown]
+# **Exercise: `sampling_probabilities`.** Write all three in this order: temperature
+# $\tau$, top-k, top-p. Each works on the probabilities that the one before it has left,
+# scaled to sum to 1. $r_i$ is the rank of token $i$, 1 for the most probable.
+#
+# $$
+# p_i = \frac{\exp(z_i / \tau)}{\sum_{j} \exp(z_j / \tau)}, \qquad
+# p'_i = \frac{\mathbb{1}[r_i \le k]\, p_i}{\sum_{j} \mathbb{1}[r_j \le k]\, p_j}, \qquad
+# p''_i = \frac{\mathbb{1}[c_i < \rho]\, p'_i}{\sum_{j} \mathbb{1}[c_j < \rho]\, p'_j}, \qquad
+# c_i = \sum_{j} \mathbb{1}[r_j < r_i]\, p'_j
+# $$
+
+
+# %%
+def sampling_probabilities(logits, temperature, top_k, top_p):
+    """logits (V,), and three numbers → (V,), in the order of the tokens."""
+    # Your code.
+
+
+reply = mg.check.sampling_probabilities(sampling_probabilities)
+reply
+
+# %% [markdown]
+# <details>
+# <summary>Hint 1: a question</summary>
+#
+# The mass that top-p counts: is it that of the full distribution, or of the $k$ tokens
+# that are left?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2: a term of the formula</summary>
+#
+# The mass $c_i = \sum_{j} \mathbb{1}[r_j < r_i]\, p'_j$ is that of the tokens *before*
+# $i$. Is the token with which the mass reaches $\rho$ kept?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 3: an example</summary>
+#
+# The reply has two hints of its own: the mistake with the smallest example, and the
+# place in the formula. In a notebook they unfold; elsewhere, `reply.hint(1)` and
+# `reply.hint(2)` show them.
+#
+# </details>
+
+# %% [markdown]
 # What it does to stories:
 
 # %%
@@ -613,6 +710,49 @@ for temperature in (0.0, 0.5, 1.0, 2.0):
 # causal mask the keys and values of the tokens written so far never change, so a program
 # that serves a model keeps them and computes only those of the new token. `mg.generate`
 # has neither; it runs the whole text through the model for each token.
+#
+# **Exercise: `kv_cache_step`.** Write one step of one head with such a cache. It has
+# the keys and values of the past, one a row; $x$ is the vector of the new token.
+#
+# $$
+# K = [K_{past}; x W^K], \qquad V = [V_{past}; x W^V], \qquad
+# o = \mathrm{softmax}\left(\frac{K (x W^Q)}{\sqrt{E}}\right)^\top V
+# $$
+
+
+# %%
+def kv_cache_step(x, w_q, w_k, w_v, k_cache, v_cache):
+    """x (D,), three (D, E), two (S, E) → out (E,), and both caches (S + 1, E)."""
+    # Your code.
+
+
+reply = mg.check.kv_cache_step(kv_cache_step)
+reply
+
+# %% [markdown]
+# <details>
+# <summary>Hint 1: a question</summary>
+#
+# Does the new token attend to itself?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2: a term of the formula</summary>
+#
+# The matrix $K = [K_{past}; x W^K]$ has a row more than the cache. Where is the new
+# row: before the oldest or after the latest?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 3: an example</summary>
+#
+# The reply has two hints of its own: the mistake with the smallest example, and the
+# place in the formula. In a notebook they unfold; elsewhere, `reply.hint(1)` and
+# `reply.hint(2)` show them.
+#
+# </details>
 #
 # ## Three units
 #
@@ -658,6 +798,50 @@ for name, cut in cuts.items():
 # %% [markdown]
 # All lines of this table describe the same knowledge; only the last column shows that.
 # **Between tokenizers, compare bits per byte.**
+#
+# **Exercise: `perplexity`.** Compute both units for several texts. Each text has a
+# tensor with the nats $\ell_i = -\log(p_i)$ of its tokens; $n$ counts the tokens and $b$
+# the bytes of all texts together. $\ln$ is the natural logarithm.
+#
+# $$
+# P = \exp\left(\frac{1}{n} \sum_{i=1}^{n} \ell_i\right), \qquad
+# B = \frac{1}{b} \sum_{i=1}^{n} \frac{\ell_i}{\ln(2)}
+# $$
+
+
+# %%
+def perplexity(losses, n_bytes):
+    """A list of tensors, one a text, and the bytes of all → perplexity, bits per byte."""
+    # Your code.
+
+
+reply = mg.check.perplexity(perplexity)
+reply
+
+# %% [markdown]
+# <details>
+# <summary>Hint 1: a question</summary>
+#
+# A long text and a short one: do their *texts* count the same, or their *tokens*?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2: a term of the formula</summary>
+#
+# Perplexity has $\frac{1}{n} \sum_{i=1}^{n} \ell_i$, one mean over all tokens. What are
+# the nats divided by in bits per byte?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 3: an example</summary>
+#
+# The reply has two hints of its own: the mistake with the smallest example, and the
+# place in the formula. In a notebook they unfold; elsewhere, `reply.hint(1)` and
+# `reply.hint(2)` show them.
+#
+# </details>
 #
 # **Try it yourself.** 1. A model with the loss of guessing among 640 tokens: what is its
 # perplexity? 2. Train on 400 stories instead of 40. Where does the validation loss turn? 3.

@@ -29,7 +29,7 @@ import nbformat
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from PIL import Image
 
@@ -93,6 +93,9 @@ def run(notebook: NotebookNode, *, quick: bool = False) -> None:
 
     Raises:
         nbclient.exceptions.CellExecutionError: if a cell fails.
+        nbclient.exceptions.CellTimeoutError: if it takes too long.
+        nbclient.exceptions.DeadKernelError: if the kernel ends, as when memory runs out.
+        KeyboardInterrupt: if this process gets SIGINT or SIGTERM.
     """
     # It makes its font cache now, or the first kernel would, and announce it on stderr.
     import matplotlib.font_manager  # noqa: F401
@@ -113,13 +116,30 @@ def run(notebook: NotebookNode, *, quick: bool = False) -> None:
             "IPYTHONDIR": folder,
             "MINIGPT_QUICK": "1" if quick else "",
         }
-        client.execute(env=environment, cleanup_kc=True)
+        execute(client, environment)
     notebook.metadata = metadata
     for output in [
         output for cell in notebook.cells for output in cell.get("outputs", [])
     ]:
         if "image/png" in output.get("data", {}):
             output.data["image/png"] = with_palette(output.data["image/png"])
+
+
+def execute(client: NotebookClient, environment: dict[str, str]) -> None:
+    """Let a client run its notebook, and tell the death of a kernel from a signal to this process."""
+    try:
+        client.execute(env=environment, cleanup_kc=True)
+    except DeadKernelError:
+        codes = [cell.id for cell in client.nb.cells if cell.cell_type == "code"]
+        name = codes[client.code_cells_executed - 1]
+        raise DeadKernelError(
+            f"its kernel died in {name}: was it killed, or out of memory?"
+        ) from None
+    except AssertionError as error:
+        # nbclient ends the kernel at a signal, takes that for its death, and misses it
+        if isinstance(error.__context__, DeadKernelError):
+            raise KeyboardInterrupt from None
+        raise
 
 
 def with_palette(png: str) -> str:
@@ -158,10 +178,13 @@ def faults(notebook: NotebookNode) -> list[str]:
 def build(source: Path) -> list[str]:
     """Run one source and write its notebook, or return its faults and write nothing."""
     notebook = read_source(source)
-    with suppress(
-        CellExecutionError
-    ):  # it stops at the first error, which then stands among the outputs
-        run(notebook)
+    try:
+        with suppress(
+            CellExecutionError
+        ):  # it stops at the first error, which then stands among the outputs
+            run(notebook)
+    except (CellTimeoutError, DeadKernelError) as error:
+        return [str(error)]
     found = faults(notebook)
     if not found:
         text = nbformat.writes(notebook) + "\n"
@@ -283,7 +306,11 @@ def main() -> int:
         print(
             f"{'reading' if arguments.prose else 'running'} {source.name}", flush=True
         )
-        faults_found = take_prose(source) if arguments.prose else build(source)
+        try:
+            faults_found = take_prose(source) if arguments.prose else build(source)
+        except KeyboardInterrupt:
+            print(f"{source.name}: stopped by a signal, not written", file=sys.stderr)
+            return 1
         found += [f"{source.name}: {fault}" for fault in faults_found]
     for line in found:
         print(line, file=sys.stderr)

@@ -141,6 +141,29 @@ def test_a_notebook_with_a_fault_is_not_written(code, fault, tmp_path):
     assert not source.with_suffix(".ipynb").exists()
 
 
+def test_the_cell_in_which_a_kernel_dies_is_named(tmp_path):
+    source = source_in(tmp_path, "# %%\n1\n\n# %%\nimport os\nos.kill(os.getpid(), 9)\n\n# %%\n2\n")
+    assert script.build(source) == ["its kernel died in cell-02: was it killed, or out of memory?"]
+    assert not source.with_suffix(".ipynb").exists()
+
+
+def test_a_cell_that_takes_too_long_is_shown(tmp_path, monkeypatch):
+    monkeypatch.setattr(script, "SECONDS_A_CELL", 1)
+    (fault,) = script.build(source_in(tmp_path, "# %%\nimport time\ntime.sleep(60)\n"))
+    assert "after 1 seconds" in fault and "time.sleep(60)" in fault
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
+def test_a_signal_stops_the_script_and_is_not_taken_for_the_death_of_a_kernel(tmp_path):
+    source_in(tmp_path, "# %%\nimport os, time\nos.kill(os.getppid(), 15)\ntime.sleep(60)\n", "01-stopped")
+    source_in(tmp_path, "# %%\n1\n", "02-next")
+    (tmp_path / "build.py").write_bytes((FOLDER / "build.py").read_bytes())
+    ended = subprocess.run([sys.executable, str(tmp_path / "build.py")], capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 1
+    assert "01-stopped.py: stopped by a signal, not written\n" in ended.stderr
+    assert ended.stdout == "running 01-stopped.py\n"
+
+
 def test_a_notebook_older_than_its_source_is_stale(tmp_path):
     source = source_in(tmp_path, "# %%\n1\n")
     script.nbformat.write(script.read_source(source), source.with_suffix(".ipynb"))
