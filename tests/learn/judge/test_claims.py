@@ -11,8 +11,8 @@ from minigpt.learn.exercises import exercise_named
 from minigpt.learn.exercises.exercise import Words
 from minigpt.learn.judge.attempts import Submission
 from minigpt.learn.judge.compare import Diagnosis, numbers
+from minigpt.learn.judge.diagnoses.all_diagnoses import generic
 from minigpt.learn.judge.diagnoses.evidence import Evidence
-from minigpt.learn.judge.judge import generic
 
 
 def weights(v):

@@ -63,10 +63,19 @@ class Evidence:
         large = [sum(a.size for a in trial.expected) for trial in self.trials]
         return tuple(sorted(range(len(self.trials)), key=lambda i: (all(self.right[i]), large[i])))
 
-    @property
-    def first_wrong(self) -> int:
-        """The number of the first call that is wrong."""
-        return next(i for i, row in enumerate(self.right) if not all(row))
+    def part(self, which: Sequence[bool]) -> "Evidence":
+        """Some of the calls alone.
+
+        Args:
+            which: of each call, whether it is kept.
+        """
+        kept = [i for i, keep in enumerate(which) if keep]
+        return Evidence(self.exercise, tuple(self.trials[i] for i in kept), tuple(self.got[i] for i in kept))
+
+    @cached_property
+    def finite(self) -> tuple[bool, ...]:
+        """For each call, whether every result is finite."""
+        return tuple(all(bool(np.isfinite(a.astype(np.float64)).all()) for a in got) for got in self.got)
 
     @cached_property
     def names(self) -> tuple[str, ...]:

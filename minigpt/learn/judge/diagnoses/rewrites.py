@@ -54,7 +54,7 @@ def of_operation(node: ast.BinOp) -> Iterator[Rewrite]:
         yield "missing", label(node.left), ast.BinOp(ast.Constant(1), ast.Div(), node.right)
     if type(node.op) in OPPOSITE:
         yield (
-            "scale" if is_factor else "sign",
+            "sign",
             f"{label(node.left)} and {label(node.right)}".replace("a step", "…"),
             ast.BinOp(node.left, OPPOSITE[type(node.op)](), node.right),
         )
@@ -82,6 +82,8 @@ def kind_without(node: ast.BinOp) -> str:
     """What it is to leave out the right operand: of x / 2 a factor, of i + 1 a place."""
     if isinstance(node.op, ast.Mult | ast.Div) and is_count(node.right):
         return "scale"
+    if isinstance(node.op, ast.Pow) and is_count(node.left) and not isinstance(node.left, ast.Constant):
+        return "scale"  # the root or the square of a size
     one_more = isinstance(node.op, ast.Add | ast.Sub) and isinstance(node.right, ast.Constant) and node.right.value == 1
     return "shift" if one_more else "missing"
 
@@ -115,7 +117,7 @@ def of_call(node: ast.Call) -> Iterator[Rewrite]:
     name = label(node)
     plain = [argument for argument in node.args if not isinstance(argument, ast.Starred)]
     if plain and name != "range":
-        yield "missing", name, plain[0]
+        yield ("scale" if name == "sqrt" and is_count(plain[0]) else "missing"), name, plain[0]
     if isinstance(node.func, ast.Attribute) and not is_module(node.func.value):
         yield "missing", name, node.func.value
         inner = node.func.value
