@@ -43,8 +43,9 @@ def generic(evidence: Evidence, submission: Submission) -> Iterator[Diagnosis]:
     pairs = evidence.pairs
     yield from exact(evidence)
     yield from explained_by_a_step(evidence, shows_progress=submission.shows_progress)
-    yield from chain(masks(evidence), other_places(pairs), same_number_where_wrong(pairs), precision(evidence))
-    yield from chain(where_right(evidence), per_slice(pairs), dependences(evidence, submission), borders(evidence))
+    yield from chain(masks(evidence), other_places(pairs), precision(evidence), where_right(evidence))
+    yield from chain(same_number_where_wrong(pairs), per_slice(pairs))
+    yield from chain(dependences(evidence, submission), borders(evidence))
 
 
 def exact(evidence: Evidence) -> Iterator[Diagnosis]:

@@ -9,6 +9,9 @@ from minigpt.learn.judge.compare import Diagnosis, close, differing, is_array
 from minigpt.learn.judge.diagnoses.evidence import Evidence, Pairs
 from minigpt.learn.judge.diagnoses.layouts import fits, said
 
+#: What a hidden entry may be instead of 0.
+TINY = 1e-12
+
 
 def arrangements(evidence: Evidence) -> Iterator[Diagnosis]:
     """Results in another order, an argument that is returned as it is, and values in another order.
@@ -112,7 +115,7 @@ def hidden(pairs: Pairs) -> Iterator[Diagnosis]:
     Args:
         pairs: returned and right.
     """
-    if any(g.shape != r.shape or r.ndim < 2 for g, r in pairs):
+    if any(g.shape != r.shape or r.ndim < 2 for g, r in pairs) or all(np.isin(r, (0, 1)).all() for _, r in pairs):
         return
     square = [(g, r) for g, r in pairs if r.shape[-1] == r.shape[-2] > 1]
     for pick, en, zh in (
@@ -123,7 +126,7 @@ def hidden(pairs: Pairs) -> Iterator[Diagnosis]:
          "对角线之前都是 0：前面的位置被遮住了"),
     ):  # fmt: skip
         if square and all(
-            (g[..., where] == 0).all() and (r[..., where] != 0).all() and (g[..., ~where] != 0).all()
+            (abs(g[..., where]) < TINY).all() and (abs(r[..., where]) > TINY).all() and (g[..., ~where] != 0).all()
             for g, r in square
             for where in (pick(r.shape[-1]).astype(bool),)
         ):

@@ -48,7 +48,9 @@ def of_operation(node: ast.BinOp) -> Iterator[Rewrite]:
     """An operand left out, the opposite operation, the operands exchanged, a function applied earlier."""
     is_factor = isinstance(node.op, ast.Mult | ast.Div)
     yield kind_without(node), label(node.right), node.left
-    if isinstance(node.op, ast.Add | ast.Mult | ast.MatMult | ast.Sub):
+    if isinstance(node.op, ast.Sub) and isinstance(node.left, ast.Constant):
+        yield "wrong-operand", f"{label(node.right)} for {label(node.left)} - {label(node.right)}", node.right
+    elif isinstance(node.op, ast.Add | ast.Mult | ast.MatMult | ast.Sub):
         yield ("scale" if is_factor and is_count(node.left) else "missing"), label(node.left), node.right
     if isinstance(node.op, ast.Div):
         yield "missing", label(node.left), ast.BinOp(ast.Constant(1), ast.Div(), node.right)
