@@ -15,7 +15,7 @@ from minigpt.learn.judge.diagnoses.results import factors, functions, per_slice
 from minigpt.learn.judge.diagnoses.variants import explained_by_a_step
 
 #: How many calls a diagnosis of some of them needs.
-ENOUGH = 4
+ENOUGH = 3
 IF_FINITE = Words("In the calls with a finite result: ", "在结果有限的调用中：")
 IF_WRONG = Words("In the calls that are wrong: ", "在出错的调用中：")
 

@@ -33,6 +33,7 @@ CONCERNS = {
     "a switch": "一个开关",
     "another size": "另一个轴的长度",
     "two factors": "两个因子",
+    "a division by the root of a size": "除以某个长度的平方根",
     "the diagonal is hidden": "对角线被遮住",
     "later positions are hidden": "后面的位置被遮住",
     "a condition": "一个条件",

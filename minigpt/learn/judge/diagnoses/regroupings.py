@@ -22,7 +22,7 @@ def whole_changes(node: ast.AST, given: Sequence[str]) -> Iterator[Rewrite]:
         yield "layout", "a step", _called("reshaped", node.value, node)
     if isinstance(node, ast.Call):
         yield from of_axes(node)
-        yield from hidden_before(node)
+        yield from before_softmax(node, given)
         yield from functions_exchanged(node)
     if is_size(node):
         yield from other_sizes(given)
@@ -46,12 +46,20 @@ def of_axes(node: ast.Call) -> Iterator[Rewrite]:
         yield "wrong-operand", "sigmoid for softmax", _called("sigmoid", node.args[0])
 
 
-def hidden_before(node: ast.Call) -> Iterator[Rewrite]:
-    """A mask before a softmax that the formula does not have."""
+def before_softmax(node: ast.Call, given: Sequence[str]) -> Iterator[Rewrite]:
+    """A mask or a scale before a softmax that the formula does not have."""
     if label(node) not in BEFORE_A_MASK or not node.args or isinstance(node.args[0], ast.Starred):
         return
+    scores, rest = node.args[0], node.args[1:]
     for name, concerns in (("without_diagonal", "the diagonal is hidden"), ("causal", "later positions are hidden")):
-        yield "mask", concerns, ast.Call(node.func, [_called(name, node.args[0]), *node.args[1:]], node.keywords)
+        yield "mask", concerns, ast.Call(node.func, [_called(name, scores), *rest], node.keywords)
+    for name in given[:1]:
+        width = _called("sqrt", _called("size", ast.Name(name, ast.Load()), ast.Constant(-1)))
+        yield (
+            "extra",
+            "a division by the root of a size",
+            ast.Call(node.func, [ast.BinOp(scores, ast.Div(), width), *rest], node.keywords),
+        )
 
 
 def functions_exchanged(node: ast.Call) -> Iterator[Rewrite]:

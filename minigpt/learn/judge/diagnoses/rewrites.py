@@ -13,6 +13,7 @@ RENAMED = {
     "cos": [("sin", "order")], "tril": [("triu", "mask")], "triu": [("tril", "mask")],
     "max": [("min", "wrong-operand")], "min": [("max", "wrong-operand")], "amax": [("amin", "wrong-operand")],
     "square": [("abs", "wrong-operand")],
+    "norm": [("max", "wrong-operand"), ("sum", "order")],
     "tanh": [("sigmoid", "wrong-operand")], "softmax": [("log_softmax", "extra")],
     "log_softmax": [("softmax", "missing")], "cumsum": [("cumprod", "wrong-operand")],
 }  # fmt: skip
