@@ -128,10 +128,11 @@ def files_in(folder: Path) -> list[tuple[Path, list[Exercise]]]:
         folder: the learner's.
 
     Raises:
-        ValueError: if there are none.
+        ValueError: if there are none, or one can't be read.
     """
     found = []
     for path in sorted(folder.glob("*.py")):
+        text_of(path)  # a file that can't be read is an error
         with contextlib.suppress(ValueError):  # a file of helpers
             found.append((path, exercises_in(path)))
     if not found:

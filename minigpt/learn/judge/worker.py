@@ -113,7 +113,8 @@ def outcomes(function: Callable[..., Any], cases: list[bytes], repeats: int) -> 
                 outcome["result"] = encode(function(*arguments))
                 outcome["arguments"] = [encode(argument) for argument in arguments]
                 if number < repeats:
-                    outcome["again"] = encode(function(*pickle.loads(case)))
+                    with quiet(Clipped()):
+                        outcome["again"] = encode(function(*pickle.loads(case)))
             except BaseException as error:
                 outcome = {"case": number, "error": described(error)}
         yield {**outcome, "printed": printed.text, "seconds": time.perf_counter() - start}

@@ -94,7 +94,7 @@ def zeros(pairs, says):
     sides = {"on the diagonal": lambda i, j: i == j, "after": lambda i, j: j > i, "before": lambda i, j: j < i}
     side = next(test for words, test in sides.items() if words in says)
     entries = [(g[i, j], r[i, j]) for g, r in pairs for i in range(len(g)) for j in range(len(g)) if side(i, j)]
-    return all(g == 0 != r for g, r in entries if len(pairs[0][0]) > 1)
+    return bool(entries) and all(abs(g) < 1e-12 < abs(r) for g, r in entries)
 
 
 PAIRS = {

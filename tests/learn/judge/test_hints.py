@@ -65,7 +65,7 @@ def test_the_value_that_is_worked_out_is_the_expected_one(exercise):
 
 
 def warn(z):
-    warnings.warn("a library says so", DeprecationWarning, stacklevel=2)
+    warnings.warn("a library says so", UserWarning, stacklevel=1)
     print("mine")
     return torch.softmax(z, 0)
 
