@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 
+import numpy as np
 import pytest
 from small_exercises import SOFTMAX
 
@@ -10,7 +11,15 @@ from minigpt.learn.exercises import exercise_named
 from minigpt.learn.exercises.exercise import MISTAKE_KINDS
 from minigpt.learn.judge.attempts import Submission
 from minigpt.learn.judge.diagnoses.edits import edits, every_edit
-from minigpt.learn.judge.diagnoses.variants import SAYS, VARIANTS_LIMIT, all_edits, variants
+from minigpt.learn.judge.diagnoses.limited import cpu_seconds
+from minigpt.learn.judge.diagnoses.variants import (
+    SAYS,
+    VARIANTS_LIMIT,
+    all_edits,
+    matching,
+    reproduces,
+    variants,
+)
 from minigpt.learn.judge.replies import judged
 
 
@@ -103,3 +112,18 @@ def test_an_answer_is_compared_with_variants_for_ten_seconds_at_most():
 def test_an_exercise_of_another_place_with_a_known_name_is_not_taken_for_it():
     reply = judged(dataclasses.replace(SOFTMAX, misconceptions=()), Submission(lambda z: z.exp()), "en")
     assert not reply.id.startswith("generic.step")
+
+
+def test_an_endless_variant_is_stopped():
+    def endless(given):
+        for item in given:
+            given.append(item)
+
+    with cpu_seconds(0.05):
+        assert not reproduces(endless, [0], False, [(([1.0],), [])])
+
+
+def test_mistakes_of_an_exercise_with_loops_that_may_become_endless_are_judged():
+    exercise = dataclasses.replace(exercise_named("bpe_encode"), misconceptions=())
+    place = len(exercise.solutions) - 1
+    assert matching("bpe_encode", place, [0], True, [(([97, 97, 98], [(97, 97)]), [np.array([1.0])])]) == []

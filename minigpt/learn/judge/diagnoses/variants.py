@@ -26,12 +26,14 @@ from minigpt.learn.judge.compare import Call, Diagnosis
 from minigpt.learn.judge.diagnoses.edits import Edit, EditEverywhere, every_edit
 from minigpt.learn.judge.diagnoses.evidence import Evidence, equal_results
 from minigpt.learn.judge.diagnoses.extra_functions import EXTRA
+from minigpt.learn.judge.diagnoses.limited import compiled, cpu_seconds, guard_loops
 from minigpt.learn.judge.process import NoProcessError, Process
 
-#: How often a loop may run in a variant, and how many variants of one answer are tried.
-TURNS, MOST_VARIANTS = 200, 900
+#: How many variants of one answer are tried.
+MOST_VARIANTS = 900
 #: Seconds for all variants of one answer, and the process that runs them and keeps them.
 VARIANTS_LIMIT, VARIANTS_PROCESS = 10.0, Process(keeps=True)
+VARIANT_LIMIT = 0.2  # of the CPU, for one variant: its loops may have become endless
 COMPARING = "comparing with variants of the formula"
 #: The right answers with a variant that crashes: exercise and place.
 CRASHED: set[tuple[str, int]] = set()
@@ -65,10 +67,6 @@ class Variant:
 
     number: int
     function: Callable[..., Any]
-
-
-class EndlessError(Exception):
-    """A loop of a variant runs too long."""
 
 
 def explained_by_a_step(evidence: Evidence, *, shows_progress: bool = False) -> Iterator[Diagnosis]:
@@ -138,8 +136,12 @@ def matching(
         is_list: whether all results count.
         calls: arguments and results.
     """
-    every = variants(exercise_named(name).solutions[place])
-    return [variant.number for variant in every if reproduces(variant.function, wrong, is_list, calls)]
+    found = []
+    for variant in variants(exercise_named(name).solutions[place]):
+        with cpu_seconds(VARIANT_LIMIT):
+            if reproduces(variant.function, wrong, is_list, calls):
+                found.append(variant.number)
+    return found
 
 
 def reproduces(
@@ -207,40 +209,3 @@ def variants(solution: Callable[..., Any]) -> tuple[Variant, ...]:
         if function is not None:
             found.append(Variant(number, function))
     return tuple(found)
-
-
-def compiled(tree: ast.Module, scope: dict[str, Any]) -> Callable[..., Any] | None:
-    """The function that a tree defines; ``None`` if it is not Python any more."""
-    inner: dict[str, Any] = dict(scope)
-    counter = [0]
-    inner["_turn"] = lambda: turn(counter)
-    try:
-        exec(compile(ast.fix_missing_locations(tree), "<variant>", "exec"), inner)
-    except (SyntaxError, ValueError, TypeError):
-        return None
-    function = inner[tree.body[0].name]  # type: ignore[attr-defined]
-
-    def limited(*arguments: Any) -> Any:
-        counter[0] = 0
-        return function(*arguments)
-
-    return limited
-
-
-def turn(counter: list[int]) -> bool:
-    """Count a turn of a loop.
-
-    Raises:
-        EndlessError: if there are too many.
-    """
-    counter[0] += 1
-    if counter[0] > TURNS:
-        raise EndlessError
-    return True
-
-
-def guard_loops(tree: ast.AST) -> None:
-    """Let each while loop count its turns."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.While):
-            node.test = ast.BoolOp(ast.And(), [ast.Call(ast.Name("_turn", ast.Load()), [], []), node.test])
