@@ -24,15 +24,15 @@ PAGE = Words("{} explains it.", "讲解见 {}。")
 BY_HAND = Words(
     "The same entry, worked out by hand (the formula counts from 1):", "手算这一项（公式的下标从 1 开始）："
 )
-YOURS = Words("Yours: {}.", "你的结果：{}。")
+YOUR_VALUE = Words("Yours: {}.", "你的结果：{}。")
 SMALL_CALL = Words("A small call, and what the formula gives for it:", "一个小例子，以及公式给出的结果：")
 TRY_IT = Words(
     "Call your function with these arguments and look at the result after each line.",
     "请用这些参数调用你的函数，并逐行查看中间结果。",
 )
-EXPECTED = Words("expected", "正确")
+FORMULA_GIVES = Words("expected", "正确")
 #: The most lines that are worked out.
-MOST_LINES = 7
+MOST_WORKED = 7
 #: From the arguments of a call and the index of an entry to an equation and what it is evaluated with.
 Worked = Callable[[tuple[Any, ...], tuple[int, ...]], tuple[str, dict[str, Any]]]
 
@@ -87,10 +87,10 @@ def worked_out(exercise: Exercise, example: Example | None, lang: Language) -> t
     if example is None or entry is None or exercise.name not in WORKED:
         return ()
     name, given = WORKED[exercise.name](example.trial.arguments, entry[1])
-    lines = equations.get(name).steps(**given).split("\n")[-MOST_LINES:]
+    lines = equations.get(name).steps(**given).split("\n")[-MOST_WORKED:]
     if any(re.search(r"\b(inf|nan)\b", line) for line in lines):
         return ()
-    yours = Paragraph(YOURS[lang].format(number_text(entry[3])))
+    yours = Paragraph(YOUR_VALUE[lang].format(number_text(entry[3])))
     return Paragraph(BY_HAND[lang]), Paragraph("\n".join(lines), is_block=True), yours
 
 
@@ -105,7 +105,7 @@ def small_call(exercise: Exercise, lang: Language) -> tuple[Paragraph, ...]:
     trial = next((t for t in calls if any(a.size > 1 and (a != a.flat[0]).any() for a in t.expected)), calls[0])
     trial = Call.of(exercise.expected, trial.arguments)
     lines = [line for pair in zip(exercise.arguments, trial.arguments, strict=False) for line in of_argument(*pair)]
-    lines.append(f"{EXPECTED[lang]}:")
+    lines.append(f"{FORMULA_GIVES[lang]}:")
     for k, expected in enumerate(trial.expected):
         lines += [f"{k + 1}: " * (len(trial.expected) > 1) + array_text(expected)[0], *array_text(expected)[1:]]
     return Paragraph(SMALL_CALL[lang]), Paragraph("\n".join(lines), is_block=True), Paragraph(TRY_IT[lang])

@@ -12,7 +12,7 @@ from minigpt.learn.exercises.exercise import Exercise, Misconception, Words
 from minigpt.learn.judge import worker
 from minigpt.learn.judge.attempts import Outcome, Submission
 from minigpt.learn.judge.compare import Call, Diagnosis, all_close, fault, numbers, overflows, quick_solution
-from minigpt.learn.judge.diagnoses.all_diagnoses import described
+from minigpt.learn.judge.diagnoses.all_diagnoses import first_diagnosis
 from minigpt.learn.judge.diagnoses.evidence import Evidence
 from minigpt.learn.judge.found import decode
 from minigpt.learn.judge.messages import FAILURES, FAULTS
@@ -130,7 +130,7 @@ class Judgement:
         evidence = Evidence(self.exercise, self.trials, tuple(g for g in got if g is not None))
         if not evidence.wrong_results:
             return ()
-        return described(evidence, self.submission)
+        return first_diagnosis(evidence, self.submission)
 
     def kind(self, findings: tuple[Finding, ...]) -> str:
         """The kind of mistake, if all findings have the same one.

@@ -41,7 +41,7 @@ SUMS = Words(
     "结果沿最后一个轴之和不为 1，而正确答案为 1。",
 )
 #: The most lines of an example.
-MOST_LINES = 16
+LONGEST_EXAMPLE = 16
 #: How many small calls a function is tried on.
 SMALL_CALLS = 24
 
@@ -149,7 +149,7 @@ def wrong(verdict: Judgement, lang: Language) -> Reply:
     if not any(isinstance(finding, Misconception) for finding in findings):
         seen = (*broken(verdict, lang), *seen)
     block = (example.part(lang),) if example is not None else ()
-    block = block if sum(len(part.lines()) for part in block) <= MOST_LINES else ()
+    block = block if sum(len(part.lines()) for part in block) <= LONGEST_EXAMPLE else ()
     return Reply(
         exercise=exercise.name,
         right=False,

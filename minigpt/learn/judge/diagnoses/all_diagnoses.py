@@ -20,7 +20,7 @@ IF_FINITE = Words("In the calls with a finite result: ", "在结果有限的调�
 IF_WRONG = Words("In the calls that are wrong: ", "在出错的调用中：")
 
 
-def described(evidence: Evidence, submission: Submission) -> tuple[Diagnosis, ...]:
+def first_diagnosis(evidence: Evidence, submission: Submission) -> tuple[Diagnosis, ...]:
     """The first generic diagnosis that holds, preferably with a kind; nothing, if none does.
 
     Args:
