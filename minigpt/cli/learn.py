@@ -10,7 +10,16 @@ from typing import Annotated
 import tyro
 
 from minigpt.cli.output import command, print_json
-from minigpt.learn.answers import class_report, class_table, exercises_in, file_of, judge_file, write_stub
+from minigpt.learn.answers import (
+    class_report,
+    class_table,
+    exercises_in,
+    file_of,
+    files_in,
+    judge_file,
+    line_of,
+    write_stub,
+)
 from minigpt.learn.exercises import CATALOGUE, exercise_named
 from minigpt.learn.exercises.exercise import Exercise, Words
 from minigpt.learn.judge.language import Language, language
@@ -80,13 +89,13 @@ class Learn:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckAnswers:
-    """Judge the answers in a file: all exercises whose functions it defines, or one.
+    """Judge the answers in a file: all exercises whose functions it defines, or one. Of a folder, judge every file.
 
-    The file is run in another process. What is solved is kept in learn-progress.json beside it. The exit status is 1
-    if an answer is wrong.
+    The file is run in another process. What is solved is kept in learn-progress.json beside it. A folder gives one
+    line for each file. The exit status is 1 if an answer is wrong.
 
     Attributes:
-        file: Python file with the functions.
+        file: Python file with the functions, or a folder of such files.
         name: name of one exercise (default: all in the file).
         hint: hint to show with a wrong answer: 1 the mistake and an example, 2 the place in the formula.
         watch: judge again whenever the file is saved: the exercise that is named, or the first that is not solved.
@@ -95,7 +104,7 @@ class CheckAnswers:
         json: print the replies as JSON, and nothing else.
     """
 
-    file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
+    file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE|FOLDER")]
     name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")] = ""
     hint: int = 0
     watch: bool = False
@@ -105,6 +114,9 @@ class CheckAnswers:
 
     def __call__(self) -> None:
         """Print the replies."""
+        if self.file.is_dir():
+            self._check_folder()
+            return
         exercises = exercises_in(self.file, self.name)
         if self.watch:
             self._watch(exercises)
@@ -112,9 +124,25 @@ class CheckAnswers:
         if not all(self._check(exercises)):
             sys.exit(1)
 
+    def _check_folder(self) -> None:
+        """One line for each file."""
+        if self.name or self.hint or self.watch:
+            raise ValueError(f"{self.file} is a folder; a name, --hint and --watch are for one file")
+        lang, reports, right = language(self.lang or None), [], True
+        for path, exercises in files_in(self.file):
+            replies = judge_file(path, exercises, lang, self.seed, shows_progress=not self.json)
+            right = right and all(replies)
+            reports.append({"file": path.name, "replies": [reply.to_json() for reply in replies]})
+            if not self.json:
+                print(line_of(path, replies), flush=True)
+        if self.json:
+            print_json(reports)
+        if not right:
+            sys.exit(1)
+
     def _check(self, exercises: Sequence[Exercise]) -> list[Reply]:
         spoken = language(self.lang or None)
-        replies = judge_file(self.file, exercises, spoken, self.seed)
+        replies = judge_file(self.file, exercises, spoken, self.seed, shows_progress=not self.json)
         if self.json:
             print_json([reply.to_json() for reply in replies])
             return replies

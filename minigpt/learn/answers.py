@@ -1,6 +1,7 @@
 """A learner's folder: the file of the next exercise, the exercises in a file, and a table of several folders."""
 
 import ast
+import contextlib
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,7 @@ from minigpt.settings import nearest
 
 RETURNS = Words("Returns", "返回")
 READ_PAGE = Words("Read", "阅读")
+VERDICTS = {True: Words("right", "正确"), False: Words("wrong", "错误")}
 #: Bytes that a file with answers may have.
 LARGEST_FILE = 1 << 20
 #: What the table says of a folder that holds no progress.
@@ -119,6 +121,36 @@ def exercises_in(path: Path, name: str = "") -> list[Exercise]:
     return found or in_name
 
 
+def files_in(folder: Path) -> list[tuple[Path, list[Exercise]]]:
+    """The files of a folder that have answers, each with its exercises.
+
+    Args:
+        folder: the learner's.
+
+    Raises:
+        ValueError: if there are none, or one can't be read.
+    """
+    found = []
+    for path in sorted(folder.glob("*.py")):
+        text_of(path)  # a file that can't be read is an error
+        with contextlib.suppress(ValueError):  # a file of helpers
+            found.append((path, exercises_in(path)))
+    if not found:
+        raise ValueError(f"{folder} has no file with an answer; `minigpt learn next` writes the first one")
+    return found
+
+
+def line_of(path: Path, replies: Sequence[Reply]) -> str:
+    """One line about a file: each exercise in it, and the id of what is wrong.
+
+    Args:
+        path: of the file.
+        replies: to the answers in it.
+    """
+    told = (f"{r.exercise} {VERDICTS[r.right][r.lang]}" + ("" if r.right else f" ({r.id})") for r in replies)
+    return f"{path.name}: {', '.join(told)}"
+
+
 def text_of(path: Path) -> str:
     """The text of a file.
 
@@ -134,7 +166,9 @@ def text_of(path: Path) -> str:
         raise ValueError(f"{path} can't be read: {error}") from None
 
 
-def judge_file(path: Path, exercises: Sequence[Exercise], lang: Language, seed: int = 0) -> list[Reply]:
+def judge_file(
+    path: Path, exercises: Sequence[Exercise], lang: Language, seed: int = 0, *, shows_progress: bool = False
+) -> list[Reply]:
     """Judge the answers in a file and keep the progress in its folder. The file is run in another process alone.
 
     Args:
@@ -142,9 +176,11 @@ def judge_file(path: Path, exercises: Sequence[Exercise], lang: Language, seed: 
         exercises: those that are judged.
         lang: of the replies.
         seed: of the calls that decide.
+        shows_progress: whether a bar is shown in a terminal while an unknown mistake takes long.
     """
     text, progress = text_of(path), LearnerProgress.read(path.parent)
-    replies = [judged(each, Submission(file=(str(path), text, each.name)), lang, seed) for each in exercises]
+    submissions = [Submission(file=(str(path), text, each.name), shows_progress=shows_progress) for each in exercises]
+    replies = [judged(each, mine, lang, seed) for each, mine in zip(exercises, submissions, strict=True)]
     tried = [reply for reply in replies if reply.id != NOT_WRITTEN]
     for reply in tried:
         progress.record(reply)

@@ -255,3 +255,42 @@ def read_until(process, seen, text):
         assert line, seen
         seen.append(line)
     seen.clear()
+
+
+def test_a_folder_is_checked_one_line_for_each_file(capsys, tmp_path):
+    answer("return 2 * x", file="01_double.py")
+    answer("return x", name="halve", file="02_halve.py")
+    (tmp_path / "helpers.py").write_text("def other():\n    pass\n", encoding="utf-8")
+    assert status_of("check", ".") == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "01_double.py: double right"
+    assert lines[1].startswith("02_halve.py: halve wrong (")
+    assert len(lines) == 2
+    answer("return x / 2", name="halve", file="02_halve.py")
+    assert status_of("check", ".") == 0
+
+
+def test_the_json_of_a_folder_has_every_file(capsys):
+    answer("return x * x", file="01_double.py")
+    assert status_of("check", ".", "--json") == 1
+    (report,) = json.loads(capsys.readouterr().out)
+    assert report["file"] == "01_double.py"
+    assert report["replies"][0]["id"] == "double.squared"
+
+
+def test_a_folder_without_answers_and_a_folder_with_a_name_are_refused(capsys):
+    assert status_of("check", ".") == 2
+    assert "has no file with an answer" in capsys.readouterr().err
+    answer("return 2 * x", file="01_double.py")
+    assert status_of("check", ".", "double") == 2
+    assert "is a folder; a name, --hint and --watch are for one file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("words", "shown"), [((), True), (("--json",), False)])
+def test_a_bar_is_shown_but_not_with_json(words, shown, monkeypatch, capsys):
+    seen, judged = [], answers.judged
+    monkeypatch.setattr(
+        answers, "judged", lambda e, mine, *rest: seen.append(mine.shows_progress) or judged(e, mine, *rest)
+    )
+    status_of("check", answer("return 2 * x"), *words)
+    assert seen == [shown]

@@ -83,7 +83,9 @@ class Exercise:
     solutions: tuple[Attempt, ...]
 
 
-#: The kinds of mistakes: a generic diagnosis names one of them from the numbers alone.
+#: The kinds of mistakes: a generic diagnosis names one of them from the numbers alone. What a mistake says decides its
+#: kind: "X is left out" is missing, "Y in the place of X" wrong-operand, "X and Y are exchanged" or "Y before X" order,
+#: "the opposite operation" sign, "another factor" or "another power of a factor" scale.
 MISTAKE_KINDS: Mapping[str, Words] = {
     "axis": Words("along the wrong axis", "沿着错误的轴"),
     "transposed": Words("rows and columns exchanged", "行与列互换"),

@@ -33,7 +33,7 @@ def _draw_step(d: ExerciseDraw) -> tuple[Tensor | float, ...]:
     v = d.normal(*shape).square()
     rates = (
         d.number(0.05, 0.5),
-        0.9,
+        d.number(0.5, 0.95),
         d.number(0.9, 0.999),
         d.choice([1e-8, d.number(0.02, 0.2), d.number(0.02, 0.2)]),
         d.choice([0.0, d.number(0.05, 0.5), d.number(0.05, 0.5), d.number(0.05, 0.5)]),

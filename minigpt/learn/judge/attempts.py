@@ -54,6 +54,7 @@ class Submission:
         isolated: whether it is run in another process.
         process: which one.
         is_formula: whether it is the value of a formula, which is right where only its evaluation overflows.
+        shows_progress: whether a bar is shown in a terminal while an unknown mistake takes long.
     """
 
     def __init__(
@@ -65,9 +66,11 @@ class Submission:
         isolated: bool = True,
         process: Process = PROCESS,
         is_formula: bool = False,
+        shows_progress: bool = False,
     ) -> None:
         self.function, self.file, self.limit, self.isolated = function, file, limit, isolated
         self.process, self.is_formula = process, is_formula
+        self.shows_progress = shows_progress
         self.why_here = ""
 
     def outcomes(self, cases: Sequence[tuple[Any, ...]], repeats: int = 0) -> list[Outcome]:

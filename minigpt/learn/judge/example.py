@@ -1,5 +1,6 @@
 """The smallest example on which a wrong result shows: small whole numbers, input and both results side by side."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +19,8 @@ from minigpt.runs.summary import columns_of
 
 #: How many seeds are drawn, and how many of the smallest draws are tried.
 SEEDS, TRIED = 300, 48
+#: How many of them have the same sizes: the smallest are often too small to show a mistake.
+OF_A_SIZE = 6
 #: A difference that a reader sees: absolute, and relative to the right value.
 VISIBLE, VISIBLE_SHARE = 0.02, 0.05
 #: The most numbers that an example may show.
@@ -102,7 +105,22 @@ def small_calls(draw: Callable[[ExerciseDraw], tuple[Any, ...]]) -> tuple[tuple[
         draw: of the exercise.
     """
     calls = [draw(SmallDraw.seeded(seed, torch.float32)) for seed in range(SEEDS)]
-    return tuple(sorted(calls, key=lambda call: sum(map(weight, call)))[:TRIED])
+    kept, counts = [], Counter[str]()
+    for call in sorted(calls, key=lambda call: sum(map(weight, call))):
+        sizes = str([sizes_of(value) for value in call])
+        counts[sizes] += 1
+        if counts[sizes] <= OF_A_SIZE:
+            kept.append(call)
+    return tuple(kept[:TRIED])
+
+
+def sizes_of(value: Any) -> Any:
+    """The shape of an array, the shapes in a list, and a whole number itself."""
+    if is_array(value):
+        return tuple(value.shape)
+    if isinstance(value, list):
+        return [sizes_of(item) if is_array(item) else 0 for item in value]
+    return value if isinstance(value, int) else 0
 
 
 @lru_cache(maxsize=4096)

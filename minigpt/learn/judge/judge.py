@@ -1,8 +1,7 @@
 """The judge: the equation decides on several draws, then the mistake is named, as far as the numbers single it out."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import lru_cache
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -13,12 +12,8 @@ from minigpt.learn.exercises.exercise import Exercise, Misconception, Words
 from minigpt.learn.judge import worker
 from minigpt.learn.judge.attempts import Outcome, Submission
 from minigpt.learn.judge.compare import Call, Diagnosis, all_close, fault, numbers, overflows, quick_solution
-from minigpt.learn.judge.diagnoses.behaviour import borders, dependences, precision, where_right
+from minigpt.learn.judge.diagnoses.all_diagnoses import first_diagnosis
 from minigpt.learn.judge.diagnoses.evidence import Evidence
-from minigpt.learn.judge.diagnoses.inputs import explained_by
-from minigpt.learn.judge.diagnoses.layouts import layouts, shapes
-from minigpt.learn.judge.diagnoses.results import factors, functions, per_slice
-from minigpt.learn.judge.diagnoses.variants import explained_by_a_step
 from minigpt.learn.judge.found import decode
 from minigpt.learn.judge.messages import FAILURES, FAULTS
 
@@ -135,7 +130,7 @@ class Judgement:
         evidence = Evidence(self.exercise, self.trials, tuple(g for g in got if g is not None))
         if not evidence.wrong_results:
             return ()
-        return tuple(first_with_kind(generic(evidence, self.submission)))
+        return first_diagnosis(evidence, self.submission)
 
     def kind(self, findings: tuple[Finding, ...]) -> str:
         """The kind of mistake, if all findings have the same one.
@@ -178,31 +173,6 @@ def copies(value: Any) -> Any:
     if isinstance(value, torch.Tensor):
         return value.clone()
     return type(value)(map(copies, value)) if isinstance(value, list | tuple) else value
-
-
-def generic(evidence: Evidence, submission: Submission) -> Iterator[Diagnosis]:
-    """The generic diagnoses that hold, the plainest first.
-
-    Args:
-        evidence: all calls.
-        submission: is called again.
-    """
-    pairs = evidence.pairs
-    yield from chain(shapes(pairs), explained_by_a_step(evidence), layouts(pairs), functions(pairs), factors(evidence))
-    yield from chain(explained_by(evidence), precision(evidence), where_right(evidence), per_slice(pairs))
-    yield from chain(dependences(evidence, submission), borders(evidence))
-
-
-def first_with_kind(diagnoses: Iterator[Diagnosis]) -> Iterator[Diagnosis]:
-    """The first diagnosis that has a kind; without one, the first that has none."""
-    without = None
-    for diagnosis in diagnoses:
-        if diagnosis.kind:
-            yield diagnosis
-            return
-        without = without or diagnosis
-    if without is not None:
-        yield without
 
 
 def in_common(findings: tuple[Finding, ...]) -> Words:

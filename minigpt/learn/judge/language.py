@@ -1,6 +1,7 @@
 """The language of a reply."""
 
 import os
+import re
 from typing import Literal
 
 Language = Literal["en", "zh"]
@@ -21,3 +22,13 @@ def language(lang: str | None = None) -> Language:
     if lang.lower()[:2] not in ("en", "zh"):
         raise ValueError(f'lang={lang!r} must be "en" or "zh"')
     return "zh" if lang.lower().startswith("zh") else "en"
+
+
+def tidy(text: str, lang: Language) -> str:
+    """A sentence without the spaces that its parts bring with them: beside Chinese punctuation there is none.
+
+    Args:
+        text: put together from several parts.
+        lang: of the text; English stays as it is.
+    """
+    return re.sub(r" *([，。：；、！？（）“”]) *", r"\1", text) if lang == "zh" else text

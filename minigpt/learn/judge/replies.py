@@ -12,8 +12,9 @@ from minigpt.learn.exercises.exercise import Exercise, Misconception, Words
 from minigpt.learn.judge.attempts import Submission
 from minigpt.learn.judge.compare import Call, numbers
 from minigpt.learn.judge.example import Example, small_trials, smallest
+from minigpt.learn.judge.hints import first_hint, formula_hint
 from minigpt.learn.judge.judge import Finding, Judgement, in_common, results_of
-from minigpt.learn.judge.language import Language
+from minigpt.learn.judge.language import Language, tidy
 from minigpt.learn.judge.layout import Paragraph, Section
 from minigpt.learn.judge.messages import (
     FAILURES,
@@ -24,13 +25,6 @@ from minigpt.learn.judge.messages import (
 from minigpt.learn.judge.remarks import remark
 from minigpt.learn.judge.reply import Reply
 
-HINT_1 = Words("Hint 1: the mistake and the smallest example", "提示 1：错误所在与最小的例子")
-HINT_2 = Words("Hint 2: the place in the formula", "提示 2：公式中的位置")
-LOOK = Words(
-    "Compare the marked part of the formula with the same step of your function.",
-    "请把公式中标出的部分与函数中对应的一步作比较。",
-)
-PAGE = Words("{} explains it.", "讲解见 {}。")
 SOLUTION = Words("A short solution:", "一种简洁的写法：")
 ANOTHER = Words("Another way:", "另一种写法：")
 HERE = Words(
@@ -46,6 +40,8 @@ SUMS = Words(
     "The result does not sum to 1 along the last axis, as the right one does.",
     "结果沿最后一个轴之和不为 1，而正确答案为 1。",
 )
+#: The most lines of an example.
+LONGEST_EXAMPLE = 16
 #: How many small calls a function is tried on.
 SMALL_CALLS = 24
 
@@ -102,6 +98,7 @@ def failed(verdict: Judgement, lang: Language) -> Reply:
     """The reply to a call without a result that can be compared."""
     outcome, trial = verdict.shown
     name, says = fault_sentence(verdict.exercise, outcome, trial, verdict.fault, lang)
+    says = tidy(says, lang)
     parts = list(where_run(verdict, lang))
     if name in ("exception", "timeout", "died", "none", "structure", "ragged"):
         parts.append(Paragraph(CALLED_WITH[lang].format(called_with(verdict.exercise, trial))))
@@ -117,7 +114,7 @@ def failed(verdict: Judgement, lang: Language) -> Reply:
         id=f"failure.{name}",
         says=says,
         parts=tuple(parts),
-        hints=(Section(HINT_1[lang], (Paragraph(says), *parts)), formula_hint(verdict.exercise, lang)),
+        hints=(first_hint(verdict.exercise, says, None, lang), formula_hint(verdict.exercise, lang)),
         printed="" if name == "not-written" else verdict.printed,
         lang=lang,
     )
@@ -147,11 +144,12 @@ def wrong(verdict: Judgement, lang: Language) -> Reply:
     else:
         name, says = fault_sentence(exercise, outcome, trial, verdict.fault, lang)
         identity = "unknown" if name == "values" else f"failure.{name}"
-    example = example_of(verdict, findings)
-    seen = observation(verdict, example, lang) if findings else ()
+    example = example_of(verdict, findings) or own_example(verdict)
+    says, seen = tidy(says, lang), observation(example, lang) if findings else ()
     if not any(isinstance(finding, Misconception) for finding in findings):
         seen = (*broken(verdict, lang), *seen)
     block = (example.part(lang),) if example is not None else ()
+    block = block if sum(len(part.lines()) for part in block) <= LONGEST_EXAMPLE else ()
     return Reply(
         exercise=exercise.name,
         right=False,
@@ -159,7 +157,10 @@ def wrong(verdict: Judgement, lang: Language) -> Reply:
         kind=verdict.kind(findings),
         says=says,
         parts=(*where_run(verdict, lang), *seen, *block),
-        hints=(Section(HINT_1[lang], (Paragraph(says), *block)), formula_hint(exercise, lang)),
+        hints=(
+            first_hint(exercise, says, None if identity.startswith("failure") else example, lang),
+            formula_hint(exercise, lang),
+        ),
         printed=verdict.printed,
         lang=lang,
     )
@@ -192,7 +193,14 @@ def example_of_attempt(exercise: Exercise, submission: Submission) -> Example | 
     return smallest(exercise, lambda trial: found.get(id(trial)))
 
 
-def observation(verdict: Judgement, example: Example | None, lang: Language) -> tuple[Paragraph, ...]:
+def own_example(verdict: Judgement) -> Example | None:
+    """The call that shows the fault; for a mistake that no small call shows."""
+    outcome, trial = verdict.shown
+    got = numbers(outcome.result, trial)
+    return Example(trial, got, tuple(verdict.exercise.arguments)) if got is not None else None
+
+
+def observation(example: Example | None, lang: Language) -> tuple[Paragraph, ...]:
     """The first entry of the smallest example that differs."""
     entry = example.entry() if example is not None else None
     if entry is None:
@@ -219,13 +227,6 @@ def broken(verdict: Judgement, lang: Language) -> tuple[Paragraph, ...]:
     if all((r >= 0).all() for _, r in both) and any((g < -1e-5).any() for g, _ in both):
         found.append(NEGATIVE[lang])
     return tuple(map(Paragraph, found))
-
-
-def formula_hint(exercise: Exercise, lang: Language) -> Section:
-    """The formula with the term that the exercise is about, and the page that explains it."""
-    mark = exercise.term if exercise.term in exercise.latex else ""
-    formula = Paragraph(exercise.latex, is_block=True, mark=mark)
-    return Section(HINT_2[lang], (formula, Paragraph(LOOK[lang]), Paragraph(PAGE[lang].format(exercise.page))))
 
 
 def source_of(solution: Callable[..., Any], name: str) -> str:

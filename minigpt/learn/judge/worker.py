@@ -13,6 +13,7 @@ import pickle
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,18 @@ class Clipped(io.TextIOBase):
         if len(self.text) < MOST_TEXT:
             self.text += str(text)[: MOST_TEXT - len(self.text)]
         return len(text)
+
+
+@contextlib.contextmanager
+def quiet(printed: Clipped) -> Iterator[None]:
+    """Keep what is printed. Warnings, which are mostly those of libraries, are no output of the function.
+
+    Args:
+        printed: gets the text.
+    """
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def encode(value: Any, depth: int = 0) -> dict[str, Any]:
@@ -94,13 +107,14 @@ def outcomes(function: Callable[..., Any], cases: list[bytes], repeats: int) -> 
     for number, case in enumerate(cases):
         outcome: dict[str, Any] = {"case": number}
         printed, start = Clipped(), time.perf_counter()
-        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        with quiet(printed):
             try:
                 arguments = pickle.loads(case)
                 outcome["result"] = encode(function(*arguments))
                 outcome["arguments"] = [encode(argument) for argument in arguments]
                 if number < repeats:
-                    outcome["again"] = encode(function(*pickle.loads(case)))
+                    with quiet(Clipped()):
+                        outcome["again"] = encode(function(*pickle.loads(case)))
             except BaseException as error:
                 outcome = {"case": number, "error": described(error)}
         yield {**outcome, "printed": printed.text, "seconds": time.perf_counter() - start}
@@ -148,7 +162,7 @@ def run(job: dict[str, Any]) -> Iterator[dict[str, Any]]:
         job: ``path`` of modules, ``cases``, ``repeats``, and either ``pickled`` or ``file``, ``text`` and ``name``.
     """
     printed = Clipped()
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+    with quiet(printed):
         try:
             function = loaded(job)
         except BaseException as error:

@@ -84,7 +84,24 @@ def along(says):
     return -2 if "before the last" in says else 0 if "first axis" in says else None
 
 
+def sorted_along(pairs, says):
+    sign = -1 if "falling" in says else 1
+    return all((np.diff(sign * g) >= 0).all() and close(np.sort(g, None), np.sort(r, None)) for g, r in pairs)
+
+
+def zeros(pairs, says):
+    """The entries on the named side of the diagonal are 0, and those of the right result are not."""
+    sides = {"on the diagonal": lambda i, j: i == j, "after": lambda i, j: j > i, "before": lambda i, j: j < i}
+    side = next(test for words, test in sides.items() if words in says)
+    entries = [(g[i, j], r[i, j]) for g, r in pairs for i in range(len(g)) for j in range(len(g)) if side(i, j)]
+    return bool(entries) and all(abs(g) < 1e-12 < abs(r) for g, r in entries)
+
+
 PAIRS = {
+    "sorted": sorted_along,
+    "hidden": lambda pairs, says: zeros([pair for pair in pairs if len(pair[0]) > 1], says),
+    "regrouped": lambda pairs, says: all(close(np.sort(g, -1), np.sort(r, -1)) for g, r in pairs),
+    "same-number": lambda pairs, says: len({round(x, 3) for g, r in pairs for x in (g - r).ravel()} - {0.0}) == 1,
     "transposed": lambda pairs, says: all(close(g, np.einsum("...ij->...ji", r)) for g, r in pairs),
     "reversed": flipped,
     "shifted": shifted,
@@ -154,7 +171,7 @@ def depends(exercise, verdict, function, says):
 CHANGED = (
     (r"with (\w+) and (\w+) exchanged", lambda g, a, b: {a: g[b], b: g[a]}),
     (r"with ([a-z]\w*) in the place of (\w+)", lambda g, a, b: {b: g[a]}),
-    (r"with (\w+) = ([01])", lambda g, a, n: {a: type(g[a])(float(n))}),
+    (r"with (\w+) = (\d[\d.e-]*\d|\d)\b", lambda g, a, n: {a: type(g[a])(float(n))}),
     (r"with 0 in the place of (\w+)", lambda g, a: {a: 0 * g[a]}),
     (r"with -(\w+) in the place of", lambda g, a: {a: -1 * g[a]}),
     (r"with 2 (\w+) in the place of", lambda g, a: {a: g[a] + g[a]}),

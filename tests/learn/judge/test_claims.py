@@ -11,8 +11,8 @@ from minigpt.learn.exercises import exercise_named
 from minigpt.learn.exercises.exercise import Words
 from minigpt.learn.judge.attempts import Submission
 from minigpt.learn.judge.compare import Diagnosis, numbers
+from minigpt.learn.judge.diagnoses.all_diagnoses import generic
 from minigpt.learn.judge.diagnoses.evidence import Evidence
-from minigpt.learn.judge.judge import generic
 
 
 def weights(v):
@@ -25,6 +25,15 @@ def hide_diagonal(v):
 
 def causal_weights(v):
     return torch.softmax((v @ v.T).tril() - 99 * torch.ones_like(v @ v.T).triu(1), -1)
+
+
+def in_halves(length, width, base):
+    table = torch.as_tensor(exercise_named("sinusoidal_positions").solutions[0](length, width, base))
+    return torch.cat((table[:, ::2], table[:, 1::2]), -1)
+
+
+def fixed_base(length, width, base):
+    return exercise_named("sinusoidal_positions").solutions[0](length, width, 10_000.0)
 
 
 def over_queries(q, k, v, mask):
@@ -42,7 +51,12 @@ FUNCTIONS = (
     ("attention_weights", lambda v: weights(v).mean(0, keepdim=True).expand(len(v), len(v)), "equal-rows"),
     ("attention_weights", lambda v: weights(v) / weights(v).norm(dim=-1, keepdim=True), "unnormalised"),
     ("attention_weights", lambda v: weights(v) / len(v), "normalised-elsewhere"),
-    ("attention_weights", causal_weights, "blind"),
+    ("attention_weights", causal_weights, "hidden"),
+    ("attention_weights", hide_diagonal, "hidden"),
+    ("attention_weights", lambda v: weights(v).sort(-1).values, "sorted"),
+    ("attention_weights", lambda v: weights(v) + 0.5 * (weights(v) > 0.3), "same-number"),
+    ("sinusoidal_positions", in_halves, "regrouped"),
+    ("sinusoidal_positions", fixed_base, "fixed-number"),
     ("scaled_attention", over_queries, "leak"),
     ("scaled_attention", lambda q, k, v, m: torch.softmax(q @ k.mT / q.shape[-1] ** 0.5, -1) @ v, "ignored-mask"),
     ("causal_mask", lambda t, s: torch.ones(t, s).tril().bool(), "equal-sizes-only"),

@@ -3,14 +3,23 @@
 import ast
 import dataclasses
 
+import numpy as np
 import pytest
 from small_exercises import SOFTMAX
 
 from minigpt.learn.exercises import exercise_named
 from minigpt.learn.exercises.exercise import MISTAKE_KINDS
 from minigpt.learn.judge.attempts import Submission
-from minigpt.learn.judge.diagnoses.edits import edits
-from minigpt.learn.judge.diagnoses.variants import SAYS, all_edits, variants
+from minigpt.learn.judge.diagnoses.edits import edits, every_edit
+from minigpt.learn.judge.diagnoses.limited import cpu_seconds
+from minigpt.learn.judge.diagnoses.variants import (
+    SAYS,
+    VARIANTS_LIMIT,
+    all_edits,
+    matching,
+    reproduces,
+    variants,
+)
 from minigpt.learn.judge.replies import judged
 
 
@@ -33,7 +42,17 @@ def kinds_of(code, new):
         ("exp(x)", "x", "missing"),
         ("x / 2", "x", "scale"),
         ("x + w", "x - w", "sign"),
-        ("x * w", "x / w", "scale"),
+        ("x * w", "x / w", "sign"),
+        ("x.shape[0] ** 0.5", "x.shape[0]", "scale"),
+        ("1 - x", "x", "wrong-operand"),
+        ("x.T", "_reshaped(x, x.T)", "layout"),
+        ("x.unflatten(-1, (2, w))", "x.unflatten(-1, (w, 2)).mT", "layout"),
+        ("x + f(g(w))", "x + g(f(w))", "order"),
+        ("x + f(g(w))", "g(x + f(w))", "order"),
+        ("x * w + w * x", "w * w + x * x", "order"),
+        ("x + 2 * w", "2 * (x + w)", "order"),
+        ("x / len(x)", "x / _size(w, 0)", "wrong-operand"),
+        ("softmax(x)", "softmax(_causal(x))", "mask"),
         ("x + 1", "x", "shift"),
         ("w - x ** 2", "(w - x) ** 2", "order"),
         ("x @ x.T", "x.T @ x", "transposed"),
@@ -66,14 +85,45 @@ def test_every_kind_has_a_sentence_and_the_changes_are_numbered_alike():
 def test_an_unknown_mistake_is_said_to_be_one_changed_step():
     exercise = dataclasses.replace(exercise_named("layer_norm"), misconceptions=())
 
-    def without_eps(x, gain, bias, eps):
-        return gain * (x - x.mean(-1, True)) / x.var(-1, unbiased=False, keepdim=True).sqrt() + bias
+    def without_root(x, gain, bias, eps):
+        return gain * (x - x.mean(-1, True)) / (x.var(-1, unbiased=False, keepdim=True) + eps) + bias
 
-    reply = judged(exercise, Submission(without_eps), "en")
+    reply = judged(exercise, Submission(without_root), "en")
     assert (reply.id, reply.kind) == ("generic.step-missing", "missing")
-    assert "with one change: eps is left out." in reply.says
+    assert "with one change: sqrt is left out." in reply.says
+
+
+def test_the_same_change_is_made_in_all_places_of_one_form():
+    tree = ast.parse("def f(m, v, b, c):\n    return m / (1 - b) + v / (1 - c)")
+    wanted = ast.unparse(ast.parse("def f(m, v, b, c):\n    return m + v"))
+    before, kinds = ast.unparse(tree), []
+    for edit in every_edit(tree.body[0]):
+        with edit:
+            if ast.unparse(ast.fix_missing_locations(tree)) == wanted:
+                kinds.append(edit.kind)
+        assert ast.unparse(tree) == before
+    assert kinds == ["missing"]
+
+
+def test_an_answer_is_compared_with_variants_for_ten_seconds_at_most():
+    assert VARIANTS_LIMIT <= 10
 
 
 def test_an_exercise_of_another_place_with_a_known_name_is_not_taken_for_it():
     reply = judged(dataclasses.replace(SOFTMAX, misconceptions=()), Submission(lambda z: z.exp()), "en")
     assert not reply.id.startswith("generic.step")
+
+
+def test_an_endless_variant_is_stopped():
+    def endless(given):
+        for item in given:
+            given.append(item)
+
+    with cpu_seconds(0.05):
+        assert not reproduces(endless, [0], False, [(([1.0],), [])])
+
+
+def test_mistakes_of_an_exercise_with_loops_that_may_become_endless_are_judged():
+    exercise = dataclasses.replace(exercise_named("bpe_encode"), misconceptions=())
+    place = len(exercise.solutions) - 1
+    assert matching("bpe_encode", place, [0], True, [(([97, 97, 98], [(97, 97)]), [np.array([1.0])])]) == []

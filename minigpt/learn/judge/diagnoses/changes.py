@@ -17,9 +17,21 @@ def change(id: str, kind: str, en: str, zh: str, make: Callable[[Any], Any]) -> 
     return id, kind, Words(en, zh), make
 
 
+def fixed(number: str) -> Change:
+    """A number in the place of an argument."""
+    return change(
+        "fixed-number", "wrong-operand", f"with {{}} = {number}", f"取 {{}} = {number} ", lambda x: float(number)
+    )
+
+
 def swapped_axes(x: Any) -> Any:
     """The transpose of a matrix."""
     return x.transpose(-1, -2)
+
+
+def reshaped_to_transpose(x: Any) -> Any:
+    """A matrix whose transpose has the numbers of the first one, counted off anew."""
+    return x.reshape(*x.shape[:-2], x.shape[-1], x.shape[-2]).transpose(-1, -2)
 
 
 MASKS = (
@@ -32,6 +44,8 @@ TENSORS = (
     change("one-argument", "missing", "with 1 in the place of {}: it is left out", "把 {} 换成 1 ", torch.ones_like),
     change("negated-argument", "sign", "with -{0} in the place of {0}", "把 {} 变号", torch.neg),
     change("transposed-argument", "transposed", "with {} transposed", "把 {} 转置", swapped_axes),
+    change("reshaped-argument", "layout", "with {} reshaped where it should be transposed",
+           "把 {} 变形（reshape）而不是转置", reshaped_to_transpose),
     change("reversed-argument", "order", "with {} reversed along its last axis", "把 {} 沿最后一个轴倒序",
            lambda x: x.flip(-1)),
     change("reversed-argument", "order", "with {} reversed along its first axis", "把 {} 沿第一个轴倒序",
@@ -57,6 +71,7 @@ TENSORS = (
 FLOATS = (
     change("zero-argument", "missing", "with {} = 0: it is left out", "取 {} = 0 ", lambda x: 0.0),
     change("one-argument", "wrong-operand", "with {} = 1", "取 {} = 1 ", lambda x: 1.0),
+    *map(fixed, ("10000", "0.9", "0.999", "1e-05", "1e-08", "0.1", "0.01", "0.5", "2")),
     change("complement-argument", "wrong-operand", "with 1 - {0} in the place of {0}",
            "用 1 - {0} 代替 {0} ", lambda x: 1 - x),
     change("inverse-argument", "wrong-operand", "with 1 / {0} in the place of {0}",
@@ -91,6 +106,7 @@ OF_LISTS = (
     change("first-missing", "border", "without the first entry of {}", "去掉 {} 的第一项", lambda x: x[1:]),
     change("last-missing", "border", "without the last entry of {}", "去掉 {} 的最后一项", lambda x: x[:-1]),
     change("one-only", "missing", "with the first entry of {} alone", "只用 {} 的第一项", lambda x: x[:1]),
+    change("one-only", "missing", "with the last entry of {} alone", "只用 {} 的最后一项", lambda x: x[-1:]),
     change("equal-entries", "missing", "with all entries of {} alike", "把 {} 各项视为相同", lambda x: [x[0]] * len(x)),
     change("empty-argument", "missing", "with an empty {}", "把 {} 视为空", lambda x: []),
 )

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any
 
 from minigpt.learn.exercises.exercise import Words
+from minigpt.learn.judge.diagnoses.regroupings import whole_changes
 from minigpt.learn.judge.diagnoses.rewrites import (
     MASKING,
     Rewrite,
@@ -30,11 +31,18 @@ CONCERNS = {
     "the end of a slice": "切片的终点",
     "one case": "一种情况",
     "a switch": "一个开关",
+    "another size": "另一个轴的长度",
+    "two factors": "两个因子",
+    "a division by the root of a size": "除以某个长度的平方根",
+    "the diagonal is hidden": "对角线被遮住",
+    "later positions are hidden": "后面的位置被遮住",
     "a condition": "一个条件",
 }
 #: Functions that a formula may have, by the names that code gives them.
 KNOWN = {"for", "and", "exp", "exp2", "log", "log2", "log10", "sqrt", "square", "abs", "softmax", "log_softmax", "sum"}
 KNOWN |= {"mean", "max", "min", "sin", "cos", "tanh", "sigmoid", "tril", "triu", "amax", "amin", "var", "std", "norm"}
+#: In how many places a change is made at once.
+MOST_PLACES = 4
 EXTRA_CALLS = ("exp", "log", "sqrt", "square", "abs", "softmax")
 
 
@@ -46,10 +54,13 @@ class Edit:
         new: what is put there; ``None`` takes a statement out.
         kind: of mistake.
         concerns: what it is about.
+        is_plain: whether it changes what is there; otherwise it puts something around it.
     """
 
-    def __init__(self, place: TreePlace, new: ast.AST | None, kind: str, concerns: Words) -> None:
-        self.place, self.new, self.kind, self.concerns = place, new, kind, concerns
+    def __init__(
+        self, place: TreePlace, new: ast.AST | None, kind: str, concerns: Words, *, is_plain: bool = True
+    ) -> None:
+        self.place, self.new, self.kind, self.concerns, self.is_plain = place, new, kind, concerns, is_plain
         self.old: Any = None
 
     def __enter__(self) -> None:
@@ -65,6 +76,56 @@ class Edit:
         setattr(self.place[0], self.place[1], self.old)
 
 
+class EditEverywhere:
+    """The same change in all places with the same form, such as in both moments.
+
+    Args:
+        each: the change of each place.
+    """
+
+    def __init__(self, each: Sequence[Edit]) -> None:
+        self.each = each
+        self.kind, self.concerns, self.is_plain = each[0].kind, each[0].concerns, True
+
+    def __enter__(self) -> None:
+        for edit in self.each:
+            edit.__enter__()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for edit in reversed(self.each):
+            edit.__exit__(kind, error, at)
+
+
+def every_edit(function: ast.FunctionDef) -> Iterator[Edit | EditEverywhere]:
+    """All changes of one place of a function, then those that are made in several places at once.
+
+    Args:
+        function: its syntax tree.
+    """
+    groups: dict[tuple[str, str, str], list[Edit]] = {}
+    for edit in edits(function):
+        yield edit
+        above, field, index = edit.place
+        old = getattr(above, field)
+        old = old if index is None else old[index]
+        if edit.is_plain and edit.new is not None and not isinstance(old, ast.Name | ast.Constant):
+            group = groups.setdefault((edit.kind, form_of(old), form_of(edit.new)), [])
+            if not any(edit.place == other.place or contains(old, other) for other in group):
+                group.append(edit)
+    yield from (EditEverywhere(group) for group in groups.values() if 2 <= len(group) <= MOST_PLACES)
+
+
+def form_of(node: ast.AST) -> str:
+    """A part without the names in it: equal for ``m / (1 - b)`` and ``v / (1 - c)``."""
+    names: dict[str, int] = {}
+    return re.sub(r"id='(\w+)'", lambda found: f"id={names.setdefault(found[1], len(names))}", ast.dump(node))
+
+
+def contains(node: ast.AST, edit: Edit) -> bool:
+    """Whether the place of an edit is below a node."""
+    return any(each is edit.place[0] for each in ast.walk(node))
+
+
 def edits(function: ast.FunctionDef) -> Iterator[Edit]:
     """All changes of one place of a function.
 
@@ -77,6 +138,12 @@ def edits(function: ast.FunctionDef) -> Iterator[Edit]:
     for place, node in list(places(function)):
         for kind, concerns, new in changes_of(node, names, place):
             yield Edit(place, new, kind, sentence_of(concerns, given))
+        for kind, concerns, new in whole_changes(node, given):
+            yield Edit(place, new, kind, sentence_of(concerns, given))
+    for place, node in list(places(function)):
+        if can_be_surrounded(node, place):
+            for kind, concerns, new in around(node, names):
+                yield Edit(place, new, kind, sentence_of(concerns, given), is_plain=False)
 
 
 def sentence_of(concerns: str, given: Sequence[str]) -> Words:
@@ -137,8 +204,15 @@ def changes_of(node: ast.AST, names: Sequence[str], place: TreePlace) -> Iterato
     if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in names:
         yield from (("wrong-operand", f"{name} for {node.id}", ast.Name(name, ast.Load())) for name in names
                     if name != node.id)  # fmt: skip
-    if isinstance(node, ast.BinOp | ast.Call | ast.Name | ast.Subscript) and not is_function(place):
-        yield from around(node, names)
+
+
+def can_be_surrounded(node: ast.AST, place: TreePlace) -> bool:
+    """Whether a part is a value, around which something can be put."""
+    if isinstance(place[0], ast.Subscript) or is_function(place):
+        return False
+    if isinstance(place[0], ast.Call) and label(place[0]) in ("len", "range"):
+        return False
+    return isinstance(node, ast.BinOp | ast.Call | ast.Name | ast.Subscript)
 
 
 def is_argument(place: TreePlace) -> bool:

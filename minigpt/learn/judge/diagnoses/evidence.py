@@ -63,10 +63,19 @@ class Evidence:
         large = [sum(a.size for a in trial.expected) for trial in self.trials]
         return tuple(sorted(range(len(self.trials)), key=lambda i: (all(self.right[i]), large[i])))
 
-    @property
-    def first_wrong(self) -> int:
-        """The number of the first call that is wrong."""
-        return next(i for i, row in enumerate(self.right) if not all(row))
+    def part(self, which: Sequence[bool]) -> "Evidence":
+        """Some of the calls alone.
+
+        Args:
+            which: of each call, whether it is kept.
+        """
+        kept = [i for i, keep in enumerate(which) if keep]
+        return Evidence(self.exercise, tuple(self.trials[i] for i in kept), tuple(self.got[i] for i in kept))
+
+    @cached_property
+    def finite(self) -> tuple[bool, ...]:
+        """For each call, whether every result is finite."""
+        return tuple(all(bool(np.isfinite(a.astype(np.float64)).all()) for a in got) for got in self.got)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -101,23 +110,31 @@ class Evidence:
         common = set.intersection(*map(set, tables))
         return [{name: length for name, length in table.items() if name in common} for table in tables]
 
-    def holds(self, change: Callable[[Any], Any]) -> bool:
+    def holds(self, change: Callable[[Any], Any], after: Callable[[np.ndarray], np.ndarray] | None = None) -> bool:
         """Whether the results are those of other arguments, on all calls.
 
         Args:
             change: from the arguments of a call to others; it may raise.
+            after: what is done with each result of the other arguments.
         """
-        quick = quick_solution(self.exercise)
-        if not all(self._explains(change, place, quick) for place in self.wrong_first):
+        quick, equation = quick_solution(self.exercise), self.exercise.expected
+        if not all(self._explains(change, after, place, quick) for place in self.wrong_first):
             return False
-        confirmed = [self._explains(change, place, self.exercise.expected) for place in self.wrong_first[:CONFIRMED]]
+        confirmed = [self._explains(change, after, place, equation) for place in self.wrong_first[:CONFIRMED]]
         return True in confirmed and False not in confirmed
 
-    def _explains(self, change: Callable[[Any], Any], place: int, right: Callable[..., Any]) -> bool | None:
+    def _explains(
+        self,
+        change: Callable[[Any], Any],
+        after: Callable[[np.ndarray], np.ndarray] | None,
+        place: int,
+        right: Callable[..., Any],
+    ) -> bool | None:
         """Whether the results of one call are the right ones of other arguments, wherever those are defined."""
         trial = self.trials[place]
         try:
             other = Call.of(right, change(trial.arguments)).expected
+            other = tuple(map(after, other)) if after is not None else other
         except Exception:  # the equation may be undefined for other arguments
             return None
         return equal_results(self.got[place], other, self.wrong_results, is_list=self.is_list)

@@ -1,14 +1,28 @@
 """Diagnoses from the formula on other inputs: the result is right for arguments that were exchanged or changed."""
 
 from collections.abc import Callable, Iterator
+from itertools import chain, combinations
 from typing import Any
 
+import numpy as np
 import torch
 
 from minigpt.learn.exercises.exercise import Words
 from minigpt.learn.judge.compare import Diagnosis, is_array
-from minigpt.learn.judge.diagnoses.changes import FLOATS, IDS, INTS, MASKS, OF_LISTS, TENSORS, Change
+from minigpt.learn.judge.diagnoses.changes import (
+    FLOATS,
+    IDS,
+    INTS,
+    MASKS,
+    OF_LISTS,
+    TENSORS,
+    Change,
+    reshaped_to_transpose,
+    swapped_axes,
+)
 from minigpt.learn.judge.diagnoses.evidence import Evidence
+from minigpt.learn.judge.diagnoses.layouts import said
+from minigpt.learn.judge.diagnoses.patterns import in_halves, interleaved
 from minigpt.learn.judge.diagnoses.results import OF_SIZE
 
 Arguments = tuple[Any, ...]
@@ -20,10 +34,43 @@ def explained_by(evidence: Evidence) -> Iterator[Diagnosis]:
     Args:
         evidence: all calls.
     """
-    for id, kind, words, change in (*exchanges(evidence), *changes(evidence), *scalings(evidence)):
+    for id, kind, words, change in chain(exchanges(evidence), changes(evidence), jointly(evidence), scalings(evidence)):
         if evidence.holds(change):
             en = f"The result is what the formula gives {words.en}."
             yield Diagnosis(f"generic.{id}", kind, Words(en, f"结果等于{words.zh}时公式给出的值。"))
+    yield from throughout(evidence)
+
+
+#: What is done with an argument, and undone with the result: kind, in words, and both.
+THROUGHOUT: tuple[tuple[str, Words, Callable[[Any], Any], Callable[[Any], Any]], ...] = (
+    ("transposed", Words("rows and columns of {} taken for each other", "把 {} 的行与列互换使用"),
+     lambda x: np.swapaxes(x, -1, -2), lambda y: np.swapaxes(y, -1, -2)),
+    ("layout", Words("entries of {} paired with those half an axis away", "把 {} 的各项与相隔半个轴的项配对"),
+     interleaved, in_halves),
+    ("layout", Words("neighbours in {} taken for entries of two halves", "把 {} 中相邻的项当作前后两半的项"),
+     in_halves, interleaved),
+)  # fmt: skip
+
+
+def throughout(evidence: Evidence) -> Iterator[Diagnosis]:
+    """An argument arranged in another way, and the result arranged back.
+
+    Args:
+        evidence: all calls.
+    """
+    for i, name in enumerate(evidence.names):
+        value = evidence.trials[0].arguments[i]
+        if not (isinstance(value, torch.Tensor) and value.is_floating_point() and value.ndim):
+            continue
+        for kind, words, before, after in THROUGHOUT:
+            if evidence.holds(changed(i, of_array(before)), after):
+                en, zh = words.en.format(name), words.zh.format(name)
+                yield said("arranged", kind, f"The result is that of {en}.", f"结果相当于{zh}。")
+
+
+def of_array(make: Callable[[np.ndarray], np.ndarray]) -> Callable[[torch.Tensor], torch.Tensor]:
+    """A function of arrays for tensors."""
+    return lambda x: torch.as_tensor(make(x.numpy()).copy())
 
 
 def alike(one: Any, other: Any) -> bool:
@@ -65,6 +112,26 @@ def changes(evidence: Evidence) -> Iterator[Change]:
                 Words(words.en.format(name), words.zh.format(name)),
                 changed(i, change),
             )
+
+
+def jointly(evidence: Evidence) -> Iterator[Change]:
+    """Several matrices transposed, or reshaped, at once."""
+    first = evidence.trials[0].arguments
+    places = [i for i, value in enumerate(first) if isinstance(value, torch.Tensor) and value.ndim == 2]
+    for n in range(2, len(places) + 1):
+        for some in combinations(places, n):
+            names = ", ".join(evidence.names[i] for i in some)
+            for id, kind, en, zh, make in (
+                ("transposed-argument", "transposed", "transposed", "都转置", swapped_axes),
+                ("reshaped-argument", "layout", "reshaped where they should be transposed",
+                 "都变形（reshape）而不是转置", reshaped_to_transpose),
+            ):  # fmt: skip
+                yield id, kind, Words(f"with {names} {en}", f"把 {names} {zh}"), changed_together(some, make)
+
+
+def changed_together(places: tuple[int, ...], make: Callable[[Any], Any]) -> Callable[[Arguments], Arguments]:
+    """From arguments to others, several of them changed in one way."""
+    return lambda a: tuple(make(value) if k in places else value for k, value in enumerate(a))
 
 
 def of_value(value: Any) -> Iterator[Change]:

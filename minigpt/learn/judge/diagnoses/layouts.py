@@ -67,6 +67,10 @@ def layouts(pairs: Pairs) -> Iterator[Diagnosis]:
                     f"The right numbers come one position too {way} along the {name.en}: an index is off by one.",
                     f"沿{name.zh}，每个值都比公式要求的位置靠{wei}一位：下标差一。",
                 )
+
+
+def other_places(pairs: Pairs) -> Iterator[Diagnosis]:
+    """The right numbers in any other order."""
     if all(g.shape == r.shape and close(np.sort(flat(g)), np.sort(flat(r))) for g, r in pairs):
         yield said(
             "layout",

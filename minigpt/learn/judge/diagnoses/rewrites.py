@@ -13,6 +13,7 @@ RENAMED = {
     "cos": [("sin", "order")], "tril": [("triu", "mask")], "triu": [("tril", "mask")],
     "max": [("min", "wrong-operand")], "min": [("max", "wrong-operand")], "amax": [("amin", "wrong-operand")],
     "square": [("abs", "wrong-operand")],
+    "norm": [("max", "wrong-operand"), ("sum", "order")],
     "tanh": [("sigmoid", "wrong-operand")], "softmax": [("log_softmax", "extra")],
     "log_softmax": [("softmax", "missing")], "cumsum": [("cumprod", "wrong-operand")],
 }  # fmt: skip
@@ -48,13 +49,15 @@ def of_operation(node: ast.BinOp) -> Iterator[Rewrite]:
     """An operand left out, the opposite operation, the operands exchanged, a function applied earlier."""
     is_factor = isinstance(node.op, ast.Mult | ast.Div)
     yield kind_without(node), label(node.right), node.left
-    if isinstance(node.op, ast.Add | ast.Mult | ast.MatMult | ast.Sub):
+    if isinstance(node.op, ast.Sub) and isinstance(node.left, ast.Constant):
+        yield "wrong-operand", f"{label(node.right)} for {label(node.left)} - {label(node.right)}", node.right
+    elif isinstance(node.op, ast.Add | ast.Mult | ast.MatMult | ast.Sub):
         yield ("scale" if is_factor and is_count(node.left) else "missing"), label(node.left), node.right
     if isinstance(node.op, ast.Div):
         yield "missing", label(node.left), ast.BinOp(ast.Constant(1), ast.Div(), node.right)
     if type(node.op) in OPPOSITE:
         yield (
-            "scale" if is_factor else "sign",
+            "sign",
             f"{label(node.left)} and {label(node.right)}".replace("a step", "…"),
             ast.BinOp(node.left, OPPOSITE[type(node.op)](), node.right),
         )
@@ -82,6 +85,8 @@ def kind_without(node: ast.BinOp) -> str:
     """What it is to leave out the right operand: of x / 2 a factor, of i + 1 a place."""
     if isinstance(node.op, ast.Mult | ast.Div) and is_count(node.right):
         return "scale"
+    if isinstance(node.op, ast.Pow) and is_count(node.left) and not isinstance(node.left, ast.Constant):
+        return "scale"  # the root or the square of a size
     one_more = isinstance(node.op, ast.Add | ast.Sub) and isinstance(node.right, ast.Constant) and node.right.value == 1
     return "shift" if one_more else "missing"
 
@@ -115,7 +120,7 @@ def of_call(node: ast.Call) -> Iterator[Rewrite]:
     name = label(node)
     plain = [argument for argument in node.args if not isinstance(argument, ast.Starred)]
     if plain and name != "range":
-        yield "missing", name, plain[0]
+        yield ("scale" if name == "sqrt" and is_count(plain[0]) else "missing"), name, plain[0]
     if isinstance(node.func, ast.Attribute) and not is_module(node.func.value):
         yield "missing", name, node.func.value
         inner = node.func.value

@@ -8,7 +8,7 @@ import ast
 import inspect
 import textwrap
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -16,35 +16,42 @@ from typing import Any
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from minigpt.learn.exercises import CATALOGUE, exercise_named
-from minigpt.learn.exercises.exercise import Words
+from minigpt.learn.exercises.exercise import Exercise, Words
 from minigpt.learn.judge import jobs
 from minigpt.learn.judge.attempts import Submission
 from minigpt.learn.judge.compare import Call, Diagnosis
-from minigpt.learn.judge.diagnoses.edits import Edit, edits
+from minigpt.learn.judge.diagnoses.edits import Edit, EditEverywhere, every_edit
 from minigpt.learn.judge.diagnoses.evidence import Evidence, equal_results
+from minigpt.learn.judge.diagnoses.extra_functions import EXTRA
+from minigpt.learn.judge.diagnoses.limited import compiled, cpu_seconds, guard_loops
 from minigpt.learn.judge.process import NoProcessError, Process
 
-#: How often a loop may run in a variant, and how many variants of one answer are tried.
-TURNS, MOST_VARIANTS = 200, 700
-#: Seconds for all variants of an exercise, and the process that runs them and keeps them.
-VARIANTS_LIMIT, VARIANTS_PROCESS = 40.0, Process(keeps=True)
+#: How many variants of one answer are tried.
+MOST_VARIANTS = 900
+#: Seconds for all variants of one answer, and the process that runs them and keeps them.
+VARIANTS_LIMIT, VARIANTS_PROCESS = 10.0, Process(keeps=True)
+VARIANT_LIMIT = 0.2  # of the CPU, for one variant: its loops may have become endless
+COMPARING = "comparing with variants of the formula"
 #: The right answers with a variant that crashes: exercise and place.
 CRASHED: set[tuple[str, int]] = set()
+AnyEdit = Edit | EditEverywhere
 AS_IF = Words("The numbers are those of the formula with one change: ", "结果等于公式作一处改动后的值：")
 SAYS = {
     "missing": Words("{} is left out", "去掉{}"),
     "axis": Words("a step runs along another axis ({})", "有一步沿着别的轴进行（{}）"),
     "sign": Words("a sign or an operation is the opposite ({})", "有一个符号或运算相反（{}）"),
     "scale": Words("a quantity is off by a factor ({})", "有一个量差一个倍数（{}）"),
-    "constant": Words("a constant is different ({})", "有一个常数不同（{}）"),
     "transposed": Words("a matrix is transposed ({})", "有一个矩阵被转置（{}）"),
+    "layout": Words("the numbers are grouped in another way ({})", "数的分组方式不同（{}）"),
     "wrong-operand": Words("another quantity is used in one place ({})", "有一处用了别的量（{}）"),
     "order": Words("two steps or two operands are in another order ({})", "两步运算或两个运算对象的次序不同（{}）"),
     "border": Words("a range or a comparison is off by one place ({})", "有一个范围或比较差一位（{}）"),
     "shift": Words("an index or a count is off by one ({})", "有一个下标或计数差一（{}）"),
-    "mask": Words("a condition is the opposite ({})", "有一个条件相反（{}）"),
+    "mask": Words("a condition or a mask is different ({})", "有一个条件或掩码不同（{}）"),
+    "constant": Words("a constant is different ({})", "有一个常数不同（{}）"),
     "extra": Words("{} is applied once too often", "多做了一次{}"),
 }
 
@@ -62,17 +69,14 @@ class Variant:
     function: Callable[..., Any]
 
 
-class EndlessError(Exception):
-    """A loop of a variant runs too long."""
-
-
-def explained_by_a_step(evidence: Evidence) -> Iterator[Diagnosis]:
+def explained_by_a_step(evidence: Evidence, *, shows_progress: bool = False) -> Iterator[Diagnosis]:
     """The changed steps that give what was returned, the plainest first.
 
     They are tried in a process of their own, since a changed step may crash.
 
     Args:
         evidence: all calls.
+        shows_progress: whether a bar is shown while it takes long.
     """
     exercise, trials = evidence.exercise, evidence.trials
     calls = [(trials[place].arguments, list(evidence.got[place])) for place in evidence.wrong_first]
@@ -82,23 +86,42 @@ def explained_by_a_step(evidence: Evidence) -> Iterator[Diagnosis]:
         VARIANTS_PROCESS.start()
     except NoProcessError:
         return
-    submission = Submission(matching, limit=VARIANTS_LIMIT, process=VARIANTS_PROCESS)
     tried = [place for place in range(len(exercise.solutions)) if (exercise.name, place) not in CRASHED]
-    questions = [(exercise.name, place, list(evidence.wrong_results), evidence.is_list, calls) for place in tried]
-    outcomes = submission.outcomes(questions) if jobs.FORKS else []
-    found: dict[str, Edit] = {}
-    for place, outcome in zip(tried, outcomes, strict=False):
-        if outcome.failure in ("died", "timeout", "slow"):
-            CRASHED.add((exercise.name, place))
-        elif outcome.result is not None and outcome.result.items:
-            every = all_edits(exercise.solutions[place])
-            for edit in (every[int(item.array)] for item in outcome.result.items):
-                found.setdefault(edit.kind, edit)
-    for kind in SAYS:
-        if kind in found:
-            concerned, says = found[kind].concerns, SAYS[kind]
-            en, zh = says.en.format(concerned.en), says.zh.format(concerned.zh)
-            yield Diagnosis(f"generic.step-{kind}", kind, Words(f"{AS_IF.en}{en}.", f"{AS_IF.zh}{zh}。"))
+    found: list[AnyEdit] = []
+    for place in progress_over(tried if jobs.FORKS else [], shows_progress):
+        question = (exercise.name, place, list(evidence.wrong_results), evidence.is_list, calls)
+        found += edits_that_explain(exercise, place, question)
+        if any(edit.is_plain for edit in found):
+            break
+    by_kind: dict[str, AnyEdit] = {}
+    for edit in sorted(found, key=lambda edit: (not edit.is_plain, list(SAYS).index(edit.kind))):
+        by_kind.setdefault(edit.kind, edit)
+    for kind, edit in by_kind.items():
+        en, zh = SAYS[kind].en.format(edit.concerns.en), SAYS[kind].zh.format(edit.concerns.zh)
+        yield Diagnosis(f"generic.step-{kind}", kind, Words(f"{AS_IF.en}{en}.", f"{AS_IF.zh}{zh}。"))
+
+
+def edits_that_explain(exercise: Exercise, place: int, question: tuple[Any, ...]) -> list[AnyEdit]:
+    """The changes of one right answer that give what was returned.
+
+    Args:
+        exercise: what was asked for.
+        place: of the answer among its solutions.
+        question: the arguments of :func:`matching`.
+    """
+    outcomes = Submission(matching, limit=VARIANTS_LIMIT, process=VARIANTS_PROCESS).outcomes([question])
+    if not outcomes or outcomes[0].failure == "died":
+        CRASHED.add((exercise.name, place))
+    if not outcomes or outcomes[0].result is None:
+        return []
+    every = all_edits(exercise.solutions[place])
+    return [every[int(item.array)] for item in outcomes[0].result.items]
+
+
+def progress_over(places: list[int], shows_progress: bool) -> Iterable[int]:
+    """The places, with a bar on the standard error of a terminal where they take more than two seconds."""
+    bar: Iterable[int] = tqdm(places, desc=COMPARING, delay=2, leave=False, disable=None if shows_progress else True)
+    return bar
 
 
 def matching(
@@ -113,8 +136,12 @@ def matching(
         is_list: whether all results count.
         calls: arguments and results.
     """
-    every = variants(exercise_named(name).solutions[place])
-    return [variant.number for variant in every if reproduces(variant.function, wrong, is_list, calls)]
+    found = []
+    for variant in variants(exercise_named(name).solutions[place]):
+        with cpu_seconds(VARIANT_LIMIT):
+            if reproduces(variant.function, wrong, is_list, calls):
+                found.append(variant.number)
+    return found
 
 
 def reproduces(
@@ -161,10 +188,10 @@ def tree_of(solution: Callable[..., Any]) -> ast.Module | None:
 
 
 @lru_cache(maxsize=256)
-def all_edits(solution: Callable[..., Any]) -> tuple[Edit, ...]:
+def all_edits(solution: Callable[..., Any]) -> tuple[AnyEdit, ...]:
     """All changes of one place of a right answer, in an order that is always the same."""
     tree = tree_of(solution)
-    return tuple(islice(edits(tree.body[0]), MOST_VARIANTS)) if tree is not None else ()  # type: ignore[arg-type]
+    return tuple(islice(every_edit(tree.body[0]), MOST_VARIANTS)) if tree is not None else ()  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=256)
@@ -175,68 +202,10 @@ def variants(solution: Callable[..., Any]) -> tuple[Variant, ...]:
         solution: a right answer, with its text.
     """
     tree, found = tree_of(solution), []
-    for number, edit in enumerate(islice(edits(tree.body[0]), MOST_VARIANTS) if tree is not None else ()):  # type: ignore[arg-type]
+    for number, edit in enumerate(islice(every_edit(tree.body[0]), MOST_VARIANTS) if tree is not None else ()):  # type: ignore[arg-type]
         with edit, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             function = compiled(tree, {**getattr(solution, "__globals__", {}), **EXTRA}) if tree else None
         if function is not None:
             found.append(Variant(number, function))
     return tuple(found)
-
-
-def compiled(tree: ast.Module, scope: dict[str, Any]) -> Callable[..., Any] | None:
-    """The function that a tree defines; ``None`` if it is not Python any more."""
-    inner: dict[str, Any] = dict(scope)
-    counter = [0]
-    inner["_turn"] = lambda: turn(counter)
-    try:
-        exec(compile(ast.fix_missing_locations(tree), "<variant>", "exec"), inner)
-    except (SyntaxError, ValueError, TypeError):
-        return None
-    function = inner[tree.body[0].name]  # type: ignore[attr-defined]
-
-    def limited(*arguments: Any) -> Any:
-        counter[0] = 0
-        return function(*arguments)
-
-    return limited
-
-
-def turn(counter: list[int]) -> bool:
-    """Count a turn of a loop.
-
-    Raises:
-        EndlessError: if there are too many.
-    """
-    counter[0] += 1
-    if counter[0] > TURNS:
-        raise EndlessError
-    return True
-
-
-def guard_loops(tree: ast.AST) -> None:
-    """Let each while loop count its turns."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.While):
-            node.test = ast.BoolOp(ast.And(), [ast.Call(ast.Name("_turn", ast.Load()), [], []), node.test])
-
-
-def on(tensor: Callable[[Any], Any], array: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """A function of tensors, and of arrays and numbers."""
-    return lambda x: tensor(x) if isinstance(x, torch.Tensor) else array(np.asarray(x, dtype=float))[()]
-
-
-def softmaxed(x: np.ndarray) -> np.ndarray:
-    """Softmax along the last axis."""
-    e = np.exp(x - x.max(-1, keepdims=True))
-    return np.asarray(e / e.sum(-1, keepdims=True))
-
-
-EXTRA: dict[str, Callable[[Any], Any]] = {
-    "_exp": on(torch.exp, np.exp),
-    "_log": on(torch.log, np.log),
-    "_sqrt": on(torch.sqrt, np.sqrt),
-    "_square": on(torch.square, np.square),
-    "_abs": on(torch.abs, np.abs),
-    "_softmax": on(lambda x: torch.softmax(x[..., :], -1), softmaxed),  # one number has no softmax
-}

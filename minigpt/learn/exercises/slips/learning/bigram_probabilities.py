@@ -38,7 +38,7 @@ def _transposed(ids: Tensor, vocab_size: int, alpha: float) -> Tensor:
 
 @_mistake(
     "backwards",
-    "transposed",
+    "order",
     "You counted the pairs backwards: how often a token stands before another, which gives p(previous | next). "
     "The count c(u, w) says how often w comes directly after u.",
     "词对数反了方向：统计的是某词元出现在另一词元之前的次数，得到的是 p(前 | 后)。c(u, w) 是 w 紧跟在 u 之后的次数。",
@@ -194,7 +194,7 @@ def _alpha_for_zeros(ids: Tensor, vocab_size: int, alpha: float) -> Tensor:
 
 @_mistake(
     "softmax-of-counts",
-    "extra",
+    "wrong-operand",
     "You applied a softmax to the counts. Counts become probabilities by dividing them by their sum, without an "
     "exponential.",
     "对计数做了 softmax。由计数得到概率只需除以它们的和，不取指数。",

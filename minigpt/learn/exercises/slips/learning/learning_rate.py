@@ -79,7 +79,7 @@ def _from_zero(step: int, max_lr: float, min_lr: float, warmup: int, total: int)
 
 @_mistake(
     "progress-over-everything",
-    "missing",
+    "wrong-operand",
     "You divided t − W by S, so the cosine has not come to its end at step S. The decay lasts S − W steps.",
     "t − W 除以的是 S，于是到第 S 步时余弦还没有走完。下降阶段共有 S − W 步，应当除以 S − W。",
 )
@@ -130,7 +130,7 @@ def _to_zero(step: int, max_lr: float, min_lr: float, warmup: int, total: int) -
 
 @_mistake(
     "height-not-reduced",
-    "missing",
+    "wrong-operand",
     "You added η_min to a cosine of full height η_max, so the decay starts above the peak. The height of the curve is "
     "the difference η_max − η_min.",
     "在高度为 η_max 的余弦上又加了 η_min，于是下降从高于峰值处开始。曲线的高度应是差 η_max − η_min。",

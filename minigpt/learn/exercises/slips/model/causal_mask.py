@@ -82,6 +82,17 @@ def _future(n_queries: int, n_keys: int) -> Tensor:
 
 
 @_mistake(
+    "future-first-positions",
+    "mask",
+    "Two things: your queries see themselves and the future in place of the past, and they are taken as the first T "
+    "positions in place of the last T.",
+    "有两处：查询看到的是自己和未来，而不是过去；并且把查询当成了最前面而不是最后的 T 个位置。",
+)
+def _future_first(n_queries: int, n_keys: int) -> Tensor:
+    return ~_up_to(n_queries, n_keys, -1)
+
+
+@_mistake(
     "everything",
     "missing",
     "Every query sees every key, so nothing is masked. Keys after the position of the query are hidden.",

@@ -141,7 +141,7 @@ _mistake(
 
 _mistake(
     "multiplied-by-rank",
-    "scale",
+    "sign",
     "You multiplied alpha by the rank. A larger rank divides the update: the factor is alpha over r.",
     "α 乘以了秩。秩在分母上：系数是 α/r。",
 )(_scaled(lambda alpha, r, w: alpha * r))

@@ -61,7 +61,7 @@ _mistake(
 
 _mistake(
     "scaled-without-root",
-    "missing",
+    "scale",
     "You divided the scores by the head width E itself. The divisor is its square root.",
     "分数直接除以了头宽度 E 本身，没有开平方根；除数应是 E 的平方根。",
 )(partial(_attention, scale=lambda d, e: 1 / e))

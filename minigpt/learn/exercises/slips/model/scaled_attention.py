@@ -32,7 +32,7 @@ def _unscaled(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
 
 @_mistake(
     "divided-by-width",
-    "missing",
+    "scale",
     "You divided the scores by E itself. The spread of a dot product of E terms grows with √E, so the root is what it "
     "is divided by.",
     "注意力分数除以了 E 本身。E 项点积的离散程度按 √E 增长，应除以平方根。",

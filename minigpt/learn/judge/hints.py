@@ -1,0 +1,133 @@
+"""The hints of a wrong answer: one entry worked out or a small call with its result, and the place in the formula."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from minigpt import equations
+from minigpt.learn.exercises.exercise import Exercise, Words
+from minigpt.learn.judge.compare import Call
+from minigpt.learn.judge.example import Example, array_text, of_argument, small_trials
+from minigpt.learn.judge.language import Language
+from minigpt.learn.judge.layout import Paragraph, Section
+from minigpt.learn.judge.messages import number_text
+
+HINT_1 = Words("Hint 1: the mistake and the smallest example", "提示 1：错误所在与最小的例子")
+HINT_2 = Words("Hint 2: the place in the formula", "提示 2：公式中的位置")
+LOOK = Words(
+    "Compare the marked part of the formula with the same step of your function.",
+    "请把公式中标出的部分与函数中对应的一步作比较。",
+)
+PAGE = Words("{} explains it.", "讲解见 {}。")
+BY_HAND = Words(
+    "The same entry, worked out by hand (the formula counts from 1):", "手算这一项（公式的下标从 1 开始）："
+)
+YOUR_VALUE = Words("Yours: {}.", "你的结果：{}。")
+SMALL_CALL = Words("A small call, and what the formula gives for it:", "一个小例子，以及公式给出的结果：")
+TRY_IT = Words(
+    "Call your function with these arguments and look at the result after each line.",
+    "请用这些参数调用你的函数，并逐行查看中间结果。",
+)
+FORMULA_GIVES = Words("expected", "正确")
+#: The most lines that are worked out.
+MOST_WORKED = 7
+#: From the arguments of a call and the index of an entry to an equation and what it is evaluated with.
+Worked = Callable[[tuple[Any, ...], tuple[int, ...]], tuple[str, dict[str, Any]]]
+
+
+def _bigram(a: tuple[Any, ...], at: tuple[int, ...]) -> tuple[str, dict[str, Any]]:
+    ids, vocab_size, alpha = a
+    followers = ids[1:][ids[:-1] == at[0]]
+    return "additive-smoothing", {"c": torch.bincount(followers, minlength=vocab_size), "alpha": alpha, "w": at[1] + 1}
+
+
+def _cross_entropy(a: tuple[Any, ...], at: tuple[int, ...]) -> tuple[str, dict[str, Any]]:
+    if not a[2]:
+        return "cross-entropy", {"y": a[0], "p": a[1]}
+    return "label-smoothing", {"y": a[0], "p": a[1], "epsilon": a[2]}
+
+
+#: The exercises whose entries are those of an equation, for the arguments of one row.
+WORKED: dict[str, Worked] = {
+    "bigram_probabilities": _bigram,
+    "softmax": lambda a, at: ("softmax", {"z": a[0][at[:-1]], "i": at[-1] + 1}),
+    "cross_entropy": _cross_entropy,
+    "learning_rate": lambda a, at: (
+        "warmup-cosine",
+        {"t": a[0], "eta_max": a[1], "eta_min": a[2], "W": a[3], "S": a[4]},
+    ),
+    "attention_weights": lambda a, at: ("attention-weights", {"v": a[0], "i": at[0] + 1, "j": at[1] + 1}),
+    "self_attention": lambda a, at: ("attention-output", {"v": a[0], "i": at[0] + 1}),
+    "causal_mask": lambda a, at: (
+        "causal-mask",
+        {"T": a[0], "S": a[1], "w": a[1], "t": at[0] + 1, "s": at[1] + 1},
+    ),
+    "sinusoidal_positions": lambda a, at: (
+        "sinusoidal-positions",
+        {"T": a[0], "D": a[1], "b": a[2], "t": at[0] + 1, "i": at[1] // 2 + 1},
+    ),
+    "layer_norm": lambda a, at: (
+        "layer-norm",
+        {"x": a[0][at[:-1]], "g": a[1], "b": a[2], "epsilon": a[3], "i": at[-1] + 1},
+    ),
+}
+
+
+def worked_out(exercise: Exercise, example: Example | None, lang: Language) -> tuple[Paragraph, ...]:
+    """The first entry that differs, by hand; nothing where the equation has no single entry, or its numbers overflow.
+
+    Args:
+        exercise: what was asked for.
+        example: a call and its wrong result.
+        lang: of the text.
+    """
+    entry = example.entry() if example is not None else None
+    if example is None or entry is None or exercise.name not in WORKED:
+        return ()
+    name, given = WORKED[exercise.name](example.trial.arguments, entry[1])
+    lines = equations.get(name).steps(**given).split("\n")[-MOST_WORKED:]
+    if any(re.search(r"\b(inf|nan)\b", line) for line in lines):
+        return ()
+    yours = Paragraph(YOUR_VALUE[lang].format(number_text(entry[3])))
+    return Paragraph(BY_HAND[lang]), Paragraph("\n".join(lines), is_block=True), yours
+
+
+def small_call(exercise: Exercise, lang: Language) -> tuple[Paragraph, ...]:
+    """A small call whose result is not all one number, with what the formula gives.
+
+    Args:
+        exercise: what was asked for.
+        lang: of the text.
+    """
+    calls = list(small_trials(exercise))
+    trial = next((t for t in calls if any(a.size > 1 and (a != a.flat[0]).any() for a in t.expected)), calls[0])
+    trial = Call.of(exercise.expected, trial.arguments)
+    lines = [line for pair in zip(exercise.arguments, trial.arguments, strict=False) for line in of_argument(*pair)]
+    lines.append(f"{FORMULA_GIVES[lang]}:")
+    for k, expected in enumerate(trial.expected):
+        lines += [f"{k + 1}: " * (len(trial.expected) > 1) + array_text(expected)[0], *array_text(expected)[1:]]
+    return Paragraph(SMALL_CALL[lang]), Paragraph("\n".join(lines), is_block=True), Paragraph(TRY_IT[lang])
+
+
+def first_hint(exercise: Exercise, says: str, example: Example | None, lang: Language) -> Section:
+    """The mistake with the smallest example, one entry of it worked out; without one, a small call with its result.
+
+    Args:
+        exercise: what was asked for.
+        says: what the reply says.
+        example: a call and its wrong result; ``None`` where there is no result to compare.
+        lang: of the text.
+    """
+    shown = (
+        small_call(exercise, lang) if example is None else (example.part(lang), *worked_out(exercise, example, lang))
+    )
+    return Section(HINT_1[lang], (Paragraph(says), *shown))
+
+
+def formula_hint(exercise: Exercise, lang: Language) -> Section:
+    """The formula with the term that the exercise is about, and the page that explains it."""
+    mark = exercise.term if exercise.term in exercise.latex else ""
+    formula = Paragraph(exercise.latex, is_block=True, mark=mark)
+    return Section(HINT_2[lang], (formula, Paragraph(LOOK[lang]), Paragraph(PAGE[lang].format(exercise.page))))
