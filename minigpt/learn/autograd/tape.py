@@ -3,6 +3,8 @@ r"""Backpropagation: the chain rule, followed back over everything that a loss w
 Let $g = \partial L / \partial y$ be the gradient of a node y. For each parent a, from which y was computed, the node
 holds a rule that returns $g\, \partial y / \partial a$. The gradient of a is their sum over all nodes that use a.
 Departure: ``grad`` is kept for every node, where PyTorch keeps it for leaves alone, so that a graph can be looked at.
+Departure: the rules use the arrays of the forward pass themselves, so give a node new data by assignment,
+``w.data = w.data - g``. An in-place change, ``w.data -= g``, changes what `backward` computes; PyTorch raises there.
 """
 
 from collections import defaultdict
@@ -17,13 +19,13 @@ class GraphNode:
     """Numbers, the gradient of the loss with respect to each, and where the numbers came from.
 
     Args:
-        data: numbers; they are copied and become float64.
+        data: real numbers; they are copied, and whole numbers and booleans become float64, too.
         name: of the operation, or of a parameter; pictures show it.
         parents: pairs of a node that this one was computed from and the rule of its gradient.
     """
 
     def __init__(self, data: Any, name: str = "", *parents: "tuple[GraphNode, Callable[[Array], Array]]") -> None:
-        self.data = np.array(data, dtype=np.float64)
+        self.data = real_numbers(data)
         self.grad = np.zeros_like(self.data)
         self.shape = self.data.shape
         self.name, self.parents = name, parents
@@ -53,6 +55,18 @@ class GraphNode:
             node.grad = node.grad + g
             for parent, rule in node.parents:
                 arriving[parent] = arriving[parent] + sum_to(rule(g), parent.shape)
+
+
+def real_numbers(data: Any) -> Array:
+    """A copy in float64; anything but real numbers raises a ValueError."""
+    try:
+        array = np.asarray(data)
+    except (ValueError, TypeError, RuntimeError):  # rows of different lengths; a tensor of PyTorch with a gradient
+        array = np.empty(0, dtype=object)
+    if array.dtype.kind not in "biuf":
+        kind = {"c": "complex numbers", "U": "text", "S": "bytes"}.get(array.dtype.kind, f"a {type(data).__name__}")
+        raise ValueError(f"a tensor got {kind}; expected real numbers: one, an array, or lists of equal lengths")
+    return array.astype(np.float64)
 
 
 def sum_to(g: Array, shape: tuple[int, ...]) -> Array:
