@@ -25,7 +25,7 @@ class GraphNode:
     """
 
     def __init__(self, data: Any, name: str = "", *parents: "tuple[GraphNode, Callable[[Array], Array]]") -> None:
-        self.data = real_numbers(data)
+        self.data = as_float64(data)
         self.grad = np.zeros_like(self.data)
         self.shape = self.data.shape
         self.name, self.parents = name, parents
@@ -57,7 +57,7 @@ class GraphNode:
                 arriving[parent] = arriving[parent] + sum_to(rule(g), parent.shape)
 
 
-def real_numbers(data: Any) -> Array:
+def as_float64(data: Any) -> Array:
     """A copy in float64; anything but real numbers raises a ValueError."""
     try:
         array = np.asarray(data)
