@@ -5,6 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+import minigpt as mg
 from minigpt.learn.judge import Reply
 from minigpt.learn.judge.language import language
 from minigpt.learn.judge.layout import Paragraph, Section, wrapped
