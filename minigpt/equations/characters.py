@@ -13,7 +13,7 @@ GREEK_AND_SIGNS = (
 )
 #: The word of a macro to the character that shows it.
 SIGNS = dict(zip(GREEK_AND_SIGNS.split(), "αβγδεζηθκλμνξπρστφχψωΓΔΘΛΣΦΨΩΣΠ≤≥≠∞∂", strict=True))
-WRITTEN = {
+_WRITTEN = {
     **{sign: rf"\{word}" for word, sign in SIGNS.items()},
     **dict.fromkeys("·⋅∙•", r"\cdot"),
     **dict.fromkeys("−–—‒", "-"),
@@ -38,9 +38,9 @@ WRITTEN = {
     "ȷ": "j",
 }
 #: What a string without an r before it makes of a macro: ``\f`` of ``\frac`` becomes one character.
-ESCAPED = re.compile(r"[\a\b\f\v]|\t(?=heta|au|anh|imes|op|ext|frac)|\r(?=ho|ight|Vert|vert)|\n(?=abla|eq\b)")
-LETTERS = {"\a": "a", "\b": "b", "\f": "f", "\v": "v", "\t": "t", "\r": "r", "\n": "n"}
-NAMES = r"names are letters, such as x, \alpha or \mathrm{loss}"
+_ESCAPED = re.compile(r"[\a\b\f\v]|\t(?=heta|au|anh|imes|op|ext|frac)|\r(?=ho|ight|Vert|vert)|\n(?=abla|eq\b)")
+_LETTERS = {"\a": "a", "\b": "b", "\f": "f", "\v": "v", "\t": "t", "\r": "r", "\n": "n"}
+_NAMES = r"names are letters, such as x, \alpha or \mathrm{loss}"
 
 
 def refuse_foreign(text: str) -> None:
@@ -52,8 +52,8 @@ def refuse_foreign(text: str) -> None:
     Raises:
         EquationError: at the character, with what to write for it.
     """
-    if escaped := ESCAPED.search(text):
-        macro = LETTERS[escaped[0]] + re.findall("[a-zA-Z]*", text[escaped.end() :])[0]
+    if escaped := _ESCAPED.search(text):
+        macro = _LETTERS[escaped[0]] + re.findall("[a-zA-Z]*", text[escaped.end() :])[0]
         message = rf"Python read the \{macro[0]} of \{macro} as one character"
         raise EquationError(f'{message}; write r before the string: r"…"', text, escaped.start())
     for position, sign in enumerate(text):
@@ -66,7 +66,7 @@ def _advice(sign: str) -> str:
         return f"the invisible character U+{ord(sign):04X} is not read; delete it"
     plain = unicodedata.normalize("NFKC", sign)
     script = {"<super>": "^", "<sub>": "_"}.get(unicodedata.decomposition(sign).split(" ")[0], "")
-    better = WRITTEN.get(sign) or WRITTEN.get(plain, plain)
+    better = _WRITTEN.get(sign) or _WRITTEN.get(plain, plain)
     if better.isascii() and better.isprintable():
-        return f"{sign} is not LaTeX; write {script * (sign not in WRITTEN)}{better}"
-    return f"{sign} is not LaTeX; {NAMES}" if sign.isalpha() else f"{sign} is not LaTeX; delete it or write its macro"
+        return f"{sign} is not LaTeX; write {script * (sign not in _WRITTEN)}{better}"
+    return f"{sign} is not LaTeX; {_NAMES}" if sign.isalpha() else f"{sign} is not LaTeX; delete it or write its macro"

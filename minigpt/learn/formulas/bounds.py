@@ -12,21 +12,21 @@ from minigpt.learn.judge.compare import Call, fault, overflows
 from minigpt.learn.judge.judge import Judgement, trials
 
 #: Changed formulas that are evaluated at most, and calls on which one is tried before it is judged.
-MAX_CHANGED, N_TRIED = 40, 4
+_MAX_CHANGED, _N_TRIED = 40, 4
 _BOUNDS = re.compile(
     r"(?P<sign>\\(?:sum|prod))\s*_\s*\{\s*(?P<letter>[a-z])\s*=\s*(?P<lower>[^{}]*?)\s*\}"
     r"\s*\^\s*(?:\{\s*(?P<upper>[^{}]*?)\s*\}|(?P<one>\w))"
 )
-LOWER = Words(
+_LOWER = Words(
     "The lower bound differs: your {sign} over {letter} begins at {yours}; if it begins at {right}, the formula is "
     "right.",
     "下界不同：你的{sign}中 {letter} 从 {yours} 开始；改为从 {right} 开始，公式就正确。",
 )
-UPPER = Words(
+_UPPER = Words(
     "The upper bound differs: your {sign} over {letter} ends at {yours}; if it ends at {right}, the formula is right.",
     "上界不同：你的{sign}中 {letter} 到 {yours} 为止；改为到 {right} 为止，公式就正确。",
 )
-KINDS = {r"\sum": Words("sum", "求和"), r"\prod": Words("product", "连乘")}
+_SIGNS = {r"\sum": Words("sum", "求和"), r"\prod": Words("product", "连乘")}
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ def wrong_bound(exercise: Exercise, answer: FormulaAnswer, seed: int = 0) -> Bou
         answer: a wrong formula.
         seed: of the calls that decide.
     """
-    calls = trials(exercise, seed)[:N_TRIED]
-    for latex, slip in islice(_changed(answer), MAX_CHANGED):
+    calls = trials(exercise, seed)[:_N_TRIED]
+    for latex, slip in islice(_changed(answer), _MAX_CHANGED):
         changed = replace(answer, latex=latex)
         if _may_be_right(changed, calls) and not Judgement(exercise, _submitted(changed), seed).fault:
             return slip
@@ -88,7 +88,7 @@ def _stepped(bound: str) -> list[str]:
 def _with(latex: str, found: re.Match[str], name: str, other: str) -> tuple[str, BoundSlip]:
     start, end = found.span(name)
     text = f"{{{other}}}" if name == "one" else other
-    words, kind = KINDS[found["sign"]], LOWER if name == "lower" else UPPER
+    words, kind = _SIGNS[found["sign"]], _LOWER if name == "lower" else _UPPER
     parts = {"letter": found["letter"], "yours": found[name], "right": other}
     says = Words(kind.en.format(sign=words.en, **parts), kind.zh.format(sign=words.zh, **parts))
     identity = "formula.lower-bound" if name == "lower" else "formula.upper-bound"

@@ -10,7 +10,7 @@ from string import Formatter
 from minigpt.learn.exercises.exercise import Words
 from minigpt.learn.judge.language import Language
 
-SENTENCES = (
+REASONS = (
     # What was typed.
     Words("{sign} is not LaTeX; write {fix}", "{sign} 不是 LaTeX 的写法，应写 {fix}"),
     Words("{sign} is not LaTeX; {fix}", "{sign} 不是 LaTeX 的写法；{fix}"),
@@ -129,7 +129,7 @@ SENTENCES = (
     ),
 )
 #: What is filled in.
-PHRASES = {
+REASON_PARTS = {
     r"names are letters, such as x, \alpha or \mathrm{loss}": r"名字由字母组成，例如 x、\alpha 或 \mathrm{loss}",
     "delete it or write its macro": "请删去，或写出它的命令",
     r"\cdot, or \odot for a product of elements": r"\cdot，逐元素相乘写 \odot",
@@ -170,7 +170,7 @@ def why(told: str, lang: Language) -> str:
     """
     if lang == "en":
         return f": {told}"
-    for words, pattern in zip(SENTENCES, _patterns(), strict=True):
+    for words, pattern in zip(REASONS, _patterns(), strict=True):
         if found := pattern.fullmatch(told):
             return "：" + words.zh.format(**{name: _phrase(text) for name, text in found.groupdict().items()})
     return f"（原文：{told}）"
@@ -179,14 +179,14 @@ def why(told: str, lang: Language) -> str:
 def _phrase(text: str) -> str:
     exercise = re.fullmatch(r"the exercise (\w+)", text)
     quoted = f"（原文：{text}）" if re.search("[a-z]{3} [a-z]{2}", text) else text
-    return f"练习 {exercise[1]} " if exercise else PHRASES.get(text, quoted)
+    return f"练习 {exercise[1]} " if exercise else REASON_PARTS.get(text, quoted)
 
 
 @cache
 def _patterns() -> tuple[re.Pattern[str], ...]:
     """For each sentence an expression with a group for each part that is filled in."""
     patterns = []
-    for words in SENTENCES:
+    for words in REASONS:
         parts = [
             re.escape(text) + (rf"(?P<{name}>.+?)" if name else "") for text, name, *_ in Formatter().parse(words.en)
         ]

@@ -132,11 +132,11 @@ def told(latex):
 def test_sentences_of_the_table_are_those_of_the_engine():
     heard = set()
     for text in [*map(told, TYPED), *said_elsewhere()]:
-        for words, pattern in zip(refusals.SENTENCES, refusals._patterns(), strict=True):
+        for words, pattern in zip(refusals.REASONS, refusals._patterns(), strict=True):
             if pattern.fullmatch(text):
                 heard.add(words.en)
                 break
-    assert [words.en for words in refusals.SENTENCES if words.en not in heard] == []
+    assert [words.en for words in refusals.REASONS if words.en not in heard] == []
 
 
 def said_elsewhere():
@@ -159,8 +159,8 @@ def said_elsewhere():
 
 def test_every_phrase_is_filled_in_by_the_engine():
     known = [
-        *characters.WRITTEN.values(),
-        characters.NAMES,
+        *characters._WRITTEN.values(),
+        characters._NAMES,
         *hints.MACROS.values(),
         *(hint for *_, hint in hints.MISREAD),
     ]
@@ -168,7 +168,7 @@ def test_every_phrase_is_filled_in_by_the_engine():
         " ".join(map(str, known))
         + " delete it or write its macro bound the sum, declare a shorter shape or write cases"
     )
-    assert [phrase for phrase in refusals.PHRASES if phrase not in source] == []
+    assert [phrase for phrase in refusals.REASON_PARTS if phrase not in source] == []
 
 
 def test_what_the_table_lacks_is_quoted():
