@@ -792,6 +792,6 @@ reply
 # [Loss and optimizers](03-loss-and-optimizers.ipynb) says where the loss comes from and
 # how to walk downhill faster. [Self-attention, exactly as
 # written](05-self-attention-as-written.ipynb) looks at the two equations closely. The code
-# of this lesson is in `minigpt/learn/autograd`, less than 250 lines: `tape.py` has the
+# of this lesson is in `minigpt/learn/autograd`, less than 300 lines: `tape.py` has the
 # tape, `tensor.py` the rules, `network.py` the layers. Its tests compare it with PyTorch
 # on a thousand random graphs.

@@ -9,15 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from minigpt.equations.characters import SIGNS
 from minigpt.equations.evaluate import Evaluator, Scope
 from minigpt.equations.operations import RowVector
 from minigpt.equations.parse import Node, chain, names_in
 
-GREEK_AND_SIGNS = (
-    "alpha beta gamma delta epsilon zeta eta theta kappa lambda mu nu xi pi rho sigma tau phi chi psi omega "
-    "Gamma Delta Theta Lambda Sigma Phi Psi Omega sum prod le ge ne infty partial"
-)
-SIGNS = dict(zip(GREEK_AND_SIGNS.split(), "αβγδεζηθκλμνξπρστφχψωΓΔΘΛΣΦΨΩΣΠ≤≥≠∞∂", strict=True))
 FORMS = {
     "definition": "{} = {}",
     "add": "{} + {}",

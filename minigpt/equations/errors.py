@@ -31,6 +31,7 @@ class EquationError(ValueError):
     def __init__(self, message: str, text: str, position: int) -> None:
         start = text.rfind("\n", 0, position) + 1
         line, at = text[start:].split("\n", 1)[0], position - start
+        line = "".join(sign if sign.isprintable() else "\ufffd" for sign in line.replace("\t", " "))
         if len(line) > LINE_WIDTH:
             first = max(0, at - LINE_WIDTH // 2)
             before, after = "…" * bool(first), "…" * (first + LINE_WIDTH < len(line))

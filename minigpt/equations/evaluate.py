@@ -209,17 +209,7 @@ class Evaluator:
 
     def terms(self, node: Node, scope: Scope) -> Iterator[tuple[Scope, Any]]:
         """What a sum, product or extremum runs over: the scope and the value of each term."""
-        span, body = node.children[1:]
-        letter, first = str(span.children[0]), 1
-        if span.data == "from_to":
-            first, last = (self.integer(bound, scope) for bound in span.children[1:])
-        else:
-            last = self.sizes.extent(letter, body, scope)
-        self.spend(max(0, last - first + 1), node)
-        for i in range(first, last + 1):
-            inner = {**scope, letter: i}
-            if span.data != "such_that" or self.value(span.children[1], inner):
-                yield inner, self.value(body, inner)
+        return ((inner, self.value(node.children[2], inner)) for inner in self.sizes.scopes(node, scope))
 
     def _reduce(self, node: Node, scope: Scope) -> Any:
         name, letter = str(node.children[0]), str(node.children[1].children[0])

@@ -19,7 +19,7 @@ import numpy as np
 from minigpt.equations.board import Board, Steps, Writer
 from minigpt.equations.errors import EquationError, quantity
 from minigpt.equations.evaluate import Evaluator
-from minigpt.equations.explorer import Exploration, explored
+from minigpt.equations.explorer import Exploration, explored, refuse_large
 from minigpt.equations.operations import COMBINE, CONSTANTS, FUNCTIONS
 from minigpt.equations.parse import names_in
 from minigpt.equations.syntax import Document
@@ -225,6 +225,7 @@ class Equation:
                 self.document.fail(name, f"axis {axis} of {name} is empty; explore needs at least one number")
         with np.errstate(all="ignore"):
             evaluation = Evaluator(self.document, given)
+            refuse_large(evaluation)
             return explored(self, evaluation, self.steps(**arrays))
 
     def __str__(self) -> str:

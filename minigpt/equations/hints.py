@@ -47,6 +47,9 @@ MISREAD = [
     (r".*(?:\||\\rvert)\s*", r"_", r"write a norm as \lVert x \rVert_1"),
     (r".*\\rVert\s*\^\S+\s*", r"_", r"write the index of a norm before its exponent: \lVert x \rVert_1^2"),
     (r".*\\left\(.*", r"\)", r"close \left( with \right)"),
+    (r".*\^(?:\{[^{}]*\}|\S)\s*", r"\^", r"two exponents are ambiguous: write (x^a)^b or x^{a b}"),
+    (r".*", r"[\[{]", "write parentheses for what belongs together: (a + b)"),
+    (r".*", r":=?", "write = for a definition"),
 ]
 
 
@@ -58,6 +61,15 @@ def not_expected(text: str, position: int) -> str:
         position: where reading stopped.
     """
     found = re.findall(r"\\[a-zA-Z]+|.|$", text[position:], re.DOTALL)[0]
+    row = re.split(r"\n|\\\\", text[:position])[-1]
+    if not text.strip():
+        return "the formula is empty; write an expression, or a left side, = and a right side"
+    if not found and text.rstrip().endswith("="):
+        return "the right side is missing: write after = what it is equal to"
+    if found == "=" and not re.sub(r"\\text\{where \}|&|\s", "", row):
+        return "the left side is missing: write before = what the formula defines, or leave = out"
+    if found == "=" and r"\text{if" not in row and _has_equals(row):
+        return r"a formula has one =; write a second formula in a row of \begin{aligned} or after \text{where }"
     if not found:
         return "the formula ends too early: a part is missing, or something that was opened is not closed"
     before = re.split(r"\n|\\\\|=", text[:position])[-1][-200:]
@@ -65,6 +77,15 @@ def not_expected(text: str, position: int) -> str:
         if re.fullmatch(left, before, re.DOTALL) and re.match(right, text[position:]):
             return f"{found} is not expected here; {hint}"
     return f"{found} is not expected here"
+
+
+def _has_equals(row: str) -> bool:
+    """Whether there is an equals sign outside all brackets, and none of them is open at the end."""
+    depth, found = 0, False
+    for sign in row:
+        depth += (sign in "([{") - (sign in "}])")
+        found = found or (sign == "=" and not depth)
+    return found and not depth
 
 
 def refuse_unknown(marked: str, text: str, known: Collection[str]) -> None:

@@ -13,6 +13,7 @@ from importlib.resources import files
 from typing import Any
 
 from minigpt.equations.bars import directed
+from minigpt.equations.characters import refuse_foreign
 from minigpt.equations.errors import MAX_DEPTH, MAX_LENGTH, MAX_NAMES, EquationError, quantity
 from minigpt.equations.hints import not_expected, refuse_unknown
 
@@ -48,6 +49,7 @@ def parse_latex(text: str, names: Sequence[str], functions: Iterable[str], start
     from lark import UnexpectedInput
 
     _refuse_large(text, names)
+    refuse_foreign(text)
     parser, known = grammar()
     codes = {name: chr((0xF000 if name in functions else 0xE000) + i) for i, name in enumerate(names)}
     longest_first = sorted(names, key=len, reverse=True)

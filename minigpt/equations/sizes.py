@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -18,6 +18,7 @@ class _Evaluation(Protocol):  # the part that sizes need
 
     def value(self, node: Node, scope: Mapping[str, Any]) -> Any: ...
     def integer(self, node: Node, scope: Mapping[str, Any]) -> int: ...
+    def spend(self, n_operations: int, node: Node | str) -> None: ...
 
 
 class Reach(NamedTuple):
@@ -61,6 +62,20 @@ class Sizes:
         if length is None:
             self.document.fail(tree, f"the range of {letter} is unknown: write its bounds or declare shapes in symbols")
         return length
+
+    def scopes(self, node: Node, scope: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """The scope of each term of a sum, product or extremum, in order."""
+        span, body = node.children[1:]
+        letter, first = str(span.children[0]), 1
+        if span.data == "from_to":
+            first, last = (self.evaluation.integer(bound, scope) for bound in span.children[1:])
+        else:
+            last = self.extent(letter, body, scope)
+        self.evaluation.spend(max(0, last - first + 1), node)
+        for i in range(first, last + 1):
+            inner = {**scope, letter: i}
+            if span.data != "such_that" or self.evaluation.value(span.children[1], inner):
+                yield inner
 
     def find(self, name: str, scope: Mapping[str, Any]) -> int | None:
         """A size that was not given, such as ``n``: that of the axes over which the sums up to it run."""

@@ -114,7 +114,10 @@ class Overview:
         head = "".join(f'<th scope="col">{html.escape(words[self.lang])}</th>' for words in HEADINGS)
         body = "".join(self._html_row(row) for row in self.rows)
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        return in_page(f"<p><strong>{html.escape(self.summary)}</strong></p>{table}", lang=self.lang)
+        return in_page(
+            f"<p><strong>{html.escape(self.summary)}</strong></p><div class='wide' tabindex='0'>{table}</div>",
+            lang=self.lang,
+        )
 
     def _html_row(self, row: dict[str, Any]) -> str:
         texts = (row["level"], ", ".join(row["equations"]), row["page"], (DONE if row["done"] else NOT_DONE)[self.lang])

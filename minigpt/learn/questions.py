@@ -3,6 +3,7 @@
 import difflib
 import html
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from minigpt.equations import EquationError
 from minigpt.learn.exercises import CATALOGUE, exercise_named
 from minigpt.learn.exercises.exercise import Exercise, Words
 from minigpt.learn.formulas import as_function, gradient
+from minigpt.learn.formulas.bounds import BoundSlip, wrong_bound
+from minigpt.learn.formulas.refusals import why
 from minigpt.learn.judge.attempts import Submission
 from minigpt.learn.judge.judge import trials
 from minigpt.learn.judge.language import Language, language
@@ -18,8 +21,11 @@ from minigpt.learn.judge.replies import formula_hint, judged
 from minigpt.learn.judge.reply import Reply
 from minigpt.learn.progress import FOLDER, LearnerProgress, Overview, overview
 
-UNREADABLE = Words("The formula can't be read: {}.", "公式无法读取：{}。")
-NO_VALUE = Words("The formula has no value: {}.", "公式无法求值：{}。")
+UNREADABLE = Words("The formula can't be read{}.", "公式无法读取{}。")
+NO_VALUE = Words("The formula has no value{}.", "公式无法求值{}。")
+PROCEDURE = Words(
+    "{} is a procedure, not one formula: give it a function.", "{} 是一个过程，不是一个公式：请给出一个函数。"
+)
 #: How much of a formula is shown around the place that can't be read.
 POINTED_WIDTH = 72
 
@@ -94,14 +100,35 @@ def judged_formula(exercise: Exercise, latex: str, lang: Language, seed: int = 0
         reads = False
         answer(*trials(exercise, seed)[0].arguments)
     except EquationError as error:
-        return unreadable(exercise.name, error, lang, reads=reads, hints=hints)
-    except ValueError as error:
+        reply = unreadable(exercise.name, error, lang, reads=reads, hints=hints)
+        slip = None if reads else wrong_bound(exercise, answer, seed)
+        return reply if slip is None else about_bound(reply, slip)
+    except ValueError:
         if not reads:
             raise
-        return Reply(
-            exercise=exercise.name, right=False, id="formula.procedure", says=f"{error}.", hints=hints, lang=lang
-        )
-    return judged(exercise, Submission(answer, isolated=False, is_formula=True), lang, seed)
+        says = PROCEDURE[lang].format(exercise.name)
+        return Reply(exercise=exercise.name, right=False, id="formula.procedure", says=says, hints=hints, lang=lang)
+    reply = judged(exercise, Submission(answer, isolated=False, is_formula=True), lang, seed)
+    if reply.right or reply.id.startswith(f"{exercise.name}."):
+        return reply
+    slip = wrong_bound(exercise, answer, seed)
+    return reply if slip is None else about_bound(reply, slip)
+
+
+def about_bound(reply: Reply, slip: BoundSlip) -> Reply:
+    """A reply that names the bound of a sum, and still shows where the values differ.
+
+    Args:
+        reply: to the same formula.
+        slip: the bound.
+    """
+    says = slip.says[reply.lang]
+    if reply.id in ("unknown", "formula.no-value"):  # it says which entry differs, and both values, or which has none
+        says += ("" if reply.lang == "zh" else " ") + reply.says
+    hints = reply.hints
+    if len(hints) == 2:
+        hints = (Section(hints[0].title, (Paragraph(says), *hints[0].parts[1:])), hints[1])
+    return replace(reply, id=slip.id, kind=slip.kind, says=says, hints=hints)
 
 
 def unreadable(
@@ -117,8 +144,8 @@ def unreadable(
         hints: of the reply.
     """
     told, *place = str(error).split("\n")
-    says = (UNREADABLE if reads else NO_VALUE)[lang].format(told.rstrip("."))
-    parts = (Paragraph(pointed_at(*place[:2]), is_block=True),) if len(place) > 1 else ()
+    says = (UNREADABLE if reads else NO_VALUE)[lang].format(why(told.rstrip("."), lang))
+    parts = (Paragraph(pointed_at(*place[:2]), is_block=True),) if place and place[0].strip() else ()
     name = "formula.unreadable" if reads else "formula.no-value"
     return Reply(exercise=asked, right=False, id=name, says=says, parts=parts, hints=hints, lang=lang)
 

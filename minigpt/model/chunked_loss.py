@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from minigpt.equations import equation, fast_twin
-from minigpt.model.inspection import is_transformed, numbers_of
+from minigpt.model.inspection import is_transformed, keeps_graph, numbers_of
 from minigpt.model.loss import REDUCTIONS, check_loss_options, next_token_loss, token_ids
 
 LEAST_ROWS = 32  # fewer make poor use of a CPU
@@ -117,8 +117,7 @@ class _SummedLoss(torch.autograd.Function):
                 "the chunked loss has a first derivative only, and create_graph=True asks for one that can be "
                 "differentiated again: use next_token_loss (loss='logits')"
             )
-        kept = torch._C._autograd._get_current_graph_task_keep_graph()
-        scaled = torch.mul if kept else Tensor.mul_
+        scaled = torch.mul if keeps_graph() else Tensor.mul_
         gradients = (None if g is None else scaled(g, d_total) for g in ctx.saved_tensors)
         pairs = zip(gradients, ctx.dtypes, strict=True)
         return *(None if g is None else g.to(dtype) for g, dtype in pairs), *(None,) * 6

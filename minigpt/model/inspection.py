@@ -4,8 +4,15 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-_KEYS = torch._C._TorchDispatchModeKey
-_RECORDERS = (_KEYS.PROXY, _KEYS.FAKE)
+# PyTorch has no public question for these. A version without them gets the answer that is right in every case, though
+# it costs time or memory; only a program that is being recorded is not told from one that computes.
+_TRANSFORMS_ARE_ACTIVE = getattr(torch._C, "_are_functorch_transforms_active", lambda: True)
+_KEEPS_GRAPH = getattr(
+    getattr(torch._C, "_autograd", None), "_get_current_graph_task_keep_graph", lambda: True
+)  # fmt: skip
+_MODE_OF = getattr(torch._C, "_get_dispatch_mode", lambda key: None)
+_KEYS = getattr(torch._C, "_TorchDispatchModeKey", None)
+_RECORDERS = tuple(getattr(_KEYS, name, None) for name in ("PROXY", "FAKE"))
 
 
 def numbers_of(x: Tensor) -> Tensor:
@@ -17,11 +24,9 @@ def numbers_of(x: Tensor) -> Tensor:
     Args:
         x: any tensor; ``torch.vmap`` and ``torch.func.grad`` wrap theirs, perhaps several times.
     """
-    if x.is_meta or (not torch.compiler.is_compiling() and any(map(torch._C._get_dispatch_mode, _RECORDERS))):
+    if x.is_meta or (not torch.compiler.is_compiling() and any(map(_MODE_OF, _RECORDERS))):
         return x.new_empty(0)
-    while torch._C._functorch.is_functorch_wrapped_tensor(x):
-        x = torch._C._functorch.get_unwrapped(x)
-    return x
+    return torch.func.debug_unwrap(x)
 
 
 def is_transformed() -> bool:
@@ -32,4 +37,9 @@ def is_transformed() -> bool:
     """
     if torch.compiler.is_compiling():
         return False
-    return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
+    return _TRANSFORMS_ARE_ACTIVE() or getattr(forward_ad, "_current_level", 0) >= 0
+
+
+def keeps_graph() -> bool:
+    """Whether the backward pass that runs at this moment may run again, so that its tensors must stay as they are."""
+    return _KEEPS_GRAPH()

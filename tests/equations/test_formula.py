@@ -144,7 +144,8 @@ def test_the_engine_is_small_and_imports_nothing_else_of_ours():
     }
     assert max(map(len, lines.values())) <= 250
     views = {"__init__.py", "board.py", "decorated.py", "formula.py", "registry.py", "twins.py"}
-    assert sum(len(lines[name]) for name in lines.keys() - views) <= 1200
+    advice = {"characters.py", "hints.py"}  # tables of what to write instead
+    assert sum(len(lines[name]) for name in lines.keys() - views - advice) <= 1150
     ours = [line for text in lines.values() for line in text if "import" in line and "minigpt" in line]
     assert all("minigpt.equations" in line for line in ours)
 

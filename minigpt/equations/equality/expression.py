@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 
 from minigpt.equations.errors import EquationError
 from minigpt.equations.formula import Equation
@@ -16,6 +17,7 @@ from minigpt.equations.syntax import declarations
 
 RESULT = r"\mathrm{result}"
 _WHERE = r"\\text\{\s*where:?\s*\}"
+_AROUND = r"\\\[(.+)\\\]|\\\((.+)\\\)|\\begin\{equation\*?\}(.+)\\end\{equation\*?\}"
 #: Operations + - * / that a formula without a left side, or one that is compared, may have.
 MAX_CHAINED = 400
 #: What is written otherwise, but means the same.
@@ -28,12 +30,24 @@ def parted(latex: str) -> tuple[str, list[str]]:
     >>> parted(r"y = \\dfrac{a}{x} \\text{where } a = 2")
     ('y = \\\\frac{a}{x}', ['a = 2'])
     """
+    latex = undelimited(latex)
     for other, usual in SPELLINGS.items():
         latex = re.sub(re.escape(other) + r"(?![a-zA-Z])", lambda _, to=usual: to, latex)  # type: ignore[misc]
     latex = re.sub(r"\\delta_(?:\{\s*([a-z]),?\s*([a-z])\s*\})", r"\\mathbb{1}[\1 = \2]", latex)
     latex = re.sub(r"(?<!\\)\\\\(?=[a-zA-Z])", r"\\\\ ", latex)  # a row break before a letter is no macro
-    formula, *where = re.split(_WHERE, latex.strip().strip("$").strip())
+    formula, *where = re.split(_WHERE, latex)
     return formula.strip().rstrip(",").strip(), [line.strip().rstrip(",").strip() for line in where]
+
+
+def undelimited(latex: str) -> str:
+    r"""A formula without what a page has around it: dollars, ``\[ … \]``, and the mark that some files begin with.
+
+    >>> undelimited(r"\\[ y = x \\]"), undelimited("$$ y $$")
+    ('y = x', 'y')
+    """
+    latex = latex.removeprefix("\ufeff").strip().strip("$").strip()
+    around = re.fullmatch(_AROUND, latex, re.DOTALL)
+    return next(filter(None, around.groups()[-3:])).strip() if around else latex
 
 
 def left_side(latex: str) -> str:
@@ -145,8 +159,10 @@ def refuse_unknown_names(
     for name in names_in(document.tree):
         if name not in defined and id(name) not in added:
             shown = ", ".join(sorted(names, key=str.lower)) or "no names"
+            near = [known for known in names if known.casefold() == name.casefold()] or get_close_matches(name, names)
+            meant = f" (did you mean {near[0]}?)" if near else ""
             fix = r"use these, or define it after \text{where }"
-            document.fail(name, f"{name} has no meaning here; {known_as} has {shown}: {fix}")
+            document.fail(name, f"{name} has no meaning here{meant}; {known_as} has {shown}: {fix}")
 
 
 def _placed(body: Node) -> set[str]:

@@ -12,16 +12,12 @@ from typing import Any
 import numpy as np
 
 from minigpt.equations.board import Board, number
-from minigpt.equations.errors import EquationError, quantity
+from minigpt.equations.errors import EquationError
 from minigpt.equations.evaluate import Evaluator
+from minigpt.equations.explorer.limits import Letters, keyed_scopes, product_of, refuse_array, refuse_states
 from minigpt.equations.explorer.speech import SPEECHES
 from minigpt.equations.explorer.spoken import spoken, spoken_name
-from minigpt.equations.parse import Node, names_in
-
-#: Values that a page holds, and numbers of one symbol that it shows: enough for a formula on a screen.
-MAX_STATES, MAX_NUMBERS = 4000, 64
-
-Letters = Mapping[str, int]
+from minigpt.equations.parse import Node
 
 
 @dataclass
@@ -69,7 +65,7 @@ class States:
         row = next(each for same in self.evaluation.document.rows.values() for each in same if each.tree is tree)
         unknown = [p for p in row.parameters if p not in self.evaluation.given]
         spans = [range(1, self.evaluation.sizes.extent(letter, tree, {}) + 1) for letter in row.letters if not unknown]
-        scopes = [dict(zip(row.letters, numbers, strict=True)) for numbers in _product(spans)] if not unknown else []
+        scopes = [dict(zip(row.letters, numbers, strict=True)) for numbers in product_of(spans)] if not unknown else []
         for scope in scopes:
             self._see(scope)
         if left.data == "array":
@@ -102,13 +98,9 @@ class States:
 
     def _keys(self, node: Node, scopes: Sequence[Letters]) -> tuple[list[str], Iterator[tuple[str, Letters]]]:
         """The letters that a node uses, and one scope for each combination of their values."""
-        names = set(map(str, names_in(node)))
-        letters = [letter for letter in (scopes[0] if scopes else {}) if letter in names]
-        keyed = {",".join(str(scope[letter]) for letter in letters): scope for scope in reversed(scopes)}
+        letters, keyed = keyed_scopes(node, scopes)
         self.n_states += len(keyed)
-        if self.n_states > MAX_STATES:
-            fix = "take smaller inputs"
-            raise ValueError(f"more than {MAX_STATES:,} values to explore: {fix}, with sizes of 2 to 4")
+        refuse_states(self.n_states)
         return letters, iter(keyed.items())
 
     def _symbol(self, node: Node, scopes: Sequence[Letters]) -> None:
@@ -139,12 +131,13 @@ class States:
         about = f"{self.board.plain(node.children[1], {})}"
         part = FormulaPart(self.board.plain(node, {}), in_words(node), letters, about)
         self._keep(node, part)
+        inside: list[Letters] = []  # the letters around the sum that it does not use make no difference inside
         for key, scope in keyed:
             terms = [inner for inner, _ in self.evaluation.terms(node, scope)]
             self.n_states += len(terms)
             part.terms[key] = [f"{letter} = {inner[letter]}: {self.board.line(body, inner)}" for inner in terms]
             part.values[key] = number(self.board.of(node, scope))
-        inside = [inner for scope in scopes for inner, _ in self.evaluation.terms(node, scope)]
+            inside += terms
         for inner in inside:
             self._see(inner)
         return inside
@@ -181,18 +174,9 @@ class States:
         if value is None or callable(value):
             return []
         array = np.asarray(value)
-        if array.size > MAX_NUMBERS:
-            shown = f"{name} has {quantity(array.size, 'number')}, shape {array.shape}"
-            raise ValueError(f"{shown}; explore shows at most {MAX_NUMBERS} of a symbol: take smaller inputs")
+        refuse_array(name, array)
         rows = array.reshape(-1, array.shape[-1]) if array.ndim else array.reshape(1, 1)
         return [[number(each) for each in row] for row in rows]
-
-
-def _product(spans: Sequence[range]) -> list[tuple[int, ...]]:
-    found: list[tuple[int, ...]] = [()]
-    for span in spans:
-        found = [(*each, value) for each in found for value in span]
-    return found
 
 
 def in_words(node: Node) -> dict[str, str]:

@@ -3,6 +3,7 @@ r"""Backpropagation: the chain rule, followed back over everything that a loss w
 Let $g = \partial L / \partial y$ be the gradient of a node y. For each parent a, from which y was computed, the node
 holds a rule that returns $g\, \partial y / \partial a$. The gradient of a is their sum over all nodes that use a.
 Departure: ``grad`` is kept for every node, where PyTorch keeps it for leaves alone, so that a graph can be looked at.
+Departure: the rules use the arrays of the forward pass, which must not be changed in place: ``w.data = w.data - g``.
 """
 
 from collections import defaultdict
@@ -12,18 +13,20 @@ from typing import Any
 import numpy as np
 from numpy import ndarray as Array
 
+from minigpt.learn.real_arrays import as_float64
+
 
 class GraphNode:
     """Numbers, the gradient of the loss with respect to each, and where the numbers came from.
 
     Args:
-        data: numbers; they are copied and become float64.
+        data: real numbers; they are copied, and whole numbers and booleans become float64, too.
         name: of the operation, or of a parameter; pictures show it.
         parents: pairs of a node that this one was computed from and the rule of its gradient.
     """
 
     def __init__(self, data: Any, name: str = "", *parents: "tuple[GraphNode, Callable[[Array], Array]]") -> None:
-        self.data = np.array(data, dtype=np.float64)
+        self.data = as_float64(data)
         self.grad = np.zeros_like(self.data)
         self.shape = self.data.shape
         self.name, self.parents = name, parents

@@ -1,11 +1,13 @@
 """The operations, each with the rules of its gradient: y is the result, a and b are the operands."""
 
-from contextlib import suppress
+from copy import deepcopy
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from minigpt.learn.autograd.tape import Array, GraphNode
+from minigpt.learn.real_arrays import applied, refuse_empty
 
 
 class Tensor(GraphNode):
@@ -37,7 +39,7 @@ class Tensor(GraphNode):
 
     def __pow__(self, n: float) -> "Tensor":
         """$y = a^n$ for a number n: $g n a^{n-1}$."""
-        if not isinstance(n, int | float):
+        if not isinstance(n, Real):
             raise ValueError(f"a ** n got a {type(n).__name__}; expected a number n; else use (n * a.log()).exp()")
         a = self.data
         return Tensor(a**n, f"^{n}", (self, lambda g: g * n * a ** (n - 1) if n else 0 * g))
@@ -76,12 +78,14 @@ class Tensor(GraphNode):
 
     def max(self, axis: Any = None, keepdims: bool = False) -> "Tensor":
         r"""$y = \max_i a_i$: $g$ for the largest $a_i$; if several are, they share it equally."""
-        y = self.data.max(axis, keepdims=True)
+        refuse_empty(self.data, "max", axis)
+        y = self.data.max(axis, keepdims=True, initial=-np.inf)
         share = (self.data == y) / (self.data == y).sum(axis, keepdims=True)
         return Tensor(y if keepdims else y.squeeze(axis), "max", (self, lambda g: g.reshape(y.shape) * share))
 
     def __getitem__(self, index: Any) -> "Tensor":
         """$y = a[i]$: each element of a gets the sum of g over the places where it was read."""
+        index = deepcopy(index)  # an array of positions may be changed before backward
 
         def rule(g: Array) -> Array:
             np.add.at(result := np.zeros(self.shape), index, g)
@@ -99,15 +103,19 @@ class Tensor(GraphNode):
 
     def mean(self, axis: Any = None, keepdims: bool = False) -> "Tensor":
         """The sum, divided by the number of terms."""
+        refuse_empty(self.data, "mean", axis)
         total = self.sum(axis, keepdims)
-        return total * (total.data.size / self.data.size)
+        return total * (total.data.size / max(self.data.size, 1))
 
     def softmax(self, axis: int = -1) -> "Tensor":
         """exp, divided by its sum; the largest number is subtracted first, a constant that cancels."""
-        e = (self - self.data.max(axis, keepdims=True)).exp()
+        e = (self - self.data.max(axis, keepdims=True, initial=-np.inf)).exp()
         return e / e.sum(axis, keepdims=True)
 
     __radd__, __rmul__ = __add__, __mul__
+
+    def __neg__(self) -> "Tensor":
+        return self * -1
 
     def __rsub__(self, other: Any) -> "Tensor":
         return self * -1 + other
@@ -115,12 +123,11 @@ class Tensor(GraphNode):
     def __rtruediv__(self, other: Any) -> "Tensor":
         return self**-1 * other
 
+    def __rmatmul__(self, other: Any) -> "Tensor":
+        return Tensor(other) @ self
+
 
 def _apply(sign: str, operation: np.ufunc, a: GraphNode, other: Any) -> tuple[Tensor, Array]:
-    """The second operand as a tensor, and the value of the operation if the shapes fit."""
+    """The second operand as a tensor, and the value of the operation."""
     b = other if isinstance(other, Tensor) else Tensor(other)
-    with suppress(ValueError):
-        if sign != "@" or min(a.data.ndim, b.data.ndim) > 1:
-            return b, operation(a.data, b.data)
-    rule = "(..., n, m) and (..., m, k)" if sign == "@" else "equal lengths, or 1, in each axis from the last"
-    raise ValueError(f"a {sign} b got shapes {a.shape} and {b.shape}; expected {rule}: use reshape or transpose")
+    return b, applied(sign, operation, a.data, b.data)

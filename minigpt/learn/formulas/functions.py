@@ -11,7 +11,14 @@ import torch
 
 from minigpt.equations import Equation, EquationError
 from minigpt.equations.equality.compare import MAX_WORK
-from minigpt.equations.equality.expression import RESULT, completed, left_side, parted, refuse_unknown_names
+from minigpt.equations.equality.expression import (
+    RESULT,
+    completed,
+    left_side,
+    parted,
+    refuse_unknown_names,
+    undelimited,
+)
 from minigpt.equations.errors import MAX_OPERATIONS
 from minigpt.equations.evaluate import Evaluator
 from minigpt.equations.formula import real_numbers
@@ -21,6 +28,7 @@ from minigpt.learn.formulas.axes import orders, own_left_side, right_on_draws
 from minigpt.learn.formulas.notations import NOTATIONS, Notation
 from minigpt.learn.formulas.statements import one_formula
 
+_PYTHON = re.compile(r"(?<![\\a-zA-Z])(?:def \w+\(|lambda\b[^,{}]*:|return\b|(?:np|numpy|torch|math)\.[a-z])")
 #: Letters that a formula may write for others.
 OTHER_LETTERS: Mapping[str, str] = {
     r"\ell": "l",
@@ -47,6 +55,9 @@ def as_function(exercise: Exercise, latex: str) -> "FormulaAnswer":
     """
     if exercise.name not in NOTATIONS:
         raise ValueError(f"{exercise.name} is a procedure, not one formula: give it a function")
+    if code := _PYTHON.search(latex):
+        message = "this is Python, not LaTeX; pass the function itself, without quotation marks, or write its formula"
+        raise EquationError(message, latex, code.start())
     answer = FormulaAnswer(exercise.name, latex)
     answer.check()
     answers = [FormulaAnswer(exercise.name, latex, order) for order in orders(exercise.name, answer.free)]
@@ -77,7 +88,7 @@ class FormulaAnswer:
     @cached_property
     def equation(self) -> Equation:
         """The formula, read; its result has a name of its own if the left side is also an input."""
-        latex = self.latex
+        latex = undelimited(self.latex)
         for other, usual in OTHER_LETTERS.items():
             latex = latex.replace(other, usual)
         formula, where = parted(one_formula(latex, self.notation.results, self.notation.from_zero))
@@ -135,7 +146,7 @@ class FormulaAnswer:
             at: self._evaluate(tuple(value[at] if i in mapped else value for i, value in enumerate(given)))[-1]
             for at in np.ndindex(leading)
         }
-        return np.stack(list(values.values())).reshape(*leading, *next(iter(values.values())).shape)
+        return np.stack(list(values.values())).reshape((*leading, *next(iter(values.values())).shape))
 
     def _evaluate(self, arguments: tuple[Any, ...]) -> list[np.ndarray]:
         """The last rows of the formula, as many as there are results."""

@@ -77,6 +77,8 @@ class Judgement:
         self.overflows = submission.is_formula and self._forgive_overflow()
         if not any(self.faults) and sum(outcome.seconds for outcome in self.outcomes) < PATIENCE:
             self._look_further()
+        if submission.is_formula and "values" in self.faults:
+            self._keep_finite()
         found = [name for name in self.faults if name]
         self.fault = min(found, key=FAULTS.index) if found else ""
 
@@ -89,6 +91,12 @@ class Judgement:
         finite = sum(int(np.isfinite(a).sum()) for o, t in pairs for a in numbers(o.result, t) or ())
         self.faults = forgiven if finite >= FINITE else self.faults
         return finite >= FINITE
+
+    def _keep_finite(self) -> None:
+        """Leave out the calls at which a formula is NaN: where it has other values, they say more."""
+        calls = [call for call in zip(self.trials, self.outcomes, self.faults, strict=False) if call[2] != "nan"]
+        self.trials, self.outcomes = tuple(call[0] for call in calls), [call[1] for call in calls]
+        self.faults = [call[2] for call in calls]
 
     def _look_further(self) -> None:
         """More calls; where a quick right answer disagrees with the attempt, the equation decides."""

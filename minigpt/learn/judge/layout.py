@@ -96,7 +96,9 @@ font:15px/1.5 system-ui,sans-serif;overflow-wrap:anywhere}
 .mg-reply pre{background:var(--block);color:inherit;padding:.5em .7em;margin:.35em 0;overflow-x:auto;
 font:13px/1.45 ui-monospace,monospace}
 .mg-reply mark{background:var(--mark);color:#1b1b1f;padding:0 .15em}
-.mg-reply table{border-collapse:collapse}.mg-reply :is(th,td){padding:.15em .7em .15em 0;text-align:left;
+.mg-reply .wide{overflow-x:auto}
+.mg-reply table{border-collapse:collapse;overflow-wrap:normal}.mg-reply :is(th code,td:last-child){white-space:nowrap}
+.mg-reply :is(th,td){padding:.15em .7em .15em 0;text-align:left;
 background:none;color:inherit}
 .mg-reply :focus-visible{outline:2px solid var(--edge);outline-offset:2px}
 """

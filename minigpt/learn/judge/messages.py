@@ -64,7 +64,7 @@ SENTENCES = {
         "同样的调用给出了两个不同的结果；结果应只取决于输入。",
     ),
     "values": Words(
-        "{at}the result is {got}, where the formula gives {wanted}.", "{at}结果是 {got}，而公式给出 {wanted}。"
+        "{at} result is {got}, where the formula gives {wanted}.", "{at}结果是 {got}，而公式给出 {wanted}。"
     ),
 }  # fmt: skip
 
@@ -119,8 +119,8 @@ def error_text(error: dict[str, Any], lang: Language) -> str:
     text = error["type"] + (f": {short(error['message'])}" if error["message"] else "")
     if error.get("line"):
         line, code = error["line"], error.get("code", "")
-        place = f" in line {line}" if lang == "en" else f"，第 {line} 行"
-        text += place + (f", `{code}`" if code else "")
+        comma, place = (", ", f" in line {line}") if lang == "en" else ("，", f"，第 {line} 行")
+        text += place + (f"{comma}`{code}`" if code else "")
     return text
 
 
@@ -196,7 +196,7 @@ def entry_details(found: Found | None, trial: Call, name: str, lang: Language) -
                     "got": number_text(got[differs]),
                     "wanted": number_text(wanted[differs]),
                 }
-    return {"at": "", "got": "?", "wanted": "?"}
+    return {"at": "The" if name == "values" and lang == "en" else "", "got": "?", "wanted": "?"}
 
 
 def first_difference(got: np.ndarray, wanted: np.ndarray, *, nan: bool = False) -> tuple[int, ...] | None:
@@ -207,11 +207,11 @@ def first_difference(got: np.ndarray, wanted: np.ndarray, *, nan: bool = False) 
 
 
 def place_text(index: tuple[int, ...], of: str, lang: Language, *, begins: bool) -> str:
-    """Where an entry is: "At [0, 1] "."""
+    """Where an entry is: "At [0, 1] the" before "result", or " at [0, 1]" after it."""
     at = f"[{', '.join(map(str, index))}]" if index else ""
     if lang == "zh":
         return f"{of}{f'在 {at} 处' if at else ''}{'，' if begins and (of or at) else ''}"
     if not begins:
         return f" at {at}" if at else ""
-    text = f"{of}at {at} " if at else of
-    return text[:1].upper() + text[1:]
+    text = f"{of}at {at} the" if at else f"{of}the"
+    return text[0].upper() + text[1:]

@@ -210,7 +210,7 @@ def observation(example: Example | None, lang: Language) -> tuple[Paragraph, ...
     result = "" if not several else f"Result {k + 1}" if lang == "en" else f"第 {k + 1} 个结果"
     at = f"[{', '.join(map(str, index))}]" if index else ""
     place = ", ".join(filter(None, (result, at))) if lang == "en" else f"{result} {at}".strip()
-    value = "the value" if lang == "en" else "该值"
+    value = "The value" if lang == "en" else "该值"
     return (Paragraph(WRONG_AT[lang].format(place or value, number_text(expected), number_text(got))),)
 
 

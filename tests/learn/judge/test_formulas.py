@@ -84,17 +84,23 @@ def test_a_formula_that_is_never_finite_is_wrong(latex):
 
 
 @pytest.mark.parametrize(
-    ("name", "latex", "id", "says", "at"),
+    ("name", "latex", "id", "told", "at"),
     [
-        ("softmax", r"p_i = \frac{\exp(z_i)}{", "formula.unreadable", "ends too early", None),
-        ("softmax", r"p_i = \exp(z_i) + q", "formula.unreadable", "q has no meaning here", "q"),
-        ("softmax", "p_i = z_i " * 30 + "?", "formula.unreadable", "is not expected here", "="),
-        ("softmax", r"p_i = z_i \sum_{k=1}^{99999999} 1", "formula.no-value", "100,900,017 operations", r"\sum"),
-        ("bpe_encode", "x", "formula.procedure", "is a procedure, not one formula", None),
+        ("softmax", r"p_i = \frac{\exp(z_i)}{", "formula.unreadable", ("ends too early", "提前结束"), None),
+        ("softmax", r"p_i = \exp(z_i) + q", "formula.unreadable", ("q has no meaning here", "q 在这里没有含义"), "q"),
+        ("softmax", "p_i = z_i " * 30 + "?", "formula.unreadable", ("has one =", "只有一个 ="), "="),
+        (
+            "softmax",
+            r"p_i = z_i \sum_{k=1}^{99999999} 1",
+            "formula.no-value",
+            ("100,900,017 operations", "100,900,017 次运算"),
+            r"\sum",
+        ),
+        ("bpe_encode", "x", "formula.procedure", ("is a procedure, not one formula", "不是一个公式"), None),
     ],
 )
-def test_a_formula_without_a_value_gets_a_reply_that_shows_the_place(name, latex, id, says, at):
-    for lang in ("en", "zh"):
+def test_a_formula_without_a_value_gets_a_reply_that_shows_the_place(name, latex, id, told, at):
+    for lang, says in zip(("en", "zh"), told, strict=True):
         reply = getattr(mg.check, name)(latex, lang=lang)
         assert not reply
         assert reply.id == id

@@ -5,6 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+import minigpt as mg
 from minigpt.learn.judge import Reply
 from minigpt.learn.judge.language import language
 from minigpt.learn.judge.layout import Paragraph, Section, wrapped
@@ -97,3 +98,10 @@ def test_the_json_has_the_id_and_no_hint():
     assert reply().to_json() == {
         "exercise": "softmax", "right": False, "id": "softmax.first-axis", "kind": "", "says": "Another axis & more.",
     }  # fmt: skip
+
+
+def test_a_narrow_page_scrolls_the_table_of_exercises_and_breaks_no_word():
+    page = mg.check.all(lang="en")._repr_html_()
+    assert '<div class="wide" tabindex="0"><table>' in page.replace("'", '"')
+    assert ".mg-reply .wide{overflow-x:auto}" in page
+    assert "overflow-wrap:normal" in page
