@@ -2,12 +2,12 @@ import math
 
 import pytest
 import torch
+from microscope_models import KINDS
 
 import minigpt as mg
 from minigpt.microscope import activation_names
 from minigpt.pretrained import pretrained_model
 
-KINDS = ["gpt2", "post-norm", "llama", "window", "convolution", "post-convolution", "interleaved"]
 FROM_MODULES = ["hook_*", "*hook_resid*", "*_out", "*_in", "*ln*", "*mlp*", "*.hook_?", "*hook_result", "*hook_rot*"]
 
 
