@@ -16,6 +16,9 @@ from minigpt.equations import equation
 from minigpt.microscope.frozen_norms import norm_scale, normalised_by
 from minigpt.microscope.record import look
 from minigpt.microscope.running import at_rest, on_device, require_gpt
+from minigpt.microscope.views.kinds import lens_view
+from minigpt.microscope.views.table import View
+from minigpt.microscope.views.tokens import Labels
 from minigpt.model import GPT, log_softmax
 from minigpt.settings import check_choice
 
@@ -48,7 +51,7 @@ def lens_logits(streams: Tensor, norm: nn.Module, head: Tensor) -> Tensor:
     return einsum(norm(streams), head, "... d, v d -> ... v")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LogitLens:
     """The logits of every layer.
 
@@ -94,6 +97,23 @@ class LogitLens:
             ``(L + 1, T)`` token ids.
         """
         return self.logits[:, sequence].argmax(-1)
+
+    def view(self, labels: Labels = None, sequence: int = 0) -> View:
+        """A table for a notebook: the most probable token of each layer, darker the more probable.
+
+        Args:
+            labels: a tokenizer; ``None`` shows ids.
+            sequence: which of the batch.
+        """
+        return lens_view(self.ids[sequence].cpu(), self.logits[:, sequence].cpu(), labels)
+
+    def _repr_html_(self) -> str:
+        return self.view().html
+
+    def __str__(self) -> str:
+        return str(self.view())
+
+    __repr__ = __str__
 
 
 def logit_lens(model: GPT, ids: Tensor, *, scale: str = "own") -> LogitLens:

@@ -18,6 +18,9 @@ from minigpt.equations import equation
 from minigpt.microscope.interventions import run_with
 from minigpt.microscope.names import activation_names
 from minigpt.microscope.record import look
+from minigpt.microscope.views.kinds import patching_view
+from minigpt.microscope.views.table import View
+from minigpt.microscope.views.tokens import Labels, token_texts
 from minigpt.model import GPT, log_softmax
 from minigpt.settings import check_choice, nearest
 
@@ -89,7 +92,7 @@ def _of(row: Tensor, token: int | Tensor) -> Tensor:
     return row.gather(1, chosen[:, None])[:, 0]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Patching:
     """What a sweep of patches found.
 
@@ -108,6 +111,22 @@ class Patching:
     clean: float
     corrupt: float
     ids: Tensor
+
+    def view(self, labels: Labels = None) -> View:
+        """A table for a notebook, blue where the answer is recovered and orange where it gets worse.
+
+        Args:
+            labels: a tokenizer, or a text for each position; ``None`` shows ids.
+        """
+        n_columns = self.values.shape[1]
+        names = [f"head {head}" for head in range(n_columns)]
+        if self.over == "position":
+            names = [f"{place} {text}" for place, text in enumerate(token_texts(self.ids.tolist(), labels))]
+        caption = f"Recovery by patching {self.site}, by {self.over}"
+        return patching_view(self.values, names, caption, str(self))
+
+    def _repr_html_(self) -> str:
+        return self.view().html
 
     def __str__(self) -> str:
         head = f"recovery by patching {self.site}; the metric is {self.clean:.4g} clean and {self.corrupt:.4g} corrupt"
