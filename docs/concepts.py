@@ -461,7 +461,7 @@ SUBJECTS: dict[str, list[Row]] = {
             "Ablation of heads",
             "A head is taken away by putting zeros, its mean or its output on other text in place of what it writes.",
             "minigpt/microscope/interventions.py::ablate",
-            "tests/microscope/test_induction.py::test_without_the_induction_heads_there_is_no_gain_and_without_the_others_there_is",
+            "tests/microscope/test_interventions.py::test_a_head_that_is_ablated_adds_nothing_and_the_others_what_they_did",
             f"{INSIDE} § What a head does",
         ),
         Formula("Activation patching", "patching-recovery", f"{INSIDE} § Where the answer comes from"),

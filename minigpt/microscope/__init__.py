@@ -16,7 +16,7 @@ from minigpt.microscope.heads import (
     repeated_tokens,
     token_losses,
 )
-from minigpt.microscope.interventions import ABLATIONS, Edit, ablate, run_with
+from minigpt.microscope.interventions import ABLATIONS, Replacement, ablate, run_with
 from minigpt.microscope.lens import LogitLens, lens_logits, logit_lens, residual_norms
 from minigpt.microscope.names import activation_names
 from minigpt.microscope.patching import Metric, Patching, log_probability, logit_difference, patch, recovery
@@ -28,13 +28,13 @@ __all__ = [
     "ABLATIONS",
     "Activations",
     "Attribution",
-    "Edit",
     "HeadScores",
     "LogitLens",
     "Metric",
     "NeuronContext",
     "Patching",
     "Receiver",
+    "Replacement",
     "ablate",
     "activation_names",
     "attribute",

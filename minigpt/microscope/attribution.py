@@ -92,7 +92,7 @@ def attribute(
         model: a pre-norm GPT.
         ids: ``(B, T)`` token ids.
         token: whose logit: a token id, or ``(B,)`` of them.
-        against: the token whose logit is subtracted; ``None``: none is.
+        against: the token whose logit is subtracted, or ``(B,)`` of them; ``None``: none is.
         position: whose logits are read.
 
     Returns:

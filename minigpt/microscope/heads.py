@@ -19,13 +19,13 @@ from minigpt.microscope.running import require_gpt
 from minigpt.model import GPT, log_softmax
 
 OLSSON = "Olsson et al. 2022, arXiv:2209.11895"
-ATTENTION_WEIGHTS = "(H, T, T) attention weights: head, query, key"
+WEIGHTS_OF_HEADS = "(H, T, T) attention weights: head, query, key"
 
 
 @equation(
     "previous-token-score",
     r"p_h = \frac{1}{T - 1} \sum_{t=2}^{T} a_{h,t,t-1}",
-    symbols={"a": ATTENTION_WEIGHTS, "p": "(H) mean weight of the token before"},
+    symbols={"a": WEIGHTS_OF_HEADS, "p": "(H) mean weight of the token before"},
     source=OLSSON,
 )
 def previous_token_score(pattern: Tensor) -> Tensor:
@@ -47,7 +47,7 @@ def previous_token_score(pattern: Tensor) -> Tensor:
     "duplicate-token-score",
     r"d_h = \frac{1}{T - P} \sum_{t=P+1}^{T} a_{h,t,t-P}",
     symbols={
-        "a": ATTENTION_WEIGHTS,
+        "a": WEIGHTS_OF_HEADS,
         "P": "() positions until the tokens repeat",
         "d": "(H) mean weight of the earlier copy",
     },
@@ -73,7 +73,7 @@ def duplicate_token_score(pattern: Tensor, period: int) -> Tensor:
     "induction-score",
     r"i_h = \frac{1}{T - P} \sum_{t=P+1}^{T} a_{h,t,t-P+1}",
     symbols={
-        "a": ATTENTION_WEIGHTS,
+        "a": WEIGHTS_OF_HEADS,
         "P": "() positions until the tokens repeat, at least 2",
         "i": "(H) mean weight of the token after the earlier copy",
     },

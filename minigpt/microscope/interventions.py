@@ -16,7 +16,7 @@ from minigpt.model import GPT
 from minigpt.settings import check_choice
 
 #: What replaces an activation: a tensor, or a function of what the model computed.
-Edit = Tensor | Callable[[Tensor], Tensor]
+Replacement = Tensor | Callable[[Tensor], Tensor]
 #: A layer and one of its query heads, both counted from 0.
 HeadPlace = tuple[int, int]
 #: What an ablated head writes.
@@ -26,7 +26,7 @@ ABLATIONS = ("zero", "mean", "resample")
 def run_with(
     model: GPT,
     ids: Tensor,
-    edits: Mapping[str, Edit],
+    edits: Mapping[str, Replacement],
     names: str | Iterable[str] | None = "logits",
     *,
     gradients: bool = False,
@@ -38,8 +38,8 @@ def run_with(
     Args:
         model: a GPT; nothing is changed in it.
         ids: ``(B, T)`` token ids.
-        edits: what replaces each activation, by its name; ``*`` stands for anything. A function gets a copy, which it
-            may change, and has to return a tensor of the same shape.
+        edits: what replaces each activation, by its name, such as ``(B, T, D)``; in a name, ``*`` stands for anything.
+            A function gets a copy, which it may change, and has to return a tensor of the same shape.
         names: what to record, as in :func:`minigpt.look`; of an activation that is replaced, the replacement.
         gradients: whether the activations belong to a graph that can be differentiated.
 
@@ -51,7 +51,7 @@ def run_with(
     """
     require_gpt(model)
     recorded, tensors = set(chosen_names(model, names)), dict[str, Tensor]()
-    planned: dict[str, list[Edit]] = {}
+    planned: dict[str, list[Replacement]] = {}
     for pattern, edit in edits.items():
         for name in chosen_names(model, pattern):
             planned.setdefault(name, []).append(edit)
@@ -70,7 +70,7 @@ def run_with(
     return Activations(model.config, ids, tensors or {"logits": logits})
 
 
-def _edited(name: str, x: Tensor, edit: Edit) -> Tensor:
+def _edited(name: str, x: Tensor, edit: Replacement) -> Tensor:
     y = edit if isinstance(edit, Tensor) else edit(x.clone())
     if not isinstance(y, Tensor):
         raise ValueError(f"the edit of {name} returned {type(y).__name__}; it must return the tensor that replaces it")
@@ -84,7 +84,7 @@ def ablate(
     by: str = "zero",
     reference: Activations | None = None,
     generator: torch.Generator | None = None,
-) -> dict[str, Edit]:
+) -> dict[str, Replacement]:
     """The edits that take away what some heads write, for :func:`run_with`.
 
     Args:
@@ -110,7 +110,7 @@ def ablate(
     }
 
 
-def _ablation(by: str, heads: list[int], seen: Tensor | None, generator: torch.Generator | None) -> Edit:
+def _ablation(by: str, heads: list[int], seen: Tensor | None, generator: torch.Generator | None) -> Replacement:
     def edit(z: Tensor) -> Tensor:
         if not all(0 <= head < z.shape[2] for head in heads):
             raise ValueError(f"heads {heads} of a layer with {z.shape[2]} heads: they are 0 to {z.shape[2] - 1}")

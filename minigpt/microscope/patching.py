@@ -152,7 +152,7 @@ def patch(
         model: a GPT.
         clean: ``(B, T)`` token ids with the answer that is looked for.
         corrupt: ``(B, T)`` token ids that differ in what the answer depends on.
-        metric: of the logits, such as :func:`logit_difference`.
+        metric: of the logits ``(B, T, V)``, such as :func:`logit_difference`.
         site: the activation, by the name that it has in every block: "hook_resid_pre", "hook_attn_out", "attn.hook_z".
         over: the columns: "position" patches one position of all heads, "head" all positions of one head.
 

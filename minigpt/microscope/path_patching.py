@@ -14,7 +14,7 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from minigpt.microscope.interventions import Edit, HeadPlace, run_with
+from minigpt.microscope.interventions import HeadPlace, Replacement, run_with
 from minigpt.microscope.record import Activations, look
 from minigpt.microscope.running import at_rest, require_gpt
 from minigpt.model import GPT, PreNormBlock
@@ -127,7 +127,7 @@ def _carried(model: GPT, change: Tensor, place: int, receiver: Receiver) -> Tens
     return change
 
 
-def _edits(model: GPT, receiver: Receiver, entered: str, x: Tensor) -> dict[str, Edit]:
+def _edits(model: GPT, receiver: Receiver, entered: str, x: Tensor) -> dict[str, Replacement]:
     if receiver.layer == model.config.n_layers:
         return {"ln_final.hook_normalized": model.norm(x)}
     if receiver.reads in ("attention", "mlp"):

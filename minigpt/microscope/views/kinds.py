@@ -10,7 +10,7 @@ from html import escape
 import torch
 from torch import Tensor
 
-from minigpt.microscope.views.table import Cell, View, in_view, table
+from minigpt.microscope.views.table import Cell, View, in_view, number_table
 from minigpt.microscope.views.tokens import Labels, token_texts
 from minigpt.model import softmax
 from minigpt.plots import heat_map
@@ -54,7 +54,7 @@ def attention_view(patterns: Tensor, texts: Sequence[str], names: Sequence[str])
     data = json.dumps(kept, separators=(",", ":"))
     body = (
         f'<div class="mg-choose" hidden>{choose}</div>'
-        + table(caption, "query \\ key", places, zip(places, first, strict=True))
+        + number_table(caption, "query \\ key", places, zip(places, first, strict=True))
         + f'<script type="application/json">{data}</script>'
     )
 
@@ -98,7 +98,7 @@ def lens_view(ids: Tensor, logits: Tensor, labels: Labels = None) -> View:
     def plot() -> object:
         return heat_map(chances.tolist(), rows=names, columns=places, written=written, title="logit lens")
 
-    return View(in_view(table(caption, "layer \\ token", places, rows), "Logit lens"), plot, text)
+    return View(in_view(number_table(caption, "layer \\ token", places, rows), "Logit lens"), plot, text)
 
 
 def patching_view(values: Tensor, columns: Sequence[str], caption: str, text: str) -> View:
@@ -119,7 +119,8 @@ def patching_view(values: Tensor, columns: Sequence[str], caption: str, text: st
     def plot() -> object:
         return heat_map(values.tolist(), rows=names, columns=columns, title=caption, two_sided=True)
 
-    return View(in_view(table(escape(caption), "layer \\ place", columns, rows), "Activation patching"), plot, text)
+    body = number_table(escape(caption), "layer \\ place", columns, rows)
+    return View(in_view(body, "Activation patching"), plot, text)
 
 
 def stacked(patterns: Sequence[Tensor], sequence: int) -> Tensor:

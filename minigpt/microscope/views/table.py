@@ -55,7 +55,7 @@ class View:
     __repr__ = __str__
 
 
-def table(caption: str, corner: str, columns: Sequence[str], rows: Iterable[tuple[str, Sequence[Cell]]]) -> str:
+def number_table(caption: str, corner: str, columns: Sequence[str], rows: Iterable[tuple[str, Sequence[Cell]]]) -> str:
     """The table itself.
 
     Args:
