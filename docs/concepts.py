@@ -45,6 +45,8 @@ Row = Formula | Rule
 
 BEYOND = "explanation/parts-beyond-the-course"
 FAULTS = "explanation/exactness-under-faults"
+INSIDE = "howto/look-inside-your-model"
+TEST_OF_SCORES = "tests/microscope/test_heads.py::test_each_score_is_1_for_its_own_head_and_0_for_the_others"
 TWO_HUNDRED_STEPS = "tests/training/optim/test_optimizers.py::test_two_hundred_steps_are_those_of_"
 
 SUBJECTS: dict[str, list[Row]] = {
@@ -440,6 +442,37 @@ SUBJECTS: dict[str, list[Row]] = {
     "Cost": [
         Formula("Parameters in matrices", "matrix-parameters", "06 § Counting parameters"),
         Formula("Training FLOPs", "training-flops", "06 § Counting arithmetic"),
+    ],
+    "Looking inside": [
+        Rule(
+            "Activations by name",
+            "Every activation of a forward pass can be read, and replaced, without code in the model.",
+            "minigpt/microscope/record.py::look",
+            "tests/microscope/test_record.py::test_every_activation_of_a_gpt2_equals_that_of_the_equations",
+            f"{INSIDE} § What was computed",
+        ),
+        Formula("Logit lens", "logit-lens", f"{INSIDE} § What each layer would predict"),
+        Formula("Direct logit attribution", "direct-logit-attribution", f"{INSIDE} § Which part wrote the answer"),
+        Formula("Previous-token heads", "previous-token-score", f"{INSIDE} § What a head does", TEST_OF_SCORES),
+        Formula("Duplicate-token heads", "duplicate-token-score", f"{INSIDE} § What a head does", TEST_OF_SCORES),
+        Formula("Induction heads", "induction-score", f"{INSIDE} § What a head does", TEST_OF_SCORES),
+        Formula("In-context gain", "in-context-gain", f"{INSIDE} § What a head does"),
+        Rule(
+            "Ablation of heads",
+            "A head is taken away by putting zeros, its mean or its output on other text in place of what it writes.",
+            "minigpt/microscope/interventions.py::ablate",
+            "tests/microscope/test_interventions.py::test_a_head_that_is_ablated_adds_nothing_and_the_others_what_they_did",
+            f"{INSIDE} § What a head does",
+        ),
+        Formula("Activation patching", "patching-recovery", f"{INSIDE} § Where the answer comes from"),
+        Rule(
+            "Path patching",
+            "One sender's contribution to one receiver is that of another run; all other paths are frozen.",
+            "minigpt/microscope/path_patching.py::patch_path",
+            "tests/microscope/test_patching.py::test_path_patching_follows_the_planted_path",
+            f"{INSIDE} § Where the answer comes from",
+        ),
+        Formula("Nearest neighbours", "cosine-similarity", f"{INSIDE} § Examples of a direction"),
     ],
     "Training that survives": [
         Rule(

@@ -49,6 +49,43 @@ def new_figure(n_columns: int = 1) -> "tuple[Figure, list[Axes]]":
     return figure, list(every)
 
 
+def heat_map(
+    values: Sequence[Sequence[float]],
+    *,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    title: str = "",
+    written: Sequence[Sequence[str]] | None = None,
+    two_sided: bool = False,
+) -> "Figure":
+    """A table of numbers as colours: white is 0, blue 1, and orange -1.
+
+    Args:
+        values: a row of numbers for each of the rows.
+        rows: their names, from the top.
+        columns: their names, from the left.
+        title: of the figure.
+        written: a text for each number; ``None`` writes none.
+        two_sided: whether numbers below 0 have a colour of their own.
+    """
+    figure, (axes,) = new_figure()
+    from matplotlib.colors import LinearSegmentedColormap
+
+    colours = LinearSegmentedColormap.from_list("minigpt", [ORANGE, "white", BLUE] if two_sided else ["white", BLUE])
+    picture = axes.imshow(values, cmap=colours, vmin=-1 if two_sided else 0, vmax=1, aspect="auto")
+    figure.colorbar(picture)
+    plain = [[text.replace("$", r"\$") for text in texts] for texts in (rows, columns)]
+    axes.set_yticks(range(len(rows)), plain[0])
+    axes.set_xticks(range(len(columns)), plain[1], rotation=90)
+    axes.set_title(title)
+    axes.grid(visible=False)
+    for at, texts in enumerate(written or ()):
+        for column, text in enumerate(texts):
+            colour = "white" if abs(values[at][column]) > 0.5 else "black"
+            axes.text(column, at, text.replace("$", r"\$"), ha="center", va="center", fontsize=7, color=colour)
+    return figure
+
+
 def rectangle(corner: tuple[float, float], width: float, height: float, **options: Any) -> "Rectangle":
     """A patch for ``Axes.add_patch``.
 

@@ -3,7 +3,7 @@ import sys
 import numpy as np
 import pytest
 
-from minigpt.plots import mean_by_x, new_figure, rectangle, smooth
+from minigpt.plots import heat_map, mean_by_x, new_figure, rectangle, smooth
 
 
 def test_a_smoothed_value_is_the_mean_of_those_around_it_and_of_fewer_at_the_ends():
@@ -35,3 +35,17 @@ def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match=r'a plot needs matplotlib: pip install "minigpt-as-written\[viz\]"'):
         new_figure()
+
+
+def test_a_heat_map_has_a_colour_for_each_number_and_its_text():
+    values = [[0.0, 1.0, 0.25], [0.75, 0.5, 0.0]]
+    words = [["a", "$b$", "c"], ["d", "e", "f"]]
+    figure = heat_map(values, rows=["x", "$y"], columns=["1", "2", "3"], title="map", written=words)
+    axes = figure.axes[0]
+    assert axes.images[0].get_array().tolist() == values
+    assert axes.images[0].get_clim() == (0, 1)
+    assert [text.get_text() for text in axes.texts] == ["a", r"\$b\$", "c", "d", "e", "f"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["x", r"\$y"]
+    two_sided = heat_map(values, rows=["x", "y"], columns=["1", "2", "3"], two_sided=True)
+    assert two_sided.axes[0].images[0].get_clim() == (-1, 1)
+    assert figure._repr_png_()

@@ -13,6 +13,7 @@ from minigpt.checks import (  # noqa: F401 - they register their checks
     attention,
     layers,
     learning,
+    microscope,
     optimizers,
     stability,
     tiles,

@@ -4,9 +4,63 @@ Nothing here is a second model. Hooks read and replace what a :class:`minigpt.GP
 inside a ``with`` block.
 """
 
+from minigpt.microscope.attribution import Attribution, attribute, attributed
 from minigpt.microscope.divergence import Divergence, first_divergence
+from minigpt.microscope.examples import NeuronContext, cosine_similarity, nearest_tokens, top_contexts
+from minigpt.microscope.heads import (
+    HeadScores,
+    duplicate_token_score,
+    head_scores,
+    in_context_gain,
+    induction_score,
+    previous_token_score,
+    repeated_tokens,
+    token_losses,
+)
+from minigpt.microscope.interventions import ABLATIONS, Replacement, ablate, run_with
+from minigpt.microscope.lens import LogitLens, lens_logits, logit_lens, residual_norms
 from minigpt.microscope.names import activation_names
+from minigpt.microscope.patching import Metric, Patching, log_probability, logit_difference, patch, recovery
+from minigpt.microscope.path_patching import Receiver, patch_path
 from minigpt.microscope.record import Activations, look
 from minigpt.microscope.taps import tapped
 
-__all__ = ["Activations", "Divergence", "activation_names", "first_divergence", "look", "tapped"]
+__all__ = [
+    "ABLATIONS",
+    "Activations",
+    "Attribution",
+    "Divergence",
+    "HeadScores",
+    "LogitLens",
+    "Metric",
+    "NeuronContext",
+    "Patching",
+    "Receiver",
+    "Replacement",
+    "ablate",
+    "activation_names",
+    "attribute",
+    "attributed",
+    "cosine_similarity",
+    "duplicate_token_score",
+    "first_divergence",
+    "head_scores",
+    "in_context_gain",
+    "induction_score",
+    "lens_logits",
+    "log_probability",
+    "logit_difference",
+    "logit_lens",
+    "look",
+    "nearest_tokens",
+    "patch",
+    "patch_path",
+    "previous_token_score",
+    "recovery",
+    "repeated_tokens",
+    "residual_norms",
+    "run_with",
+    "tapped",
+    "token_losses",
+    "top_contexts",
+]

@@ -4,7 +4,7 @@ Dimensions: B batch, T positions, D model width, H query heads, G key/value head
 MLP, V vocabulary, L layers.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -12,6 +12,9 @@ from torch import Tensor
 from minigpt.microscope.names import chosen_names, head_of, unknown
 from minigpt.microscope.running import at_rest, on_device, require_gpt
 from minigpt.microscope.taps import tapped
+from minigpt.microscope.views.kinds import attention_view, stacked
+from minigpt.microscope.views.table import View
+from minigpt.microscope.views.tokens import Labels, token_texts
 from minigpt.model import GPT, GPTConfig
 
 
@@ -66,6 +69,22 @@ class Activations:
     def logits(self) -> Tensor:
         """``(B, T, V)``: what the model returned."""
         return self["logits"]
+
+    def attention_view(self, labels: Labels = None, sequence: int = 0, layers: Sequence[int] | None = None) -> View:
+        """The attention weights as a table with a choice of layer and head, for a notebook.
+
+        Args:
+            labels: a tokenizer, or a text for each position; ``None`` shows ids.
+            sequence: which of the batch.
+            layers: which ones; ``None`` means all.
+
+        Raises:
+            ValueError: if the record has no weights, or too many for a page.
+        """
+        chosen = range(self.config.n_layers) if layers is None else layers
+        patterns = [self[f"blocks.{layer}.attn.hook_pattern"] for layer in chosen]
+        texts = token_texts(self.ids[sequence].tolist(), labels)
+        return attention_view(stacked(patterns, sequence), texts, [f"Layer {layer}" for layer in chosen])
 
     def __str__(self) -> str:
         rows: dict[tuple[str, tuple[int, ...]], list[str]] = {}

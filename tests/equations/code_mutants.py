@@ -72,6 +72,32 @@ TABLE = {
         ("return -rearrange(slopes", "return rearrange(slopes"),
         ("* distance\n", "* distance.abs()\n"),
     ],
+    "microscope.lens": [
+        ("einsum(norm(streams), head,", "einsum(streams, head,"),
+    ],
+    "microscope.attribution": [
+        ("parts - parts.mean(-1, keepdim=True) if centred", "parts - parts.mean(0, keepdim=True) if centred"),
+        ("if centred else parts", "if not centred else parts"),
+        ("einsum(moved / scale, gain * direction,", "einsum(moved, gain * direction,"),
+        ("einsum(moved / scale, gain * direction,", "einsum(moved / scale, direction,"),
+    ],
+    "microscope.patching": [
+        ("return (patched - corrupt) / (clean - corrupt)", "return (patched - corrupt) / clean"),
+        ("return (patched - corrupt) / (clean - corrupt)", "return (clean - patched) / (clean - corrupt)"),
+    ],
+    "microscope.heads": [
+        ("return _mean_diagonal(pattern, 1)", "return _mean_diagonal(pattern, 0, 1)"),
+        ("return _mean_diagonal(pattern, period)", "return _mean_diagonal(pattern, period - 1)"),
+        ("return _mean_diagonal(pattern, period - 1, period)", "return _mean_diagonal(pattern, period - 1)"),
+        ("offset=-back", "offset=back"),
+        ("[..., first - back :]", "[..., :]"),
+        ("losses[..., 1:period] - losses[..., period + 1 :]", "losses[..., : period - 1] - losses[..., period + 1 :]"),
+        ("losses[..., 1:period] - losses[..., period + 1 :]", "losses[..., 1:period] - losses[..., period:-1]"),
+    ],
+    "microscope.examples": [
+        ("vectors.norm(dim=-1) * query.norm()", "vectors.norm(dim=-1)"),
+        ("vectors.norm(dim=-1) * query.norm()", "vectors.norm() * query.norm()"),
+    ],
     "model.positions": [
         ("[angles.sin(), angles.cos()]", "[angles.cos(), angles.sin()]"),
         ('"two t i -> t (i two)"', '"two t i -> t (two i)"'),

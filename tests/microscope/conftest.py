@@ -1,46 +1,19 @@
-"""Small models of every kind, with no bias at 0 and no gain at 1, in float64."""
+"""Puts this folder on the path: its tests share the models of every kind and the planted circuit."""
+
+import sys
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 import torch
 
-import minigpt as mg
-
-KINDS = {
-    "gpt2": {},
-    "post-norm": {"norm_placement": "post"},
-    "llama": {
-        "position": "rope-half",
-        "n_kv_heads": 2,
-        "norm": "rms",
-        "mlp": "swiglu",
-        "bias": False,
-        "tied_head": False,
-        "qk_norm": True,
-    },
-    "window": {"position": "alibi", "window": 3, "mlp": "relu"},
-    "convolution": {"position": "none", "convolution": 3, "norm": "rms"},
-    "post-convolution": {"position": "sinusoidal", "convolution": 2, "norm_placement": "post"},
-    "interleaved": {"position": "rope-interleaved", "n_kv_heads": 1, "mlp": "relu2"},
-}
-SHAPE = {"vocab_size": 17, "context_length": 12, "d_model": 24, "n_layers": 3, "n_heads": 4, "d_hidden": 40}
+sys.path.append(str(Path(__file__).parent))
 
 
 @pytest.fixture
 def make_model():
     """Build one: a kind, and any field changed."""
-
-    def make(kind="gpt2", dtype=torch.float64, **changes):
-        config = mg.GPTConfig(**{**SHAPE, **KINDS[kind], **changes})
-        generator = torch.Generator().manual_seed(7)
-        model = mg.GPT(config).eval().to(dtype)
-        with torch.no_grad():
-            for name, parameter in model.named_parameters():
-                parameter.normal_(0, 0.3, generator=generator)
-                if name.endswith("gain"):
-                    parameter.add_(1)
-        return model
-
-    return make
+    return import_module("microscope_models").build
 
 
 @pytest.fixture

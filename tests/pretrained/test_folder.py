@@ -419,3 +419,15 @@ def test_a_folder_without_tokenizer_names_the_function_that_reads_the_model_alon
         mg.load_pretrained(folder)
     with pytest.raises(ValueError, match=r"nowhere is not a folder"):
         mg.load_pretrained("nowhere")
+
+
+def test_every_layer_computes_what_that_of_transformers_does(make_gpt2, tmp_path):
+    other = make_gpt2(attn_implementation="eager")
+    other.save_pretrained(tmp_path)
+    ids = torch.randint(97, (2, 11), generator=torch.Generator().manual_seed(3))
+    record = mg.look(pretrained_model(tmp_path), ids)
+    with torch.no_grad():
+        theirs = other(ids, output_hidden_states=True, output_attentions=True)
+    stream = [*record.residual[:-1], record["ln_final.hook_normalized"]]  # the last of theirs is normalised
+    for own, their in zip([*stream, *record.attention], [*theirs.hidden_states, *theirs.attentions], strict=True):
+        torch.testing.assert_close(own, their, rtol=1e-5, atol=1e-5)

@@ -1,0 +1,130 @@
+"""What a vector stands for, by example: the nearest tokens of an embedding, the contexts in which a neuron is active.
+
+Dimensions: B batch, T positions, D model width, F hidden width of the MLP, V vocabulary.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from minigpt.equations import equation
+from minigpt.microscope.record import look
+from minigpt.microscope.running import on_device, require_gpt
+from minigpt.microscope.views.tokens import Labels, token_texts
+from minigpt.model import GPT
+
+
+@equation(
+    "cosine-similarity",
+    r"c_i = \frac{U_i \cdot q}{\sqrt{U_i \cdot U_i} \sqrt{q \cdot q}}",
+    symbols={
+        "U": "(V, D) vectors, such as token embeddings",
+        "q": "(D) the vector that they are compared with",
+        "c": "(V) from -1 to 1",
+    },
+    source="Salton, Wong & Yang 1975, A vector space model for automatic indexing",
+)
+def cosine_similarity(vectors: Tensor, query: Tensor) -> Tensor:
+    """The cosine of the angle between each vector and one of them, or another.
+
+    Args:
+        vectors: ``(V, D)``.
+        query: ``(D,)``.
+
+    Returns:
+        ``(V,)``; 0 where a vector is 0.
+    """
+    lengths = vectors.norm(dim=-1) * query.norm()
+    return (vectors @ query) / lengths.clamp(min=torch.finfo(vectors.dtype).tiny)
+
+
+def nearest_tokens(model: GPT, token: int | Tensor, k: int = 10) -> list[tuple[int, float]]:
+    """The tokens whose embeddings point most nearly in a direction.
+
+    Args:
+        model: a GPT.
+        token: a token id, or a vector ``(D,)``.
+        k: how many; at most V.
+
+    Returns:
+        Pairs of token id and cosine, the nearest first; a token's own embedding is left out.
+
+    Raises:
+        ValueError: if there is no such token.
+    """
+    require_gpt(model)
+    vectors = model.token_embedding.weight.detach()
+    if isinstance(token, Tensor) and token.shape == vectors.shape[1:]:
+        return _best(cosine_similarity(vectors, token.to(vectors)), k)
+    number = int(token)
+    if not 0 <= number < len(vectors):
+        raise ValueError(f"token={number} must be 0 to {len(vectors) - 1}, or a vector of {vectors.shape[1]} numbers")
+    cosines = cosine_similarity(vectors, vectors[number])
+    cosines[number] = -torch.inf
+    return _best(cosines, min(k, len(vectors) - 1))
+
+
+def _best(values: Tensor, k: int) -> list[tuple[int, float]]:
+    found = values.topk(min(k, len(values)))
+    return [(int(i), float(value)) for value, i in zip(found.values, found.indices, strict=True)]
+
+
+@dataclass(frozen=True, eq=False)
+class NeuronContext:
+    """Where a neuron was active.
+
+    Attributes:
+        place: of the token in the text, counted from 0.
+        value: of the activation.
+        ids: the token and those before it, the last one being the token.
+    """
+
+    place: int
+    value: float
+    ids: list[int]
+
+    def text(self, labels: Labels = None) -> str:
+        """The tokens as one text.
+
+        Args:
+            labels: a tokenizer; ``None`` shows ids.
+        """
+        return "".join(token_texts(self.ids, labels))
+
+
+def top_contexts(
+    model: GPT, ids: Tensor, layer: int, neuron: int, *, k: int = 10, width: int = 12
+) -> list[NeuronContext]:
+    """Where in a text a neuron of an MLP is most active.
+
+    The text is read in pieces as long as the context, so the tokens at the start of a piece are read without those
+    before the piece.
+
+    Args:
+        model: a GPT.
+        ids: ``(T,)`` token ids of a text of any length.
+        layer: of the block.
+        neuron: 0 to F - 1.
+        k: how many places.
+        width: how many tokens of context each place is shown with, itself included.
+
+    Returns:
+        The places, the highest activation (``mlp.hook_post``) first.
+
+    Raises:
+        ValueError: if there is no such neuron, or the text is not ``(T,)``.
+    """
+    require_gpt(model)
+    config = model.config
+    if not (0 <= layer < config.n_layers and 0 <= neuron < config.hidden_width):
+        raise ValueError(
+            f"layer={layer}, neuron={neuron}: there are {config.n_layers} layers of {config.hidden_width} neurons"
+        )
+    if not isinstance(ids, Tensor) or ids.dim() != 1 or not len(ids):
+        raise ValueError(f"ids must be a tensor (T,) of at least one token, got {getattr(ids, 'shape', type(ids))}")
+    name = f"blocks.{layer}.mlp.hook_post"
+    pieces = on_device(model, ids).split(config.context_length)
+    values = torch.cat([look(model, piece[None], name)[name][0, :, neuron] for piece in pieces])
+    own = ids.tolist()
+    return [NeuronContext(at, value, own[max(0, at + 1 - width) : at + 1]) for at, value in _best(values, k)]

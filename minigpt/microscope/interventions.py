@@ -1,0 +1,128 @@
+"""What if: the model runs with some activations replaced, or without some of its heads.
+
+Dimensions: B batch, T positions, H query heads, E head width.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+import torch
+from torch import Tensor
+
+from minigpt.microscope.names import chosen_names
+from minigpt.microscope.record import Activations
+from minigpt.microscope.running import at_rest, on_device, require_gpt
+from minigpt.microscope.taps import tapped
+from minigpt.model import GPT
+from minigpt.settings import check_choice
+
+#: What replaces an activation: a tensor, or a function of what the model computed.
+Replacement = Tensor | Callable[[Tensor], Tensor]
+#: A layer and one of its query heads, both counted from 0.
+HeadPlace = tuple[int, int]
+#: What an ablated head writes.
+ABLATIONS = ("zero", "mean", "resample")
+
+
+def run_with(
+    model: GPT,
+    ids: Tensor,
+    edits: Mapping[str, Replacement],
+    names: str | Iterable[str] | None = "logits",
+    *,
+    gradients: bool = False,
+) -> Activations:
+    """Run a model once, without dropout, with some of its activations replaced.
+
+    All that follows is computed from the replacement. What has been computed before it stays.
+
+    Args:
+        model: a GPT; nothing is changed in it.
+        ids: ``(B, T)`` token ids.
+        edits: what replaces each activation, by its name, such as ``(B, T, D)``; in a name, ``*`` stands for anything.
+            A function gets a copy, which it may change, and has to return a tensor of the same shape.
+        names: what to record, as in :func:`minigpt.look`; of an activation that is replaced, the replacement.
+        gradients: whether the activations belong to a graph that can be differentiated.
+
+    Returns:
+        The activations, of which ``logits`` are what the model returned.
+
+    Raises:
+        ValueError: if a name is unknown, or a replacement has another shape.
+    """
+    require_gpt(model)
+    recorded, tensors = set(chosen_names(model, names)), dict[str, Tensor]()
+    planned: dict[str, list[Replacement]] = {}
+    for pattern, edit in edits.items():
+        for name in chosen_names(model, pattern):
+            planned.setdefault(name, []).append(edit)
+
+    def tap(name: str, x: Tensor) -> Tensor | None:
+        y = x
+        for edit in planned.get(name, ()):
+            y = _edited(name, y, edit)
+        if name in recorded:
+            tensors[name] = y
+        return None if y is x else y
+
+    ids = on_device(model, ids)
+    with at_rest(model), torch.set_grad_enabled(gradients), tapped(model, tap, recorded | set(planned)):
+        logits = model(ids)
+    return Activations(model.config, ids, tensors or {"logits": logits})
+
+
+def _edited(name: str, x: Tensor, edit: Replacement) -> Tensor:
+    y = edit if isinstance(edit, Tensor) else edit(x.clone())
+    if not isinstance(y, Tensor):
+        raise ValueError(f"the edit of {name} returned {type(y).__name__}; it must return the tensor that replaces it")
+    if y.shape != x.shape:
+        raise ValueError(f"the edit of {name} has shape {tuple(y.shape)}; expected {tuple(x.shape)}, as it was")
+    return y.to(x)
+
+
+def ablate(
+    heads: Iterable[HeadPlace],
+    by: str = "zero",
+    reference: Activations | None = None,
+    generator: torch.Generator | None = None,
+) -> dict[str, Replacement]:
+    """The edits that take away what some heads write, for :func:`run_with`.
+
+    Args:
+        heads: pairs of layer and head.
+        by: what a head writes instead: "zero"; "mean", its output averaged over all positions of a reference; or
+            "resample", its output in a sequence of the reference that is drawn for each sequence.
+        reference: a record with ``hook_z`` of these layers; not needed for "zero".
+        generator: for "resample"; ``None`` means PyTorch's global generator.
+
+    Raises:
+        ValueError: if there is no reference where one is needed, or ``by`` is unknown.
+    """
+    check_choice("by", by, ABLATIONS)
+    if by != "zero" and reference is None:
+        raise ValueError(f"by={by!r} needs a reference: record hook_z on other text with minigpt.look")
+    layers: dict[int, list[int]] = {}
+    for layer, head in heads:
+        layers.setdefault(layer, []).append(head)
+    return {
+        name: _ablation(by, chosen, None if reference is None else reference[name], generator)
+        for layer, chosen in layers.items()
+        for name in [f"blocks.{layer}.attn.hook_z"]
+    }
+
+
+def _ablation(by: str, heads: list[int], seen: Tensor | None, generator: torch.Generator | None) -> Replacement:
+    def edit(z: Tensor) -> Tensor:
+        if not all(0 <= head < z.shape[2] for head in heads):
+            raise ValueError(f"heads {heads} of a layer with {z.shape[2]} heads: they are 0 to {z.shape[2] - 1}")
+        if seen is None:
+            z[:, :, heads] = 0
+        elif by == "mean":
+            z[:, :, heads] = seen[:, :, heads].mean((0, 1)).to(z)
+        else:
+            if seen.shape[1] < z.shape[1]:
+                raise ValueError(f"the reference has {seen.shape[1]} positions, and the sequences {z.shape[1]}")
+            drawn = torch.randint(len(seen), (len(z),), generator=generator)
+            z[:, :, heads] = seen[drawn.to(seen.device), : z.shape[1]][:, :, heads].to(z)
+        return z
+
+    return edit

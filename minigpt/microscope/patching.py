@@ -1,0 +1,195 @@
+r"""Activation patching: which activations of a clean run bring its answer back into a corrupt one.
+
+The model reads the corrupt tokens, and one activation is replaced by that of the clean run (denoising). The recovery
+is 1 where that restores the answer and 0 where it changes nothing. With clean and corrupt tokens exchanged, patching
+asks what destroys the answer (noising); the two are not symmetric.
+
+Dimensions: B batch, T positions, H heads, L layers, V vocabulary.
+Source: Heimersheim & Nanda 2024, arXiv:2404.15255.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from minigpt.equations import equation
+from minigpt.microscope.interventions import run_with
+from minigpt.microscope.names import activation_names
+from minigpt.microscope.record import look
+from minigpt.microscope.views.kinds import patching_view
+from minigpt.microscope.views.table import View
+from minigpt.microscope.views.tokens import Labels, token_texts
+from minigpt.model import GPT, log_softmax
+from minigpt.settings import check_choice, nearest
+
+#: From logits ``(B, T, V)`` to one number.
+Metric = Callable[[Tensor], Tensor]
+
+
+@equation(
+    "patching-recovery",
+    r"r = \frac{p - c}{k - c}",
+    symbols={
+        "p": "() the metric of the patched run",
+        "k": "() that of the clean run",
+        "c": "() that of the corrupt run",
+        "r": "() recovery: 0 is corrupt, 1 is clean",
+    },
+    source="the normalised logit difference of Wang et al. 2022, arXiv:2211.00593, section 3",
+)
+def recovery(patched: Tensor, clean: Tensor, corrupt: Tensor) -> Tensor:
+    """How much of the clean run's answer a patched run has.
+
+    Args:
+        patched: ``(...)`` metrics of patched runs.
+        clean: ``()`` metric of the clean run.
+        corrupt: ``()`` metric of the corrupt run.
+
+    Returns:
+        ``(...)``; less than 0 or more than 1 where a patch does harm, or more than the clean run.
+
+    Raises:
+        ValueError: if the clean and the corrupt run have the same metric.
+    """
+    if bool(torch.as_tensor(clean == corrupt)):
+        raise ValueError(
+            f"the metric is {float(clean):.4g} on the clean and on the corrupt tokens: nothing can recover"
+        )
+    return (patched - corrupt) / (clean - corrupt)
+
+
+def logit_difference(right: int | Tensor, wrong: int | Tensor, position: int = -1) -> Metric:
+    """The metric: how much larger the logit of one token is than that of another, averaged over the batch.
+
+    Args:
+        right: a token id, or ``(B,)`` of them.
+        wrong: a token id, or ``(B,)`` of them.
+        position: whose logits are read.
+    """
+
+    def metric(logits: Tensor) -> Tensor:
+        row = logits[:, position]
+        return (_of(row, right) - _of(row, wrong)).mean()
+
+    return metric
+
+
+def log_probability(right: int | Tensor, position: int = -1) -> Metric:
+    """The metric: the log-probability of one token in nats, averaged over the batch.
+
+    Args:
+        right: a token id, or ``(B,)`` of them.
+        position: whose logits are read.
+    """
+    return lambda logits: _of(log_softmax(logits[:, position]), right).mean()
+
+
+def _of(row: Tensor, token: int | Tensor) -> Tensor:
+    """``(B,)``: the entry of a token in each row ``(B, V)``."""
+    chosen = torch.as_tensor(token, device=row.device).expand(len(row))
+    return row.gather(1, chosen[:, None])[:, 0]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Patching:
+    """What a sweep of patches found.
+
+    Attributes:
+        site: the activation that was patched.
+        over: what the columns are: "position" or "head".
+        values: ``(L, columns)`` recoveries.
+        clean: the metric of the clean run.
+        corrupt: the metric of the corrupt run.
+        ids: ``(T,)`` the first of the clean sequences.
+    """
+
+    site: str
+    over: str
+    values: Tensor
+    clean: float
+    corrupt: float
+    ids: Tensor
+
+    def view(self, labels: Labels = None) -> View:
+        """A table for a notebook, blue where the answer is recovered and orange where it gets worse.
+
+        Args:
+            labels: a tokenizer, or a text for each position; ``None`` shows ids.
+        """
+        n_columns = self.values.shape[1]
+        names = [f"head {head}" for head in range(n_columns)]
+        if self.over == "position":
+            names = [f"{place} {text}" for place, text in enumerate(token_texts(self.ids.tolist(), labels))]
+        caption = f"Recovery by patching {self.site}, by {self.over}"
+        return patching_view(self.values, names, caption, str(self))
+
+    def _repr_html_(self) -> str:
+        return self.view().html
+
+    def __str__(self) -> str:
+        head = f"recovery by patching {self.site}; the metric is {self.clean:.4g} clean and {self.corrupt:.4g} corrupt"
+        columns = "layer " + "".join(f"{column:>7}" for column in range(self.values.shape[1])) + f"  ({self.over})"
+        rows = [f"{layer:>5} " + "".join(f"{x:7.2f}" for x in row) for layer, row in enumerate(self.values.tolist())]
+        return "\n".join([head, columns, *rows])
+
+    __repr__ = __str__
+
+
+def patch(
+    model: GPT,
+    clean: Tensor,
+    corrupt: Tensor,
+    metric: Metric,
+    *,
+    site: str = "hook_resid_pre",
+    over: str = "position",
+) -> Patching:
+    """Patch one activation at a time from a clean run into a corrupt one, and take the recovery.
+
+    Args:
+        model: a GPT.
+        clean: ``(B, T)`` token ids with the answer that is looked for.
+        corrupt: ``(B, T)`` token ids that differ in what the answer depends on.
+        metric: of the logits ``(B, T, V)``, such as :func:`logit_difference`.
+        site: the activation, by the name that it has in every block: "hook_resid_pre", "hook_attn_out", "attn.hook_z".
+        over: the columns: "position" patches one position of all heads, "head" all positions of one head.
+
+    Returns:
+        The recoveries, a row for each layer; the model runs once for each of them.
+
+    Raises:
+        ValueError: if the shapes differ, the metrics do not, or there is no such activation.
+    """
+    if clean.shape != corrupt.shape:
+        raise ValueError(f"clean {tuple(clean.shape)} and corrupt {tuple(corrupt.shape)} must have the same shape")
+    check_choice("over", over, ("position", "head"))
+    axis = _axis(model, site, over)
+    record = look(model, clean, [f"blocks.*.{site}", "logits"])
+    at_clean, at_corrupt = metric(record.logits), metric(look(model, corrupt, "logits").logits)
+    rows = []
+    for layer in range(model.config.n_layers):
+        source = record[f"blocks.{layer}.{site}"]
+        for column in range(source.shape[axis]):
+
+            def edit(x: Tensor, source: Tensor = source, column: int = column) -> Tensor:
+                x.select(axis, column).copy_(source.select(axis, column))
+                return x
+
+            rows.append(metric(run_with(model, corrupt, {f"blocks.{layer}.{site}": edit}).logits))
+    values = recovery(torch.stack(rows), at_clean, at_corrupt).unflatten(0, (model.config.n_layers, -1))
+    return Patching(site, over, values.cpu(), float(at_clean), float(at_corrupt), clean[0].cpu())
+
+
+def _axis(model: GPT, site: str, over: str) -> int:
+    """The axis of an activation along which it is patched."""
+    known = [name.removeprefix("blocks.0.") for name in activation_names(model) if name.startswith("blocks.0.")]
+    if site not in known:
+        raise ValueError(f"site={site!r} is no activation of this model's blocks{nearest(site, known)}")
+    table = site in ("attn.hook_pattern", "attn.hook_attn_scores")  # (B, H, T, T)
+    if over == "position":
+        return 2 if table else 1
+    if not site.startswith("attn."):
+        raise ValueError(f"site={site!r} has no heads; over='head' takes one of attention, such as 'attn.hook_z'")
+    return 1 if table else 2

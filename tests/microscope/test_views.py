@@ -1,0 +1,155 @@
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import pytest
+import torch
+from planted import CLEAN, CORRUPT, planted
+
+import minigpt as mg
+from minigpt.microscope import logit_difference, logit_lens, patch
+from minigpt.microscope.views.table import Cell, number_table
+
+NASTY = ["</script><b>", "\n", "词", "\u202e", "&amp;", '"q"', "$x$"]
+
+
+class Reader(HTMLParser):
+    """The tags, the texts of the cells and headings, and the scripts of a page."""
+
+    def __init__(self, html):
+        super().__init__(convert_charrefs=True)
+        self.tags, self.cells, self.heads, self.scripts, self.into = [], [], [], [], None
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        kept = {"td": self.cells, "th": self.heads, "script": self.scripts}
+        if tag in kept:
+            self.into = kept[tag]
+            self.into.append("")
+
+    def handle_endtag(self, tag):
+        self.into = None if tag in ("td", "th", "script") else self.into
+
+    def handle_data(self, data):
+        if self.into is not None:
+            self.into[-1] += data
+
+
+@pytest.fixture
+def record():
+    return mg.look(planted(), CLEAN)
+
+
+def views(record, labels=NASTY):
+    return {
+        "attention": record.attention_view(labels),
+        "lens": logit_lens(planted(), CLEAN).view(labels),
+        "patching": patch(planted(), CLEAN, CORRUPT, logit_difference(2, 5)).view(labels),
+    }
+
+
+@pytest.mark.parametrize("kind", ["attention", "lens", "patching"])
+def test_a_view_needs_nothing_else_and_no_token_is_taken_for_markup(record, kind):
+    html = views(record)[kind]._repr_html_()
+    page = Reader(html)
+    assert not re.search(r"https?:|src=|@import|url\(|<link", html)
+    assert "b" not in [tag for tag, _ in page.tags]
+    assert page.heads[1:8] == ["0 </script><b>", "1 ↵", "2 词", "3 \\u{202e}", "4 &amp;", '5 "q"', "6 $x$"]
+    assert "\u202e" not in html
+    assert len(html) < 30_000
+
+
+@pytest.mark.parametrize("kind", ["attention", "lens", "patching"])
+def test_a_view_has_what_a_screen_reader_and_a_keyboard_need(record, kind):
+    page = Reader(views(record)[kind].html)
+    assert [a["scope"] for tag, a in page.tags if tag == "th"].count("col") == 8
+    assert ("table", {}) in page.tags and ("caption", {}) in page.tags
+    (region,) = [a for tag, a in page.tags if a.get("role") == "region"]
+    assert region["tabindex"] == "0"
+    assert region["aria-label"]
+
+
+def test_the_attention_view_shows_the_weights_in_percent(record):
+    page = Reader(record.attention_view().html)
+    weights = record.attention[0][0, 0]
+    expected = [str(round(100 * float(weights[t, s])) or "·") if s <= t else "" for t in range(7) for s in range(7)]
+    assert page.cells == expected
+    data = json.loads(page.scripts[0])
+    assert data[1][1][6] == [0, 0, 100, 0, 0, 0, 0]  # the induction head, at the second 1
+    assert [len(row) for row in data[0][0]] == [1, 2, 3, 4, 5, 6, 7]
+    assert Reader(record.attention_view(layers=[1]).html).cells != page.cells
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node.js")
+def test_the_script_shows_the_layer_and_the_head_that_are_chosen(record):
+    page = Reader(record.attention_view().html)
+    program = f"""
+    {page.scripts[1].rsplit("mgAttention(document", 1)[0]}
+    const cells = Array.from({{length: 49}}, () => ({{style: {{setProperty(k, v) {{ this[k] = v; }}}}}}));
+    const select = (value, at) => ({{value, selectedIndex: at, addEventListener(_, f) {{ this.f = f; }}}});
+    const [layer, head] = [select("Layer 1", 0), select("Head 1", 0)];
+    const now = {{}}, choose = {{hidden: true}}, text = {json.dumps(page.scripts[0])};
+    const one = {{script: {{textContent: text}}, ".mg-now": now, ".mg-choose": choose}};
+    mgAttention({{
+      querySelector: (name) => one[name],
+      querySelectorAll: (name) => (name === "select" ? [layer, head] : cells),
+    }});
+    const first = cells.map((cell) => String(cell.textContent));
+    layer.selectedIndex = 1; head.selectedIndex = 1; head.f();
+    const shown = cells.slice(42).map((cell) => [String(cell.textContent), cell.style["--w"]]);
+    console.log(JSON.stringify({{first, shown, now: now.textContent, hidden: choose.hidden}}));
+    """
+    seen = json.loads(subprocess.run(["node", "-e", program], capture_output=True, text=True, check=True).stdout)
+    assert seen["first"] == page.cells
+    assert seen["shown"] == [["100", 1] if key == 2 else ["·", 0] for key in range(7)]
+    assert (seen["now"], seen["hidden"]) == ("Layer 1, head 1", False)
+
+
+def test_the_lens_view_names_the_best_token_and_marks_the_one_that_comes():
+    lens = logit_lens(planted(), CLEAN)
+    page = Reader(lens.view().html)
+    chances = torch.softmax(lens.logits[2, 0].float(), -1)
+    at_5 = f"{int(chances[5].argmax())} {100 * float(chances[5].max()):.0f}"
+    assert page.cells[14 + 5].removesuffix(" ✓") == at_5
+    assert page.cells[14 + 6] == f"2 {100 * float(chances[6].max()):.0f}"
+    marked = [at for at, text in enumerate(page.cells) if text.endswith("✓")]
+    best = lens.logits[:, 0].argmax(-1)[:, :-1]
+    assert marked == [layer * 7 + t for layer, t in (best == CLEAN[0, 1:]).nonzero().tolist()]
+
+
+def test_the_patching_view_has_another_colour_below_0():
+    found = patch(planted(), CLEAN, CORRUPT, logit_difference(2, 5))
+    page = Reader(found.view().html)
+    assert page.cells == [f"{x:.2f}".replace("-", "−") for x in found.values.flatten().tolist()]
+    markup = number_table("", "", ["a", "b"], [("r", [Cell("−2.00", -2.0), Cell("0.25", 0.25)])])
+    assert '<td class="mg-minus" style="--w:1">' in markup
+    assert '<td style="--w:0.25">' in markup
+
+
+def test_what_is_too_large_for_a_page_is_refused(record):
+    with pytest.raises(ValueError, match="at most 20,000"):
+        number_table("", "", ["x"] * 201, [("r", [])] * 100)
+    config = mg.GPTConfig(vocab_size=5, context_length=256, d_model=16, n_layers=4, n_heads=4)
+    long = mg.look(mg.GPT(config), torch.zeros(1, 256, dtype=torch.int64), "*hook_pattern")
+    with pytest.raises(ValueError, match=r"4 layers × 4 heads × 256² weights are too many for a page"):
+        long.attention_view()
+
+
+@pytest.mark.parametrize("kind", ["attention", "lens", "patching"])
+def test_a_view_is_a_figure_too(record, kind):
+    figure = views(record, [text for text in NASTY if text != "词"] + ["a"])[kind].plot()
+    (picture,) = figure.axes[0].images
+    assert picture.get_array().shape == {"attention": (7, 7), "lens": (3, 7), "patching": (2, 7)}[kind]
+    assert len(figure._repr_png_()) > 1000
+
+
+def test_elsewhere_a_view_is_text(record):
+    texts = {kind: str(view) for kind, view in views(record).items()}
+    assert texts["attention"] == "attention weights of 2 layers × 2 heads on 7 tokens"
+    assert texts["lens"].splitlines()[2].startswith("output ")
+    assert "0.50" in texts["patching"]
+    assert repr(logit_lens(planted(), CLEAN)).count("\n") == 2
