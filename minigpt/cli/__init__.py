@@ -14,6 +14,7 @@ import tyro
 import minigpt as mg
 from minigpt.cli.check import Bench, Equations
 from minigpt.cli.compare import Compare
+from minigpt.cli.fairness import Fairness
 from minigpt.cli.kernels import Kernels
 from minigpt.cli.ladder import Ladder
 from minigpt.cli.learn import CheckAnswers, Learn
@@ -37,6 +38,7 @@ COMMANDS: dict[str, type] = {
     "chat": Chat,
     "eval": Eval,
     "ladder": Ladder,
+    "fairness": Fairness,
     "compare": Compare,
     "prepare": Prepare,
     "tokenizer": Tokenizer,
