@@ -415,7 +415,13 @@ SUBJECTS: dict[str, list[Row]] = {
             "tests/runs/test_comparison.py::test_every_strategy_is_trained_on_the_same_number_of_tokens",
             "08 § Luck first",
         ),
-        Formula("Counterfactual gap", "counterfactual-gap", "explanation/what-a-fairness-figure-says § What is scored"),
+        Formula(
+            "Counterfactual gap",
+            "counterfactual-gap",
+            "explanation/what-a-fairness-figure-says § What is scored",
+            "tests/evaluation/fairness/test_gaps.py::"
+            "test_a_gap_is_that_of_scores_computed_one_token_at_a_time_whatever_the_batch",
+        ),
         Formula("Bootstrap p", "bootstrap-p", "explanation/what-a-fairness-figure-says § How sure it is"),
         Formula("Holm's correction", "holm", "explanation/what-a-fairness-figure-says § How sure it is"),
         Formula(
