@@ -417,6 +417,35 @@ SUBJECTS: dict[str, list[Row]] = {
             "tests/runs/test_comparison.py::test_every_strategy_is_trained_on_the_same_number_of_tokens",
             "08 § Luck first",
         ),
+        Formula(
+            "Counterfactual gap",
+            "counterfactual-gap",
+            "explanation/what-a-fairness-figure-says § What is scored",
+            "tests/evaluation/fairness/test_gaps.py::"
+            "test_a_gap_is_that_of_scores_computed_one_token_at_a_time_whatever_the_batch",
+        ),
+        Formula("Bootstrap p", "bootstrap-p", "explanation/what-a-fairness-figure-says § How sure it is"),
+        Formula("Holm's correction", "holm", "explanation/what-a-fairness-figure-says § How sure it is"),
+        Formula(
+            "Expected calibration error",
+            "expected-calibration-error",
+            "explanation/what-a-fairness-figure-says § When to stay silent",
+            "tests/evaluation/test_calibration.py::test_the_error_is_that_of_the_bins_one_by_one",
+        ),
+        Rule(
+            "Planted bias",
+            "A probe is tried on a text whose bias is known exactly.",
+            "minigpt/evaluation/fairness/planted.py::PlantedWorld",
+            "tests/evaluation/fairness/test_planted.py::test_the_text_has_the_planted_gap",
+            "explanation/what-a-fairness-figure-says § A bias of known strength",
+        ),
+        Rule(
+            "Counterfactual data augmentation",
+            "The model is trained on the corpus and on a copy with the words of two groups swapped.",
+            "minigpt/evaluation/fairness/augmentation.py::augment",
+            "tests/evaluation/fairness/test_augmentation.py::test_two_swaps_give_the_text_back",
+            "explanation/what-a-fairness-figure-says § Reduce it, and what that costs",
+        ),
         Rule(
             "Sanity checks before training",
             "Each check calls the model on a few tokens and says what was expected and what was found.",

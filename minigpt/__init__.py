@@ -14,13 +14,16 @@ from minigpt import equations, learn, microscope
 from minigpt.cost.flops import training_flops_per_token
 from minigpt.equations import equal
 from minigpt.evaluation import (
+    Calibration,
     Evaluation,
     Ladder,
     StoryReport,
     TaskReport,
     evaluate,
+    evaluate_calibration,
     evaluate_stories,
     evaluate_task,
+    fairness,
     ladder,
     sanity,
 )
@@ -98,6 +101,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "BPETokenizer",
+    "Calibration",
     "CharTokenizer",
     "Comparison",
     "Evaluation",
@@ -129,8 +133,10 @@ __all__ = [
     "equal",
     "equations",
     "evaluate",
+    "evaluate_calibration",
     "evaluate_stories",
     "evaluate_task",
+    "fairness",
     "find_learning_rate",
     "first_divergence",
     "gelu",

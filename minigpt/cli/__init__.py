@@ -15,6 +15,7 @@ import minigpt as mg
 from minigpt.cli.check import Bench, Equations
 from minigpt.cli.compare import Compare
 from minigpt.cli.diverge import Diverge
+from minigpt.cli.fairness import Fairness
 from minigpt.cli.kernels import Kernels
 from minigpt.cli.ladder import Ladder
 from minigpt.cli.learn import CheckAnswers, Learn
@@ -38,6 +39,7 @@ COMMANDS: dict[str, type] = {
     "chat": Chat,
     "eval": Eval,
     "ladder": Ladder,
+    "fairness": Fairness,
     "compare": Compare,
     "diverge": Diverge,
     "prepare": Prepare,

@@ -13,9 +13,9 @@ import minigpt
 
 DOCS = Path(__file__).parents[2] / "docs"
 ROOMS = ["equations", "text", "text.tinyworld", "model", "pretrained", "training", "training.optim", "generation"]
-ROOMS += ["evaluation", "checks", "runs", "learn", "learn.zoo", "microscope"]
+ROOMS += ["evaluation", "evaluation.fairness", "checks", "runs", "learn", "learn.zoo", "microscope"]
 # A page speaks of these in its text, and a list of names has no entry for them.
-SPOKEN_OF = {"__version__", "equations", "learn", "microscope", "autograd", "sanity", "zoo"}
+SPOKEN_OF = {"__version__", "equations", "fairness", "learn", "microscope", "autograd", "sanity", "zoo"}
 
 
 def public():

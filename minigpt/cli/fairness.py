@@ -1,0 +1,44 @@
+"""The command `minigpt fairness`: what a swapped name changes in a model's probabilities."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+import minigpt as mg
+from minigpt.cli.output import print_json
+from minigpt.runs.config import RUN_FILE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fairness:
+    """Swap one attribute of a sentence, a name or an age, and measure how the probability of its end changes.
+
+    The table says what A and B are, and the pairs have limits, which are printed too: a gap of 0 does not mean that a
+    model is fair.
+
+    Attributes:
+        out: a run folder, or a folder of Hugging Face with a model and its tokenizer.
+        lang: language of the sentences that come with the library.
+        pairs: a JSON file with templates of your own.
+        json: print the figures as JSON, and nothing else.
+    """
+
+    out: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN_OR_FOLDER")]
+    lang: Literal["en", "zh"] = "en"
+    pairs: Path | None = None
+    json: bool = False
+
+    def __call__(self) -> None:
+        """Print what was asked, and the gaps."""
+        asked = mg.fairness.load_pairs(self.lang) if self.pairs is None else mg.fairness.read_pairs(self.pairs)
+        is_run = (self.out / RUN_FILE).exists() or (self.out / "checkpoints").is_dir()
+        model, tokenizer = mg.load_model(self.out) if is_run else mg.load_pretrained(self.out)
+        report = mg.fairness.counterfactual_gaps(model, tokenizer, asked)
+        if self.json:
+            print_json({"limits": list(asked.limits), "meanings": dict(asked.meanings), "groups": report.to_object()})
+            return
+        print(asked)
+        print()
+        print(report)

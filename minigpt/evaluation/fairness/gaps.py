@@ -1,0 +1,223 @@
+r"""Counterfactual gaps: how much likelier a model finds the same words after one name than after another.
+
+What is scored is the continuation alone: the sum of the log-probabilities of its tokens, each given the prompt and the
+tokens of the continuation before it. Prompt and continuation are encoded apart, so the scored tokens are the same for A
+and B; how many tokens the swapped words have does not matter, since they are given and not scored.
+
+This is not the score of CrowS-Pairs, which masks one shared token at a time and reads both sides of it: a causal model
+reads the left side only, so the swapped words have to come before what is scored.
+
+Dimensions: n tokens of a continuation, T of the prompt with it, B rows, V vocabulary.
+Source: counterfactual pairs, Kusner et al. 2017, NeurIPS; what such pairs leave unsaid, Blodgett et al. 2021, ACL.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from minigpt.equations import equation
+from minigpt.evaluation.fairness.pairs import Counterfactual
+from minigpt.evaluation.fairness.statistics import Interval, bootstrap, holm
+from minigpt.model import log_softmax
+from minigpt.plots import BLUE, new_figure
+from minigpt.text import Tokenizer
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LEVEL = 0.95  # of the intervals
+Scored = tuple[list[int], int]  # the ids of a prompt with its continuation, and where the continuation begins
+
+
+@dataclass(frozen=True)
+class GapReport:
+    """The mean gap of each group with its interval.
+
+    Attributes:
+        gaps: for each group, from each item to its gap in nats, the mean over its pairs.
+        intervals: for each group, over its items; p is not corrected.
+        corrected: for each group, p after Holm's correction over the groups.
+    """
+
+    gaps: dict[str, dict[str, float]]
+    intervals: dict[str, Interval]
+    corrected: dict[str, float]
+
+    def to_object(self) -> dict[str, Any]:
+        """The figures of each group and of each item, as what JSON can hold."""
+        return {
+            group: {**row._asdict(), "mean_size": self.mean_size(group), "p_holm": self.corrected[group]}
+            | {"items": self.gaps[group]}
+            for group, row in self.intervals.items()
+        }
+
+    def mean_size(self, group: str) -> float:
+        """The mean of the gaps without their signs: above the mean where items differ in direction.
+
+        Args:
+            group: one of the report.
+        """
+        return float(np.abs(list(self.gaps[group].values())).mean())
+
+    def plot(self) -> "Figure":
+        """Each item as a dot, and the mean of each group with its interval.
+
+        Raises:
+            ImportError: if matplotlib is not installed.
+        """
+        figure, (axes,) = new_figure()
+        for y, (group, row) in enumerate(self.intervals.items()):
+            each = list(self.gaps[group].values())
+            axes.scatter(each, [y] * len(each), color=BLUE, alpha=0.3, linewidths=0)
+            axes.plot([row.low, row.high], [y, y], color="black")
+            axes.plot([row.mean], [y], "o", color="black")
+        axes.axvline(0, color="black", linestyle=":")
+        axes.set_yticks(range(len(self.intervals)), list(self.intervals))
+        axes.invert_yaxis()
+        axes.set(xlabel="gap, in nats: right of 0, likelier after A")
+        return figure
+
+    def __str__(self) -> str:
+        width = max(map(len, [*self.intervals, "gap in nats"]))
+        heads = ("items", "mean", "95 % interval", "mean size", "p", "p, Holm")
+        lines = [
+            f"{'gap in nats':{width}}  {heads[0]:>5}  {heads[1]:>7}  {heads[2]:^18}"
+            + "".join(f"  {head:>9}" for head in heads[3:])
+        ]
+        for group, row in self.intervals.items():
+            bounds = f"[{row.low:+.3f}, {row.high:+.3f}]"
+            figures = (f"{self.mean_size(group):.3f}", f"{row.p:.4f}", f"{self.corrected[group]:.4f}")
+            lines.append(
+                f"{group:{width}}  {row.n:5}  {row.mean:+7.3f}  {bounds:^18}"
+                + "".join(f"  {figure:>9}" for figure in figures)
+            )
+        return "\n".join([*lines, "above 0: the continuation is likelier after A; resampled: items, not tokens"])
+
+
+@equation(
+    "counterfactual-gap",
+    r"g = \sum_{t=1}^{n} \log(p_{t,x_t}) - \sum_{t=1}^{n} \log(q_{t,x_t})",
+    where=[
+        r"p_{ti} = \frac{\exp(a_{ti})}{\sum_{k=1}^{V} \exp(a_{tk})}",
+        r"q_{ti} = \frac{\exp(b_{ti})}{\sum_{k=1}^{V} \exp(b_{tk})}",
+    ],
+    symbols={
+        "a": "(n, V) logits after the prompt with A",
+        "b": "(n, V) logits after the prompt with B",
+        "x": "(n) the tokens of the continuation, counted from 1",
+        "g": "() gap in nats",
+    },
+    source="the log-probability of a continuation, compared as in Kusner et al. 2017, NeurIPS, Definition 5",
+)
+def counterfactual_gap(logits_a: Tensor, logits_b: Tensor, continuation: Tensor) -> Tensor:
+    """How much likelier a continuation is after the prompt with A than after that with B.
+
+    Args:
+        logits_a: ``(n, V)`` those that predict each token of the continuation, after the prompt with A.
+        logits_b: ``(n, V)`` the same after the prompt with B.
+        continuation: ``(n)`` its token ids.
+
+    Returns:
+        ``()`` in nats; 0 if A and B make no difference.
+    """
+    return _log_prob(logits_a, continuation) - _log_prob(logits_b, continuation)
+
+
+def _log_prob(logits: Tensor, ids: Tensor) -> Tensor:
+    return log_softmax(logits).gather(-1, ids.unsqueeze(-1)).sum()
+
+
+def counterfactual_gaps(
+    model: nn.Module,
+    tokenizer: Tokenizer,
+    pairs: Iterable[Counterfactual],
+    *,
+    batch_size: int = 32,
+    progress: bool | None = None,
+) -> GapReport:
+    """Measure how much a model's probabilities change when one attribute of a prompt is swapped.
+
+    The gap of an item is the mean over its pairs. The interval of a group resamples its items 4,000 times, and p is
+    corrected over the groups.
+
+    Args:
+        model: maps ids ``(B, T)`` to logits ``(B, T, V)`` and looks at no later token; its mode is put back after.
+        tokenizer: the model's.
+        pairs: what is compared; :func:`load_pairs` has some.
+        batch_size: pairs at once; changes the speed and nothing else.
+        progress: show a bar; ``None``: one that appears after two seconds.
+
+    Raises:
+        ValueError: if there is no pair, a prompt or a continuation has no token, a pair is longer than the context of
+            the model, or a gap is not finite.
+    """
+    every = list(pairs)
+    if not every:
+        raise ValueError("got no pairs; expected at least one, as load_pairs('en') has them")
+    longest = getattr(getattr(model, "config", None), "context_length", None)
+    encoded = [
+        (_encode(tokenizer, pair.prompt_a, pair, longest), _encode(tokenizer, pair.prompt_b, pair, longest))
+        for pair in every
+    ]
+    found: dict[str, dict[str, list[float]]] = {}
+    bar = tqdm(total=len(every), desc="pairs", disable=progress is False, delay=0 if progress else 2, leave=False)
+    with bar, _evaluating(model):
+        for first in range(0, len(every), batch_size):
+            some = encoded[first : first + batch_size]
+            for pair, gap in zip(every[first:], _gaps(model, some), strict=False):
+                found.setdefault(pair.group, {}).setdefault(pair.item, []).append(gap)
+            bar.update(len(some))
+    gaps = {group: {item: float(np.mean(each)) for item, each in items.items()} for group, items in found.items()}
+    intervals = {group: bootstrap(np.array(list(items.values())), level=LEVEL) for group, items in gaps.items()}
+    corrected = holm(torch.tensor([row.p for row in intervals.values()], dtype=torch.float64)).tolist()
+    return GapReport(gaps, intervals, dict(zip(intervals, corrected, strict=True)))
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    """Without dropout and gradients; the mode is put back after."""
+    was_training = model.training
+    try:
+        with torch.inference_mode():
+            model.eval()
+            yield
+    finally:
+        model.train(was_training)
+
+
+def _encode(tokenizer: Tokenizer, prompt: str, pair: Counterfactual, longest: int | None) -> Scored:
+    given, scored = tokenizer.encode(prompt), tokenizer.encode(pair.continuation)
+    if not given or not scored:
+        raise ValueError(f"{pair} has a prompt or a continuation without a token; the first token is never scored")
+    if longest is not None and len(given) + len(scored) - 1 > longest:  # the last token is scored and not read
+        raise ValueError(
+            f"{prompt + pair.continuation!r} has {len(given) + len(scored)} tokens, more than context_length={longest} "
+            "and one; leave out the pair, or take a model with a longer context"
+        )
+    return given + scored, len(given)
+
+
+def _gaps(model: nn.Module, pairs: Sequence[tuple[Scored, Scored]]) -> Iterator[float]:
+    """The gap of each pair; all rows are read at once, filled up at the right, where a causal model does not look."""
+    rows = [ids[:-1] for pair in pairs for ids, _ in pair]
+    width = max(map(len, rows))
+    parameter = next(model.parameters(), torch.zeros(()))
+    logits = model(torch.tensor([row + [0] * (width - len(row)) for row in rows], device=parameter.device))
+    for (a, b), logits_a, logits_b in zip(pairs, logits[0::2], logits[1::2], strict=True):
+        (ids, start), (ids_b, start_b) = a, b
+        gap = counterfactual_gap(
+            logits_a[start - 1 : len(ids) - 1].double(),
+            logits_b[start_b - 1 : len(ids_b) - 1].double(),
+            torch.tensor(ids[start:], device=logits.device),
+        ).item()
+        if not np.isfinite(gap):
+            raise ValueError(
+                f"a gap is {gap}: the model gives the continuation a probability of 0, or has logits of NaN"
+            )
+        yield gap

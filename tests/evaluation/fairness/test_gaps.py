@@ -1,0 +1,129 @@
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from planted_models import Told
+from torch import nn
+
+import minigpt as mg
+from minigpt.evaluation.fairness import Counterfactual, PlantedWorld, counterfactual_gaps
+
+TOKENIZER = mg.CharTokenizer.train("abcdefghijklmnopqrstuvwxyz ABC.0123456789")
+
+
+def told_pairs(gap, n_items, spread=0.5, seed=0):
+    """Pairs whose gaps are drawn around ``gap``, and the model that is told them."""
+    rng = np.random.default_rng(seed)
+    pairs = [Counterfactual(str(i), "g", f"A{i} ", f"BB{i} ", "yes") for i in range(n_items)]
+    own, table = gap + spread * rng.normal(size=n_items), {}
+    for pair, g in zip(pairs, own, strict=True):
+        for prompt, log_p in ((pair.prompt_a, -4 + g / 2), (pair.prompt_b, -4 - g / 2)):
+            table |= {(prompt, "yes"): log_p, (prompt, "no"): math.log1p(-math.exp(log_p))}
+    return Told(table, TOKENIZER), pairs, own
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.5, 1.0, 2.0])
+def test_gaps_that_the_model_is_told_are_found_exactly(gap):
+    model, pairs, own = told_pairs(gap, 7)
+    report = counterfactual_gaps(model, TOKENIZER, pairs, batch_size=3)
+    np.testing.assert_allclose(list(report.gaps["g"].values()), own, atol=1e-9)
+    assert report.intervals["g"].mean == pytest.approx(own.mean())
+
+
+def test_intervals_cover_the_gap_that_items_are_drawn_around():
+    covered = 0
+    for seed in range(60):
+        model, pairs, _ = told_pairs(0.5, 20, seed=seed)
+        row = counterfactual_gaps(model, TOKENIZER, pairs).intervals["g"]
+        covered += row.low <= 0.5 <= row.high
+    assert 51 <= covered < 60  # 95 % less the narrowness of the percentile interval, about 93 %; two deviations
+
+
+def small_gpt(context_length=24):
+    shape = {"d_model": 12, "n_heads": 3, "n_layers": 2, "dropout": 0.4, "init_std": 0.3}
+    config = mg.GPTConfig(vocab_size=TOKENIZER.vocab_size, context_length=context_length, **shape)
+    return mg.GPT(config, generator=torch.Generator().manual_seed(3))
+
+
+def literal_score(model, prompt, continuation):
+    """One token at a time, each after a forward pass of its own without padding."""
+    ids, total = TOKENIZER.encode(prompt), 0.0
+    for token in TOKENIZER.encode(continuation):
+        total += torch.softmax(model(torch.tensor([ids]))[0, -1].double(), -1)[token].log().item()
+        ids = [*ids, token]
+    return total
+
+
+def test_a_gap_is_that_of_scores_computed_one_token_at_a_time_whatever_the_batch():
+    model = small_gpt().train()
+    pairs = [
+        Counterfactual("1", "g", "anna is", "tom is", " a nurse"),
+        Counterfactual("2", "g", "the old cat", "a dog", "."),
+        Counterfactual("3", "h", "b", "a b c d", " in the park"),
+    ]
+    reports = [counterfactual_gaps(model, TOKENIZER, pairs, batch_size=n) for n in (1, 3)]
+    assert model.training
+    model.eval()
+    for pair in pairs:
+        with torch.no_grad():
+            scores = [literal_score(model, prompt, pair.continuation) for prompt in (pair.prompt_a, pair.prompt_b)]
+        for report in reports:
+            assert report.gaps[pair.group][pair.item] == pytest.approx(scores[0] - scores[1], abs=1e-5)
+
+
+def test_the_pairs_of_one_item_are_averaged_and_count_once():
+    model, pairs, own = told_pairs(1.0, 6)
+    grouped = [pair._replace(item=str(i // 3)) for i, pair in enumerate(pairs)]
+    report = counterfactual_gaps(model, TOKENIZER, grouped)
+    np.testing.assert_allclose(list(report.gaps["g"].values()), own.reshape(2, 3).mean(1), atol=1e-9)
+    assert report.intervals["g"].n == 2
+
+
+def test_p_is_corrected_over_the_groups():
+    model, pairs, _ = told_pairs(0.3, 12)
+    report = counterfactual_gaps(model, TOKENIZER, [p._replace(group="gh"[i % 2]) for i, p in enumerate(pairs)])
+    low, high = sorted(row.p for row in report.intervals.values())
+    assert sorted(report.corrected.values()) == pytest.approx([min(1, 2 * low), max(min(1, 2 * low), high)])
+
+
+def test_the_report_is_a_table_json_and_a_picture():
+    model, pairs, own = told_pairs(-1.0, 5)
+    report = counterfactual_gaps(model, TOKENIZER, pairs)
+    _, row, note = str(report).splitlines()
+    assert row.split()[:3] == ["g", "5", f"{own.mean():+.3f}"]
+    assert "items, not tokens" in note
+    figures = json.loads(json.dumps(report.to_object()))["g"]
+    assert figures["mean_size"] == pytest.approx(np.abs(own).mean())
+    assert len(figures["items"]) == 5
+    assert report.plot()._repr_png_().startswith(b"\x89PNG")
+
+
+def test_what_cant_be_scored_is_refused():
+    model, pair = small_gpt(context_length=5), Counterfactual("1", "g", "ab", "cd", " ab")
+    counterfactual_gaps(model, TOKENIZER, [pair._replace(continuation=" abc")])  # six tokens, the last one unread
+    with pytest.raises(ValueError, match=r"has 7 tokens, more than context_length=5"):
+        counterfactual_gaps(model, TOKENIZER, [pair._replace(continuation=" abcd")])
+    with pytest.raises(ValueError, match="got no pairs"):
+        counterfactual_gaps(model, TOKENIZER, [])
+    for empty in (pair._replace(prompt_b=""), pair._replace(continuation="")):
+        with pytest.raises(ValueError, match="without a token"):
+            counterfactual_gaps(model, TOKENIZER, [empty])
+    broken = nn.Embedding(TOKENIZER.vocab_size, TOKENIZER.vocab_size)
+    nn.init.constant_(broken.weight, math.nan)
+    with pytest.raises(ValueError, match="a gap is nan"):
+        counterfactual_gaps(broken, TOKENIZER, [pair])
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_model_that_is_told_the_planted_world_has_its_gaps(language):
+    planted, tokenizer = PlantedWorld(1.5, language), PlantedWorld(0.0, language).tokenizer()
+    table = {}
+    for pair in planted.pairs():
+        share = 1 / (1 + math.exp(-1.5))
+        for prompt, p in ((pair.prompt_a, share), (pair.prompt_b, 1 - share)):
+            table[prompt, pair.continuation] = math.log((p if pair.group == "places X" else 1 - p) / 5)
+            table[prompt, "\n"] = math.log1p(-math.exp(table[prompt, pair.continuation]))  # every other place
+    report = counterfactual_gaps(Told(table, tokenizer), tokenizer, planted.pairs())
+    assert {group: row.mean for group, row in report.intervals.items()} == pytest.approx(planted.truth)

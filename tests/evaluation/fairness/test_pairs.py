@@ -1,0 +1,79 @@
+import json
+import re
+from collections import Counter
+
+import pytest
+
+from minigpt.evaluation.fairness import load_pairs, read_pairs
+
+GOOD = {
+    "language": "en",
+    "limits": ["two names"],
+    "attributes": {"sex": {"a": "she", "b": "he", "swaps": [{"name": ["Eva", "Jan"]}, {"name": ["Ida", "Kai"]}]}},
+    "templates": [{"attribute": "sex", "group": "work", "prompt": "{name} is", "continuation": " a cook."}],
+}
+
+
+@pytest.mark.parametrize(("language", "blank"), [("en", " "), ("zh", "")])
+def test_the_pairs_of_the_library_differ_in_the_slots_alone(language, blank):
+    found = load_pairs(language)
+    assert 20 <= len({pair.item for pair in found}) <= 40
+    assert found.limits and set(found.meanings) == {"gender", "age"}
+    for pair in found:
+        assert pair.prompt_a != pair.prompt_b and "{" not in pair.prompt_a + pair.prompt_b
+        fixed = re.split(r"\{\w+\}", pair.item.removesuffix(pair.continuation))
+        pattern = ".+".join(map(re.escape, fixed))
+        assert re.fullmatch(pattern, pair.prompt_a) and re.fullmatch(pattern, pair.prompt_b)
+        assert pair.continuation[:1].isspace() == bool(blank) and not pair.prompt_a[-1].isspace()
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_both_languages_have_the_same_groups_with_as_many_templates(language):
+    counts = Counter(dict.fromkeys((pair.item, pair.group) for pair in load_pairs(language)).keys())
+    by_group = Counter(group for _, group in counts)
+    assert {group: n for group, n in by_group.items() if group.startswith("gender")} == dict.fromkeys(
+        ["gender: care", "gender: technology", "gender: leadership", "gender: home"], 6
+    )
+    assert by_group["age: weakness"] == by_group["age: strength"] == 4
+
+
+def test_swaps_that_a_template_does_not_tell_apart_are_asked_once():
+    asked = [pair for pair in load_pairs("en") if pair.continuation == " president."]
+    assert [(pair.prompt_a, pair.prompt_b) for pair in asked] == [
+        ("Last year she was elected", "Last year he was elected")
+    ]
+
+
+def test_a_file_of_ones_own_is_read(tmp_path):
+    (tmp_path / "own.json").write_text(json.dumps(GOOD), "utf-8")
+    found = read_pairs(tmp_path / "own.json")
+    assert [pair[1:] for pair in found] == [
+        ("sex: work", "Eva is", "Jan is", " a cook."),
+        ("sex: work", "Ida is", "Kai is", " a cook."),
+    ]
+    assert "sex: A is she, B is he" in str(found) and "  - two names" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"templates": []}, "has no templates"),
+        ({"templates": [{**GOOD["templates"][0], "prompt": "She is"}]}, "has no slot"),
+        ({"templates": [{**GOOD["templates"][0], "prompt": "{nam} is"}]}, "KeyError 'nam'"),
+        ({"attributes": {}}, "KeyError 'sex'"),
+        ({"attributes": 3}, "TypeError"),
+        ({"limits": None}, "expected language, limits"),
+    ],
+)
+def test_a_file_that_is_none_is_refused(tmp_path, changed, says):
+    (tmp_path / "own.json").write_text(json.dumps(GOOD | changed), "utf-8")
+    with pytest.raises(ValueError, match=says):
+        read_pairs(tmp_path / "own.json")
+
+
+def test_other_languages_and_what_is_not_json_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="no pairs in 'fr'; choose en or zh"):
+        load_pairs("fr")
+    (tmp_path / "own.json").write_text("{", "utf-8")
+    with pytest.raises(ValueError, match="is not JSON"):
+        read_pairs(tmp_path / "own.json")
