@@ -6,10 +6,10 @@ set.
 """
 
 from minigpt.text.cleaning.cleaner import Cleaner, clean, default_stages
-from minigpt.text.cleaning.contamination import ContaminationReport, Overlap, contamination
 from minigpt.text.cleaning.exact import ExactDuplicates
 from minigpt.text.cleaning.files import clean_files
 from minigpt.text.cleaning.near import NearDuplicates
+from minigpt.text.cleaning.overlap import ContaminationReport, Overlap, contamination
 from minigpt.text.cleaning.quality import QUALITY_RULES, QualityFilter, QualityRule
 from minigpt.text.cleaning.report import CleaningReport, Removal, Stage
 from minigpt.text.cleaning.similarity import (
@@ -18,7 +18,7 @@ from minigpt.text.cleaning.similarity import (
     jaccard_similarity,
     minhash_signature,
 )
-from minigpt.text.cleaning.words import normalised, shingles, words
+from minigpt.text.cleaning.words import normalised, shingles
 
 __all__ = [
     "QUALITY_RULES",
@@ -42,5 +42,4 @@ __all__ = [
     "minhash_signature",
     "normalised",
     "shingles",
-    "words",
 ]

@@ -58,12 +58,12 @@ def clean(
         ValueError: if the documents are a single text, or one of them is not a text.
     """
     cleaner = Cleaner(stages)
-    for name, text in watched(named(documents, "documents"), progress, "documents"):
+    for name, text in watched(with_names(documents, "documents"), progress, "documents"):
         cleaner.removal(name, text)
     return cleaner.report
 
 
-def named(documents: Iterable[str] | Mapping[str, str], argument: str) -> Iterator[tuple[str, str]]:
+def with_names(documents: Iterable[str] | Mapping[str, str], argument: str) -> Iterator[tuple[str, str]]:
     """Documents with their names; without names, by their positions.
 
     Args:

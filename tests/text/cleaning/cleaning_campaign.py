@@ -1,7 +1,7 @@
 """Precision and recall of near-duplicate detection on planted copies, and the memory that it takes.
 
-``python tests/text/cleaning/cleaning_campaign.py`` prints both (10 CPU seconds): for documents of three lengths, 45,000 words
-in all, and 1,600 copies of each length.
+``python tests/text/cleaning/cleaning_campaign.py`` prints both (10 CPU seconds): for documents of three lengths, 45,000
+words in all, and 1,600 copies of each length.
 """
 
 import tracemalloc

@@ -4,7 +4,7 @@ import random
 from collections import Counter, defaultdict
 
 import minigpt as mg
-from minigpt.text.cleaning import words
+from minigpt.text.cleaning.words import words
 
 
 def documents(n, n_words=150):

@@ -3,7 +3,8 @@ import random
 import pytest
 
 import minigpt as mg
-from minigpt.text.cleaning import contamination, words
+from minigpt.text.cleaning import contamination
+from minigpt.text.cleaning.words import words
 
 
 def literal(train, test, n):

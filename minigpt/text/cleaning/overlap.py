@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minigpt.text.cleaning.cleaner import named, watched
+from minigpt.text.cleaning.cleaner import watched, with_names
 from minigpt.text.cleaning.words import check_words_in_a_row, ngram_hashes, word_hashes, words
 
 
@@ -98,11 +98,11 @@ def contamination(
         ValueError: if n is not a whole number of at least 1, or one of the sets is a single text.
     """
     check_words_in_a_row(n, "n")
-    texts = list(named(test, "test"))
+    texts = list(with_names(test, "test"))
     grams = [ngram_hashes(word_hashes(text), n) for _, text in texts]
     known = np.unique(np.concatenate([*grams, np.empty(0, dtype=np.uint64)]))
     seen = np.zeros(len(known), dtype=bool)
-    for _, text in watched(named(train, "train"), progress, "training documents"):
+    for _, text in watched(with_names(train, "train"), progress, "training documents"):
         there = ngram_hashes(word_hashes(text), n)
         places = np.searchsorted(known, there).clip(max=max(len(known) - 1, 0))
         if len(known):
