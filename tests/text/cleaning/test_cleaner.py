@@ -68,3 +68,10 @@ def test_a_document_that_is_no_text_is_refused_by_its_name():
 def test_a_bar_is_shown_if_asked_for_or_if_it_takes_long(capsys, progress, shown):
     clean([GOOD], progress=progress)
     assert ("documents" in capsys.readouterr().err) == shown
+
+
+def test_a_bar_that_is_not_wanted_is_never_shown(monkeypatch):
+    given = {}
+    monkeypatch.setattr("tqdm.tqdm", lambda items, **options: given.update(options) or items)
+    clean([GOOD], progress=False)
+    assert given["disable"]

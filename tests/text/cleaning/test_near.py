@@ -64,6 +64,14 @@ def test_the_threshold_decides():
     assert clean([original, changed], [NearDuplicates(0.7)]).kept == [0]
 
 
+def test_of_several_candidates_the_most_similar_one_decides():
+    first, second = (" ".join(f"{name}{i}" for i in range(60)) for name in "ab")
+    mixed = first[: len(first) // 3] + " " + second
+    stage = NearDuplicates(0.7, shingle=1, bands=60, rows=1)  # nearly everything meets
+    assert stage.removal("first", first) is None and stage.removal("second", f"{second} {first[:40]}") is None
+    assert stage.removal("mixed", mixed).detail.endswith("with second")
+
+
 def test_a_bucket_remembers_few_documents(monkeypatch):
     monkeypatch.setattr(near, "BUCKET", 2)
     stage = NearDuplicates(1.0, shingle=1, bands=8, rows=1)
