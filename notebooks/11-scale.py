@@ -863,9 +863,8 @@ for file in sorted(library.rglob("*.py"))[: 150 if QUICK else None]:
                 documents[name] = text
 
 size = sum(map(len, documents.values()))
-print(
-    f"Python {sys.version.split()[0]}: {len(documents):,} docstrings, {size:,} characters"
-)
+print(f"Python {sys.version.split()[0]}")
+print(f"{len(documents):,} docstrings, {size:,} characters")
 
 # %% [markdown]
 # `mg.clean` runs three stages over them. Each stage sees one document at a time and
