@@ -58,7 +58,7 @@ def clean(
         ValueError: if the documents are a single text, or one of them is not a text.
     """
     cleaner = Cleaner(stages)
-    for name, text in watched(with_names(documents, "documents"), progress, "documents"):
+    for name, text in with_bar(with_names(documents, "documents"), progress, "documents"):
         cleaner.removal(name, text)
     return cleaner.report
 
@@ -86,7 +86,7 @@ def _numbered(documents: Iterable[str]) -> Iterator[tuple[str, str]]:
     return ((f"document {i}", text) for i, text in enumerate(documents))
 
 
-def watched(items: Iterable[Any], progress: bool | None, what: str) -> Iterator[Any]:
+def with_bar(items: Iterable[Any], progress: bool | None, what: str) -> Iterator[Any]:
     """The same items, with a bar.
 
     Args:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from minigpt.files.folder import whole_folder
 from minigpt.files.paths import as_path
-from minigpt.text.cleaning.cleaner import Cleaner, watched
+from minigpt.text.cleaning.cleaner import Cleaner, with_bar
 from minigpt.text.cleaning.report import CleaningReport, Stage
 from minigpt.text.reading import TextFiles, read_file
 from minigpt.text.shards.partial import only_writer
@@ -54,7 +54,7 @@ def clean_files(
     cleaner = Cleaner(stages)
     with texts.on_disk() as files, only_writer(out) as place, whole_folder(out, full_disk, partial=place) as partial:
         with (partial / REMOVED).open("w", encoding="utf-8", newline="\n") as removed:
-            for file, name in watched(_named(files, texts.paths), progress, "files"):
+            for file, name in with_bar(_named(files, texts.paths), progress, "files"):
                 kept = []
                 for document, text in _documents(name, read_file(file), separator):
                     if (removal := cleaner.removal(document, text)) is None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minigpt.text.cleaning.cleaner import watched, with_names
+from minigpt.text.cleaning.cleaner import with_bar, with_names
 from minigpt.text.cleaning.words import check_words_in_a_row, ngram_hashes, word_hashes, words
 
 
@@ -102,7 +102,7 @@ def contamination(
     grams = [ngram_hashes(word_hashes(text), n) for _, text in texts]
     known = np.unique(np.concatenate([*grams, np.empty(0, dtype=np.uint64)]))
     seen = np.zeros(len(known), dtype=bool)
-    for _, text in watched(with_names(train, "train"), progress, "training documents"):
+    for _, text in with_bar(with_names(train, "train"), progress, "training documents"):
         there = ngram_hashes(word_hashes(text), n)
         places = np.searchsorted(known, there).clip(max=max(len(known) - 1, 0))
         if len(known):
