@@ -123,6 +123,21 @@ SUBJECTS: dict[str, list[Row]] = {
             "tests/text/shards/test_preparation.py::test_the_tokens_are_those_of_the_files_each_ended_by_end_of_text",
             "howto/train-on-several-gpus § Data that does not fit in memory",
         ),
+        Formula("Jaccard similarity of two texts", "jaccard-similarity", "11 § Copies that are not exact"),
+        Formula("MinHash estimate", "minhash-estimate", "11 § Copies that are not exact"),
+        Formula(
+            "Candidates for near duplicates (LSH)",
+            "lsh-candidate-probability",
+            "11 § Copies that are not exact",
+            "tests/text/cleaning/test_similarity.py::test_two_sets_agree_in_a_band_as_often_as_the_curve_says",
+        ),
+        Rule(
+            "Contamination of a test set",
+            "The n-grams of the test are looked up in the training text before a loss on the test is believed.",
+            "minigpt/text/cleaning/overlap.py::contamination",
+            "tests/text/cleaning/test_overlap.py::test_the_counts_are_those_of_a_literal_comparison",
+            "11 § Contamination: the test in the training text",
+        ),
     ],
     "N-gram models": [
         Rule(

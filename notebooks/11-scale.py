@@ -11,9 +11,11 @@
 # - train on two processes, with a copy of the model in each and with half of it in each,
 #   and compare the losses with those of one;
 # - kill a run with `kill -9` and get the same weights, bit for bit, in spite of it;
-# - compute what training GPT-2 costs: arithmetic, memory, time.
+# - compute what training GPT-2 costs, and GPT-3: arithmetic, memory, time;
+# - clean a real text: remove copies and poor documents, and measure how much of a test set
+#   is in the training set.
 #
-# About 35 minutes. You need to know what a training step is:
+# About 50 minutes. You need to know what a training step is:
 # [Quickstart](00-quickstart.ipynb) has one. No GPU is needed; everything runs on a CPU, on a
 # small scale.
 
@@ -788,6 +790,204 @@ for preset in hours:
 #
 # </details>
 #
+# ## How much does GPT-3 take?
+#
+# The [seed document](../docs/reference/equations.md) answers: "hundreds of GPUs and tens
+# of terabytes of data". Let us check that. The shape of the largest GPT-3 is in Brown and
+# others 2020, arXiv:2005.14165, table 2.1; it was trained on 300 billion tokens.
+
+# %%
+gpt3 = mg.GPTConfig.preset(
+    "gpt2", context_length=2048, d_model=12288, n_heads=96, n_layers=96
+)
+with torch.device("meta"):
+    n = mg.GPT(gpt3).n_parameters
+operations = mg.training_flops_per_token(gpt3, 2048) * 300e9
+print(f"{n / 1e9:.1f} G parameters, {operations:.2e} operations (table D.1: 3.14e+23)")
+print(f"weights, gradients and moments: {16 * n / 1e12:.1f} TB, the memory of")
+print(f"{16 * n / 32e9:.0f} V100s with 32 GB or {16 * n / 80e9:.0f} H100s with 80 GB\n")
+assert math.isclose(operations, 3.14e23, rel_tol=0.02)
+SPEEDS = {"V100, as measured": 24.6e12, "H100, at 40 %": H100, "CPU, as above": CPU}
+print(f"{'days on':<20}{'1':>14}{'300':>12}{'10,000':>10}")
+for name, speed in SPEEDS.items():
+    days = [operations / speed / count / 86400 for count in (1, 300, 10_000)]
+    print(f"{name:<20}{days[0]:>14,.0f}{days[1]:>12,.0f}{days[2]:>10,.1f}")
+
+# %% [markdown]
+# **Hundreds of GPUs** is right as a lower bound: the state alone fills some ninety
+# V100s. OpenAI used more: Patterson and others 2021, arXiv:2104.10350, table 4, report
+# 10,000 V100s for 14.8 days, at 24.6 · 10¹² operations a second each, and 1,287 MWh of
+# electricity. The last column agrees. 300 V100s would have needed well over a year; 300
+# H100s need a month. So the number of GPUs alone says little. It takes three numbers:
+# the operations, the speed and the time.
+#
+# **Tens of terabytes** is right for what was collected: 45 TB of compressed text from
+# the web. The filters left 570 GB of it, about 400 billion tokens (section 2.2 of the
+# paper), and 60 % of the tokens that the model read came from there (table 2.2, which
+# has 410 billion):
+
+# %%
+print(f"kept by the filters: {570 / 45_000:.1%} of the crawl")
+print(f"{570 / 400:.1f} bytes per token, so the 570 GB must be compressed text, too")
+print(f"read of the filtered text: {0.6 * 300 / 410:.0%} of the tokens")
+print(f"tokens read per parameter: {300e9 / n:.1f}; about 20 are best")
+
+# %% [markdown]
+# *Can I train it on my own computer?* No, the seed document is right: a CPU would need
+# a hundred thousand years. Its advice is good, too: rent GPUs, or start from weights
+# that others have trained.
+#
+# ## Data: collecting and cleaning
+#
+# Nearly 99 % of that crawl was thrown away. A crawl has the same page under many
+# addresses, menus, logs, and sometimes the very texts on which a model is tested later.
+# A real text with such faults comes with every Python: the docstrings of its standard
+# library, written by many people over many years.
+
+# %%
+import ast
+import random
+import sysconfig
+
+SKIPPED = {"test", "tests", "idlelib", "site-packages", "turtledemo"}
+DEFINED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+library = Path(sysconfig.get_path("stdlib"))
+
+documents = {}
+for file in sorted(library.rglob("*.py"))[: 150 if QUICK else None]:
+    inside = file.relative_to(library)
+    if not SKIPPED & set(inside.parts):
+        for node in ast.walk(ast.parse(file.read_bytes())):
+            if isinstance(node, DEFINED) and (text := ast.get_docstring(node)):
+                name = f"{inside.as_posix()}:{getattr(node, 'lineno', 0)}"
+                documents[name] = text
+
+size = sum(map(len, documents.values()))
+print(f"Python {sys.version.split()[0]}")
+print(f"{len(documents):,} docstrings, {size:,} characters")
+
+# %% [markdown]
+# `mg.clean` runs three stages over them. Each stage sees one document at a time and
+# says why it removes one. The report counts the reasons, with an example of each:
+
+# %%
+print(mg.clean(documents, progress=False))
+
+# %% [markdown]
+# **Exact copies** are found by a hash of the normalised text: case, spacing and the
+# form of Unicode characters make no difference. Of each document 16 bytes are kept.
+#
+# **Few words**, **few letters**, **no sentences**: what is poor? No equation says so,
+# only rules of thumb. Most of what is removed here has fewer than 20 words, yet many a
+# one-line docstring is a perfect sentence. Rules decide what a model learns to write,
+# so look at the examples before you trust one. The default rules and their reasons:
+
+# %%
+from minigpt.text import ExactDuplicates, NearDuplicates
+from minigpt.text.cleaning import QUALITY_RULES
+
+for rule in QUALITY_RULES:
+    print(f"{rule.name + ':':<16}{rule.why}")
+
+# %% [markdown]
+# ### Copies that are not exact
+#
+# One changed word hides a copy from a hash. So a text is seen as the set of its
+# **shingles**, all runs of five words (five characters, in Chinese). The similarity of
+# two texts is the share of their shingles that both have:
+
+# %%
+mg.equations.get("jaccard-similarity")
+
+# %% [markdown]
+# A billion documents have $5 \cdot 10^{17}$ pairs, too many to compare. **MinHash**
+# turns a document into $k$ numbers: the least hash of its shingles, under each of $k$
+# hash functions. Of two texts the least hashes are equal if the shingle with the least
+# hash is one that both have, and the probability of that is $J$:
+
+# %%
+mg.equations.get("minhash-estimate")
+
+# %% [markdown]
+# **LSH** (locality-sensitive hashing) finds pairs without comparing all of them.
+# The $k = br$ numbers are cut into $b$ bands of $r$, and texts that agree in a whole band
+# meet in a hash table. Only texts that meet are compared:
+
+# %%
+mg.equations.get("lsh-candidate-probability")
+
+# %% mystnb={"image": {"alt": "S-curves from 0 to 1; more rows in a band make them steeper."}}
+s = np.linspace(0, 1, 200)
+figure, axes = plt.subplots(figsize=(5.2, 3), layout="constrained")
+for r, b in ((2, 60), (6, 20), (12, 10)):
+    axes.plot(s, 1 - (1 - s**r) ** b, label=f"{b} bands of {r}")
+axes.set(xlabel="Jaccard similarity of two texts", ylabel="probability to meet")
+axes.legend(frameon=False)
+plt.show()
+
+# %% [markdown]
+# The library takes 20 bands of 6. Nearly all pairs with a similarity of 0.8 meet, and
+# from there on a text counts as a copy by default; of pairs with 0.4 few meet.
+#
+# ### Contamination: the test in the training text
+#
+# Split the docstrings at random, nine tenths to learn from and one tenth to be tested
+# on. How many 13-grams of the test, 13 words in a row, are also in the training text?
+# (GPT-3 was checked with this length.) Before and after copies are removed:
+
+# %%
+order = list(documents)
+random.Random(0).shuffle(order)
+tested, shares = set(order[::10]), []
+CLEANINGS = {
+    "nothing removed": [],
+    "exact copies": [ExactDuplicates()],
+    "and similarity 0.8": [ExactDuplicates(), NearDuplicates(0.8)],
+    "and similarity 0.5": [ExactDuplicates(), NearDuplicates(0.5)],
+}
+
+print("removed               documents   13-grams   tests, half known   wholly known")
+for name, stages in CLEANINGS.items():
+    found = mg.clean({key: documents[key] for key in order}, stages, progress=False)
+    kept = [order[i] for i in found.kept]
+    test = {key: documents[key] for key in kept if key in tested}
+    train = {key: documents[key] for key in kept if key not in tested}
+    overlap = mg.contamination(train, test, worst=len(test), progress=False)
+    half = sum(each.share >= 0.5 for each in overlap.worst)
+    whole = sum(each.share == 1 for each in overlap.worst)
+    shares.append(overlap.share)
+    print(f"{name:<20}{len(kept):>11,}{overlap.share:>11.1%}{half:>20}{whole:>15}")
+
+assert QUICK or shares[-1] < shares[0]
+
+# %% [markdown]
+# On a test document that is wholly known a model shows its memory, nothing else.
+# Removing copies *before* the split takes nearly all of these away. Passages remain,
+# which are repeated in documents that differ otherwise, and a comparison of whole
+# documents does not find them. So measure the contamination of every test.
+#
+# **Try it yourself.** `pydoc_data.topics` has the language reference of Python, 70 to
+# 80 topics. How many topics are copies, and how many paragraphs?
+#
+# <details>
+# <summary>Answer</summary>
+#
+# Hardly a topic, but (in Python 3.11) a fifth of the paragraphs. What counts as a
+# document decides what counts as a copy.
+#
+# ```python
+# from pydoc_data.topics import topics
+#
+# parts = [part for text in topics.values() for part in text.split("\n\n")]
+# for each in (topics, [part for part in parts if part.strip()]):
+#     print(mg.clean(each, [ExactDuplicates(), NearDuplicates()], progress=False))
+# ```
+#
+# </details>
+#
+# For files there is a command, `minigpt clean texts --out cleaned`; [Train on your own
+# text](../docs/howto/train-on-your-own-text.md) describes it.
+#
 # ## Read on
 #
 # - [Fused attention](12-fused-attention.ipynb): what fills the memory of *one* GPU, and
@@ -795,4 +995,5 @@ for preset in hours:
 # - Micikevicius and others 2018, arXiv:1710.03740 (mixed precision); Chen and others
 #   2016, arXiv:1604.06174 (activation checkpointing); Rajbhandari and others 2020,
 #   arXiv:1910.02054 (sharding, as in FSDP).
+# - Lee and others 2022, arXiv:2107.06499 (what duplicates in training texts do to a model).
 # - `minigpt/training/loop.py`: the training loop, thirty lines in which all of this meets.

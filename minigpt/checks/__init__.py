@@ -11,6 +11,7 @@ from torch import Tensor
 
 from minigpt.checks import (  # noqa: F401 - they register their checks
     attention,
+    cleaning,
     fairness,
     layers,
     learning,

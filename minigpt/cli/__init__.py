@@ -23,7 +23,7 @@ from minigpt.cli.options import check_options
 from minigpt.cli.output import LastingStream, drop_output, print_each_line_at_once, show_every_character
 from minigpt.cli.runs import Doctor, Info, Runs
 from minigpt.cli.settings import RefusedError, registry
-from minigpt.cli.text import Prepare, Tokenizer
+from minigpt.cli.text import Clean, Prepare, Tokenizer
 from minigpt.cli.train import Demo, Train
 from minigpt.cli.use import Chat, Eval, Sample
 from minigpt.interrupts import STATUS, raise_from_now_on
@@ -42,6 +42,7 @@ COMMANDS: dict[str, type] = {
     "fairness": Fairness,
     "compare": Compare,
     "diverge": Diverge,
+    "clean": Clean,
     "prepare": Prepare,
     "tokenizer": Tokenizer,
     "demo": Demo,
@@ -55,7 +56,7 @@ COMMANDS: dict[str, type] = {
 
 STARTED = ("train", "compare")  # whose defaults follow a recipe, a file or a run folder
 # What these make is on disk, so they finish their work even where nobody reads what they print.
-LASTING = ("train", "demo", "compare", "ladder", "prepare", "tokenizer", "bench")
+LASTING = ("train", "demo", "compare", "ladder", "clean", "prepare", "tokenizer", "bench")
 NARROWEST = 40  # columns; narrower ones can't hold the boxes of the help
 
 

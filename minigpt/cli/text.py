@@ -1,7 +1,7 @@
-"""Commands that turn text into tokens: `minigpt prepare` and `minigpt tokenizer`."""
+"""Commands that turn text into tokens: `minigpt clean`, `minigpt prepare` and `minigpt tokenizer`."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, islice
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +12,46 @@ import minigpt as mg
 from minigpt.cli.output import command
 from minigpt.runs import build_tokenizer
 from minigpt.text import PreparedCorpus, TextFiles, dataset_documents, first_text, prepare_documents
+from minigpt.text.cleaning import QUALITY_RULES, ExactDuplicates, NearDuplicates, QualityFilter
 from minigpt.text.reading import read_files
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clean:
+    """Copy texts to another folder, without duplicates and poor texts, and report what was removed and why.
+
+    The new folder has the files that stay, report.json with counts and examples, and removed.jsonl with a line for each
+    document that was removed.
+
+    Attributes:
+        source: a UTF-8 text file or a folder of files; each file is a document.
+        out: the folder for the texts that stay.
+        glob: pattern of the files of a folder, such as "*.py" (default: those ending in .txt, .text, .md or .rst).
+        separator: text between the documents of a file that has several, such as "<|endoftext|>".
+        similarity: estimated Jaccard similarity from which on a document is a near copy of an earlier one.
+        min_words: the fewest words of a document, or characters in Chinese.
+        duplicates_only: apply no quality rule, --min-words included.
+    """
+
+    source: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="TEXT")]
+    out: Path
+    glob: str | None = None
+    separator: str | None = None
+    similarity: float = 0.8
+    min_words: int = 20
+    duplicates_only: bool = False
+
+    def __call__(self) -> None:
+        """Write the folder and print the report."""
+        rules = [replace(rule, low=self.min_words) if rule.name == "few words" else rule for rule in QUALITY_RULES]
+        quality = () if self.duplicates_only else (QualityFilter(rules),)
+        stages = (ExactDuplicates(), *quality, NearDuplicates(self.similarity))
+        report = mg.clean_files(TextFiles(self.source, self.glob), self.out, stages, separator=self.separator)
+        print(f"{report}\n{self.out}: the texts that stay, report.json and removed.jsonl")
+        tokens = ["--special-tokens"] if self.separator == "<|endoftext|>" else []
+        names = [] if self.glob is None else ["--glob", self.glob]
+        shards = Path("data") / (self.out.resolve().name or "texts")
+        print(f"next: {command('minigpt', 'prepare', self.out, *names, *tokens, '--out', shards)}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,16 @@ Data flows from :func:`read_text` or :func:`load_corpus` through a :class:`Token
 whose batches are a pure function of the step; :func:`prepare` does the same for texts larger than memory.
 """
 
+from minigpt.text.cleaning import (
+    CleaningReport,
+    ContaminationReport,
+    ExactDuplicates,
+    NearDuplicates,
+    QualityFilter,
+    clean,
+    clean_files,
+    contamination,
+)
 from minigpt.text.corpora import CORPORA, load_corpus
 from minigpt.text.datasets.documents import DocumentDataset, read_documents
 from minigpt.text.datasets.rows import Row, RowDataset
@@ -24,15 +34,23 @@ __all__ = [
     "GPT2_SPLIT",
     "BPETokenizer",
     "CharTokenizer",
+    "CleaningReport",
+    "ContaminationReport",
     "Dataset",
     "DocumentDataset",
+    "ExactDuplicates",
+    "NearDuplicates",
     "PreparedCorpus",
+    "QualityFilter",
     "Row",
     "RowDataset",
     "TextFiles",
     "TinyWorld",
     "TokenDataset",
     "Tokenizer",
+    "clean",
+    "clean_files",
+    "contamination",
     "dataset_documents",
     "first_text",
     "load_corpus",

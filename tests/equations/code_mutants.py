@@ -328,6 +328,14 @@ TABLE = {
         ("return self.nats / math.log(2) / self.n_bytes", "return self.nats / self.n_bytes"),
         ("return self.nats / math.log(2) / self.n_bytes", "return self.nats / math.log(2) / self.n_tokens"),
     ],
+    "text.cleaning.similarity": [
+        ("return len(a & b) / len(a | b)", "return len(a & b) / max(len(a), len(b))"),
+        ("return len(a & b) / len(a | b)", "return len(a & b) / len(a)"),
+        ("np.mean(s == t, axis=-1)", "np.sum(s == t, axis=-1)"),
+        ("np.mean(s == t, axis=-1)", "np.mean(s <= t, axis=-1)"),
+        ("1 - (1 - similarity**rows) ** bands", "(1 - similarity**rows) ** bands"),
+        ("1 - (1 - similarity**rows) ** bands", "1 - (1 - similarity**bands) ** rows"),
+    ],
     "model.ngram_smoothing": [
         ("return (c + alpha) /", "return c /"),
         ("(total + alpha * vocab_size)", "(total + alpha)"),

@@ -24,7 +24,7 @@ def mix(*parts: int) -> int:
     """Hash whole numbers of any size and sign (each modulo 2**64) to 64 well-stirred bits."""
     state = 0
     for part in parts:
-        state = int(_stir(np.array([(state ^ part) & _MASK], dtype=np.uint64))[0])
+        state = int(stir(np.array([(state ^ part) & _MASK], dtype=np.uint64))[0])
     return state
 
 
@@ -64,11 +64,11 @@ def _feistel(values: np.ndarray, half_bits: int, round_keys: list[np.uint64]) ->
     bits, low = np.uint64(half_bits), np.uint64(2**half_bits - 1)
     left, right = values >> bits, values & low
     for round_key in round_keys:
-        left, right = right, left ^ (_stir(right ^ round_key) & low)
+        left, right = right, left ^ (stir(right ^ round_key) & low)
     return (left << bits) | right
 
 
-def _stir(values: np.ndarray) -> np.ndarray:
+def stir(values: np.ndarray) -> np.ndarray:
     """Spread every input bit over all 64, by the finaliser of SplitMix64 (Steele, Lea & Flood 2014)."""
     values = values + np.uint64(0x9E3779B97F4A7C15)
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
