@@ -11,9 +11,11 @@ from torch import Tensor
 
 from minigpt.checks import (  # noqa: F401 - they register their checks
     attention,
+    cost,
     layers,
     learning,
     optimizers,
+    scaling,
     stability,
     tiles,
     training,

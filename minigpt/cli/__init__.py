@@ -14,6 +14,7 @@ import tyro
 import minigpt as mg
 from minigpt.cli.check import Bench, Equations
 from minigpt.cli.compare import Compare
+from minigpt.cli.estimate import Estimate
 from minigpt.cli.kernels import Kernels
 from minigpt.cli.ladder import Ladder
 from minigpt.cli.learn import CheckAnswers, Learn
@@ -42,6 +43,7 @@ COMMANDS: dict[str, type] = {
     "tokenizer": Tokenizer,
     "demo": Demo,
     "equations": Equations,
+    "estimate": Estimate,
     "bench": Bench,
     "kernels": Kernels,
     "learn": Learn,

@@ -5,7 +5,8 @@ each operation keeps for its gradient. In mixed precision, the residual stream a
 number), and what enters a product has h = 2 bytes. Tensors of less than D numbers a position are left out, but for the
 statistics of norms.
 
-Dimensions: T positions, D width, H query heads, G key/value heads, E head width, F hidden width of the MLP, V vocabulary.
+Dimensions: T positions, D width, H query heads, G key/value heads, E head width, F hidden width of the MLP, V
+vocabulary.
 """
 
 from dataclasses import dataclass

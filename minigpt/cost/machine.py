@@ -4,26 +4,26 @@ $$
 t = t_0 + L\, t_1 + \frac{6 b T P}{r} + 12\, b Q L H E\, t_a + b T L (D\, t_s + F\, t_h) + b T V\, t_v + N\, t_w
 $$
 
-with $r$ the rate of products as large as those of the model, $P$ the numbers in its matrices, $Q$ the pairs of positions,
-and the other times those of one number: of a score's products ($t_a$), of the stream ($t_s$), of the hidden vector of an
-MLP ($t_h$), of a logit ($t_v$), of a weight in the optimizer ($t_w$); $t_0$ and $t_1$ are what a step and a block take
-however small they are.
+with $r$ the rate of products as large as those of the model, $P$ the numbers in its matrices, $Q$ the pairs of
+positions, and the other times those of one number: of an operation in attention ($t_a$), of the stream ($t_s$), of the
+hidden vector of an MLP ($t_h$), of a logit ($t_v$), of a weight in the optimizer ($t_w$); $t_0$ and $t_1$ are what a
+step and a block take however small they are.
 
 Dimensions: b sequences, T positions, D width, F hidden width of the MLP, V vocabulary, L layers, N parameters.
 """
 
-import math
 from bisect import bisect
 from dataclasses import dataclass
 
 from minigpt.cost.flops import matrix_parameters
-from minigpt.cost.flops_by_part import attention_pairs, forward_flops
+from minigpt.cost.flops_by_part import forward_flops
 from minigpt.cost.parameters import count_parameters
 from minigpt.cost.scaling.chinchilla import power_law_between
 from minigpt.model import GPTConfig
 
-# Passes over the numbers of the stream, or of the hidden vector, beside those of GPT-2's parts.
-HIDDEN_PASSES = {"gelu": 1.0, "gelu-tanh": 1.0, "relu": 0.5, "relu2": 1.0, "swiglu": 2.0}
+# Work on the numbers of the hidden vector, and of the stream, over that of GPT-2's parts: by the passes over memory.
+HIDDEN_PASSES = {"gelu": 1.0, "gelu-tanh": 1.0, "relu": 0.5, "relu2": 1.0, "swiglu": 1.5}
+ROTATION, QK_NORM, CONVOLUTION = 0.5, 0.5, 0.3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class Machine:
         attention: from the length of a sequence to the seconds of one operation in attention.
         step: of any step, however small.
         block: of any block.
-        stream: of one number of the residual stream, in a block, beside the products.
+        stream: of one number of the residual stream in a block: all that is not in the other fields.
         hidden: of one number of the hidden vector of an MLP.
         logit: of one logit in the loss.
         weight: of one weight in clipping and AdamW.
@@ -68,6 +68,8 @@ def step_seconds(config: GPTConfig, machine: Machine, n_sequences: int) -> float
     tokens = n_sequences * t
     in_blocks = matrix_parameters(config) - config.vocab_size * d
     scores = 6 * n_sequences * forward_flops(config, t).scores
+    passes = 1 + (ROTATION if config.position.startswith("rope") else 0) + (QK_NORM if config.qk_norm else 0)
+    passes += CONVOLUTION if config.convolution else 0
     hidden = HIDDEN_PASSES[config.mlp] * config.hidden_width * machine.hidden
     return (
         machine.step
@@ -75,7 +77,7 @@ def step_seconds(config: GPTConfig, machine: Machine, n_sequences: int) -> float
         + 6 * tokens * in_blocks / between(machine.products, d)
         + 6 * tokens * d * config.vocab_size / between(machine.products, d)
         + scores * between(machine.attention, t)
-        + tokens * layers * (d * machine.stream + hidden)
+        + tokens * layers * (passes * d * machine.stream + hidden)
         + tokens * config.vocab_size * machine.logit
         + count_parameters(config).total * machine.weight
     )

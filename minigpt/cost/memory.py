@@ -32,7 +32,13 @@ from minigpt.training.losses import LOSSES
 from minigpt.training.optim import OPTIMIZERS
 from minigpt.training.safety.memory import StepMemory
 
-MLP_NEEDS = {"gelu": 1, "gelu-tanh": 1, "relu2": 2, "relu": 2, "swiglu": 2}  # gradients of F numbers, less what is freed
+MLP_NEEDS = {  # gradients of F numbers inside an MLP, less what is freed
+    "gelu": 1,
+    "gelu-tanh": 1,
+    "relu2": 2,
+    "relu": 2,
+    "swiglu": 2,
+}
 WORD = 4  # bytes of a weight, of its gradient and of each of its moments
 
 
@@ -46,6 +52,7 @@ class StepPlan:
         loss: "logits", "chunked" or "triton".
         recomputed: whether the backward pass computes the inside of each block again (activation checkpointing).
         optimizer: its name.
+        n_sequences: b, sequences at once through the model.
     """
 
     n_positions: int
@@ -53,13 +60,15 @@ class StepPlan:
     loss: str = "logits"
     recomputed: bool = False
     optimizer: str = "adamw"
+    n_sequences: int = 1
 
     def __post_init__(self) -> None:
         check_choice("precision", self.precision, HALVES)
         check_choice("loss", self.loss, LOSSES)
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
-        if self.n_positions < 1:
-            raise ValueError(f"n_positions={self.n_positions} must be at least 1")
+        for name in ("n_positions", "n_sequences"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
 
 
 def predict_memory(config: GPTConfig, plan: StepPlan) -> StepMemory:

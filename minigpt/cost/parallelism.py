@@ -146,7 +146,7 @@ def tensor_parallel_bytes(n_layers: int, n_numbers: int, n_devices: int, word: i
     source="Narayanan et al. 2021, arXiv:2104.04473, section 2.2, as a share of the whole time",
 )
 def pipeline(n_devices: int, micro_batches: int, n_numbers: int, pieces: int = 1, word: int = 2) -> tuple[float, float]:
-    """u and M: the share of the time that a device waits in a pipeline, and the bytes that it sends in a step.
+    """U and M: the share of the time that a device waits in a pipeline, and the bytes that it sends in a step.
 
     Args:
         n_devices: n.

@@ -1,4 +1,4 @@
-"""Small models of the tiny world, for a scaling law: ``python tests/cost/scaling_runs.py`` trains them (some CPU minutes).
+"""Small models of the tiny world for a scaling law: ``python tests/cost/scaling_runs.py`` trains them in CPU minutes.
 
 Every run reads new stories from beginning to end, once. The largest one is not fitted but predicted. The losses go to
 ``scaling_runs.json`` beside this file.
@@ -35,7 +35,12 @@ def train(width, steps, text, validation, tokenizer):
     training = mg.TrainConfig(steps=steps, batch_size=B, device="cpu", eval_every=0, **TRAINING)
     mg.train(model, data, training, progress=False)
     loss = mg.evaluate(model, mg.TokenDataset.from_text(validation, tokenizer, T), tokenizer).nats_per_token
-    return {"width": width, "parameters": count_parameters(config).in_blocks, "tokens": steps * B * T, "loss": round(loss, 5)}
+    return {
+        "width": width,
+        "parameters": count_parameters(config).in_blocks,
+        "tokens": steps * B * T,
+        "loss": round(loss, 5),
+    }
 
 
 def run():
@@ -66,5 +71,7 @@ if __name__ == "__main__":
     law = fit_scaling_law(fitted, bootstrap=200)
     predicted = law.loss(large.parameters, large.tokens)
     print(law)
-    print(f"the large run: {large.loss:.4f} nats per character, predicted {predicted:.4f}, "
-          f"{predicted / large.loss - 1:+.1%}")
+    print(
+        f"the large run: {large.loss:.4f} nats per character, predicted {predicted:.4f}, "
+        f"{predicted / large.loss - 1:+.1%}"
+    )

@@ -1,7 +1,7 @@
 r"""What a training takes: time, money, energy and carbon dioxide.
 
-No device computes at its peak all the time. The share of the peak that goes into the operations of the model is the MFU,
-model FLOPs utilisation; what is computed again, or beside the model, does not count in it.
+No device computes at its peak all the time. The share of the peak that goes into the operations of the model is the
+MFU, model FLOPs utilisation; what is computed again, or beside the model, does not count in it.
 
 Dimensions: C operations of the whole training, n devices, F peak of a device in operations per second, u MFU.
 """

@@ -13,6 +13,7 @@ GOOGLE = "Google Cloud TPU documentation"
 APPLE = "a secondary source each; Apple prints bandwidths alone"
 RECEIPTS = "datareceipts/data-receipts, 109-gpu-pricing"
 GUIDE = "generatedgallerybot/gpu-cloud-price-guide"
+LAMBDA = "api-evangelist/lambda-labs"
 BOOK = "jax-ml/scaling-book, applied-inference.md"
 
 
@@ -75,7 +76,7 @@ _ROWS = (
         "H200", 989, 494.5, 67, 141, 4.8, 700, dollars_per_hour=(4.45, 4.45), priced="2026-05-27, api-evangelist/akash"
     ),
     _nvidia(
-        "B200", 2250, 1125, 80, 180, 8.0, 1000, dollars_per_hour=(4.2, 6.8), priced="2026-09-20, api-evangelist/lambda-labs"
+        "B200", 2250, 1125, 80, 180, 8.0, 1000, dollars_per_hour=(4.2, 6.8), priced=f"2026-09-20, {LAMBDA}"
     ),
     _nvidia("L4", 121, 60, 30.3, 24, 0.30, 72),
     _nvidia("L40S", 362, 183, 91.6, 48, 0.86, 350),

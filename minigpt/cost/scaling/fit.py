@@ -1,11 +1,12 @@
 r"""A scaling law fitted to one's own runs.
 
-The law is fitted to the logarithms of the losses, so that a percent counts as much at every size, and by Huber's loss, so
-that a run that went wrong counts less:
+The law is fitted to the logarithms of the losses, so that a percent counts as much at every size, and by Huber's loss,
+so that a run that went wrong counts less:
 
 $$
-\min_{E, A, \alpha, B, \beta} \sum_i h\left(\ln\left(E + \frac{A}{N_i^\alpha} + \frac{B}{D_i^\beta}\right) - \ln L_i\right),
-\qquad h(r) = \begin{cases} r^2 / 2 & |r| \le \delta \\ \delta (|r| - \delta / 2) & \text{otherwise} \end{cases}
+\min_{E, A, \alpha, B, \beta} \sum_i h\left(\ln\left(E + \frac{A}{N_i^\alpha} + \frac{B}{D_i^\beta}\right)
+- \ln L_i\right), \qquad
+h(r) = \begin{cases} r^2 / 2 & |r| \le \delta \\ \delta (|r| - \delta / 2) & \text{otherwise} \end{cases}
 $$
 
 Its constants are positive, so their logarithms are what is searched for. Several starts are followed at once, and the

@@ -1,7 +1,7 @@
 r"""Data that is read more than once: worth less each time.
 
-Up to about four times, a repeated token is nearly worth a new one; its value decays as $e^{-R / R^*}$. The same holds for
-parameters beyond those that are best for the data.
+A token that is read again is worth less than a new one: its value decays as $e^{-R / R^*}$ with the repetitions R. The
+same holds for parameters beyond those that are best for the data.
 
 Dimensions: N parameters, D tokens in all, U tokens of their own.
 """
