@@ -95,7 +95,8 @@ def kv_cache_bytes(function: Any, draw: Draw) -> Case:
     sizes, config = _drawn_shape(draw)
     n_positions, window, n_sequences, word = draw.size(1, 6), draw.size(1, 8), draw.size(), draw.choice([2, 4])
     found = function(GPTConfig(**{**vars(config), "window": window}), n_positions, n_sequences, word=word)
-    return sizes | {"s": word, "T": n_positions, "w": window, "b": n_sequences}, found
+    given = {name: sizes[name] for name in "LGE"} | {"s": word, "T": n_positions, "w": window, "b": n_sequences}
+    return given, found
 
 
 @check

@@ -14,8 +14,10 @@ from minigpt.cost.machine import Machine, step_seconds
 from minigpt.cost.memory import StepPlan, peak_bytes, predict_memory
 from minigpt.cost.parallelism import data_parallel_bytes, pipeline, tensor_parallel_bytes, zero_memory
 from minigpt.cost.parameters import ParameterCount, count_parameters
+from minigpt.cost.published import PUBLISHED_MODELS, PublishedModel, published_config
 
 __all__ = [
+    "PUBLISHED_MODELS",
     "Assumptions",
     "BudgetPlan",
     "Estimate",
@@ -23,6 +25,7 @@ __all__ = [
     "Kept",
     "Machine",
     "ParameterCount",
+    "PublishedModel",
     "StepPlan",
     "attention_pairs",
     "backward_flops",
@@ -38,6 +41,7 @@ __all__ = [
     "pipeline",
     "plan_budget",
     "predict_memory",
+    "published_config",
     "step_seconds",
     "tensor_parallel_bytes",
     "training_flops_per_token",

@@ -12,10 +12,11 @@ from minigpt.cost.hardware import DEFAULT_MFU, Bill, Cluster, Site, parse_hardwa
 from minigpt.cost.machine import Machine, step_seconds
 from minigpt.cost.memory import StepPlan, peak_bytes, predict_memory
 from minigpt.cost.parameters import ParameterCount, count_parameters
+from minigpt.cost.published import PUBLISHED_MODELS
 from minigpt.cost.scaling.chinchilla import approach_1_tokens
 from minigpt.cost.units import shown_bytes, shown_count, shown_dollars, shown_seconds
-from minigpt.model import GPTConfig
-from minigpt.settings import shown
+from minigpt.model import PRESETS, GPTConfig
+from minigpt.settings import check_choice, shown
 from minigpt.training import TrainConfig
 from minigpt.training.safety.memory import StepMemory
 
@@ -159,7 +160,7 @@ def estimate(
     """What a training would need and cost, by arithmetic: nothing is built.
 
     Args:
-        config: the model's shape, or the name of a preset.
+        config: the model's shape, or the name of a preset or of a published model.
         tokens: that are read, repetitions included; ``None``: those that are best for the size, by the table of
             Hoffmann et al. 2022.
         on: hardware by name, such as ``"8xH100"``; or a machine that :func:`minigpt.bench.probe_machine` has measured;
@@ -170,7 +171,7 @@ def estimate(
     Raises:
         ValueError: if the hardware, the preset or an assumption is unknown or out of its range.
     """
-    config = GPTConfig.preset(config) if isinstance(config, str) else config
+    config = _named(config) if isinstance(config, str) else config
     given, on = _assumptions(assumptions), parse_hardware(on) if isinstance(on, str) else on
     plan = given.plan or StepPlan(
         n_positions=config.context_length, n_sequences=TrainConfig.batch_size if isinstance(on, Machine) else 1
@@ -217,6 +218,11 @@ def positive(name: str, value: Any) -> float:
     return float(value)
 
 
+def _named(name: str) -> GPTConfig:
+    check_choice("model", name, [*PRESETS, *(each for each in PUBLISHED_MODELS if each not in PRESETS)])
+    return GPTConfig.preset(name) if name in PRESETS else PUBLISHED_MODELS[name].config
+
+
 def _assumptions(given: dict[str, Any]) -> Assumptions:
     names = list(Assumptions.__dataclass_fields__)
     if unknown := [name for name in given if name not in names]:
@@ -241,7 +247,9 @@ def _bill_rows(made: Estimate) -> list[tuple[str, str, str]]:
         at = f"{hours} at ${made.price:,.2f}"
         if made.assumptions.price is None and device.dollars_per_hour is not None:
             high = device.dollars_per_hour[1]
-            at += f", read {device.priced}" + (f"; up to ${high:,.2f} elsewhere" if high > made.price else "")
+            at += f", read {device.priced.partition(',')[0]}" + (
+                f"; up to ${high:,.2f} elsewhere" if high > made.price else ""
+            )
         rows = [("price", shown_dollars(bill.dollars), at)]
     if device.watts is not None:
         at = f"{device.watts:g} W a device, PUE {site.pue:g}; CO₂ at {site.kg_per_kwh:g} kg/kWh"
