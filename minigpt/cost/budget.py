@@ -149,10 +149,10 @@ def plan_budget(
 
 def _sizes(vocab_size: int, context_length: int) -> list[GPTConfig]:
     """Models of the parts of GPT-2, from 64 to 6144 wide, and the presets between."""
-    shape = {"vocab_size": vocab_size, "context_length": context_length}
     own = {(HEAD * k, max(2, k), k) for k in MULTIPLES}
     own |= {(p["d_model"], p["n_layers"], p["n_heads"]) for p in PRESETS.values() if "norm" not in p}
-    return sorted(
-        (GPTConfig(d_model=d, n_layers=layers, n_heads=heads, **shape) for d, layers, heads in own),
-        key=lambda config: config.n_parameters,
+    sizes = (
+        GPTConfig(vocab_size=vocab_size, context_length=context_length, d_model=d, n_layers=layers, n_heads=heads)
+        for d, layers, heads in own
     )
+    return sorted(sizes, key=lambda config: config.n_parameters)

@@ -120,7 +120,7 @@ def fit_scaling_law(
 def _arrays(points: Sequence[ScalingPoint]) -> tuple[np.ndarray, np.ndarray]:
     """The logarithms of N, and of D where it is known, ``(1 or 2, n)``; and of the losses ``(n,)``."""
     with_tokens = [point.tokens is not None for point in points]
-    if any(with_tokens) != all(with_tokens):
+    if len(set(with_tokens)) > 1:
         raise ValueError("some runs say their tokens and some do not; give them for all runs, or for none")
     rows = [[p.parameters, *([] if p.tokens is None else [p.tokens]), p.loss] for p in points]
     needed = 5 if any(with_tokens) else 3
