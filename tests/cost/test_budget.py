@@ -33,7 +33,7 @@ def test_a_budget_is_a_time_and_a_place(text, seconds, on):
     "text", ["", "soon", "10 moons", "0 hours", "99999 days", "-3 hours", "x" * 10**6, "3 hours on Z9"]
 )
 def test_what_can_not_be_read_is_refused(text):
-    with pytest.raises(ValueError, match="budget|hardware") as raised:
+    with pytest.raises(ValueError, match=r"budget|hardware") as raised:
         parse_budget(text)
     assert len(str(raised.value)) < 500
 
