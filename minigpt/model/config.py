@@ -125,7 +125,7 @@ class GPTConfig:
         if needs_pairs.get(self.position, 0) % 2:
             raise ValueError(
                 f"position={self.position!r} needs an even width, got {needs_pairs[self.position]} "
-                f"(d_model={d}, n_heads={h}); try d_model={d + d % 2} with a number of heads that leaves heads even"
+                f"(d_model={d}, n_heads={h}); try d_model={d + h}"
             )
 
     def _check_size(self) -> None:

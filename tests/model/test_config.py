@@ -72,6 +72,22 @@ def test_a_wrong_field_gets_one_message_with_the_mend(changes, message):
         GPTConfig(**{"vocab_size": 10, **changes})
 
 
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"d_model": 18, "n_heads": 6, "position": "rope-half"},
+        {"d_model": 35, "n_heads": 5, "position": "rope-interleaved"},
+        {"d_model": 9, "n_heads": 3, "position": "sinusoidal"},
+        {"d_model": 20, "n_heads": 6},
+    ],
+)
+def test_the_width_that_a_refusal_suggests_is_accepted(shape):
+    with pytest.raises(ValueError, match="try d_model=") as refused:
+        GPTConfig(vocab_size=10, **shape)
+    suggested = int(str(refused.value).rpartition("try d_model=")[2])
+    assert GPTConfig(vocab_size=10, **{**shape, "d_model": suggested}).d_model == suggested
+
+
 def test_an_unknown_preset_lists_the_known_ones():
     with pytest.raises(ValueError, match="preset='gpt5' is unknown; choose one of nano, micro, gpt2"):
         GPTConfig.preset("gpt5")

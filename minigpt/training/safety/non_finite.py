@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from minigpt.model.hooks import watched
 from minigpt.training.blocks import run_blocks
 from minigpt.training.losses import LossModule
 
@@ -45,26 +45,21 @@ class _Watch:
         """Watch every module's inputs and outputs, their gradients, and those of the weights."""
         named = [(_own_name(model, name), p) for name, p in model.named_parameters()]
         handles = [p.register_hook(partial(self.note_gradient, name)) for name, p in named]
-        for full_name, module in model.named_modules():
-            name = _own_name(model, full_name)
-            handles.append(module.register_forward_pre_hook(partial(self.enters, name)))
-            handles.append(module.register_forward_hook(partial(self.leaves, name)))
+        modules = [(_own_name(model, name), module) for name, module in model.named_modules()]
         try:
-            yield
+            with watched(modules, enters=self.enters, leaves=self.leaves):
+                yield
         finally:
             for handle in handles:
                 handle.remove()
 
-    def enters(self, name: str, module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        for tensor in inputs:
-            self.follow(tensor, f"what enters {name}", f"what {name} passes back")
+    def enters(self, name: str, tensor: Tensor) -> None:
+        self.follow(tensor, f"what enters {name}", f"what {name} passes back")
 
-    def leaves(self, name: str, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-        self.follow(output, f"the output of {name}", f"the gradient of the output of {name}")
+    def leaves(self, name: str, tensor: Tensor) -> None:
+        self.follow(tensor, f"the output of {name}", f"the gradient of the output of {name}")
 
-    def follow(self, tensor: Any, what: str, gradient: str) -> None:
-        if not isinstance(tensor, Tensor):
-            return
+    def follow(self, tensor: Tensor, what: str, gradient: str) -> None:
         self.note(tensor, f"in the forward pass: {what}")
         if tensor.requires_grad:
             if id(tensor) not in self.kept:

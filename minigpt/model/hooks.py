@@ -1,0 +1,51 @@
+"""Named hooks: functions that see what enters and leaves the modules of a model, and may replace it.
+
+One mechanism for everything that looks at a forward pass from outside: the search for the first number that is not
+finite, the microscope, and the comparison of two models. The model has no code for it. A hook exists only inside its
+``with`` block, so a model that nobody looks at computes what it always computes, in the same time.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any
+
+from torch import Tensor, nn
+
+#: Gets the name of a module and a tensor that enters or leaves it; returns what replaces the tensor, or ``None``.
+Hook = Callable[[str, Tensor], Tensor | None]
+
+
+@contextmanager
+def watched(
+    modules: Iterable[tuple[str, nn.Module]], *, enters: Hook | None = None, leaves: Hook | None = None
+) -> Iterator[None]:
+    """Call functions on what enters and leaves some modules, in the order of computation, while the block runs.
+
+    Args:
+        modules: names and modules, as ``model.named_modules()`` lists them.
+        enters: gets every tensor among a module's positional arguments.
+        leaves: gets every tensor that a module returns, alone or in a tuple.
+    """
+    with ExitStack() as hooks:
+        for name, module in modules:
+            if enters is not None:
+                hooks.enter_context(module.register_forward_pre_hook(partial(_enter, enters, name)))
+            if leaves is not None:
+                hooks.enter_context(module.register_forward_hook(partial(_leave, leaves, name)))
+        yield
+
+
+def _enter(hook: Hook, name: str, module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(_seen(hook, name, each) for each in inputs)
+
+
+def _leave(hook: Hook, name: str, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> Any:
+    return tuple(_seen(hook, name, each) for each in output) if type(output) is tuple else _seen(hook, name, output)
+
+
+def _seen(hook: Hook, name: str, value: Any) -> Any:
+    if not isinstance(value, Tensor):
+        return value
+    replacement = hook(name, value)
+    return value if replacement is None else replacement
