@@ -21,10 +21,10 @@ from minigpt.model import GPTConfig
 from minigpt.model.mlp import fast_gelu_tanh
 from minigpt.training.optim import AdamW, fast_clip_by_norm
 
-WIDTHS = (32, 64, 128, 256, 512, 1024)  # of the matrices that are multiplied
-LENGTHS = (32, 128, 512, 1024)  # of the sequences in attention
+PRODUCT_WIDTHS = (32, 64, 128, 256, 512, 1024)  # of the matrices that are multiplied
+ATTENTION_LENGTHS = (32, 128, 512, 1024)  # of the sequences in attention
 TOKENS = 1024  # positions at once
-LEAST = 3  # calls of each part, the first one besides
+LEAST_CALLS = 3  # calls of each part, the first one besides
 SMALL_BLOCKS = 5  # of the larger of the two models without work
 USUAL = GPTConfig(vocab_size=64, context_length=64, d_model=192, n_layers=2, n_heads=6)
 USUAL_BATCH = 8  # sequences
@@ -47,8 +47,8 @@ def probe_machine(seconds: float = 2.0, *, clock: Clock = time.perf_counter, pro
     block = max(0.0, (found["blocks"] - found["step"]) / (SMALL_BLOCKS - 1))
     machine = Machine(
         name=f"this machine ({torch.get_num_threads()} threads, float32)",
-        products=tuple((width, 1 / found[f"product {width}"]) for width in WIDTHS),
-        attention=tuple((length, found[f"attention {length}"]) for length in LENGTHS),
+        products=tuple((width, 1 / found[f"product {width}"]) for width in PRODUCT_WIDTHS),
+        attention=tuple((length, found[f"attention {length}"]) for length in ATTENTION_LENGTHS),
         step=max(0.0, found["step"] - block),
         block=block,
         stream=0.0,
@@ -63,9 +63,9 @@ def _parts() -> Iterator[tuple[str, tuple[Callable[[], object], float]]]:
     """What is timed, each with its number of operations or numbers."""
     for name, n_layers in (("step", 1), ("blocks", SMALL_BLOCKS)):
         yield name, (_step(GPTConfig(vocab_size=16, context_length=8, d_model=16, n_layers=n_layers, n_heads=2), 1), 1)
-    for width in WIDTHS:
+    for width in PRODUCT_WIDTHS:
         yield f"product {width}", (_products(width), 24 * TOKENS * width**2)
-    for length in LENGTHS:
+    for length in ATTENTION_LENGTHS:
         yield f"attention {length}", _attention(length)
     yield "usual", (_step(USUAL, USUAL_BATCH), 1)
     yield "hidden", (_backward(fast_gelu_tanh, TOKENS, 1024), TOKENS * 1024)
@@ -80,7 +80,7 @@ def _least_seconds(function: Callable[[], object], budget: float, clock: Clock) 
     """The least time of some calls within about so many seconds, once warm."""
     function()
     times: list[float] = []
-    while len(times) < LEAST or sum(times) < budget:
+    while len(times) < LEAST_CALLS or sum(times) < budget:
         started = clock()
         function()
         times.append(clock() - started)

@@ -9,13 +9,13 @@ import tyro
 import minigpt as mg
 from minigpt import bench
 from minigpt.cli.output import command, print_json
-from minigpt.cost.budget import HERE, BudgetPlan, parse_budget, plan_budget
+from minigpt.cost.budget import THIS_MACHINE, BudgetPlan, parse_budget, plan_budget
 from minigpt.cost.hardware import DEFAULT_MFU
 from minigpt.cost.machine import Machine
 from minigpt.runs import RunConfig
 from minigpt.training import TrainConfig
 
-NO_HINT = tyro.conf.arg(help_behavior_hint="")
+DEFAULT_IN_TEXT = tyro.conf.arg(help_behavior_hint="")
 BUDGET_VOCABULARY, BUDGET_CONTEXT = 1024, 256  # of the models that are tried for a budget
 
 
@@ -36,14 +36,14 @@ class Estimate:
         json: print the figures as JSON, and nothing else.
     """
 
-    preset: Annotated[str | None, NO_HINT] = None
+    preset: Annotated[str | None, DEFAULT_IN_TEXT] = None
     run: Path | None = None
-    vocab_size: Annotated[int | None, NO_HINT] = None
-    context_length: Annotated[int | None, NO_HINT] = None
-    tokens: Annotated[float | None, NO_HINT] = None
-    on: Annotated[str | None, NO_HINT] = None
-    budget: Annotated[str | None, NO_HINT] = None
-    price: Annotated[float | None, NO_HINT] = None
+    vocab_size: Annotated[int | None, DEFAULT_IN_TEXT] = None
+    context_length: Annotated[int | None, DEFAULT_IN_TEXT] = None
+    tokens: Annotated[float | None, DEFAULT_IN_TEXT] = None
+    on: Annotated[str | None, DEFAULT_IN_TEXT] = None
+    budget: Annotated[str | None, DEFAULT_IN_TEXT] = None
+    price: Annotated[float | None, DEFAULT_IN_TEXT] = None
     mfu: float = DEFAULT_MFU
     json: bool = False
 
@@ -58,7 +58,7 @@ class Estimate:
             print(f"next: {_train(made)}")
 
     def _estimated(self) -> Any:
-        on = self._measured() if self.on is not None and HERE.fullmatch(self.on.strip()) else self.on
+        on = self._measured() if self.on is not None and THIS_MACHINE.fullmatch(self.on.strip()) else self.on
         return mg.estimate(self._model(), self.tokens, on, price=self.price, mfu=self.mfu)
 
     def _planned(self, budget: str) -> BudgetPlan:

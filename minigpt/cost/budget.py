@@ -13,11 +13,19 @@ from minigpt.model import PRESETS, GPTConfig
 from minigpt.settings import shown
 
 NIGHT = 8 * 3600.0  # seconds
-UNITS = {"second": 1.0, "minute": 60.0, "min": 60.0, "hour": 3600.0, "h": 3600.0, "day": 86400.0, "week": 7 * 86400.0}
-HERE = re.compile(r"(?:(?:this|my) (?:laptop|machine|computer|pc)|here)", re.IGNORECASE)
+TIME_UNITS = {
+    "second": 1.0,
+    "minute": 60.0,
+    "min": 60.0,
+    "hour": 3600.0,
+    "h": 3600.0,
+    "day": 86400.0,
+    "week": 7 * 86400.0,
+}
+THIS_MACHINE = re.compile(r"(?:(?:this|my) (?:laptop|machine|computer|pc)|here)", re.IGNORECASE)
 MULTIPLES = (1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64, 96)  # of 64, the widths that are tried
-HEAD = 64  # width of a head, and of the smallest model
-EXPECTED = "expected a time and a place, such as 'tonight on this laptop' or '3 hours on 8xH100'"
+HEAD_WIDTH = 64  # width of a head, and of the smallest model
+READABLE = "expected a time and a place, such as 'tonight on this laptop' or '3 hours on 8xH100'"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,16 +56,18 @@ def parse_budget(text: str) -> Budget:
         seconds = NIGHT
     else:
         found = re.fullmatch(r"\s*(\d{1,9}(?:\.\d{1,9})?|an?|one)\s*([a-z]+?)s?\s*", time, re.IGNORECASE)
-        if found is None or found[2].lower() not in UNITS:
-            raise ValueError(f"the budget {shown(text)} can't be read; {EXPECTED}")
-        seconds = (1.0 if found[1].isalpha() else float(found[1])) * UNITS[found[2].lower()]
+        if found is None or found[2].lower() not in TIME_UNITS:
+            raise ValueError(f"the budget {shown(text)} can't be read; {READABLE}")
+        seconds = (1.0 if found[1].isalpha() else float(found[1])) * TIME_UNITS[found[2].lower()]
     if not 1 <= seconds <= 10 * 365 * 86400:
         raise ValueError(f"the budget {shown(text)} is {shown_seconds(seconds)}; give from a second to ten years")
-    return Budget(seconds=seconds, on=None if not place or HERE.fullmatch(place.strip()) else parse_hardware(place))
+    return Budget(
+        seconds=seconds, on=None if not place or THIS_MACHINE.fullmatch(place.strip()) else parse_hardware(place)
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Candidate:
+class SizedRun:
     """A model that could be trained in the time.
 
     Attributes:
@@ -93,8 +103,8 @@ class BudgetPlan:
     """
 
     seconds: float
-    candidates: tuple[Candidate, ...]
-    best: Candidate
+    candidates: tuple[SizedRun, ...]
+    best: SizedRun
 
     def to_object(self) -> dict[str, Any]:
         """The figures as what JSON can hold."""
@@ -142,14 +152,14 @@ def plan_budget(
         one = estimate(config, 1e6, on, **assumptions)
         assert one.seconds is not None
         fitting = estimate(config, 1e6 * seconds / one.seconds, on, **assumptions)
-        made.append(Candidate(estimate=fitting, best_tokens=approach_1_tokens(one.parameters)))
+        made.append(SizedRun(estimate=fitting, best_tokens=approach_1_tokens(one.parameters)))
     best = min(made, key=lambda each: max(each.balance, 1 / each.balance))
     return BudgetPlan(seconds=seconds, candidates=tuple(made), best=best)
 
 
 def _sizes(vocab_size: int, context_length: int) -> list[GPTConfig]:
     """Models of the parts of GPT-2, from 64 to 6144 wide, and the presets between."""
-    own = {(HEAD * k, max(2, k), k) for k in MULTIPLES}
+    own = {(HEAD_WIDTH * k, max(2, k), k) for k in MULTIPLES}
     own |= {(p["d_model"], p["n_layers"], p["n_heads"]) for p in PRESETS.values() if "norm" not in p}
     sizes = (
         GPTConfig(vocab_size=vocab_size, context_length=context_length, d_model=d, n_layers=layers, n_heads=heads)

@@ -2,13 +2,13 @@
 
 import html
 import json
-import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
+from minigpt.cost.assumptions import Assumptions, assumptions_of, positive
 from minigpt.cost.cache import kv_cache_bytes
 from minigpt.cost.flops import training_flops_per_token
-from minigpt.cost.hardware import DEFAULT_MFU, Bill, Cluster, Site, parse_hardware, training_bill, training_seconds
+from minigpt.cost.hardware import Bill, Cluster, parse_hardware, training_bill, training_seconds
 from minigpt.cost.machine import Machine, step_seconds
 from minigpt.cost.memory import StepPlan, peak_bytes, predict_memory
 from minigpt.cost.parameters import ParameterCount, count_parameters
@@ -16,27 +16,9 @@ from minigpt.cost.published import PUBLISHED_MODELS
 from minigpt.cost.scaling.chinchilla import approach_1_tokens
 from minigpt.cost.units import shown_bytes, shown_count, shown_dollars, shown_seconds
 from minigpt.model import PRESETS, GPTConfig
-from minigpt.settings import check_choice, shown
+from minigpt.settings import check_choice
 from minigpt.training import TrainConfig
 from minigpt.training.safety.memory import StepMemory
-
-
-@dataclass(frozen=True, kw_only=True)
-class Assumptions:
-    """What an estimate takes for granted.
-
-    Attributes:
-        price: dollars for an hour of one device; ``None``: the lowest of the table.
-        mfu: share of the peak that is reached, in (0, 1]; the default is the median of the published runs.
-        plan: how a step is computed; ``None``: float32, sequences as long as the context, one at once on named
-            hardware and twelve on a measured machine.
-        site: where the devices stand: PUE and carbon.
-    """
-
-    price: float | None = None
-    mfu: float = DEFAULT_MFU
-    plan: StepPlan | None = None
-    site: Site = field(default_factory=Site)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +154,7 @@ def estimate(
         ValueError: if the hardware, the preset or an assumption is unknown or out of its range.
     """
     config = _named(config) if isinstance(config, str) else config
-    given, on = _assumptions(assumptions), parse_hardware(on) if isinstance(on, str) else on
+    given, on = assumptions_of(assumptions), parse_hardware(on) if isinstance(on, str) else on
     plan = given.plan or StepPlan(
         n_positions=config.context_length, n_sequences=TrainConfig.batch_size if isinstance(on, Machine) else 1
     )
@@ -203,34 +185,9 @@ def estimate(
     return replace(made, seconds=seconds, bill=bill)
 
 
-def positive(name: str, value: Any) -> float:
-    """A number above 0.
-
-    Args:
-        name: of the argument, for the message.
-        value: what was given.
-
-    Raises:
-        ValueError: if it is none.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise ValueError(f"{name} must be a number above 0, got {shown(value)}")
-    return float(value)
-
-
 def _named(name: str) -> GPTConfig:
     check_choice("model", name, [*PRESETS, *(each for each in PUBLISHED_MODELS if each not in PRESETS)])
     return GPTConfig.preset(name) if name in PRESETS else PUBLISHED_MODELS[name].config
-
-
-def _assumptions(given: dict[str, Any]) -> Assumptions:
-    names = list(Assumptions.__dataclass_fields__)
-    if unknown := [name for name in given if name not in names]:
-        raise ValueError(f"estimate has no argument {unknown[0]!r}; choose one of {', '.join(names)}")
-    made = Assumptions(**{name: value for name, value in given.items() if value is not None})
-    if made.price is not None:
-        positive("price", made.price)
-    return made
 
 
 def _plan_of(made: Estimate) -> StepPlan:

@@ -1,8 +1,8 @@
 """Numbers as people read them: 124 M, 2.3 GB, 3.4 days."""
 
-COUNTS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
-SIZES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
-TIMES = ((86400 * 365.25, "years"), (86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
+COUNT_UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
+BYTE_UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
+TIME_SCALES = ((86400 * 365.25, "years"), (86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
 
 
 def shown_count(number: float) -> str:
@@ -11,7 +11,7 @@ def shown_count(number: float) -> str:
     Args:
         number: at least 0.
     """
-    return _with_unit(number, COUNTS, "")
+    return _with_unit(number, COUNT_UNITS, "")
 
 
 def shown_bytes(number: float) -> str:
@@ -20,7 +20,7 @@ def shown_bytes(number: float) -> str:
     Args:
         number: at least 0.
     """
-    return _with_unit(number, SIZES, "bytes")
+    return _with_unit(number, BYTE_UNITS, "bytes")
 
 
 def shown_seconds(seconds: float) -> str:
@@ -29,7 +29,9 @@ def shown_seconds(seconds: float) -> str:
     Args:
         seconds: at least 0.
     """
-    factor, unit = next(((f, u) for f, u in TIMES if seconds >= 1.5 * f), (1e-3, "ms") if seconds < 1 else TIMES[-1])
+    factor, unit = next(
+        ((f, u) for f, u in TIME_SCALES if seconds >= 1.5 * f), (1e-3, "ms") if seconds < 1 else TIME_SCALES[-1]
+    )
     return f"{three_digits(seconds / factor)} {unit}"
 
 

@@ -11,8 +11,8 @@ from minigpt.cost.machine import step_seconds
 
 @pytest.fixture
 def small(monkeypatch):
-    monkeypatch.setattr(probe, "WIDTHS", (8, 16))
-    monkeypatch.setattr(probe, "LENGTHS", (8, 16))
+    monkeypatch.setattr(probe, "PRODUCT_WIDTHS", (8, 16))
+    monkeypatch.setattr(probe, "ATTENTION_LENGTHS", (8, 16))
     monkeypatch.setattr(probe, "TOKENS", 16)
     monkeypatch.setattr(
         probe, "USUAL", probe.GPTConfig(vocab_size=8, context_length=8, d_model=16, n_layers=2, n_heads=2)

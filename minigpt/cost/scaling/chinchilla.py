@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from minigpt.equations import equation
 
 LAW = r"L = E + \frac{A}{N^{\alpha}} + \frac{B}{D^{\beta}}"
-CONSTANTS = {
+LAW_CONSTANTS = {
     "E": "() loss of a perfect model, the entropy of the text, in nats per token",
     "A": "() constant of the size",
     "B": "() constant of the data",
@@ -73,7 +73,7 @@ APPROACH_1 = (
 @equation(
     "scaling-loss",
     LAW,
-    symbols=CONSTANTS | {"N": "() parameters", "D": "() tokens", "L": "() loss in nats per token"},
+    symbols=LAW_CONSTANTS | {"N": "() parameters", "D": "() tokens", "L": "() loss in nats per token"},
     source="Hoffmann et al. 2022, arXiv:2203.15556, Eq. 2 and 10",
 )
 def scaling_loss(law: ScalingLaw, parameters: float, tokens: float) -> float:
@@ -94,7 +94,7 @@ def scaling_loss(law: ScalingLaw, parameters: float, tokens: float) -> float:
     D &= \frac{1}{g} \left(\frac{C}{6}\right)^{\frac{\alpha}{\alpha + \beta}}
     \end{aligned}""",
     where=[r"g = \left(\frac{\alpha A}{\beta B}\right)^{\frac{1}{\alpha + \beta}}"],
-    symbols=CONSTANTS
+    symbols=LAW_CONSTANTS
     | {"C": "() operations of training", "N": "() best parameters", "D": "() best tokens", "g": "() their balance"},
     source="Hoffmann et al. 2022, arXiv:2203.15556, approach 3: the least loss with 6 N D = C",
 )

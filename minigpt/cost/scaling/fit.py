@@ -26,9 +26,9 @@ import numpy as np
 
 from minigpt.cost.scaling.chinchilla import ScalingLaw
 
-NAMES = ("E", "A", "alpha", "B", "beta")
+LAW_NAMES = ("E", "A", "alpha", "B", "beta")
 DELTA = 1e-3  # Huber's; the value of the source
-ROUNDS = 200  # of steps, for each start
+MOST_ROUNDS = 200  # of steps, for each start
 STILL = 1e-10  # a step of the logarithms that changes nothing
 
 
@@ -79,7 +79,7 @@ class FittedLaw(ScalingLaw):
         return float(low), float(high)
 
     def __str__(self) -> str:
-        kept = NAMES if self.B else NAMES[:3]
+        kept = LAW_NAMES if self.B else LAW_NAMES[:3]
         shown = [
             f"{name} = {getattr(self, name):.4g}" + (f" ± {self.errors[name]:.2g}" if self.errors else "")
             for name in kept
@@ -112,7 +112,7 @@ def fit_scaling_law(
         counts = np.stack([np.bincount(row, minlength=len(losses)) for row in drawn]).astype(float)
         samples = tuple(_law(z) for z in _descend(np.tile(best, (bootstrap, 1)), sizes, losses, counts, delta))
     law = _law(best)
-    errors = {name: float(np.std([getattr(each, name) for each in samples])) for name in NAMES if samples}
+    errors = {name: float(np.std([getattr(each, name) for each in samples])) for name in LAW_NAMES if samples}
     residual = float(np.sqrt(np.mean(_residuals(best[None], sizes, losses) ** 2)))
     return FittedLaw(**vars(law), errors=errors, residual=residual, samples=samples)
 
@@ -167,7 +167,7 @@ def _descend(z: np.ndarray, sizes: np.ndarray, losses: np.ndarray, counts: np.nd
     """The ends of the steps from each start ``(s, k)``, with each run counted ``(s, n)`` times."""
     z, damping = z.copy(), np.full(len(z), 1e-2)
     value = _objective(z, sizes, losses, delta, counts)
-    for _ in range(ROUNDS):
+    for _ in range(MOST_ROUNDS):
         terms = _terms(z, sizes)
         total = np.logaddexp.reduce(terms, axis=1, keepdims=True)
         parts = np.exp(terms - total)  # the share of each term in the loss
@@ -192,4 +192,4 @@ def _descend(z: np.ndarray, sizes: np.ndarray, losses: np.ndarray, counts: np.nd
 
 
 def _law(z: np.ndarray) -> ScalingLaw:
-    return ScalingLaw(**dict(zip(NAMES, map(float, np.exp(z)), strict=False)))
+    return ScalingLaw(**dict(zip(LAW_NAMES, map(float, np.exp(z)), strict=False)))

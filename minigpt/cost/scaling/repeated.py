@@ -8,7 +8,7 @@ Dimensions: N parameters, D tokens in all, U tokens of their own.
 
 import math
 
-from minigpt.cost.scaling.chinchilla import CONSTANTS, ScalingLaw
+from minigpt.cost.scaling.chinchilla import LAW_CONSTANTS, ScalingLaw
 from minigpt.equations import equation
 
 #: Constants of the loss, of which the authors' code has the logarithms: Muennighoff et al. 2023, arXiv:2305.16264.
@@ -30,7 +30,7 @@ PARAMETERS_FADE = 5.309743
         r"d = \frac{D}{V} - 1",
         r"V = \min(U, D)",
     ],
-    symbols=CONSTANTS
+    symbols=LAW_CONSTANTS
     | {
         "N": "() parameters",
         "D": "() tokens that are read, repetitions included",

@@ -5,7 +5,7 @@ import pytest
 import scaling_runs
 
 from minigpt.cost.scaling import CHINCHILLA, ScalingLaw, ScalingPoint, fit_scaling_law
-from minigpt.cost.scaling.fit import NAMES
+from minigpt.cost.scaling.fit import LAW_NAMES
 
 TINY = ScalingLaw(E=0.4, A=20.0, alpha=0.5, B=3e3, beta=0.6)
 
@@ -26,7 +26,9 @@ GRIDS = [(CHINCHILLA, np.geomspace(1e7, 1e10, 7), np.geomspace(1e9, 1e12, 6)),
 @pytest.mark.parametrize(("law", "sizes", "tokens"), GRIDS)
 def test_planted_constants_are_found_exactly_without_noise(law, sizes, tokens):
     found = fit_scaling_law(planted(law, sizes, tokens, 0.0))
-    assert [getattr(found, name) for name in NAMES] == pytest.approx([getattr(law, name) for name in NAMES], rel=1e-5)
+    assert [getattr(found, name) for name in LAW_NAMES] == pytest.approx(
+        [getattr(law, name) for name in LAW_NAMES], rel=1e-5
+    )
     assert found.residual < 1e-8 and found.errors == {}
 
 
@@ -35,7 +37,7 @@ def test_planted_constants_are_within_the_error_bars_with_noise_and_an_outlier(l
     points = planted(law, sizes, tokens, 0.005)
     points[10] = ScalingPoint(parameters=points[10].parameters, tokens=points[10].tokens, loss=2 * points[10].loss)
     found = fit_scaling_law(points, bootstrap=30)
-    for name in NAMES:
+    for name in LAW_NAMES:
         assert abs(getattr(found, name) - getattr(law, name)) < 4 * found.errors[name]
     large = sizes[-1] * 4, tokens[-1] * 4
     assert found.loss(*large) == pytest.approx(law.loss(*large), rel=0.02)
@@ -55,7 +57,7 @@ def test_the_end_is_a_minimum_of_the_objective():
     for scale in (1e-4, 1e-3, 1e-2, 1e-1):
         for _ in range(50):
             factors = np.exp(scale * rng.standard_normal(5))
-            near = ScalingLaw(**{k: getattr(found, k) * f for k, f in zip(NAMES, factors, strict=True)})
+            near = ScalingLaw(**{k: getattr(found, k) * f for k, f in zip(LAW_NAMES, factors, strict=True)})
             assert objective(near) > least * (1 - 1e-4)
 
 
