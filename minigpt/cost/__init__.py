@@ -8,7 +8,7 @@ from minigpt.cost.activations import Kept, kept_activations
 from minigpt.cost.assumptions import Assumptions
 from minigpt.cost.budget import BudgetPlan, parse_budget, plan_budget
 from minigpt.cost.cache import kv_cache_bytes
-from minigpt.cost.estimate import Estimate, estimate
+from minigpt.cost.estimates import Estimate, estimate
 from minigpt.cost.flops import matrix_parameters, training_flops_per_token
 from minigpt.cost.flops_by_part import Flops, attention_pairs, backward_flops, forward_flops
 from minigpt.cost.machine import Machine, step_seconds

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from minigpt.cost.estimate import Estimate, estimate
+from minigpt.cost.estimates import Estimate, estimate
 from minigpt.cost.hardware import Cluster, parse_hardware
 from minigpt.cost.machine import Machine
 from minigpt.cost.scaling.chinchilla import approach_1_tokens
@@ -145,7 +145,7 @@ def plan_budget(
         on: the hardware; a machine as :func:`minigpt.bench.probe_machine` measures it.
         vocab_size: V of the models that are tried.
         context_length: T, in tokens.
-        assumptions: as for :func:`minigpt.cost.estimate.estimate`.
+        assumptions: as for :func:`minigpt.cost.estimates.estimate`.
     """
     made = []
     for config in _sizes(vocab_size, context_length):

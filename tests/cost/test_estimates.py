@@ -1,4 +1,4 @@
-"""minigpt/cost/estimate.py: the figures are those of the parts, in one report."""
+"""minigpt/cost/estimates.py: the figures are those of the parts, in one report."""
 
 import json
 import pickle
