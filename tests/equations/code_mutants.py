@@ -20,6 +20,19 @@ class CodeMutant(NamedTuple):
 
 
 TABLE = {
+    "evaluation.fairness.statistics": [
+        (".abs() >= mean.abs()", ".abs() > mean.abs()"),
+        ("(1 + further.sum().to(values.dtype)) /", "further.sum().to(values.dtype) /"),
+        ("torch.arange(len(p), 0, -1, dtype=p.dtype)", "torch.arange(1, len(p) + 1, dtype=p.dtype)"),
+        (".clamp(max=1).cummax(0).values", ".clamp(max=1)"),
+    ],
+    "evaluation.fairness.gaps": [
+        ("_log_prob(logits_a, continuation) - _log_prob", "_log_prob(logits_a, continuation) + _log_prob"),
+    ],
+    "evaluation.calibration": [
+        ("right.to(confidence.dtype) - confidence)", "right.to(confidence.dtype))"),
+        ("torch.arange(1, bins, dtype=confidence.dtype) / bins)", "torch.arange(bins, dtype=confidence.dtype) / bins)"),
+    ],
     "model.probabilities": [
         ("exp_z = torch.exp(z - _finite_max(z))", "exp_z = torch.exp2(z - _finite_max(z))"),
         ("exp_z.sum(-1, keepdim=True).clamp(min=1)", "exp_z.sum(-1, keepdim=True).clamp(min=1.5)"),
