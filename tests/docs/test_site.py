@@ -126,7 +126,7 @@ def test_every_module_has_a_place_in_the_reference():
     # Commands explain themselves on a page of their own; a check says no more than the equation that it checks.
     one_by_one = {
         f"minigpt.checks.{name}"
-        for name in ("attention", "layers", "learning", "optimizers", "stability", "tiles", "training")
+        for name in ("attention", "layers", "learning", "microscope", "optimizers", "stability", "tiles", "training")
     }
     commands = {module for module in modules if module.startswith("minigpt.cli")}
     # An exercise says no more than `mg.check` shows of it.
