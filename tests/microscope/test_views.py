@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 import torch
-from planted import CLEAN, CORRUPT, planted
+from planted_circuit import CLEAN, CORRUPT, planted
 
 import minigpt as mg
 from minigpt.microscope import logit_difference, logit_lens, patch
