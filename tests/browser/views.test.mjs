@@ -91,6 +91,16 @@ describe("a view", { skip }, () => {
     await page.close();
   });
 
+  test("of attention without its script is a table of the first head, and offers no choice", async () => {
+    const page = await browser.newPage({ javaScriptEnabled: false });
+    await page.goto(url);
+    const view = page.locator('[data-view="attention"]');
+    assert.equal(await view.locator("select").first().isVisible(), false);
+    const row = await view.locator("tbody tr").nth(2).locator("td").allTextContents();
+    row.slice(0, 3).forEach((text, s) => shows(text, 100 * answers.attention[0][0][2][s], 0, `2, ${s}`));
+    await page.close();
+  });
+
   test("of some layers has their numbers", async () => {
     const { page, view } = await open();
     assert.deepEqual(await view("layers").getByRole("combobox", { name: "Layer" }).locator("option").allTextContents(), ["1"]);
