@@ -10,8 +10,9 @@ from planted_circuit import CLEAN, CORRUPT, planted
 
 import minigpt as mg
 from minigpt.microscope import Patching, logit_difference, logit_lens, patch
-from minigpt.microscope.views.table import Cell, Words, number_table
+from minigpt.microscope.views.table import Cell, Bilingual, number_table
 
+NOTHING = Bilingual("", "")
 NASTY = ["</script><b>", "\n", "词", "\u202e", "&amp;", '"q"', "$x$"]
 
 
@@ -133,7 +134,9 @@ def test_the_patching_view_has_another_colour_below_0():
     found = patch(planted(), CLEAN, CORRUPT, logit_difference(2, 5))
     page = Reader(found.view().html)
     assert page.cells == [f"{x:.2f}".replace("-", "−") for x in found.values.flatten().tolist()]
-    markup = number_table(Words("", ""), Words("", ""), ["a", "b"], [("r", [Cell("−2.00", -2.0), Cell("0.25", 0.25)])])
+    markup = number_table(
+        Bilingual("", ""), Bilingual("", ""), ["a", "b"], [("r", [Cell("−2.00", -2.0), Cell("0.25", 0.25)])]
+    )
     assert '<td class="mg-minus" style="--w:1">' in markup
     assert '<td style="--w:0.25">' in markup
 
@@ -147,7 +150,7 @@ def test_a_number_that_rounds_to_zero_has_no_sign():
 
 
 def test_a_long_token_leaves_room_for_its_probability():
-    markup = number_table(Words("", ""), Words("", ""), ["a"], [("r", [Cell("x" * 50, 0.5, "12% ✓")])])
+    markup = number_table(NOTHING, NOTHING, ["a"], [("r", [Cell("x" * 50, 0.5, "12% ✓")])])
     assert f"<bdi>{'x' * 50}</bdi> 12% ✓</td>" in markup
 
 
@@ -177,7 +180,7 @@ def test_a_view_has_the_language_of_the_page_or_the_one_that_is_asked_for(record
 
 def test_what_is_too_large_for_a_page_is_refused(record):
     with pytest.raises(ValueError, match="at most 20,000"):
-        number_table(Words("", ""), Words("", ""), ["x"] * 201, [("r", [])] * 100)
+        number_table(NOTHING, NOTHING, ["x"] * 201, [("r", [])] * 100)
     config = mg.GPTConfig(vocab_size=5, context_length=256, d_model=16, n_layers=4, n_heads=4)
     long = mg.look(mg.GPT(config), torch.zeros(1, 256, dtype=torch.int64), "*hook_pattern")
     with pytest.raises(ValueError, match=r"4 layers × 4 heads × 256² weights are too many for a page"):

@@ -10,13 +10,13 @@ from html import escape
 import torch
 from torch import Tensor
 
-from minigpt.microscope.views.table import Cell, View, Words, in_both, in_view, number_table
+from minigpt.microscope.views.table import Cell, View, Bilingual, in_both, in_view, number_table
 from minigpt.microscope.views.tokens import Labels, token_texts
 from minigpt.model import softmax
 from minigpt.plots import heat_map
 
 MOST_WEIGHTS = 500_000  # of one view: some 1.5 MB of text
-LENS_CAPTION = Words(
+LENS_CAPTION = Bilingual(
     "The most probable next token of each layer, and its probability; ✓ is the token that comes.",
     "每一层最可能的下一个词元及其概率；✓ 表示它就是实际的下一个词元。",
 )
@@ -47,8 +47,8 @@ def attention_view(patterns: Tensor, texts: Sequence[str], layers: Sequence[int]
         [Cell(str(w or "·") if s <= t else "", w / 100) for s, w in enumerate(row)]
         for t, row in enumerate(percent[0][0])
     ]
-    choices = _choice(Words("Layer", "层"), layers) + _choice(Words("Head", "注意力头"), range(n_heads))
-    corner = Words("query \\ key", "查询 \\ 键")
+    choices = _choice(Bilingual("Layer", "层"), layers) + _choice(Bilingual("Head", "注意力头"), range(n_heads))
+    corner = Bilingual("query \\ key", "查询 \\ 键")
     data = json.dumps(kept, separators=(",", ":"))
     body = (
         f'<div class="mg-choose" hidden>{choices}</div>'
@@ -64,16 +64,16 @@ def attention_view(patterns: Tensor, texts: Sequence[str], layers: Sequence[int]
     return View(in_view(body, "mgAttention", lang), plot, text)
 
 
-def _choice(label: Words, numbers: Iterable[int]) -> str:
+def _choice(label: Bilingual, numbers: Iterable[int]) -> str:
     options = "".join(f"<option>{number}</option>" for number in numbers)
     return f"<label>{in_both(*label)}<select>{options}</select></label>"
 
 
-def _attention_caption(layer: int) -> Words:
+def _attention_caption(layer: int) -> Bilingual:
     """What the table shows; the script writes other numbers of the layer and the head into it."""
     at, head = f'<span class="mg-layer">{layer}</span>', '<span class="mg-head">0</span>'
     now = '<span aria-live="polite">{}</span>'
-    return Words(
+    return Bilingual(
         f"Attention weights in percent, a row for each query. {now.format(f'Layer {at}, head {head}')}",
         f"注意力权重（百分比），每行是一个查询。{now.format(f'第 {at} 层，注意力头 {head}')}",
     )
@@ -91,8 +91,8 @@ def lens_view(ids: Tensor, logits: Tensor, labels: Labels = None, lang: str | No
     chances, best = softmax(logits.float()).max(-1)
     own = None if isinstance(labels, Sequence) else labels
     places = [f"{place} {text}" for place, text in enumerate(token_texts(ids.tolist(), labels))]
-    into = [Words(f"into layer {layer}", f"第 {layer} 层的输入") for layer in range(len(logits) - 1)]
-    names = [*into, Words("output", "输出")]
+    into = [Bilingual(f"into layer {layer}", f"第 {layer} 层的输入") for layer in range(len(logits) - 1)]
+    names = [*into, Bilingual("output", "输出")]
     following = [*ids[1:].tolist(), None]
     rows = []
     for tokens, values in zip(best.tolist(), chances.tolist(), strict=True):
@@ -109,7 +109,7 @@ def lens_view(ids: Tensor, logits: Tensor, labels: Labels = None, lang: str | No
     def plot() -> object:
         return heat_map(chances.tolist(), rows=english, columns=places, written=written, title="logit lens")
 
-    corner = Words("layer \\ token", "层 \\ 词元")
+    corner = Bilingual("layer \\ token", "层 \\ 词元")
     table = number_table(LENS_CAPTION, corner, places, zip(names, rows, strict=True))
     return View(in_view(table, lang=lang), plot, text)
 
@@ -127,15 +127,15 @@ def patching_view(
         text: what is shown where there is no HTML.
         lang: "en" or "zh"; ``None`` follows the page.
     """
-    heads = [Words(f"head {head}", f"头 {head}") for head in range(values.shape[1])]
+    heads = [Bilingual(f"head {head}", f"头 {head}") for head in range(values.shape[1])]
     columns = places if over == "position" else heads
-    names = [Words(f"layer {layer}", f"第 {layer} 层") for layer in range(len(values))]
+    names = [Bilingual(f"layer {layer}", f"第 {layer} 层") for layer in range(len(values))]
     numbers = [[round(x, 2) + 0.0 for x in row] for row in values.tolist()]  # + 0.0: no minus before a zero
     rows = [[Cell(f"{x:.2f}".replace("-", "−"), x) for x in row] for row in numbers]
     chinese = {"position": "位置", "head": "注意力头"}[over]
     title = f"Recovery by patching {site}, by {over}"
-    caption = Words(escape(title), f"修补 {escape(site)} 的恢复率，按{chinese}")
-    corner = Words(f"layer \\ {over}", f"层 \\ {chinese}")
+    caption = Bilingual(escape(title), f"修补 {escape(site)} 的恢复率，按{chinese}")
+    corner = Bilingual(f"layer \\ {over}", f"层 \\ {chinese}")
 
     def plot() -> object:
         rows, headings = ([_english(text) for text in texts] for texts in (names, columns))
@@ -145,8 +145,8 @@ def patching_view(
     return View(in_view(table, lang=lang), plot, text)
 
 
-def _english(text: str | Words) -> str:
-    return text.en if isinstance(text, Words) else text
+def _english(text: str | Bilingual) -> str:
+    return text.en if isinstance(text, Bilingual) else text
 
 
 def stacked(patterns: Sequence[Tensor], sequence: int) -> Tensor:

@@ -20,7 +20,7 @@ MOST_CELLS = 20_000  # of one view: some 2 MB of HTML
 _numbers = count(1)
 
 
-class Words(NamedTuple):
+class Bilingual(NamedTuple):
     """Words of a view in both languages.
 
     Attributes:
@@ -74,7 +74,10 @@ class View:
 
 
 def number_table(
-    caption: Words, corner: Words, columns: Sequence[str | Words], rows: Iterable[tuple[str | Words, Sequence[Cell]]]
+    caption: Bilingual,
+    corner: Bilingual,
+    columns: Sequence[str | Bilingual],
+    rows: Iterable[tuple[str | Bilingual, Sequence[Cell]]],
 ) -> str:
     """The table itself.
 
@@ -113,8 +116,8 @@ def in_both(english: str, chinese: str) -> str:
     return f'<span class="mg-en" lang="en">{english}</span><span class="mg-zh" lang="zh-CN" hidden>{chinese}</span>'
 
 
-def _heading(scope: str, text: str | Words) -> str:
-    if isinstance(text, Words):
+def _heading(scope: str, text: str | Bilingual) -> str:
+    if isinstance(text, Bilingual):
         return f'<th scope="{scope}">{in_both(*map(escape, text))}</th>'
     return f'<th scope="{scope}" title="{escape(text)}"><bdi>{escape(text)}</bdi></th>'
 
