@@ -391,11 +391,11 @@ figure.set_size_inches(6, 2)
 figure
 
 # %% [markdown]
-# The planted gap comes out, with its sign, in both groups. The interval is a **bootstrap**:
-# the mean of pairs that are drawn again and again, with replacement, from those that were
-# asked. It does not quite contain the truth, and it need not: it says how much the mean
-# depends on *which pairs* were asked of this model, and not how closely 300 steps of
-# training have fitted the text.
+# The planted gap comes out, with its sign, in both groups. The interval comes from a
+# **bootstrap**: the pairs that were asked are drawn again and again, with replacement, and
+# 95 % of the means are in the interval. It does not quite contain the planted gap, and it
+# need not: it says how much the mean depends on *which pairs* were asked of this model, and
+# not how closely 300 steps of training have fitted the text.
 #
 # ## A bias, reduced
 #
