@@ -486,6 +486,96 @@ SUBJECTS: dict[str, list[Row]] = {
     "Cost": [
         Formula("Parameters in matrices", "matrix-parameters", "06 § Counting parameters"),
         Formula("Training FLOPs", "training-flops", "06 § Counting arithmetic"),
+        Formula(
+            "Parameters part by part",
+            "parameters",
+            "howto/estimate-a-run § How large is it?",
+            "tests/cost/test_parameters.py::test_every_part_has_as_many_as_in_the_model",
+        ),
+        Formula(
+            "Pairs in attention",
+            "attention-pairs",
+            "howto/estimate-a-run § How much arithmetic is it?",
+            "tests/cost/test_flops_by_part.py::test_causal_pairs_are_those_of_the_mask",
+        ),
+        Formula(
+            "Forward FLOPs part by part",
+            "forward-flops",
+            "howto/estimate-a-run § How much arithmetic is it?",
+            "tests/cost/test_flops_by_part.py::test_every_part_is_what_the_counter_counts",
+        ),
+        Formula(
+            "KV cache in bytes",
+            "kv-cache-bytes",
+            "howto/estimate-a-run § Does it fit into memory?",
+            "tests/cost/test_cache.py::test_keys_and_values_of_all_layers_and_heads_that_are_still_seen",
+        ),
+        Formula(
+            "Training time",
+            "training-seconds",
+            "howto/estimate-a-run § What does it cost?",
+            "tests/cost/hardware/test_bill.py::test_seconds_are_operations_over_what_is_reached",
+        ),
+        Formula(
+            "Price, energy and carbon",
+            "training-bill",
+            "howto/estimate-a-run § What does it cost?",
+            "tests/cost/hardware/test_bill.py::test_the_energy_and_carbon_of_gpt3_are_the_published_ones",
+        ),
+        Formula(
+            "Scaling law of the loss",
+            "scaling-loss",
+            "howto/estimate-a-run § How many tokens for which size?",
+            "tests/cost/scaling/test_fit.py::test_planted_constants_are_found_exactly_without_noise",
+        ),
+        Formula(
+            "Compute-optimal size",
+            "compute-optimal",
+            "howto/estimate-a-run § How many tokens for which size?",
+            "tests/cost/scaling/test_chinchilla.py::test_the_best_size_has_the_least_loss_of_all_for_the_budget",
+        ),
+        Formula(
+            "Power law between two rows",
+            "power-law-between",
+            "howto/estimate-a-run § How many tokens for which size?",
+            "tests/cost/scaling/test_chinchilla.py::test_between_rows_and_beyond_them_it_is_a_power_law",
+        ),
+        Formula(
+            "Scaling law of Kaplan",
+            "kaplan-loss",
+            "howto/estimate-a-run § How many tokens for which size?",
+            "tests/cost/scaling/test_kaplan.py::test_each_power_law_is_left_where_the_other_number_has_no_end",
+        ),
+        Formula(
+            "Repeated data",
+            "repeated-data-loss",
+            "howto/estimate-a-run § How many tokens for which size?",
+            "tests/cost/scaling/test_repeated.py::test_the_two_models_of_figure_1_have_the_published_losses",
+        ),
+        Formula(
+            "Bytes of data parallelism",
+            "data-parallel-bytes",
+            "howto/estimate-a-run § What do several devices send?",
+            "tests/cost/test_parallelism.py::test_bytes_are_those_of_the_rounds_of_a_ring",
+        ),
+        Formula(
+            "Memory of ZeRO",
+            "zero-memory",
+            "howto/estimate-a-run § What do several devices send?",
+            "tests/cost/test_parallelism.py::test_memory_is_that_of_figure_1_of_the_source",
+        ),
+        Formula(
+            "Bytes of tensor parallelism",
+            "tensor-parallel-bytes",
+            "howto/estimate-a-run § What do several devices send?",
+            "tests/cost/test_parallelism.py::test_bytes_are_those_of_the_rounds_of_a_ring",
+        ),
+        Formula(
+            "Pipeline and its bubble",
+            "pipeline",
+            "howto/estimate-a-run § What do several devices send?",
+            "tests/cost/test_parallelism.py::test_the_bubble_is_what_a_schedule_leaves_empty",
+        ),
     ],
     "Looking inside": [
         Rule(

@@ -11,7 +11,7 @@ end_quietly_until_started()  # what follows takes a while to import
 
 # isort: split
 from minigpt import equations, learn, microscope
-from minigpt.cost.flops import training_flops_per_token
+from minigpt.cost import estimate, training_flops_per_token
 from minigpt.equations import equal
 from minigpt.evaluation import (
     Calibration,
@@ -138,6 +138,7 @@ __all__ = [
     "cross_entropy_from_logits",
     "equal",
     "equations",
+    "estimate",
     "evaluate",
     "evaluate_calibration",
     "evaluate_stories",

@@ -811,7 +811,7 @@ for name, cut in cuts.items():
 
 # %%
 def perplexity(losses, n_bytes):
-    """A list of tensors, one a text, and the bytes of all → perplexity, bits per byte."""
+    """Tensors, one a text, and the bytes of all → perplexity, bits per byte."""
     # Your code.
 
 

@@ -24,6 +24,7 @@ SHARED = {
     "MLP": "the block's, and the one of learn/autograd on its own tape",
     "SEED": "the seed document in the registry, a random seed in learn/one_file.py",
     "Corpus": "a corpus by name, and the two texts of learn/one_file.py",
+    "Estimate": "the command `minigpt estimate` has the name of the report that it prints",
     "Ladder": "the command `minigpt ladder` has the name of the report that it prints",
     "Tokenizer": "the command `minigpt tokenizer` has the name of what it trains",
 }

@@ -12,11 +12,13 @@ from torch import Tensor
 from minigpt.checks import (  # noqa: F401 - they register their checks
     attention,
     cleaning,
+    cost,
     fairness,
     layers,
     learning,
     microscope,
     optimizers,
+    scaling,
     stability,
     tiles,
     training,

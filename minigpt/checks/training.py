@@ -7,12 +7,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from minigpt import equations
 from minigpt.checks.draw import Case, Draw, check
 from minigpt.checks.layers import small_config
 from minigpt.evaluation.perplexity import Evaluation
-from minigpt.model import GPT, GPTConfig
-from minigpt.model.config import MLPName
+from minigpt.model import GPT
 from minigpt.text import TokenDataset
 
 
@@ -168,40 +166,3 @@ def bits_per_byte(function: Any, draw: Draw) -> Case:
     """Tokens of any length."""
     p, n_bytes = draw.probabilities(draw.size(), draw.size(2, 5))[:, 0].double(), draw.integer(1, 20)
     return {"p": p, "b": n_bytes}, function(Evaluation(-p.log().sum().item(), len(p), n_bytes))
-
-
-def _shape(draw: Draw) -> tuple[dict[str, int], GPTConfig]:
-    """The sizes of a model, and its configuration."""
-    kinds: list[tuple[MLPName, int]] = [("gelu-tanh", 2), ("swiglu", 3)]
-    mlp, n_matrices = draw.choice(kinds)
-    groups, width, layers, hidden, vocabulary = (draw.size() for _ in range(5))
-    heads = groups * draw.size()
-    config = GPTConfig(
-        vocab_size=vocabulary,
-        context_length=9,
-        d_model=heads * width,
-        n_heads=heads,
-        n_kv_heads=groups,
-        n_layers=layers,
-        d_hidden=hidden,
-        mlp=mlp,
-        position="none",
-    )
-    sizes = {"L": layers, "D": heads * width, "H": heads, "G": groups, "E": width, "m": n_matrices}
-    return {**sizes, "F": hidden, "V": vocabulary}, config
-
-
-@check
-def matrix_parameters(function: Any, draw: Draw) -> Case:
-    """Shared heads, with and without a gate."""
-    sizes, config = _shape(draw)
-    return sizes, function(config)
-
-
-@check
-def training_flops(function: Any, draw: Draw) -> Case:
-    """The number of matrix entries comes from its own equation."""
-    sizes, config = _shape(draw)
-    n_positions = draw.size(1, 9)
-    given = {"P": equations.get("matrix-parameters").evaluate(**sizes), "T": n_positions}
-    return given | {name: sizes[name] for name in "LHE"}, function(config, n_positions)

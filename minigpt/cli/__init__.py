@@ -15,6 +15,7 @@ import minigpt as mg
 from minigpt.cli.check import Bench, Equations
 from minigpt.cli.compare import Compare
 from minigpt.cli.diverge import Diverge
+from minigpt.cli.estimate import Estimate
 from minigpt.cli.fairness import Fairness
 from minigpt.cli.kernels import Kernels
 from minigpt.cli.ladder import Ladder
@@ -47,6 +48,7 @@ COMMANDS: dict[str, type] = {
     "tokenizer": Tokenizer,
     "demo": Demo,
     "equations": Equations,
+    "estimate": Estimate,
     "bench": Bench,
     "kernels": Kernels,
     "learn": Learn,

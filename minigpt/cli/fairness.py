@@ -8,7 +8,7 @@ import tyro
 
 import minigpt as mg
 from minigpt.cli.output import print_json
-from minigpt.runs.config import RUN_FILE
+from minigpt.runs.models import open_model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +19,7 @@ class Fairness:
     model is fair.
 
     Attributes:
-        out: a run folder, or a folder of Hugging Face with a model and its tokenizer.
+        out: a run folder, a checkpoint in it, or a folder of Hugging Face with a model and its tokenizer.
         lang: language of the sentences that come with the library.
         pairs: a JSON file with templates of your own.
         json: print the figures as JSON, and nothing else.
@@ -33,8 +33,7 @@ class Fairness:
     def __call__(self) -> None:
         """Print what was asked, and the gaps."""
         asked = mg.fairness.load_pairs(self.lang) if self.pairs is None else mg.fairness.read_pairs(self.pairs)
-        is_run = (self.out / RUN_FILE).exists() or (self.out / "checkpoints").is_dir()
-        model, tokenizer = mg.load_model(self.out) if is_run else mg.load_pretrained(self.out)
+        model, tokenizer = open_model(self.out)
         report = mg.fairness.counterfactual_gaps(model, tokenizer, asked)
         if self.json:
             print_json({"limits": list(asked.limits), "meanings": dict(asked.meanings), "groups": report.to_object()})

@@ -10,7 +10,7 @@ import torch
 from einops import einsum, rearrange
 from torch import Tensor, nn
 
-from minigpt.microscope.handlers import Handler, Handlers, Kept, Taps
+from minigpt.microscope.handlers import Handler, Handlers, Remembered, Taps
 from minigpt.model import CausalSelfAttention, Pattern, alibi_bias, causal_mask, softmax
 from minigpt.model.heads import share_heads
 
@@ -20,7 +20,7 @@ Attend = Callable[[Tensor, Tensor, Tensor, Pattern], Tensor]
 
 def attention_handlers(attention: CausalSelfAttention, prefix: str, taps: Taps) -> Iterator[Handlers]:
     """What the modules of attention show: q, k, v, and the outputs of the heads."""
-    n_q, n_kv, entered = attention.n_heads, attention.n_kv_heads, Kept()
+    n_q, n_kv, entered = attention.n_heads, attention.n_kv_heads, Remembered()
 
     def projected(x: Tensor) -> Tensor:
         parts = rearrange(x, "b t (n e) -> b t n e", n=n_q + 2 * n_kv).split([n_q, n_kv, n_kv], dim=2)

@@ -117,11 +117,14 @@ def attribute(
             row, total = row - head[other], total - logits.gather(1, other[:, None])[:, 0]
         parts = _parts(model, record, position)
         scale = norm_scale(model.norm, record.residual[-1][:, position])
-        gain = model.norm.get_parameter("gain")
-        values = attributed(torch.stack([*parts.values()]), scale, gain, row, centred=isinstance(model.norm, LayerNorm))
+        gain = model.norm.get_parameter("gain").to(scale.dtype)  # in 16 bits the parts would not add up
+        row, total = row.to(scale.dtype), total.to(scale.dtype)
+        values = attributed(
+            torch.stack([*parts.values()]).to(scale.dtype), scale, gain, row, centred=isinstance(model.norm, LayerNorm)
+        )
         shift = shift_of(model.norm)
         if shift is not None:
-            values = torch.cat([values, (row @ shift)[None]])
+            values = torch.cat([values, (row @ shift.to(scale.dtype))[None]])
     return Attribution([*parts, *(["norm_shift"] if shift is not None else [])], values, total)
 
 

@@ -62,7 +62,7 @@ class Taps:
             yield
 
 
-class Kept:
+class Remembered:
     """One tensor, between two calls."""
 
     x: Any = None

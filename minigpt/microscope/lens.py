@@ -3,7 +3,7 @@ r"""Logit lens: what the model would predict if it ended after each layer.
 The final norm and the head read the residual stream of every layer as they read the last one. Layers were not trained
 for that, so early rows may say little.
 
-Dimensions: L layers, B batch, T positions, D model width, V vocabulary.
+Dimensions: L layers, K = L + 1 streams, B batch, T positions, D model width, V vocabulary.
 """
 
 from dataclasses import dataclass
@@ -28,12 +28,12 @@ SCALES = ("own", "last", "none")
 
 @equation(
     "logit-lens",
-    r"z_{lti} = U_i \cdot N(h_l)_t",
+    r"z_{kti} = U_i \cdot N(h_k)_t",
     symbols={
-        "h": "(L, T, D) residual streams",
+        "h": "(K, T, D) residual streams, one for each layer and one for the output",
         "N": "function final norm",
         "U": "(V, D) matrix of the head",
-        "z": "(L, T, V) logits",
+        "z": "(K, T, V) logits",
     },
     source="nostalgebraist 2020, Interpreting GPT: the logit lens",
 )
@@ -41,12 +41,12 @@ def lens_logits(streams: Tensor, norm: nn.Module, head: Tensor) -> Tensor:
     """The final norm and the head on every stream.
 
     Args:
-        streams: ``(L, ..., T, D)``.
+        streams: ``(K, ..., T, D)``.
         norm: the final norm.
         head: ``(V, D)``, the matrix of the head.
 
     Returns:
-        ``(L, ..., T, V)``.
+        ``(K, ..., T, V)``.
     """
     return einsum(norm(streams), head, "... d, v d -> ... v")
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from minigpt.microscope.attention_taps import attention_handlers, tapped_attend
 from minigpt.microscope.frozen_norms import norm_scale, normalised_by
-from minigpt.microscope.handlers import Handler, Handlers, Kept, Taps
+from minigpt.microscope.handlers import Handler, Handlers, Remembered, Taps
 from minigpt.model import GPT, PreNormBlock, ShortConvolution, SwiGLU
 from minigpt.model.hooks import Hook
 
@@ -68,7 +68,7 @@ class _Block:
 
     def parts(self) -> Iterator[Handlers]:
         """The block's input, its convolution, its attention and its MLP."""
-        block, before = self.block, Kept()
+        block, before = self.block, Remembered()
         yield block, (self.at("hook_resid_pre"), None)
         if isinstance(block.convolution, ShortConvolution) and self.taps.wants(self.prefix + "hook_conv_out"):
 
@@ -92,7 +92,7 @@ class _PreNorm(_Block):
     """The stream after attention enters two places: the second norm, and the sum at the end of the block."""
 
     def handlers(self) -> Iterator[Handlers]:
-        block, mid, added = self.block, Kept(), Kept()
+        block, mid, added = self.block, Remembered(), Remembered()
 
         def middle(x: Tensor) -> Tensor:
             replacement = self.taps.at(self.prefix + "hook_resid_mid", x)
@@ -128,7 +128,7 @@ class _PostNorm(_Block):
 
 def _norm(norm: nn.Module, prefix: str, taps: Taps) -> Iterator[Handlers]:
     """A norm's scale and its output."""
-    entered = Kept()
+    entered = Remembered()
 
     def leaves(y: Tensor) -> Tensor:
         if taps.wants(f"{prefix}.hook_scale"):

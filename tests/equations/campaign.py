@@ -42,6 +42,13 @@ EQUAL = {
     ("online-softmax", "double '0' at 234"): "2 (0) is 0",
 }
 EQUAL_REGISTERED = {
+    ("bootstrap-p", r"exchange 'm_b - \\bar{g}' by '\\bar{g} - m_b' at 41"): "between bars the sign does not count",
+    (
+        "expected-calibration-error",
+        "exchange 'y_i - c_i' by 'c_i - y_i' at 103",
+    ): "between bars the sign does not count",
+    ("expected-calibration-error", "constant '1' by '0' at 24"): "no confidence is 0 or less, so that bin is empty",
+    ("expected-calibration-error", "upper bound 'K' by 'K + 1' at 28"): "no confidence is above 1",
     ("short-convolution", "upper bound 'T' by 't' at 45"): "s + k = t + 1 with k of at least 1 leaves s up to t",
     ("online-softmax", "constant '0' by '1' at 212"): "the first value is multiplied by exp(-inf)",
     ("online-softmax", "constant '0' by '1' at 234"): "the first value is multiplied by exp(-inf)",

@@ -20,6 +20,19 @@ class CodeMutant(NamedTuple):
 
 
 TABLE = {
+    "evaluation.fairness.statistics": [
+        (".abs() >= mean.abs()", ".abs() > mean.abs()"),
+        ("(1 + further.sum().to(values.dtype)) /", "further.sum().to(values.dtype) /"),
+        ("torch.arange(len(p), 0, -1, dtype=p.dtype)", "torch.arange(1, len(p) + 1, dtype=p.dtype)"),
+        (".clamp(max=1).cummax(0).values", ".clamp(max=1)"),
+    ],
+    "evaluation.fairness.gaps": [
+        ("_log_prob(logits_a, continuation) - _log_prob", "_log_prob(logits_a, continuation) + _log_prob"),
+    ],
+    "evaluation.calibration": [
+        ("right.to(confidence.dtype) - confidence)", "right.to(confidence.dtype))"),
+        ("torch.arange(1, bins, dtype=confidence.dtype) / bins)", "torch.arange(bins, dtype=confidence.dtype) / bins)"),
+    ],
     "model.probabilities": [
         ("exp_z = torch.exp(z - _finite_max(z))", "exp_z = torch.exp2(z - _finite_max(z))"),
         ("exp_z.sum(-1, keepdim=True).clamp(min=1)", "exp_z.sum(-1, keepdim=True).clamp(min=1.5)"),
@@ -394,6 +407,36 @@ TABLE = {
         ("+ d * config.vocab_size", "+ 2 * d * config.vocab_size"),
         ("(n_positions + 1)", "n_positions"),
         ("return 6 * matrix_parameters(config)", "return 2 * matrix_parameters(config)"),
+    ],
+    "cost.parameters": [
+        ("2 * config.qk_norm * e", "config.qk_norm * e"),
+        ("bias * ((matrices - 1) * f + d)", "bias * (f + d)"),
+        ("(2 * layers + (config.norm_placement", "(layers + (config.norm_placement"),
+        ('config.norm == "layer" and config.bias', 'config.norm == "layer"'),
+        ("head=0 if config.tied_head else", "head=0 if not config.tied_head else"),
+    ],
+    "cost.flops_by_part": [
+        ("return w * (w + 1) // 2 + (n_positions - w) * w", "return w * (w + 1) // 2"),
+        ("pairs = t * t if full else", "pairs = t * t if not full else"),
+        ("out=2 * t * layers * d * d", "out=2 * t * layers * d * e"),
+        ("head=2 * t * d * config.vocab_size", "head=2 * d * config.vocab_size"),
+    ],
+    "cost.cache": [("min(n_positions, config.window)", "n_positions"), ("2 * word", "word")],
+    "cost.hardware.bill": [("hours * watts * site.pue", "hours * watts"), ("energy * site.kg", "hours * site.kg")],
+    "cost.parallelism": [
+        ('"fsdp": 3 * message', '"fsdp": 2 * message'),
+        ("zero_2=w + (g + k) / n", "zero_2=w + g + k / n"),
+        ("(n_devices - 1) / (pieces * micro_batches", "n_devices / (pieces * micro_batches"),
+    ],
+    "cost.scaling.chinchilla": [
+        ("(law.beta / both), (flops / 6)", "(law.alpha / both), (flops / 6)"),
+        ("law.alpha * law.A / (law.beta * law.B)", "law.A / law.B"),
+        ("math.log(y_1 / y_0)", "math.log(y_0 / y_1)"),
+    ],
+    "cost.scaling.kaplan": [('KAPLAN["alpha_N"] / KAPLAN["alpha_D"]', 'KAPLAN["alpha_N"]')],
+    "cost.scaling.repeated": [
+        ("(total / own - 1) / fade", "(total / own) / fade"),
+        ("_worth(tokens, seen, TOKENS_FADE)", "_worth(tokens, seen, PARAMETERS_FADE)"),
     ],
 }
 MUTANTS = [CodeMutant(module, *change) for module, changes in TABLE.items() for change in changes]

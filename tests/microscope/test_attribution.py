@@ -66,3 +66,11 @@ def test_a_part_adds_its_product_with_the_direction_over_the_scale(centred):
         mean = float(parts[k].sum()) / 5 if centred else 0.0
         terms = [float(gain[i] * direction[i] * (parts[k, i] - mean)) / 2.5 for i in range(5)]
         assert float(found[k]) == pytest.approx(sum(terms))
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_a_model_in_16_bits_is_split_in_32(make_model, ids, kind):
+    found = attribute(make_model(kind, torch.bfloat16), ids, 3, 5)
+    assert found.values.dtype == torch.float32
+    largest = found.values.abs().max()
+    torch.testing.assert_close(found.values.sum(0), found.total, rtol=0, atol=0.1 * float(largest))

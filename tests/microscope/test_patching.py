@@ -1,6 +1,6 @@
 import pytest
 import torch
-from planted import CLEAN, CORRUPT, INDUCTION_HEAD, LOUDNESS, PREVIOUS_TOKEN_HEAD, planted
+from planted_circuit import CLEAN, CORRUPT, INDUCTION_HEAD, LOUDNESS, PREVIOUS_TOKEN_HEAD, planted
 
 import minigpt as mg
 from minigpt.microscope import (

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 import torch
-from planted import CLEAN, CORRUPT, planted
+from planted_circuit import CLEAN, CORRUPT, planted
 
 import minigpt as mg
 from minigpt.microscope import logit_difference, logit_lens, patch
@@ -58,7 +58,9 @@ def test_a_view_needs_nothing_else_and_no_token_is_taken_for_markup(record, kind
     page = Reader(html)
     assert not re.search(r"https?:|src=|@import|url\(|<link", html)
     assert "b" not in [tag for tag, _ in page.tags]
-    assert page.heads[1:8] == ["0 </script><b>", "1 ↵", "2 词", "3 \\u{202e}", "4 &amp;", '5 "q"', "6 $x$"]
+    places = ["0 </script><b>", "1 ↵", "2 词", "3 \\u{202e}", "4 &amp;", '5 "q"', "6 $x$"]
+    assert page.heads[1:8] == places
+    assert page.heads[8:] == places or kind != "attention"
     assert "\u202e" not in html
     assert len(html) < 30_000
 

@@ -7,7 +7,7 @@ words in all, and 1,600 copies of each length.
 import tracemalloc
 from collections import Counter
 
-from planted import documents, largest_similarities, with_copies
+from planted_documents import documents, largest_similarities, with_copies
 
 from minigpt.text.cleaning import NearDuplicates, clean
 

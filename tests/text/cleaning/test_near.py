@@ -2,7 +2,7 @@ import random
 
 import pytest
 from cleaning_campaign import bytes_per_document, campaign
-from planted import PLANTS, documents, one_word, reordered
+from planted_documents import PLANTS, documents, one_word, reordered
 
 from minigpt.text.cleaning import NearDuplicates, clean, near
 

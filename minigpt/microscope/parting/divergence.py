@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from minigpt.microscope.counterparts import counterparts
-from minigpt.microscope.seen import ENTERS, Site, tensors_seen
-from minigpt.microscope.tolerance import budget_of, distance, first_apart
+from minigpt.microscope.parting.counterparts import counterparts
+from minigpt.microscope.parting.seen import ENTERS, ModulePlace, tensors_seen
+from minigpt.microscope.parting.tolerance import budget_of, distance, first_apart
 
 N_AROUND = 3  # points before and after the first divergence
 
@@ -36,7 +36,7 @@ class Point(NamedTuple):
         budget: what rounding may cause.
     """
 
-    place: Site
+    place: ModulePlace
     error: float
     budget: float
 
@@ -129,7 +129,7 @@ def first_divergence(a: nn.Module, b: nn.Module, ids: Tensor, *, names: Mapping[
     seen, other = tensors_seen(a, list(pairs), ids), tensors_seen(b, list(pairs.values()), ids)
     points, name, what = list[Point](), "", ""
     for place, (x, n_layers) in seen.items():
-        partner = Site(place.what, pairs.get(place.module, "?"))
+        partner = ModulePlace(place.what, pairs.get(place.module, "?"))
         if partner not in other:
             continue
         y = other[partner].tensor
@@ -142,7 +142,7 @@ def first_divergence(a: nn.Module, b: nn.Module, ids: Tensor, *, names: Mapping[
     return Divergence(name, tuple(points), what)
 
 
-def _innermost(place: Site, before: Site | None) -> str:
+def _innermost(place: ModulePlace, before: ModulePlace | None) -> str:
     """The module that computed what differs, when all before it agrees.
 
     Between two modules, what enters the second comes from the module around both.

@@ -16,7 +16,7 @@ from minigpt.model.hooks import watched
 INSIDE = {"hook_rot_q": "the rotated queries", "hook_rot_k": "the rotated keys"}
 
 
-class Site(NamedTuple):
+class ModulePlace(NamedTuple):
     """Where a tensor is seen.
 
     Attributes:
@@ -47,7 +47,7 @@ class Seen(NamedTuple):
 
 
 @torch.no_grad()
-def tensors_seen(model: nn.Module, names: Sequence[str], ids: Tensor) -> dict[Site, Seen]:
+def tensors_seen(model: nn.Module, names: Sequence[str], ids: Tensor) -> dict[ModulePlace, Seen]:
     """Compute ``ids`` once in evaluation mode, and keep what enters and leaves some modules at their first call.
 
     Args:
@@ -58,19 +58,19 @@ def tensors_seen(model: nn.Module, names: Sequence[str], ids: Tensor) -> dict[Si
     Raises:
         ValueError: if a module is not there.
     """
-    modules, seen, n_layers = _chosen(model, names), dict[Site, Seen](), 0
+    modules, seen, n_layers = _chosen(model, names), dict[ModulePlace, Seen](), 0
 
-    def note(place: Site, x: Tensor) -> None:
+    def note(place: ModulePlace, x: Tensor) -> None:
         seen.setdefault(place, Seen(x.detach().clone(), max(1, n_layers)))
 
     def leaves(name: str, x: Tensor) -> None:
         nonlocal n_layers
         n_layers += not any(True for _ in modules[name].children())
-        note(Site(LEAVES, name), x)
+        note(ModulePlace(LEAVES, name), x)
 
     def inside(name: str, x: Tensor) -> None:
         layer, part = name.split(".")[1], name.rpartition(".")[2]
-        note(Site(f"{INSIDE[part]} of", f"blocks.{layer}.attention"), x)
+        note(ModulePlace(f"{INSIDE[part]} of", f"blocks.{layer}.attention"), x)
 
     with ExitStack() as looking:
         looking.enter_context(at_rest(model))
@@ -78,7 +78,7 @@ def tensors_seen(model: nn.Module, names: Sequence[str], ids: Tensor) -> dict[Si
             rotated = [f"blocks.{layer}.attn.{part}" for layer in range(model.config.n_layers) for part in INSIDE]
             looking.enter_context(tapped(model, inside, rotated))
         looking.enter_context(
-            watched(modules.items(), enters=lambda name, x: note(Site(ENTERS, name), x), leaves=leaves)
+            watched(modules.items(), enters=lambda name, x: note(ModulePlace(ENTERS, name), x), leaves=leaves)
         )
         first = next(model.parameters(), ids)
         model(ids.to(first.device))

@@ -1,4 +1,4 @@
-"""minigpt/microscope/divergence.py: planted differences are named at their module, and equal models at none."""
+"""minigpt/microscope/parting/divergence.py: planted differences are named at their module, and equal models at none."""
 
 import copy
 
@@ -8,7 +8,7 @@ from einops import rearrange, repeat
 from torch import nn
 
 import minigpt as mg
-from minigpt.microscope.seen import Site
+from minigpt.microscope.parting.seen import ModulePlace
 from minigpt.model.backends import Pattern, formula_attention
 from minigpt.model.mlp import fast_gelu, fast_gelu_tanh
 
@@ -167,9 +167,11 @@ def test_a_rotation_is_told_from_the_mask_by_the_place(model, ids):
     rotated, masked = copy.deepcopy(model), copy.deepcopy(model)
     swap_halves(rotated)
     narrow_window(masked)
-    assert mg.first_divergence(model, rotated, ids).first.place == Site("the rotated queries of", "blocks.0.attention")
+    assert mg.first_divergence(model, rotated, ids).first.place == ModulePlace(
+        "the rotated queries of", "blocks.0.attention"
+    )
     found = mg.first_divergence(model, masked, ids)
-    assert found.first.place == Site("what enters", "blocks.1.attention.project_out")
+    assert found.first.place == ModulePlace("what enters", "blocks.1.attention.project_out")
     assert "first at [0, 12, " in found.what  # position 12 is the first with more than 12 positions to see
 
 

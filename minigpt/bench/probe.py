@@ -1,0 +1,121 @@
+"""How fast this machine trains, from two seconds of measurement: what ``minigpt.estimate`` predicts step times from.
+
+Each part of a step is timed by itself, small, in float32 on the CPU: products of several widths, attention at several
+lengths, an activation, the loss, the optimizer, and whole steps of models so small that nothing is computed in them.
+What the step of a model of usual size takes beyond these parts is put down to its residual stream.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from minigpt.bench.training import our_step
+from minigpt.cost.flops_by_part import attention_pairs
+from minigpt.cost.machine import Machine, step_seconds
+from minigpt.model import GPTConfig
+from minigpt.model.mlp import fast_gelu_tanh
+from minigpt.training.optim import AdamW, fast_clip_by_norm
+
+PRODUCT_WIDTHS = (32, 64, 128, 256, 512, 1024)  # of the matrices that are multiplied
+ATTENTION_LENGTHS = (32, 128, 512, 1024)  # of the sequences in attention
+TOKENS = 1024  # positions at once
+LEAST_CALLS = 3  # calls of each part, the first one besides
+SMALL_BLOCKS = 5  # of the larger of the two models without work
+USUAL = GPTConfig(vocab_size=64, context_length=64, d_model=192, n_layers=2, n_heads=6)
+USUAL_BATCH = 8  # sequences
+Clock = Callable[[], float]
+
+
+def probe_machine(seconds: float = 2.0, *, clock: Clock = time.perf_counter, progress: bool = False) -> Machine:
+    """Measure what the parts of a training step take on this machine.
+
+    Args:
+        seconds: about how long it may take; a slow machine needs more, since each part runs a few times.
+        clock: returns seconds; ``time.process_time`` leaves out what other programs take from one thread.
+        progress: show a bar, on stderr.
+    """
+    parts = dict(_parts())
+    share = 0.8 * seconds / len(parts)  # the rest goes into making them
+    found = {}
+    for name, (function, unit) in tqdm(parts.items(), desc="measuring this machine", disable=not progress, leave=False):
+        found[name] = _least_seconds(function, share, clock) / unit
+    block = max(0.0, (found["blocks"] - found["step"]) / (SMALL_BLOCKS - 1))
+    machine = Machine(
+        name=f"this machine ({torch.get_num_threads()} threads, float32)",
+        products=tuple((width, 1 / found[f"product {width}"]) for width in PRODUCT_WIDTHS),
+        attention=tuple((length, found[f"attention {length}"]) for length in ATTENTION_LENGTHS),
+        step=max(0.0, found["step"] - block),
+        block=block,
+        stream=0.0,
+        **{name: found[name] for name in ("hidden", "logit", "weight")},
+    )
+    rest = found["usual"] - step_seconds(USUAL, machine, USUAL_BATCH)
+    n_numbers = USUAL_BATCH * USUAL.context_length * USUAL.n_layers * USUAL.d_model
+    return replace(machine, stream=max(0.0, rest / n_numbers))
+
+
+def _parts() -> Iterator[tuple[str, tuple[Callable[[], object], float]]]:
+    """What is timed, each with its number of operations or numbers."""
+    for name, n_layers in (("step", 1), ("blocks", SMALL_BLOCKS)):
+        yield name, (_step(GPTConfig(vocab_size=16, context_length=8, d_model=16, n_layers=n_layers, n_heads=2), 1), 1)
+    for width in PRODUCT_WIDTHS:
+        yield f"product {width}", (_products(width), 24 * TOKENS * width**2)
+    for length in ATTENTION_LENGTHS:
+        yield f"attention {length}", _attention(length)
+    yield "usual", (_step(USUAL, USUAL_BATCH), 1)
+    yield "hidden", (_backward(fast_gelu_tanh, TOKENS, 1024), TOKENS * 1024)
+    yield "logit", (_backward(_loss, 512, 2048), 512 * 2048)
+    weight = torch.nn.Parameter(torch.randn(2**20))
+    weight.grad = torch.randn(2**20)
+    optimizer = AdamW([weight], lr=1e-3)
+    yield "weight", (lambda: (fast_clip_by_norm([weight], 1.0), optimizer.step()), 2**20)
+
+
+def _least_seconds(function: Callable[[], object], budget: float, clock: Clock) -> float:
+    """The least time of some calls within about so many seconds, once warm."""
+    function()
+    times: list[float] = []
+    while len(times) < LEAST_CALLS or sum(times) < budget:
+        started = clock()
+        function()
+        times.append(clock() - started)
+    return min(times)
+
+
+def _step(config: GPTConfig, n_sequences: int) -> Callable[[], object]:
+    step, ids = our_step(config), torch.zeros(n_sequences, config.context_length, dtype=torch.int64)
+    return lambda: step(ids, ids)
+
+
+def _products(width: int) -> Callable[[], object]:
+    """A product with a matrix of the MLP, and the two of its gradients."""
+    x, weight, gradient = torch.randn(TOKENS, width), torch.randn(4 * width, width), torch.randn(TOKENS, 4 * width)
+    return lambda: (x @ weight.T, gradient @ weight, gradient.T @ x)
+
+
+def _attention(length: int) -> tuple[Callable[[], object], float]:
+    n_sequences, n_heads, width = max(1, TOKENS // length), 4, 32
+    shape = (n_sequences, length, n_heads, width)
+    q, k, v = (torch.randn(shape).transpose(1, 2).requires_grad_() for _ in range(3))
+    gradient = torch.randn(shape).transpose(1, 2)
+
+    def step() -> None:
+        F.scaled_dot_product_attention(q, k, v, is_causal=True).backward(gradient)
+
+    return step, 12 * n_sequences * n_heads * width * attention_pairs(length)
+
+
+def _backward(function: Callable[[Tensor], Tensor], *shape: int) -> Callable[[], object]:
+    """A function of one tensor, forward and backward."""
+    x = torch.randn(shape, requires_grad=True)
+    gradient = torch.ones_like(function(x))
+    return lambda: function(x).backward(gradient)
+
+
+def _loss(logits: Tensor) -> Tensor:
+    return F.cross_entropy(logits, torch.zeros(len(logits), dtype=torch.int64))

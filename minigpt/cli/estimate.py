@@ -1,0 +1,95 @@
+"""The command that says what a training would need and cost: `minigpt estimate`."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+import minigpt as mg
+from minigpt import bench
+from minigpt.cli.output import command, print_json
+from minigpt.cost.budget import THIS_MACHINE, BudgetPlan, parse_budget, plan_budget
+from minigpt.cost.hardware import DEFAULT_MFU
+from minigpt.cost.machine import Machine
+from minigpt.runs import RunConfig
+from minigpt.training import TrainConfig
+
+DEFAULT_IN_TEXT = tyro.conf.arg(help_behavior_hint="")
+BUDGET_VOCABULARY, BUDGET_CONTEXT = 1024, 256  # of the models that are tried for a budget
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """What a training would need and cost: parameters, operations, memory, time, money. Nothing is trained.
+
+    Attributes:
+        preset: size of the model: nano, micro, gpt2, gpt2-medium, gpt2-large, gpt2-xl or llama-tiny (default: gpt2).
+        run: run folder whose model is meant, in place of a preset.
+        vocab_size: V, number of tokens (default: the preset's, which is GPT-2's; with --budget 1024).
+        context_length: T, in tokens (default: the preset's; with --budget 256).
+        tokens: tokens that are read, such as 300e9 (default: those that are best for the size).
+        on: hardware, such as H100, 8xH100, or "this machine", which is measured for two seconds.
+        budget: time and place, such as "tonight on this laptop" or "3 hours on 8xH100": which model learns most in it.
+        price: dollars for an hour of one device (default: the lowest of the table).
+        mfu: share of the hardware's peak that is reached.
+        json: print the figures as JSON, and nothing else.
+    """
+
+    preset: Annotated[str | None, DEFAULT_IN_TEXT] = None
+    run: Path | None = None
+    vocab_size: Annotated[int | None, DEFAULT_IN_TEXT] = None
+    context_length: Annotated[int | None, DEFAULT_IN_TEXT] = None
+    tokens: Annotated[float | None, DEFAULT_IN_TEXT] = None
+    on: Annotated[str | None, DEFAULT_IN_TEXT] = None
+    budget: Annotated[str | None, DEFAULT_IN_TEXT] = None
+    price: Annotated[float | None, DEFAULT_IN_TEXT] = None
+    mfu: float = DEFAULT_MFU
+    json: bool = False
+
+    def __call__(self) -> None:
+        """Print a table."""
+        made = self._estimated() if self.budget is None else self._planned(self.budget)
+        if self.json:
+            print_json(made.to_object())
+            return
+        print(made)
+        if isinstance(made, BudgetPlan) and made.best.name in mg.PRESETS and isinstance(made.best.estimate.on, Machine):
+            print(f"next: {_train(made)}")
+
+    def _estimated(self) -> Any:
+        on = self._measured() if self.on is not None and THIS_MACHINE.fullmatch(self.on.strip()) else self.on
+        return mg.estimate(self._model(), self.tokens, on, price=self.price, mfu=self.mfu)
+
+    def _planned(self, budget: str) -> BudgetPlan:
+        names = ("preset", "run", "tokens", "on")
+        if given := [name for name in names if getattr(self, name) is not None]:
+            raise ValueError(f"--budget chooses the model and its tokens; leave out --{given[0]}")
+        read = parse_budget(budget)
+        on = self._measured() if read.on is None else read.on
+        shape = {
+            "vocab_size": self.vocab_size or BUDGET_VOCABULARY,
+            "context_length": self.context_length or BUDGET_CONTEXT,
+        }
+        return plan_budget(read.seconds, on, **shape, price=self.price, mfu=self.mfu)
+
+    def _model(self) -> mg.GPTConfig:
+        if self.run is not None and self.preset is not None:
+            raise ValueError("--run and --preset both say what the model is; give one of them")
+        changes = {name: getattr(self, name) for name in ("vocab_size", "context_length")}
+        changes = {name: value for name, value in changes.items() if value is not None}
+        if self.run is None:
+            return mg.GPTConfig.preset(self.preset or "gpt2", **changes)
+        return replace(RunConfig.read(self.run).model, **changes)
+
+    def _measured(self) -> Machine:
+        return bench.probe_machine(progress=not self.json)
+
+
+def _train(plan: BudgetPlan) -> str:
+    """The command that trains the best model, where it is a preset."""
+    config, batch = plan.best.estimate.config, TrainConfig.batch_size
+    steps = max(1, round(plan.best.estimate.tokens / (batch * config.context_length)))
+    tokenizer = [] if config.vocab_size != BUDGET_VOCABULARY else ["--tokenizer", f"bpe:{BUDGET_VOCABULARY}"]
+    shape = ["--preset", plan.best.name, "--context-length", str(config.context_length)]
+    return command("minigpt", "train", "--text", "my.txt", *tokenizer, *shape, "--steps", str(steps))

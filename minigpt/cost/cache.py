@@ -1,0 +1,35 @@
+r"""The memory that a model needs beside its weights while it writes: the keys and values of all positions so far.
+
+Dimensions: L layers, G key/value heads, E head width, T positions, b sequences.
+"""
+
+from minigpt.equations import equation
+from minigpt.model import GPTConfig
+
+
+@equation(
+    "kv-cache-bytes",
+    r"M = 2 s L G E \min(T, w) b",
+    symbols={
+        "s": "() bytes of a number",
+        "L": "() layers",
+        "G": "() key/value heads",
+        "E": "() head width",
+        "T": "() positions so far",
+        "w": "() window: positions that a query sees; at least T for the whole past",
+        "b": "() sequences at once",
+        "M": "() bytes of all keys and values",
+    },
+    source="a key and a value for each layer, head and position that is still seen",
+)
+def kv_cache_bytes(config: GPTConfig, n_positions: int, n_sequences: int = 1, *, word: int = 4) -> int:
+    """M: bytes of the keys and values of all positions that a next query can see.
+
+    Args:
+        config: the model's shape.
+        n_positions: T, positions so far, in tokens.
+        n_sequences: b, sequences at once.
+        word: s, bytes of a number: 4 in float32, 2 in bfloat16 and float16.
+    """
+    seen = n_positions if config.window is None else min(n_positions, config.window)
+    return 2 * word * config.n_layers * config.kv_heads * config.head_width * seen * n_sequences

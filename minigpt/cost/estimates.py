@@ -1,0 +1,215 @@
+"""What a training needs and costs, before it is started: the answer of ``mg.estimate``."""
+
+import html
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+from minigpt.cost.assumptions import Assumptions, assumptions_of, positive
+from minigpt.cost.cache import kv_cache_bytes
+from minigpt.cost.flops import training_flops_per_token
+from minigpt.cost.hardware import Bill, Cluster, parse_hardware, training_bill, training_seconds
+from minigpt.cost.machine import Machine, step_seconds
+from minigpt.cost.memory import StepPlan, peak_bytes, predict_memory
+from minigpt.cost.parameters import ParameterCount, count_parameters
+from minigpt.cost.published import PUBLISHED_MODELS
+from minigpt.cost.scaling.chinchilla import approach_1_tokens
+from minigpt.cost.units import shown_bytes, shown_count, shown_dollars, shown_seconds
+from minigpt.model import PRESETS, GPTConfig
+from minigpt.settings import check_choice
+from minigpt.training import TrainConfig
+from minigpt.training.safety.memory import StepMemory
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """What a training needs and costs.
+
+    Attributes:
+        config: the model's shape.
+        tokens: that are read, repetitions included.
+        are_best: whether their number was computed, as the best for the size.
+        on: the hardware; ``None``: none was named.
+        assumptions: what was taken for granted.
+        parts: the parameters of each part.
+        training_flops: floating-point operations of the whole training, forward and backward.
+        memory: bytes of one training step at its peak, everything in one device.
+        step_memory: the same in its parts, in bytes.
+        cache: bytes of the keys and values of one sequence as long as the context, in 16 bits.
+        seconds: of the whole training; ``None`` without hardware.
+        bill: hours, dollars, energy and carbon; ``None`` without named hardware.
+    """
+
+    config: GPTConfig
+    tokens: float
+    are_best: bool
+    on: Cluster | Machine | None
+    assumptions: Assumptions
+    parts: ParameterCount
+    training_flops: float
+    memory: int
+    step_memory: StepMemory
+    cache: int
+    seconds: float | None
+    bill: Bill | None
+
+    @property
+    def parameters(self) -> int:
+        """N, the number of trained numbers; a tied head counts once."""
+        return self.parts.total
+
+    @property
+    def dollars(self) -> float | None:
+        """The price of the whole training; ``None`` without named hardware, or where no price is known."""
+        return None if self.bill is None or self.price is None else self.bill.dollars
+
+    @property
+    def price(self) -> float | None:
+        """Dollars for an hour of one device: the one given, or the lowest of the table."""
+        if self.assumptions.price is not None or not isinstance(self.on, Cluster):
+            return self.assumptions.price
+        known = self.on.device.dollars_per_hour
+        return None if known is None else known[0]
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """The table: what, how much, and what that means."""
+        config, parts, step = self.config, self.parts, self.step_memory
+        shape = f"{config.n_layers} × {config.d_model}, context {config.context_length:,}, "
+        source = "best for the size, by Chinchilla's table" if self.are_best else "as given"
+        plan = _plan_of(self)
+        inside = f"weights {shown_bytes(step.weights)}, gradients {shown_bytes(step.gradients)}, "
+        at_once = f"{plan.n_sequences} sequence{'s' * (plan.n_sequences > 1)} at once, {plan.precision}"
+        return [
+            ("model", shape + f"vocabulary {config.vocab_size:,}", ""),
+            ("parameters", f"{self.parameters:,}", f"{shown_count(parts.in_blocks)} in blocks"),
+            ("tokens", shown_count(self.tokens), f"{source}; {self.tokens / self.parameters:.3g} a parameter"),
+            ("training FLOPs", f"{self.training_flops:.3g}", f"{self.training_flops / self.tokens:.3g} a token"),
+            ("memory", shown_bytes(self.memory), f"{inside}moments {shown_bytes(step.moments)}; {at_once}"),
+            ("KV cache", shown_bytes(self.cache), "of one full context, in 16 bits"),
+            *self._time_rows(),
+        ]
+
+    def _time_rows(self) -> list[tuple[str, str, str]]:
+        if self.seconds is None or self.on is None:
+            return []
+        if isinstance(self.on, Machine):
+            return [("time", shown_seconds(self.seconds), f"{self.on}, measured")]
+        time = ("time", shown_seconds(self.seconds), f"{self.on} at {self.assumptions.mfu:.0%} of their peak")
+        return [time, *_bill_rows(self)]
+
+    def to_object(self) -> dict[str, Any]:
+        """The figures as what JSON can hold; bytes, seconds, dollars, kilowatt-hours and kilograms."""
+        bill = None if self.bill is None else vars(self.bill) | {"dollars": self.dollars}
+        return {
+            "parameters": self.parameters,
+            "parts": vars(self.parts),
+            "tokens": self.tokens,
+            "training_flops": self.training_flops,
+            "memory": self.memory,
+            "step_memory": vars(self.step_memory),
+            "cache": self.cache,
+            "on": None if self.on is None else str(self.on),
+            "mfu": self.assumptions.mfu if isinstance(self.on, Cluster) else None,
+            "price": self.price,
+            "seconds": self.seconds,
+            "dollars": self.dollars,
+            "bill": bill,
+        }
+
+    def to_json(self) -> str:
+        """The same as a JSON object."""
+        return json.dumps(self.to_object(), indent=1)
+
+    def __str__(self) -> str:
+        rows = self.rows()
+        first, second = (max(len(row[i]) for row in rows[1:]) for i in (0, 1))
+        return "\n".join(f"{a:<{first}}  {b:<{second}}  {c}".rstrip() for a, b, c in rows)
+
+    def _repr_html_(self) -> str:
+        cells = (
+            f"<tr><th style='text-align:left'>{a}</th><td>{b}</td><td style='text-align:left'>{c}</td></tr>"
+            for a, b, c in (map(html.escape, row) for row in self.rows())
+        )
+        return f"<table>{''.join(cells)}</table>"
+
+
+def estimate(
+    config: GPTConfig | str,
+    tokens: float | None = None,
+    on: Cluster | Machine | str | None = None,
+    **assumptions: Any,
+) -> Estimate:
+    """What a training would need and cost, by arithmetic: nothing is built.
+
+    Args:
+        config: the model's shape, or the name of a preset or of a published model.
+        tokens: that are read, repetitions included; ``None``: those that are best for the size, by the table of
+            Hoffmann et al. 2022.
+        on: hardware by name, such as ``"8xH100"``; or a machine that :func:`minigpt.bench.probe_machine` has measured;
+            ``None``: neither time nor price.
+        assumptions: fields of :class:`Assumptions`: ``price`` in dollars for an hour of one device, ``mfu``, ``plan``
+            and ``site``.
+
+    Raises:
+        ValueError: if the hardware, the preset or an assumption is unknown or out of its range.
+    """
+    config = _named(config) if isinstance(config, str) else config
+    given, on = assumptions_of(assumptions), parse_hardware(on) if isinstance(on, str) else on
+    plan = given.plan or StepPlan(
+        n_positions=config.context_length, n_sequences=TrainConfig.batch_size if isinstance(on, Machine) else 1
+    )
+    parts, step = count_parameters(config), predict_memory(config, plan)
+    n_tokens = approach_1_tokens(parts.total) if tokens is None else positive("tokens", tokens)
+    flops = training_flops_per_token(config, plan.n_positions) * n_tokens
+    made = Estimate(
+        config=config,
+        tokens=n_tokens,
+        are_best=tokens is None,
+        on=on,
+        assumptions=replace(given, plan=plan),
+        parts=parts,
+        training_flops=flops,
+        memory=step.weights + step.moments + peak_bytes(config, plan, plan.n_sequences),
+        step_memory=step,
+        cache=kv_cache_bytes(config, config.context_length, word=2),
+        seconds=None,
+        bill=None,
+    )
+    if isinstance(on, Machine):
+        n_steps = n_tokens / (plan.n_sequences * plan.n_positions)
+        return replace(made, seconds=n_steps * step_seconds(config, on, plan.n_sequences))
+    if on is None:
+        return made
+    seconds = training_seconds(flops, on.count, on.device.flops_per_second, given.mfu)
+    bill = training_bill(seconds, on.count, made.price or 0.0, on.device.watts or 0.0, given.site)
+    return replace(made, seconds=seconds, bill=bill)
+
+
+def _named(name: str) -> GPTConfig:
+    check_choice("model", name, [*PRESETS, *(each for each in PUBLISHED_MODELS if each not in PRESETS)])
+    return GPTConfig.preset(name) if name in PRESETS else PUBLISHED_MODELS[name].config
+
+
+def _plan_of(made: Estimate) -> StepPlan:
+    assert made.assumptions.plan is not None
+    return made.assumptions.plan
+
+
+def _bill_rows(made: Estimate) -> list[tuple[str, str, str]]:
+    assert made.bill is not None and isinstance(made.on, Cluster)
+    bill, device, site = made.bill, made.on.device, made.assumptions.site
+    hours = f"{bill.device_hours:,.4g} hours of one device"
+    rows = [("price", "unknown", f"{hours}; give dollars an hour as price")]
+    if made.price is not None:
+        at = f"{hours} at ${made.price:,.2f}"
+        if made.assumptions.price is None and device.dollars_per_hour is not None:
+            high = device.dollars_per_hour[1]
+            at += f", read {device.priced.partition(',')[0]}" + (
+                f"; up to ${high:,.2f} elsewhere" if high > made.price else ""
+            )
+        rows = [("price", shown_dollars(bill.dollars), at)]
+    if device.watts is not None:
+        at = f"{device.watts:g} W a device, PUE {site.pue:g}; CO₂ at {site.kg_per_kwh:g} kg/kWh"
+        rows.append(("energy", f"{shown_count(1000 * bill.kilowatt_hours)}Wh", at))
+        rows.append(("CO₂", f"{shown_count(1000 * bill.kilograms)}g", ""))
+    return rows

@@ -1,0 +1,96 @@
+r"""The time of a training step on a machine that was measured, put together from what its parts take.
+
+$$
+t = t_0 + L\, t_1 + \frac{6 b T P}{r} + 12\, b Q L H E\, t_a + b T L (D\, t_s + F\, t_h) + b T V\, t_v + N\, t_w
+$$
+
+with $r$ the rate of products as large as those of the model, $P$ the numbers in its matrices, $Q$ the pairs of
+positions, and the other times those of one number: of an operation in attention ($t_a$), of the stream ($t_s$), of the
+hidden vector of an MLP ($t_h$), of a logit ($t_v$), of a weight in the optimizer ($t_w$); $t_0$ and $t_1$ are what a
+step and a block take however small they are.
+
+Dimensions: b sequences, T positions, D width, F hidden width of the MLP, V vocabulary, L layers, N parameters.
+"""
+
+from bisect import bisect
+from dataclasses import dataclass
+
+from minigpt.cost.flops import matrix_parameters
+from minigpt.cost.flops_by_part import forward_flops
+from minigpt.cost.parameters import count_parameters
+from minigpt.cost.scaling.chinchilla import power_law_between
+from minigpt.model import GPTConfig
+
+# Work on the numbers of the hidden vector, and of the stream, over that of GPT-2's parts: by the passes over memory.
+HIDDEN_PASSES = {"gelu": 1.0, "gelu-tanh": 1.0, "relu": 0.5, "relu2": 1.0, "swiglu": 1.5}
+ROTATION, QK_NORM, CONVOLUTION = 0.5, 0.5, 0.3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """What the parts of a training step take on one machine; times in seconds.
+
+    Attributes:
+        name: what was measured, and in which precision.
+        products: from the width of a matrix to the operations per second of its products.
+        attention: from the length of a sequence to the seconds of one operation in attention.
+        step: of any step, however small.
+        block: of any block.
+        stream: of one number of the residual stream in a block: all that is not in the other fields.
+        hidden: of one number of the hidden vector of an MLP.
+        logit: of one logit in the loss.
+        weight: of one weight in clipping and AdamW.
+    """
+
+    name: str
+    products: tuple[tuple[float, float], ...]
+    attention: tuple[tuple[float, float], ...]
+    step: float
+    block: float
+    stream: float
+    hidden: float
+    logit: float
+    weight: float
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def step_seconds(config: GPTConfig, machine: Machine, n_sequences: int) -> float:
+    """t: the seconds of one training step.
+
+    Args:
+        config: the model's shape; its sequences are as long as its context.
+        machine: what its parts take.
+        n_sequences: b, sequences of a step.
+    """
+    t, d, layers = config.context_length, config.d_model, config.n_layers
+    tokens = n_sequences * t
+    in_blocks = matrix_parameters(config) - config.vocab_size * d
+    scores = 6 * n_sequences * forward_flops(config, t).scores
+    passes = 1 + (ROTATION if config.position.startswith("rope") else 0) + (QK_NORM if config.qk_norm else 0)
+    passes += CONVOLUTION if config.convolution else 0
+    hidden = HIDDEN_PASSES[config.mlp] * config.hidden_width * machine.hidden
+    return (
+        machine.step
+        + layers * machine.block
+        + 6 * tokens * in_blocks / between(machine.products, d)
+        + 6 * tokens * d * config.vocab_size / between(machine.products, d)
+        + scores * between(machine.attention, t)
+        + tokens * layers * (passes * d * machine.stream + hidden)
+        + tokens * config.vocab_size * machine.logit
+        + count_parameters(config).total * machine.weight
+    )
+
+
+def between(table: tuple[tuple[float, float], ...], x: float) -> float:
+    """The value of a table between two of its rows; beyond them, that of the nearest row.
+
+    Args:
+        table: rows of x and y, x rising.
+        x: where it is wanted.
+    """
+    if not table[0][0] < x < table[-1][0]:
+        return table[0][1] if x <= table[0][0] else table[-1][1]
+    i = bisect([row[0] for row in table], x)
+    return power_law_between(x, table[i - 1], table[i])

@@ -1,0 +1,59 @@
+"""Numbers as people read them: 124 M, 2.3 GB, 3.4 days."""
+
+COUNT_UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
+BYTE_UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
+TIME_SCALES = ((86400 * 365.25, "years"), (86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
+
+
+def shown_count(number: float) -> str:
+    """A number of things, such as ``300 B``.
+
+    Args:
+        number: at least 0.
+    """
+    return _with_unit(number, COUNT_UNITS, "")
+
+
+def shown_bytes(number: float) -> str:
+    """A number of bytes, such as ``1.5 GB``; a kB is 1,000 bytes.
+
+    Args:
+        number: at least 0.
+    """
+    return _with_unit(number, BYTE_UNITS, "bytes")
+
+
+def shown_seconds(seconds: float) -> str:
+    """A time, such as ``3.4 days``.
+
+    Args:
+        seconds: at least 0.
+    """
+    factor, unit = next(
+        ((f, u) for f, u in TIME_SCALES if seconds >= 1.5 * f), (1e-3, "ms") if seconds < 1 else TIME_SCALES[-1]
+    )
+    return f"{three_digits(seconds / factor)} {unit}"
+
+
+def shown_dollars(dollars: float) -> str:
+    """A price, such as ``$1,230``; cents below ten dollars.
+
+    Args:
+        dollars: at least 0.
+    """
+    return f"${dollars:,.2f}" if dollars < 10 else f"${float(f'{dollars:.3g}'):,.0f}"
+
+
+def three_digits(number: float) -> str:
+    """A number with three digits, without an exponent where it is not very small or large.
+
+    Args:
+        number: any.
+    """
+    rounded = float(f"{number:.3g}")
+    return f"{rounded:,.0f}" if 100 <= abs(rounded) < 1e15 else f"{rounded:.3g}"
+
+
+def _with_unit(number: float, units: tuple[tuple[float, str], ...], smallest: str) -> str:
+    factor, unit = next(((f, u) for f, u in units if number >= f), (1.0, smallest))
+    return f"{three_digits(number / factor)} {unit}".rstrip()

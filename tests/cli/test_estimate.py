@@ -1,0 +1,69 @@
+"""minigpt estimate: a table, JSON, and refusals in a line."""
+
+import json
+
+import pytest
+
+import minigpt as mg
+from minigpt import bench
+from minigpt.cli import main
+from minigpt.cost import Machine
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """A machine in place of the measured one: no time is spent."""
+    machine = Machine(
+        name="a machine", products=((128.0, 1e11),), attention=((128.0, 1e-11),),
+        step=1e-3, block=1e-3, stream=1e-8, hidden=5e-9, logit=4e-9, weight=2e-9,
+    )  # fmt: skip
+    monkeypatch.setattr(bench, "probe_machine", lambda progress: machine)
+    return machine
+
+
+def test_a_preset_on_hardware_is_the_estimate_of_the_library(capsys):
+    main(["estimate", "--preset", "gpt2", "--tokens", "300e9", "--on", "8xH100"])
+    assert capsys.readouterr().out == f"{mg.estimate('gpt2', 300e9, '8xH100')}\n"
+    main(["estimate", "--tokens", "1e9", "--on", "A100", "--price", "2", "--mfu", "0.5", "--json"])
+    made = mg.estimate("gpt2", 1e9, "A100", price=2.0, mfu=0.5)
+    assert json.loads(capsys.readouterr().out) == json.loads(made.to_json())
+
+
+def test_the_shape_can_be_changed_and_a_run_can_be_meant(capsys, tmp_path):
+    main(["estimate", "--preset", "nano", "--vocab-size", "65", "--context-length", "32", "--json"])
+    config = mg.GPTConfig.preset("nano", vocab_size=65, context_length=32)
+    assert json.loads(capsys.readouterr().out)["parameters"] == config.n_parameters
+    (tmp_path / "my.txt").write_text("a text that is read again and again " * 40)
+    out = str(tmp_path / "run")
+    main(["train", "--text", str(tmp_path / "my.txt"), "--steps", "1", "--device", "cpu", "--out", out])
+    capsys.readouterr()
+    main(["estimate", "--run", out, "--json"])
+    assert json.loads(capsys.readouterr().out)["parameters"] == mg.RunConfig.read(out).model.n_parameters
+
+
+def test_a_budget_names_the_best_model_and_how_to_train_it(capsys, measured):
+    main(["estimate", "--budget", "2 minutes on this laptop"])
+    printed = capsys.readouterr().out
+    assert "2 minutes on a machine" in printed and printed.count("compute-optimal") == 1
+    main(["estimate", "--budget", "2 minutes", "--json"])
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["seconds"] == pytest.approx(120) and figures["best"] in printed
+    main(["estimate", "--preset", "nano", "--tokens", "1e6", "--on", "this machine"])
+    assert "a machine, measured" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--on 8xH10", "the hardware '8xH10' is unknown"),
+        ("--budget soon", "the budget 'soon' can't be read"),
+        ("--budget tonight --preset gpt2", "--budget chooses the model and its tokens; leave out --preset"),
+        ("--preset gpt3", "preset='gpt3' is unknown"),
+        ("--run x --preset gpt2", "--run and --preset both say what the model is"),
+        ("--tokens -3", "tokens must be a number above 0"),
+    ],
+)
+def test_what_can_not_be_is_refused_in_a_line(words, message, capsys, measured):
+    with pytest.raises(SystemExit) as raised:
+        main(["estimate", *words.split()])
+    assert raised.value.code == 2 and message in capsys.readouterr().err

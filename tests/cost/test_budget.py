@@ -1,0 +1,62 @@
+"""minigpt/cost/budget.py: what a sentence asks for, and which model learns most in the time."""
+
+import pytest
+from test_machine import machine
+
+from minigpt.cost import parse_budget, plan_budget
+from minigpt.cost.hardware import parse_hardware
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds", "on"),
+    [
+        ("tonight on this laptop", 8 * 3600, None),
+        ("Overnight", 8 * 3600, None),
+        ("90 minutes on this machine", 5400, None),
+        ("an hour here on 8xH100", None, None),
+        ("1 hour on 8xH100", 3600, "8 × H100"),
+        ("2.5 days on RTX 4090", 2.5 * 86400, "RTX-4090"),
+        ("a week on my computer", 7 * 86400, None),
+    ],
+)
+def test_a_budget_is_a_time_and_a_place(text, seconds, on):
+    if seconds is None:
+        with pytest.raises(ValueError, match="can't be read; expected a time and a place, such as 'tonight"):
+            parse_budget(text)
+        return
+    budget = parse_budget(text)
+    assert budget.seconds == seconds
+    assert (None if budget.on is None else str(budget.on)) == on
+
+
+@pytest.mark.parametrize(
+    "text", ["", "soon", "10 moons", "0 hours", "99999 days", "-3 hours", "x" * 10**6, "3 hours on Z9"]
+)
+def test_what_can_not_be_read_is_refused(text):
+    with pytest.raises(ValueError, match=r"budget|hardware") as raised:
+        parse_budget(text)
+    assert len(str(raised.value)) < 500
+
+
+def test_the_best_is_the_one_whose_tokens_fit_its_size():
+    plan = plan_budget(3600, parse_hardware("A100"))
+    balances = [candidate.balance for candidate in plan.candidates]
+    assert balances == sorted(balances, reverse=True)  # the larger, the fewer tokens fit
+    assert max(plan.best.balance, 1 / plan.best.balance) == min(max(b, 1 / b) for b in balances)
+    assert plan.best.estimate.seconds == pytest.approx(3600)
+    assert str(plan).count("compute-optimal") == 1
+    assert plan.to_object()["best"] == plan.best.name
+    longer = plan_budget(36000, parse_hardware("A100"))
+    assert longer.best.estimate.parameters > plan.best.estimate.parameters
+
+
+def test_presets_have_their_names():
+    names = [candidate.name for candidate in plan_budget(3600, parse_hardware("A100")).candidates]
+    assert {"nano", "micro", "gpt2", "gpt2-xl"} <= set(names) and "8 × 512" in names
+
+
+def test_a_measured_machine_is_filled_too():
+    slow = machine(products=((100.0, 1e11),), block=1e-4)
+    plan = plan_budget(600, slow, vocab_size=65, context_length=64)
+    assert plan.best.estimate.seconds == pytest.approx(600)
+    assert plan.best.estimate.on is slow and plan.best.estimate.config.vocab_size == 65

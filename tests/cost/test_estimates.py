@@ -1,0 +1,80 @@
+"""minigpt/cost/estimates.py: the figures are those of the parts, in one report."""
+
+import json
+import pickle
+
+import pytest
+
+import minigpt as mg
+from minigpt.cost import StepPlan, count_parameters
+from minigpt.cost.hardware import DEFAULT_MFU, Site
+
+
+def test_the_names_that_programs_read():
+    made = mg.estimate("gpt2", 300e9, "8xH100")
+    assert made.parameters == 124_439_808
+    assert made.training_flops == 300e9 * mg.training_flops_per_token(mg.GPTConfig.preset("gpt2"), 1024)
+    assert made.seconds == pytest.approx(made.training_flops / (8 * 989e12 * DEFAULT_MFU))
+    assert made.dollars == pytest.approx(8 * made.seconds / 3600 * 2.69)
+    assert made.memory > 16 * made.parameters
+    assert pickle.loads(pickle.dumps(made)) == made
+
+
+def test_what_is_given_wins_over_what_is_assumed():
+    plan = StepPlan(n_positions=512, recomputed=True, precision="bf16")
+    site = Site(pue=2.0, kg_per_kwh=1.0, source="here")
+    made = mg.estimate("gpt2", 1e9, "A100", price=1.0, mfu=0.5, plan=plan, site=site)
+    usual = mg.estimate("gpt2", 1e9, "A100")
+    assert made.training_flops < usual.training_flops and made.memory < usual.memory
+    assert made.seconds == pytest.approx(made.training_flops / (312e12 * 0.5))
+    assert made.dollars == pytest.approx(made.seconds / 3600)
+    assert made.bill.kilograms == made.bill.kilowatt_hours == pytest.approx(made.seconds / 3600 * 0.4 * 2)
+
+
+def test_without_tokens_it_is_as_many_as_are_best_and_without_hardware_there_is_no_time():
+    made = mg.estimate(mg.GPTConfig.preset("nano", vocab_size=65))
+    assert 15 < made.tokens / made.parameters < 25 and made.are_best
+    assert (made.seconds, made.dollars, made.bill) == (None, None, None)
+    assert "Chinchilla" in str(made) and "time" not in str(made)
+
+
+def test_a_published_model_is_known_by_name():
+    assert mg.estimate("llama3.1-8b").parameters == count_parameters(mg.estimate("llama3.1-8b").config).total
+    with pytest.raises(ValueError, match=r"model='gpt-2' is unknown.*did you mean gpt2"):
+        mg.estimate("gpt-2")
+
+
+def test_a_device_without_a_price_has_a_time_and_asks_for_one():
+    made = mg.estimate("gpt2", 1e9, "L4")
+    assert made.seconds > 0 and made.dollars is None and made.to_object()["bill"]["dollars"] is None
+    assert "give dollars an hour as price" in str(made)
+    assert mg.estimate("gpt2", 1e9, "L4", price=0.5).dollars == pytest.approx(made.bill.device_hours / 2)
+    assert "energy" not in str(mg.estimate("gpt2", 1e9, "TPU-v5e"))
+
+
+def test_json_and_html_have_the_figures_of_the_table():
+    made = mg.estimate("gpt2", 300e9, "8xH100")
+    figures = json.loads(made.to_json())
+    assert (figures["parameters"], figures["seconds"], figures["on"]) == (124_439_808, made.seconds, "8 × H100")
+    html = made._repr_html_()
+    for row in made.rows():
+        assert all(cell in html or "'" in cell for cell in row)
+    assert "<script" not in html and len(html) < 5000
+    assert mg.estimate(mg.GPTConfig(vocab_size=9)).rows()[0][1] in str(mg.estimate(mg.GPTConfig(vocab_size=9)))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"tokens": 0}, "tokens must be a number above 0, got 0"),
+        ({"tokens": float("inf")}, "tokens must be a number above 0, got inf"),
+        ({"tokens": "many"}, "tokens must be a number above 0, got 'many'"),
+        ({"on": "8xH10"}, "the hardware '8xH10' is unknown"),
+        ({"price": -1.0}, "price must be a number above 0"),
+        ({"on": "A100", "mfu": 43}, r"mfu=43 must lie in \(0, 1\]"),
+        ({"cost": 3}, "estimate has no argument 'cost'; choose one of price, mfu, plan, site"),
+    ],
+)
+def test_what_can_not_be_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        mg.estimate("gpt2", **arguments)

@@ -1,0 +1,27 @@
+"""minigpt/cost/units.py: three digits and a unit."""
+
+import pytest
+
+from minigpt.cost.units import shown_bytes, shown_count, shown_dollars, shown_seconds
+
+
+@pytest.mark.parametrize(
+    ("function", "number", "text"),
+    [
+        (shown_count, 300e9, "300 B"),
+        (shown_count, 12, "12"),
+        (shown_count, 999_999, "1,000 k"),
+        (shown_bytes, 1_500, "1.5 kB"),
+        (shown_bytes, 7, "7 bytes"),
+        (shown_bytes, 3.2e15, "3,200 TB"),
+        (shown_seconds, 0.004, "4 ms"),
+        (shown_seconds, 1, "1 seconds"),
+        (shown_seconds, 100, "1.67 minutes"),
+        (shown_seconds, 86400 * 400, "400 days"),
+        (shown_seconds, 86400 * 3652.5, "10 years"),
+        (shown_dollars, 1.234, "$1.23"),
+        (shown_dollars, 123_456, "$123,000"),
+    ],
+)
+def test_a_number_is_shown_with_three_digits(function, number, text):
+    assert function(number) == text
