@@ -107,10 +107,11 @@ def table(equations: list[Equation]) -> str:
 def inline(latex: str) -> str:
     r"""A formula on one line of a table: a bar would end the cell.
 
-    >>> inline("p(a |\n  b)")
-    'p(a \\vert b)'
+    >>> inline("p(a |\n  b)"), inline("|a|")
+    ('p(a \\vert b)', '\\vert a\\vert')
     """
-    return re.sub(r"\\\|", r"\\Vert ", " ".join(latex.split())).replace("|", r"\vert")
+    one_line = re.sub(r"\\\|", r"\\Vert ", " ".join(latex.split()))
+    return re.sub(r"\|(?=[A-Za-z])", r"\\vert ", one_line).replace("|", r"\vert")
 
 
 def link(equation: Equation, *, short: bool = False) -> str:

@@ -63,7 +63,7 @@ def test_the_table_has_the_name_the_formula_and_the_code_of_an_equation(index, e
     assert name == f"[{equation.name}](#{equation.name})"
     assert code == index.link(equation, short=True) and f"<{equation.function.__module__}." in code
     assert "|" not in formula and formula[0] == formula[-1] == "$"
-    assert formula[1:-1].replace(r"\vert", "|") == " ".join(equation.latex.split())
+    assert "".join(formula[1:-1].replace(r"\vert", "|").split()) == "".join(equation.latex.split())
 
 
 SOURCE = """
@@ -77,6 +77,10 @@ SOURCE = """
             'How.'
             return 1
 """
+
+
+def test_a_bar_in_the_table_is_a_command_of_its_own_before_a_letter(index):
+    assert index.inline("|m_b| + |2|") == r"\vert m_b\vert + \vert2\vert"
 
 
 def test_the_code_is_shown_without_its_equation_and_its_docstrings(index):
