@@ -10,7 +10,7 @@ from planted_circuit import CLEAN, CORRUPT, planted
 
 import minigpt as mg
 from minigpt.microscope import Patching, logit_difference, logit_lens, patch
-from minigpt.microscope.views.table import Cell, Bilingual, number_table
+from minigpt.microscope.views.table import Bilingual, Cell, number_table
 
 NOTHING = Bilingual("", "")
 NASTY = ["</script><b>", "\n", "词", "\u202e", "&amp;", '"q"', "$x$"]

@@ -10,7 +10,7 @@ from html import escape
 import torch
 from torch import Tensor
 
-from minigpt.microscope.views.table import Cell, View, Bilingual, in_both, in_view, number_table
+from minigpt.microscope.views.table import Bilingual, Cell, View, in_both, in_view, number_table
 from minigpt.microscope.views.tokens import Labels, token_texts
 from minigpt.model import softmax
 from minigpt.plots import heat_map
