@@ -81,7 +81,7 @@ class Estimate:
         at_once = f"{plan.n_sequences} sequence{'s' * (plan.n_sequences > 1)} at once, {plan.precision}"
         return [
             ("model", shape + f"vocabulary {config.vocab_size:,}", ""),
-            ("parameters", f"{self.parameters:,}", f"{shown_count(parts.in_blocks)} in blocks"),
+            ("parameters", f"{self.parameters:,}", f"{shown_count(parts.non_embedding)} without embeddings"),
             ("tokens", shown_count(self.tokens), f"{source}; {self.tokens / self.parameters:.3g} a parameter"),
             ("training FLOPs", f"{self.training_flops:.3g}", f"{self.training_flops / self.tokens:.3g} a token"),
             ("memory", shown_bytes(self.memory), f"{inside}moments {shown_bytes(step.moments)}; {at_once}"),
