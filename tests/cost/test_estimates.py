@@ -70,6 +70,7 @@ def test_json_and_html_have_the_figures_of_the_table():
         ({"tokens": float("inf")}, "tokens must be a number above 0, got inf"),
         ({"tokens": "many"}, "tokens must be a number above 0, got 'many'"),
         ({"on": "8xH10"}, "the hardware '8xH10' is unknown"),
+        ({"on": "this machine"}, r"has to be measured first: give what minigpt.bench.probe_machine\(\) returns"),
         ({"price": -1.0}, "price must be a number above 0"),
         ({"on": "A100", "mfu": 43}, r"mfu=43 must lie in \(0, 1\]"),
         ({"cost": 3}, "estimate has no argument 'cost'; choose one of price, mfu, plan, site"),
