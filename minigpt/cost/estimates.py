@@ -21,7 +21,7 @@ from minigpt.settings import check_choice
 from minigpt.training import TrainConfig
 from minigpt.training.safety.memory import StepMemory
 
-LINE_WIDTH = 80  # of the printed table
+TABLE_COLUMNS = 80  # of the printed table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +139,7 @@ class Estimate:
         first, second = (max(len(row[i]) for row in rows[1:]) for i in (0, 1))
         lines = []
         for a, b, note in rows:
-            start, *more = _wrapped(note, LINE_WIDTH - first - second - 4)
+            start, *more = _wrapped(note, TABLE_COLUMNS - first - second - 4)
             lines += [f"{a:<{first}}  {b:<{second}}  {start}".rstrip()]
             lines += [" " * (first + second + 4) + line for line in more]
         return "\n".join(lines)
