@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -18,6 +18,7 @@ from minigpt.learn.answers import (
     files_in,
     judge_file,
     line_of,
+    syntax_error,
     write_stub,
 )
 from minigpt.learn.exercises import CATALOGUE, exercise_named
@@ -128,13 +129,16 @@ class CheckAnswers:
         """One line for each file."""
         if self.name or self.hint or self.watch:
             raise ValueError(f"{self.file} is a folder; a name, --hint and --watch are for one file")
-        lang, reports, right = language(self.lang or None), [], True
+        lang, right = language(self.lang or None), True
+        reports: list[dict[str, Any]] = []
         for path, exercises in files_in(self.file):
             replies = judge_file(path, exercises, lang, self.seed, shows_progress=not self.json)
-            right = right and all(replies)
+            right = right and bool(replies) and all(replies)
             reports.append({"file": path.name, "replies": [reply.to_json() for reply in replies]})
+            if not replies:
+                reports[-1]["error"] = syntax_error(path, lang)
             if not self.json:
-                print(line_of(path, replies), flush=True)
+                print(line_of(path, replies, lang), flush=True)
         if self.json:
             print_json(reports)
         if not right:

@@ -1,7 +1,6 @@
 """A learner's folder: the file of the next exercise, the exercises in a file, and a table of several folders."""
 
 import ast
-import contextlib
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -24,6 +23,11 @@ READ_PAGE = Words("Read", "阅读")
 VERDICTS = {True: Words("right", "正确"), False: Words("wrong", "错误")}
 #: Bytes that a file with answers may have.
 LARGEST_FILE = 1 << 20
+#: What is said of a file that is no Python program, and the characters of its line that are shown.
+NO_PYTHON, LONGEST_LINE = (
+    Words("SyntaxError in line {n}: {error}: `{line}`", "第 {n} 行语法错误：{error}：`{line}`"),
+    60,
+)
 #: What the table says of a folder that holds no progress.
 NOTHING_CHECKED = "nothing checked in this folder"
 #: What a file that nobody has worked on yet gets: it is no attempt.
@@ -87,6 +91,23 @@ def defined_names(text: str) -> list[str]:
     return [name for node in tree.body for name in _defined(node)]
 
 
+def syntax_error(path: Path, lang: Language = "en") -> str:
+    """What makes a file no Python program, with its line; nothing if it is one.
+
+    Args:
+        path: of the file.
+        lang: of the sentence, "en" or "zh".
+    """
+    try:
+        ast.parse(text_of(path))
+    except SyntaxError as error:
+        line = (error.text or "").strip()[:LONGEST_LINE]
+        return NO_PYTHON[lang].format(error=error.msg, n=error.lineno or 1, line=line)
+    except ValueError as error:  # a byte of 0
+        return NO_PYTHON[lang].format(error=error, n=1, line="")
+    return ""
+
+
 def _defined(node: ast.stmt) -> Iterator[str]:
     match node:
         case ast.FunctionDef(name=name):
@@ -107,13 +128,15 @@ def exercises_in(path: Path, name: str = "") -> list[Exercise]:
         name: only this one.
 
     Raises:
-        ValueError: if there is no such file or exercise, or the file has none.
+        ValueError: if there is no such file or exercise, or the file has none or is no Python program.
     """
     text = text_of(path)
     if name:
         exercise_named(name)
     found = [exercise for exercise in CATALOGUE if exercise.name in defined_names(text) and name in ("", exercise.name)]
     in_name = [exercise for exercise in CATALOGUE if path.stem.endswith(exercise.name) and name in ("", exercise.name)]
+    if not found and not in_name and (error := syntax_error(path)):
+        raise ValueError(f"{path} can't be run yet. {error}; correct this line and check again")
     if not found and not in_name:
         known = [exercise.name for exercise in CATALOGUE]
         near = next((nearest(each, known) for each in defined_names(text) if nearest(each, known)), "")
@@ -122,7 +145,7 @@ def exercises_in(path: Path, name: str = "") -> list[Exercise]:
 
 
 def files_in(folder: Path) -> list[tuple[Path, list[Exercise]]]:
-    """The files of a folder that have answers, each with its exercises.
+    """The files of a folder that have answers, each with its exercises; none for a file that is no Python program.
 
     Args:
         folder: the learner's.
@@ -132,21 +155,27 @@ def files_in(folder: Path) -> list[tuple[Path, list[Exercise]]]:
     """
     found = []
     for path in sorted(folder.glob("*.py")):
-        text_of(path)  # a file that can't be read is an error
-        with contextlib.suppress(ValueError):  # a file of helpers
+        broken = syntax_error(path)  # a file that can't be read is an error
+        try:
             found.append((path, exercises_in(path)))
+        except ValueError:
+            if broken:  # otherwise it is a file of helpers
+                found.append((path, []))
     if not found:
         raise ValueError(f"{folder} has no file with an answer; `minigpt learn next` writes the first one")
     return found
 
 
-def line_of(path: Path, replies: Sequence[Reply]) -> str:
+def line_of(path: Path, replies: Sequence[Reply], lang: Language = "en") -> str:
     """One line about a file: each exercise in it, and the id of what is wrong.
 
     Args:
         path: of the file.
-        replies: to the answers in it.
+        replies: to the answers in it; none where it is no Python program.
+        lang: of the line, "en" or "zh".
     """
+    if not replies:
+        return f"{path.name}: {syntax_error(path, lang)}"
     told = (f"{r.exercise} {VERDICTS[r.right][r.lang]}" + ("" if r.right else f" ({r.id})") for r in replies)
     return f"{path.name}: {', '.join(told)}"
 

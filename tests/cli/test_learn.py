@@ -294,3 +294,18 @@ def test_a_bar_is_shown_but_not_with_json(words, shown, monkeypatch, capsys):
     )
     status_of("check", answer("return 2 * x"), *words)
     assert seen == [shown]
+
+
+def test_a_forgotten_colon_is_said_with_its_line_whatever_the_name_of_the_file(capsys, tmp_path):
+    (tmp_path / "b.py").write_text("import torch\n\ndef double(x)\n    return 2 * x\n", encoding="utf-8")
+    assert status_of("check", "b.py") == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "b.py can't be run yet. SyntaxError in line 3: expected ':': `def double(x)`" in said
+    answer("return x / 2", name="halve", file="c.py")
+    assert status_of("check", ".") == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "b.py: SyntaxError in line 3: expected ':': `def double(x)`",
+        "c.py: halve right",
+    ]
+    assert status_of("check", ".", "--json") == 1
+    assert json.loads(capsys.readouterr().out)[0]["error"].startswith("SyntaxError in line 3")
