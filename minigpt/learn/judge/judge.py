@@ -32,7 +32,7 @@ CALLS, MORE_CALLS, REPEATS = 12, 60, 3
 #: The entries in which a formula has to be right as it is evaluated, where it overflows in others.
 FINITE = 20
 #: So many wrong entries are enough to name a mistake by them alone, where others are NaN.
-FEW = 3
+ENOUGH_WRONG = 3
 #: A function that takes longer than this for the first calls, in seconds, is not called more often.
 PATIENCE = 3.0
 Finding = Misconception | Diagnosis
@@ -91,6 +91,7 @@ class Judgement:
             self._look_further()
         if submission.is_formula and "values" in self.faults:
             self._keep_finite()
+        self.every = self.trials, self.outcomes
         self.known = self._known()
         if not self.known and self.fault == "nan" and "values" in self.faults:
             self.known = self._known(by_finite=True)
@@ -151,7 +152,7 @@ class Judgement:
         if not self.fault or self.fault in FAILURES:
             return ()
         got = [numbers(o.result, t) for o, t in zip(self.outcomes, self.trials, strict=True)]
-        if by_finite and wrong_entries(got, self.trials) < FEW:
+        if by_finite and wrong_entries(got, self.trials) < ENOUGH_WRONG:
             return ()
         known = [m for m in self.exercise.misconceptions if self._fits(m, self.trials, got, by_finite=by_finite)]
         return tuple(self._told_apart(known) if len(known) > 1 and not by_finite else known)
@@ -160,12 +161,12 @@ class Judgement:
         """The misconceptions that give these results on all calls, or else one generic diagnosis, or nothing."""
         if not self.fault or self.fault in FAILURES:
             return ()
-        got = [numbers(o.result, t) for o, t in zip(self.outcomes, self.trials, strict=True)]
+        got = [numbers(o.result, t) for t, o in zip(*self.every, strict=True)]
         if self.known:
             return self.known
         if self.fault == "dtype" or any(g is None for g in got):
             return ()
-        evidence = Evidence(self.exercise, self.trials, tuple(g for g in got if g is not None))
+        evidence = Evidence(self.exercise, self.every[0], tuple(g for g in got if g is not None))
         if not evidence.wrong_results:
             return ()
         return first_diagnosis(evidence, self.submission)
@@ -191,7 +192,7 @@ class Judgement:
     def _fits(self, m: Misconception, calls: tuple[Call, ...], got: list[Any], *, by_finite: bool = False) -> bool:
         """Whether a misconception gives these results, in float32 or in float64, where less cancels."""
         return all(
-            any(agree(found, results(m.slip, t), by_finite=by_finite) for results in (results_of, wide))
+            any(agree(found, results(m.slip, t), by_finite=by_finite) for results in (results_of, in_double))
             for found, t in zip(got, calls, strict=True)
         )
 
@@ -210,7 +211,7 @@ def results_of(function: Callable[..., Any], trial: Call) -> tuple[np.ndarray, .
         return None
 
 
-def wide(function: Callable[..., Any], trial: Call) -> tuple[np.ndarray, ...] | None:
+def in_double(function: Callable[..., Any], trial: Call) -> tuple[np.ndarray, ...] | None:
     """What a function of the library returns for a call in float64.
 
     Args:
