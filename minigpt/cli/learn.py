@@ -5,32 +5,31 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
 from minigpt.cli.output import command, print_json
 from minigpt.learn.answers import (
-    class_report,
-    class_table,
     exercises_in,
     file_of,
     files_in,
     judge_file,
     line_of,
+    syntax_error,
     write_stub,
 )
 from minigpt.learn.exercises import CATALOGUE, exercise_named
 from minigpt.learn.exercises.exercise import Exercise, Words
 from minigpt.learn.judge.language import Language, language
-from minigpt.learn.judge.layout import wrapped
+from minigpt.learn.judge.layout import TERMINAL_WIDTH, wrapped
 from minigpt.learn.judge.reply import Reply
-from minigpt.learn.progress import FOLDER, LearnerProgress, overview
+from minigpt.learn.progress import FOLDER, LearnerProgress, class_report, class_table, overview
 
 STUB_WRITTEN = Words("{path} is written: fill in the function, then", "已写好 {path}：请补全函数，然后运行")
 THERE = Words("{path} is there already and stays as it is; check it with", "{path} 已存在，保持不变；检查它请运行")
 ALL_DONE = Words("All {n} exercises are done.", "{n} 道练习已全部完成。")
-NEXT = Words("The next exercise: minigpt learn next", "下一道练习：minigpt learn next")
+NEXT = Words("The next exercise: {command}", "下一道练习：{command}")
 WATCHING = Words("Watching {path} ({name}); Ctrl-C ends.", "正在监视 {path}（{name}）；按 Ctrl-C 结束。")
 #: Seconds between two looks at a file.
 PAUSE = 0.3
@@ -61,12 +60,12 @@ class Learn:
         match self.words:
             case ():
                 shown = overview(LearnerProgress.read(self.folder).solved, spoken)
-                print_json(shown.to_json()) if self.json else print(f"{shown}\n{NEXT[spoken]}")
+                print_json(shown.to_json()) if self.json else print(f"{shown}\n{next_line(self.folder, self.lang)}")
             case ("next", *names) if len(names) <= 1:
                 self._next(names, spoken)
             case ("report", *folders) if folders:
                 rows = class_report([Path(folder) for folder in folders])
-                print_json(rows) if self.json else print(class_table(rows))
+                print_json(rows) if self.json else print(class_table(rows, spoken))
             case ("report",):
                 raise ValueError("minigpt learn report takes the folders of the learners")
             case (word, *_):
@@ -84,15 +83,16 @@ class Learn:
             return
         print("\n".join(wrapped(exercise.task[lang])))
         print((STUB_WRITTEN if written else THERE)[lang].format(path=path))
-        print(f"    {command('minigpt', 'check', path, '--watch')}")
+        print(f"    {command('minigpt', 'check', path, '--watch', *spoken_as(self.lang))}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckAnswers:
     """Judge the answers in a file: all exercises whose functions it defines, or one. Of a folder, judge every file.
 
-    The file is run in another process. What is solved is kept in learn-progress.json beside it. A folder gives one
-    line for each file. The exit status is 1 if an answer is wrong.
+    The file is run in another process. What is solved is kept in learn-progress.json beside it, but not with --json. A
+    folder gives one line for each file; one of learners' folders gives those of each learner. The exit status is 1 if
+    an answer is wrong.
 
     Attributes:
         file: Python file with the functions, or a folder of such files.
@@ -128,13 +128,25 @@ class CheckAnswers:
         """One line for each file."""
         if self.name or self.hint or self.watch:
             raise ValueError(f"{self.file} is a folder; a name, --hint and --watch are for one file")
-        lang, reports, right = language(self.lang or None), [], True
+        lang, right = language(self.lang or None), True
+        reports: list[dict[str, Any]] = []
+        folder = self.file
         for path, exercises in files_in(self.file):
-            replies = judge_file(path, exercises, lang, self.seed, shows_progress=not self.json)
-            right = right and all(replies)
-            reports.append({"file": path.name, "replies": [reply.to_json() for reply in replies]})
-            if not self.json:
-                print(line_of(path, replies), flush=True)
+            replies = judge_file(path, exercises, lang, self.seed, for_program=self.json)
+            right = right and bool(replies) and all(replies)
+            reports.append(
+                {"file": path.relative_to(self.file).as_posix(), "replies": [reply.to_json() for reply in replies]}
+            )
+            if not replies:
+                reports[-1]["error"] = syntax_error(path, lang)
+            if self.json:
+                continue
+            if path.parent != folder:
+                folder = path.parent
+                print(folder.name)
+            indent = "  " * (folder != self.file)
+            first, *more = wrapped(line_of(path, replies, lang), TERMINAL_WIDTH - 6)
+            print("\n".join([indent + first, *(f"{indent}    {line}" for line in more)]), flush=True)
         if self.json:
             print_json(reports)
         if not right:
@@ -142,7 +154,7 @@ class CheckAnswers:
 
     def _check(self, exercises: Sequence[Exercise]) -> list[Reply]:
         spoken = language(self.lang or None)
-        replies = judge_file(self.file, exercises, spoken, self.seed, shows_progress=not self.json)
+        replies = judge_file(self.file, exercises, spoken, self.seed, for_program=self.json)
         if self.json:
             print_json([reply.to_json() for reply in replies])
             return replies
@@ -151,7 +163,7 @@ class CheckAnswers:
             if self.hint and reply.hints:
                 print(reply.hint(self.hint))
         if all(replies):
-            print(NEXT[spoken])
+            print(next_line(self.file.parent, self.lang))
         return replies
 
     def _watch(self, exercises: Sequence[Exercise]) -> None:
@@ -170,6 +182,23 @@ class CheckAnswers:
                 time.sleep(PAUSE)
         except KeyboardInterrupt:
             print()
+
+
+def next_line(folder: Path, lang: str) -> str:
+    """How the next exercise is asked for, with the folder and the language that were typed.
+
+    Args:
+        folder: the learner's.
+        lang: what was typed after --lang; nothing, if nothing was.
+    """
+    kept = () if folder == Path(FOLDER) else ("--folder", folder)
+    next_one = command("minigpt", "learn", "next", *kept, *spoken_as(lang))
+    return NEXT[language(lang or None)].format(command=next_one)
+
+
+def spoken_as(lang: str) -> tuple[str, ...]:
+    """The words of a command for the language that was typed."""
+    return ("--lang", lang) if lang else ()
 
 
 def stamp(path: Path) -> tuple[int, int] | None:

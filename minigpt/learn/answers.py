@@ -1,12 +1,9 @@
 """A learner's folder: the file of the next exercise, the exercises in a file, and a table of several folders."""
 
 import ast
-import contextlib
 import textwrap
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from minigpt.files.atomic import write_atomically
 from minigpt.files.plain import read_plain
@@ -24,8 +21,11 @@ READ_PAGE = Words("Read", "阅读")
 VERDICTS = {True: Words("right", "正确"), False: Words("wrong", "错误")}
 #: Bytes that a file with answers may have.
 LARGEST_FILE = 1 << 20
-#: What the table says of a folder that holds no progress.
-NOTHING_CHECKED = "nothing checked in this folder"
+#: What is said of a file that is no Python program, and the characters of its line that are shown.
+NO_PYTHON, LONGEST_LINE = (
+    Words("SyntaxError in line {n}: {error}: `{line}`", "第 {n} 行语法错误：{error}：`{line}`"),
+    60,
+)
 #: What a file that nobody has worked on yet gets: it is no attempt.
 NOT_WRITTEN = "failure.not-written"
 
@@ -87,6 +87,23 @@ def defined_names(text: str) -> list[str]:
     return [name for node in tree.body for name in _defined(node)]
 
 
+def syntax_error(path: Path, lang: Language = "en") -> str:
+    """What makes a file no Python program, with its line; nothing if it is one.
+
+    Args:
+        path: of the file.
+        lang: of the sentence, "en" or "zh".
+    """
+    try:
+        ast.parse(text_of(path))
+    except SyntaxError as error:
+        line = (error.text or "").strip()[:LONGEST_LINE]
+        return NO_PYTHON[lang].format(error=error.msg, n=error.lineno or 1, line=line)
+    except ValueError as error:  # a byte of 0
+        return NO_PYTHON[lang].format(error=error, n=1, line="")
+    return ""
+
+
 def _defined(node: ast.stmt) -> Iterator[str]:
     match node:
         case ast.FunctionDef(name=name):
@@ -107,13 +124,15 @@ def exercises_in(path: Path, name: str = "") -> list[Exercise]:
         name: only this one.
 
     Raises:
-        ValueError: if there is no such file or exercise, or the file has none.
+        ValueError: if there is no such file or exercise, or the file has none or is no Python program.
     """
     text = text_of(path)
     if name:
         exercise_named(name)
     found = [exercise for exercise in CATALOGUE if exercise.name in defined_names(text) and name in ("", exercise.name)]
     in_name = [exercise for exercise in CATALOGUE if path.stem.endswith(exercise.name) and name in ("", exercise.name)]
+    if not found and not in_name and (error := syntax_error(path)):
+        raise ValueError(f"{path} can't be run yet. {error}; correct this line and check again")
     if not found and not in_name:
         known = [exercise.name for exercise in CATALOGUE]
         near = next((nearest(each, known) for each in defined_names(text) if nearest(each, known)), "")
@@ -122,31 +141,45 @@ def exercises_in(path: Path, name: str = "") -> list[Exercise]:
 
 
 def files_in(folder: Path) -> list[tuple[Path, list[Exercise]]]:
-    """The files of a folder that have answers, each with its exercises.
+    """The files of a folder that have answers, each with its exercises; none for a file that is no Python program.
 
     Args:
-        folder: the learner's.
+        folder: the learner's, or one of learners' folders.
 
     Raises:
         ValueError: if there are none, or one can't be read.
     """
-    found = []
-    for path in sorted(folder.glob("*.py")):
-        text_of(path)  # a file that can't be read is an error
-        with contextlib.suppress(ValueError):  # a file of helpers
-            found.append((path, exercises_in(path)))
+    found = _files_in(folder)
+    if not found:
+        below = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+        found = [pair for each in below for pair in _files_in(each)]
     if not found:
         raise ValueError(f"{folder} has no file with an answer; `minigpt learn next` writes the first one")
     return found
 
 
-def line_of(path: Path, replies: Sequence[Reply]) -> str:
+def _files_in(folder: Path) -> list[tuple[Path, list[Exercise]]]:
+    found: list[tuple[Path, list[Exercise]]] = []
+    for path in sorted(folder.glob("*.py")):
+        broken = syntax_error(path)  # a file that can't be read is an error
+        try:
+            found.append((path, exercises_in(path)))
+        except ValueError:
+            if broken:  # otherwise it is a file of helpers
+                found.append((path, []))
+    return found
+
+
+def line_of(path: Path, replies: Sequence[Reply], lang: Language = "en") -> str:
     """One line about a file: each exercise in it, and the id of what is wrong.
 
     Args:
         path: of the file.
-        replies: to the answers in it.
+        replies: to the answers in it; none where it is no Python program.
+        lang: of the line, "en" or "zh".
     """
+    if not replies:
+        return f"{path.name}: {syntax_error(path, lang)}"
     told = (f"{r.exercise} {VERDICTS[r.right][r.lang]}" + ("" if r.right else f" ({r.id})") for r in replies)
     return f"{path.name}: {', '.join(told)}"
 
@@ -167,7 +200,7 @@ def text_of(path: Path) -> str:
 
 
 def judge_file(
-    path: Path, exercises: Sequence[Exercise], lang: Language, seed: int = 0, *, shows_progress: bool = False
+    path: Path, exercises: Sequence[Exercise], lang: Language, seed: int = 0, *, for_program: bool = False
 ) -> list[Reply]:
     """Judge the answers in a file and keep the progress in its folder. The file is run in another process alone.
 
@@ -176,59 +209,14 @@ def judge_file(
         exercises: those that are judged.
         lang: of the replies.
         seed: of the calls that decide.
-        shows_progress: whether a bar is shown in a terminal while an unknown mistake takes long.
+        for_program: whether a program reads the replies: then they are no attempts of the learner, and no bar is shown.
     """
     text, progress = text_of(path), LearnerProgress.read(path.parent)
-    submissions = [Submission(file=(str(path), text, each.name), shows_progress=shows_progress) for each in exercises]
+    submissions = [Submission(file=(str(path), text, each.name), shows_progress=not for_program) for each in exercises]
     replies = [judged(each, mine, lang, seed) for each, mine in zip(exercises, submissions, strict=True)]
     tried = [reply for reply in replies if reply.id != NOT_WRITTEN]
     for reply in tried:
         progress.record(reply)
-    if tried:
+    if tried and not for_program:
         progress.write(path.parent)
     return replies
-
-
-def class_report(folders: Sequence[Path]) -> list[dict[str, Any]]:
-    """For each learner's folder, what is solved and which mistakes came up most often.
-
-    Args:
-        folders: one a learner.
-
-    Raises:
-        ValueError: if a folder is not there, or its file is damaged.
-    """
-    rows = []
-    for folder in folders:
-        if not folder.is_dir():
-            raise ValueError(f"there is no folder {folder}; `minigpt learn report` takes one folder a learner")
-        progress, counts = LearnerProgress.read(folder), Counter[str]()
-        for ids in progress.found.values():
-            counts.update({id: n for id, n in ids.items() if id != "right"})
-        rows.append(
-            {
-                "folder": str(folder),
-                "solved": sorted(progress.solved),
-                "attempts": sum(progress.attempts.values()),
-                "mistakes": dict(counts.most_common()),
-            }
-        )
-    return rows
-
-
-def class_table(rows: Sequence[dict[str, Any]]) -> str:
-    """The same as a table, and below it the mistakes of the whole class.
-
-    Args:
-        rows: of :func:`class_report`.
-    """
-    width = max([6, *(len(row["folder"]) for row in rows)])
-    lines = [f"{'folder':{width}}  {'solved':>6}  {'attempts':>8}  most frequent mistake"]
-    total: Counter[str] = Counter()
-    for row in rows:
-        total.update(row["mistakes"])
-        first = next((f"{id} ({n})" for id, n in row["mistakes"].items()), "" if row["attempts"] else NOTHING_CHECKED)
-        lines.append(f"{row['folder']:{width}}  {len(row['solved']):6}  {row['attempts']:8}  {first}".rstrip())
-    if total:
-        lines += ["", "the class", *(f"  {n:4}  {id}" for id, n in total.most_common(10))]
-    return "\n".join(lines)

@@ -2,6 +2,8 @@
 
 import html
 import json
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,13 @@ HEADINGS = (
     Words("exercise", "练习"), Words("level", "难度"), Words("equation", "公式"), Words("page", "页面"), Words("", ""),
 )  # fmt: skip
 DONE, NOT_DONE = Words("done", "完成"), Words("open", "未完成")
+#: The table of a class: its headings, what it says of a folder that holds no progress, and of all together.
+CLASS_HEADINGS = (
+    Words("folder", "文件夹"), Words("solved", "完成"),
+    Words("attempts", "尝试次数"), Words("most frequent mistake", "最常见的错误"),
+)  # fmt: skip
+NOTHING_CHECKED = Words("nothing checked in this folder", "此文件夹中尚无检查记录")
+WHOLE_CLASS = Words("the class", "全班")
 SUMMARY = Words("{done} of {all} exercises are done.", "共 {all} 道练习，已完成 {done} 道。")
 
 
@@ -149,3 +158,62 @@ def overview(solved: set[str], lang: Language) -> Overview:
         for number, exercise in enumerate(CATALOGUE, 1)
     )
     return Overview(rows, lang)
+
+
+def class_report(folders: Sequence[Path]) -> list[dict[str, Any]]:
+    """For each learner's folder, what is solved and which mistakes came up most often.
+
+    Args:
+        folders: one a learner.
+
+    Raises:
+        ValueError: if a folder is not there, or its file is damaged.
+    """
+    rows = []
+    for folder in folders:
+        if not folder.is_dir():
+            raise ValueError(f"there is no folder {folder}; `minigpt learn report` takes one folder a learner")
+        progress, counts = LearnerProgress.read(folder), Counter[str]()
+        for ids in progress.found.values():
+            counts.update({id: n for id, n in ids.items() if id != "right"})
+        rows.append(
+            {
+                "folder": str(folder),
+                "solved": sorted(progress.solved),
+                "attempts": sum(progress.attempts.values()),
+                "mistakes": dict(counts.most_common()),
+            }
+        )
+    return rows
+
+
+def class_table(rows: Sequence[dict[str, Any]], lang: Language = "en") -> str:
+    """The same as a table, and below it the mistakes of the whole class.
+
+    Args:
+        rows: of :func:`class_report`.
+        lang: of the headings, "en" or "zh".
+    """
+    folder, solved, attempts, mistake = (words[lang] for words in CLASS_HEADINGS)
+    width = max(columns_of(text) for text in (folder, *(row["folder"] for row in rows)))
+    heads = f"{solved:>{6 - extra_columns(solved)}}  {attempts:>{8 - extra_columns(attempts)}}"
+    lines = [f"{filled(folder, width)}  {heads}  {mistake}"]
+    total: Counter[str] = Counter()
+    for row in rows:
+        total.update(row["mistakes"])
+        none = "" if row["attempts"] else NOTHING_CHECKED[lang]
+        first = next((f"{id} ({n})" for id, n in row["mistakes"].items()), none)
+        lines.append(f"{filled(row['folder'], width)}  {len(row['solved']):6}  {row['attempts']:8}  {first}".rstrip())
+    if total:
+        lines += ["", WHOLE_CLASS[lang], *(f"  {n:4}  {id}" for id, n in total.most_common(10))]
+    return "\n".join(lines)
+
+
+def extra_columns(text: str) -> int:
+    """How many columns a text takes more than it has characters."""
+    return columns_of(text) - len(text)
+
+
+def filled(text: str, columns: int) -> str:
+    """A text and the spaces to its right."""
+    return text + " " * (columns - columns_of(text))

@@ -193,6 +193,7 @@ def test_a_class_is_one_table(capsys, tmp_path):
     for name, body in (("ann", "return 2 * x"), ("bob", "return x * x")):
         (tmp_path / name).mkdir()
         status_of("check", answer(body, file=f"{name}/mine.py"))
+    status_of("check", "ann/mine.py", "--json")
     capsys.readouterr()
     main(["learn", "report", "ann", "bob"])
     lines = capsys.readouterr().out.split("\n")
@@ -294,3 +295,58 @@ def test_a_bar_is_shown_but_not_with_json(words, shown, monkeypatch, capsys):
     )
     status_of("check", answer("return 2 * x"), *words)
     assert seen == [shown]
+
+
+def test_a_forgotten_colon_is_said_with_its_line_whatever_the_name_of_the_file(capsys, tmp_path):
+    (tmp_path / "b.py").write_text("import torch\n\ndef double(x)\n    return 2 * x\n", encoding="utf-8")
+    assert status_of("check", "b.py") == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "b.py can't be run yet. SyntaxError in line 3: expected ':': `def double(x)`" in said
+    answer("return x / 2", name="halve", file="c.py")
+    assert status_of("check", ".") == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "b.py: SyntaxError in line 3: expected ':': `def double(x)`",
+        "c.py: halve right",
+    ]
+    assert status_of("check", ".", "--json") == 1
+    assert json.loads(capsys.readouterr().out)[0]["error"].startswith("SyntaxError in line 3")
+
+
+def test_printed_commands_keep_the_folder_and_the_language(capsys):
+    main(["learn", "--folder", "ans/ann", "--lang", "zh"])
+    assert capsys.readouterr().out.endswith("minigpt learn next --folder ans/ann --lang zh\n")
+    main(["learn", "next", "--folder", "ans/ann", "--lang", "zh"])
+    assert "minigpt check ans/ann/01_double.py --watch --lang zh\n" in capsys.readouterr().out
+    status_of("check", answer("return 2 * x", file="ans/ann/01_double.py"), "--lang", "zh")
+    assert capsys.readouterr().out.endswith("minigpt learn next --folder ans/ann --lang zh\n")
+
+
+def test_the_table_of_a_class_is_chinese_where_that_is_asked_for(capsys, tmp_path):
+    for name in ("ann", "bob"):
+        (tmp_path / name).mkdir()
+    status_of("check", answer("return x * x", file="ann/mine.py"))
+    capsys.readouterr()
+    main(["learn", "report", "ann", "bob", "--lang", "zh"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["文件夹", "完成", "尝试次数", "最常见的错误"]
+    assert lines[2].endswith("此文件夹中尚无检查记录")
+    assert lines[4] == "全班"
+
+
+def test_with_json_nothing_is_kept(capsys, tmp_path):
+    assert status_of("check", answer("return x * x"), "--json") == 1
+    assert not (tmp_path / "learn-progress.json").exists()
+
+
+def test_a_folder_of_learners_is_checked_folder_by_folder_in_80_columns(capsys, tmp_path):
+    for name in ("ann", "bob"):
+        (tmp_path / name).mkdir()
+    answer("return 2 * x", file="ann/01_double.py")
+    answer("return x * x\n\ndef halve(x):\n    return x * x", file=f"bob/{'long_' * 10}double.py")
+    assert status_of("check", ".") == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:3] == ["ann", "  01_double.py: double right", "bob"]
+    assert lines[4].startswith("      ")
+    assert max(map(len, lines)) <= 80
+    status_of("check", ".", "--json")
+    assert json.loads(capsys.readouterr().out)[0]["file"] == "ann/01_double.py"

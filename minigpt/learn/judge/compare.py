@@ -126,6 +126,26 @@ def all_close(one: Sequence[np.ndarray] | None, other: Sequence[np.ndarray] | No
     return all(map(close, one, other))
 
 
+def agree(found: Sequence[np.ndarray] | None, wanted: Sequence[np.ndarray] | None, *, by_finite: bool = False) -> bool:
+    """Whether results are close.
+
+    Args:
+        found: of an attempt.
+        wanted: of a misconception.
+        by_finite: whether an entry that is found to be NaN agrees with any.
+    """
+    if by_finite and found is not None and wanted is not None and len(found) == len(wanted):
+        pairs = zip(found, wanted, strict=True)
+        found = [np.where(np.isnan(f), w, f) if f.shape == w.shape else f for f, w in pairs]
+    return all_close(found, wanted)
+
+
+def wrong_entries(got: Sequence[Sequence[np.ndarray] | None], calls: Sequence[Call]) -> int:
+    """The number of wrong entries that are not NaN."""
+    pairs = [pair for g, t in zip(got, calls, strict=True) if g is not None for pair in zip(g, t.expected, strict=True)]
+    return sum(int((differing(g, w) & ~np.isnan(g)).sum()) for g, w in pairs if g.shape == w.shape)
+
+
 def fault(outcome: Outcome, trial: Call) -> str:
     """The first thing that is wrong with an outcome: its name, or nothing.
 
@@ -143,10 +163,16 @@ def fault(outcome: Outcome, trial: Call) -> str:
     arrays = results(found, trial)
     if arrays is None:
         return "ragged" if found.form == "list" and not trial.several else "structure"
-    return _fault_of_arrays(arrays, trial) or _fault_of_call(outcome, trial) or _fault_of_values(arrays, trial)
+    return fault_of_arrays(arrays, trial) or _fault_of_call(outcome, trial) or _fault_of_values(arrays, trial)
 
 
-def _fault_of_arrays(arrays: tuple[Found, ...], trial: Call) -> str:
+def fault_of_arrays(arrays: tuple[Found, ...], trial: Call) -> str:
+    """What is wrong with results before their values are compared: shape, dtype or NaN; or nothing.
+
+    Args:
+        arrays: the results.
+        trial: the call, and what is expected.
+    """
     for item, wanted in zip(arrays, trial.expected, strict=True):
         if item.array.shape != wanted.shape:
             return "shape"

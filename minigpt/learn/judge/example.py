@@ -11,7 +11,9 @@ import torch
 
 from minigpt.learn.exercises.draw import ExerciseDraw, SmallDraw
 from minigpt.learn.exercises.exercise import Exercise
-from minigpt.learn.judge.compare import Call, all_close, close, is_array, quick_solution
+from minigpt.learn.judge.attempts import Outcome
+from minigpt.learn.judge.compare import Call, all_close, close, fault_of_arrays, is_array, quick_solution
+from minigpt.learn.judge.found import Found
 from minigpt.learn.judge.language import Language
 from minigpt.learn.judge.layout import Paragraph
 from minigpt.learn.judge.messages import first_difference, number_text
@@ -62,6 +64,12 @@ class Example:
             if index is not None:
                 return k, index, expected[index].item(), got[index].item()
         return None
+
+    def outcome(self) -> tuple[Outcome, Call, str]:
+        """The result as an outcome, the call, and what is wrong: for a sentence about what is shown."""
+        arrays = tuple(Found("array", "float32", array) for array in self.got)
+        result = Found("list", items=arrays) if self.trial.several else arrays[0]
+        return Outcome(result=result), self.trial, fault_of_arrays(arrays, self.trial) or "values"
 
 
 def smallest(exercise: Exercise, results: Results) -> Example | None:

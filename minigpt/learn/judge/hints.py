@@ -129,5 +129,5 @@ def first_hint(exercise: Exercise, says: str, example: Example | None, lang: Lan
 def formula_hint(exercise: Exercise, lang: Language) -> Section:
     """The formula with the term that the exercise is about, and the page that explains it."""
     mark = exercise.term if exercise.term in exercise.latex else ""
-    formula = Paragraph(exercise.latex, is_block=True, mark=mark)
+    formula = Paragraph(exercise.latex, is_block=True, mark=mark, breaks=True)
     return Section(HINT_2[lang], (formula, Paragraph(LOOK[lang]), Paragraph(PAGE[lang].format(exercise.page))))

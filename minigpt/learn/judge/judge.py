@@ -1,6 +1,7 @@
 """The judge: the equation decides on several draws, then the mistake is named, as far as the numbers single it out."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -11,7 +12,16 @@ from minigpt.learn.exercises.draw import ExerciseDraw
 from minigpt.learn.exercises.exercise import Exercise, Misconception, Words
 from minigpt.learn.judge import worker
 from minigpt.learn.judge.attempts import Outcome, Submission
-from minigpt.learn.judge.compare import Call, Diagnosis, all_close, fault, numbers, overflows, quick_solution
+from minigpt.learn.judge.compare import (
+    Call,
+    Diagnosis,
+    agree,
+    fault,
+    numbers,
+    overflows,
+    quick_solution,
+    wrong_entries,
+)
 from minigpt.learn.judge.diagnoses.all_diagnoses import first_diagnosis
 from minigpt.learn.judge.diagnoses.evidence import Evidence
 from minigpt.learn.judge.found import decode
@@ -21,6 +31,8 @@ from minigpt.learn.judge.messages import FAILURES, FAULTS
 CALLS, MORE_CALLS, REPEATS = 12, 60, 3
 #: The entries in which a formula has to be right as it is evaluated, where it overflows in others.
 FINITE = 20
+#: So many wrong entries are enough to name a mistake by them alone, where others are NaN.
+ENOUGH_WRONG = 3
 #: A function that takes longer than this for the first calls, in seconds, is not called more often.
 PATIENCE = 3.0
 Finding = Misconception | Diagnosis
@@ -79,8 +91,16 @@ class Judgement:
             self._look_further()
         if submission.is_formula and "values" in self.faults:
             self._keep_finite()
-        found = [name for name in self.faults if name]
-        self.fault = min(found, key=FAULTS.index) if found else ""
+        self.every = self.trials, self.outcomes
+        self.known = self._known()
+        if not self.known and self.fault == "nan" and "values" in self.faults:
+            self.known = self._known(by_finite=True)
+            self._keep_finite()
+
+    @property
+    def fault(self) -> str:
+        """The name of what is wrong, nothing if all calls are right."""
+        return min(filter(None, self.faults), key=FAULTS.index, default="")
 
     def _forgive_overflow(self) -> bool:
         """Take a formula as right where its evaluation overflows, if it is right in many other entries."""
@@ -93,7 +113,7 @@ class Judgement:
         return finite >= FINITE
 
     def _keep_finite(self) -> None:
-        """Leave out the calls at which a formula is NaN: where it has other values, they say more."""
+        """Leave out the calls with NaN: where an answer has other wrong values, they say more."""
         calls = [call for call in zip(self.trials, self.outcomes, self.faults, strict=False) if call[2] != "nan"]
         self.trials, self.outcomes = tuple(call[0] for call in calls), [call[1] for call in calls]
         self.faults = [call[2] for call in calls]
@@ -123,19 +143,30 @@ class Judgement:
         """What the first call printed."""
         return self.outcomes[0].printed.rstrip() if self.outcomes else ""
 
+    def _known(self, *, by_finite: bool = False) -> tuple[Misconception, ...]:
+        """The misconceptions that give these results on all calls.
+
+        Args:
+            by_finite: whether an entry that is NaN here alone counts as equal, if enough others are wrong.
+        """
+        if not self.fault or self.fault in FAILURES:
+            return ()
+        got = [numbers(o.result, t) for o, t in zip(self.outcomes, self.trials, strict=True)]
+        if by_finite and wrong_entries(got, self.trials) < ENOUGH_WRONG:
+            return ()
+        known = [m for m in self.exercise.misconceptions if self._fits(m, self.trials, got, by_finite=by_finite)]
+        return tuple(self._told_apart(known) if len(known) > 1 and not by_finite else known)
+
     def findings(self) -> tuple[Finding, ...]:
         """The misconceptions that give these results on all calls, or else one generic diagnosis, or nothing."""
         if not self.fault or self.fault in FAILURES:
             return ()
-        got = [numbers(o.result, t) for o, t in zip(self.outcomes, self.trials, strict=True)]
-        known = [m for m in self.exercise.misconceptions if self._fits(m, self.trials, got)]
-        if len(known) > 1:
-            known = self._told_apart(known)
-        if known:
-            return tuple(known)
+        got = [numbers(o.result, t) for t, o in zip(*self.every, strict=True)]
+        if self.known:
+            return self.known
         if self.fault == "dtype" or any(g is None for g in got):
             return ()
-        evidence = Evidence(self.exercise, self.trials, tuple(g for g in got if g is not None))
+        evidence = Evidence(self.exercise, self.every[0], tuple(g for g in got if g is not None))
         if not evidence.wrong_results:
             return ()
         return first_diagnosis(evidence, self.submission)
@@ -158,8 +189,12 @@ class Judgement:
         got = [numbers(outcome.result, call) for outcome, call in zip(outcomes, more, strict=True)]
         return [m for m in known if self._fits(m, more, got)] or known
 
-    def _fits(self, m: Misconception, calls: tuple[Call, ...], got: list[Any]) -> bool:
-        return all(all_close(found, results_of(m.slip, t)) for found, t in zip(got, calls, strict=True))
+    def _fits(self, m: Misconception, calls: tuple[Call, ...], got: list[Any], *, by_finite: bool = False) -> bool:
+        """Whether a misconception gives these results, in float32 or in float64, where less cancels."""
+        return all(
+            any(agree(found, results(m.slip, t), by_finite=by_finite) for results in (results_of, in_double))
+            for found, t in zip(got, calls, strict=True)
+        )
 
 
 def results_of(function: Callable[..., Any], trial: Call) -> tuple[np.ndarray, ...] | None:
@@ -174,6 +209,23 @@ def results_of(function: Callable[..., Any], trial: Call) -> tuple[np.ndarray, .
             return numbers(decode(worker.encode(function(*copies(trial.arguments)))), trial)
     except Exception:  # a misconception may be impossible for some inputs
         return None
+
+
+def in_double(function: Callable[..., Any], trial: Call) -> tuple[np.ndarray, ...] | None:
+    """What a function of the library returns for a call in float64.
+
+    Args:
+        function: a misconception.
+        trial: the call.
+    """
+    return results_of(function, replace(trial, arguments=doubled(trial.arguments)))
+
+
+def doubled(value: Any) -> Any:
+    """Arguments with their tensors of float32 in float64."""
+    if isinstance(value, torch.Tensor):
+        return value.double() if value.is_floating_point() else value
+    return type(value)(map(doubled, value)) if isinstance(value, list | tuple) else value
 
 
 def copies(value: Any) -> Any:

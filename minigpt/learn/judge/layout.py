@@ -24,15 +24,19 @@ class Paragraph:
         text: plain.
         is_block: whether it keeps its lines.
         mark: a part of the text that is highlighted, if any.
+        breaks: whether the lines of a block may be broken at spaces, as those of a formula.
     """
 
     text: str
     is_block: bool = False
     mark: str = ""
+    breaks: bool = False
 
     def lines(self) -> list[str]:
         """The lines for a terminal of 80 columns; what is highlighted is in «quotation marks»."""
         text = self.text.replace(self.mark, f"«{self.mark}»", 1) if self.mark else self.text
+        if self.breaks:
+            text = "\n".join(wrapped(text, TERMINAL_WIDTH - len(INDENT)))
         return textwrap.indent(text, INDENT).split("\n") if self.is_block else list(wrapped(text))
 
     def html(self) -> str:

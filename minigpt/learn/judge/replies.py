@@ -40,6 +40,8 @@ SUMS = Words(
     "The result does not sum to 1 along the last axis, as the right one does.",
     "结果沿最后一个轴之和不为 1，而正确答案为 1。",
 )
+#: The words of a diagnosis that has said so already.
+SAID_OF_SUMS = Words("sum to 1 along the last axis", "沿最后一个轴之和")
 #: The most lines of an example.
 LONGEST_EXAMPLE = 16
 #: How many small calls a function is tried on.
@@ -138,16 +140,20 @@ def wrong(verdict: Judgement, lang: Language) -> Reply:
     """The reply to a wrong result: a misconception, a generic diagnosis, or the first entry that differs."""
     findings, exercise = verdict.findings(), verdict.exercise
     outcome, trial = verdict.shown
+    example = example_of(verdict, findings) or own_example(verdict)
     if findings:
         says = in_common(findings)[lang]
         identity = "|".join(finding.id for finding in findings)
     else:
-        name, says = fault_sentence(exercise, outcome, trial, verdict.fault, lang)
+        shown = (outcome, trial, verdict.fault) if example is None or verdict.fault == "dtype" else example.outcome()
+        name, says = fault_sentence(exercise, *shown, lang)
         identity = "unknown" if name == "values" else f"failure.{name}"
-    example = example_of(verdict, findings) or own_example(verdict)
     says, seen = tidy(says, lang), observation(example, lang) if findings else ()
     if not any(isinstance(finding, Misconception) for finding in findings):
-        seen = (*broken(verdict, lang), *seen)
+        seen = (
+            *(part for part in broken(verdict, lang) if SAID_OF_SUMS[lang] not in says or part.text != SUMS[lang]),
+            *seen,
+        )
     block = (example.part(lang),) if example is not None else ()
     block = block if sum(len(part.lines()) for part in block) <= LONGEST_EXAMPLE else ()
     return Reply(
@@ -171,7 +177,7 @@ def example_of(verdict: Judgement, findings: tuple[Finding, ...]) -> Example | N
     known = [finding.slip for finding in findings if isinstance(finding, Misconception)]
     if known:
         return example_of_slip(verdict.exercise, known[0])
-    return example_of_attempt(verdict.exercise, verdict.submission)
+    return example_of_attempt(verdict.exercise, verdict.submission, with_nan=verdict.fault != "values")
 
 
 _EXAMPLES: dict[tuple[str, Callable[..., Any]], Example | None] = {}
@@ -185,11 +191,12 @@ def example_of_slip(exercise: Exercise, slip: Callable[..., Any]) -> Example | N
     return _EXAMPLES[key]
 
 
-def example_of_attempt(exercise: Exercise, submission: Submission) -> Example | None:
-    """The smallest example on which an attempt is wrong."""
+def example_of_attempt(exercise: Exercise, submission: Submission, *, with_nan: bool = True) -> Example | None:
+    """The smallest example on which an attempt is wrong; perhaps one without NaN."""
     calls = [trial for trial, _ in zip(small_trials(exercise), range(SMALL_CALLS), strict=False)]
     outcomes = submission.outcomes([trial.arguments for trial in calls])
     found = {id(t): numbers(o.result, t) for o, t in zip(outcomes, calls, strict=False)}
+    found = {t: a for t, a in found.items() if with_nan or a is None or not any(np.isnan(each).any() for each in a)}
     return smallest(exercise, lambda trial: found.get(id(trial)))
 
 

@@ -1,5 +1,6 @@
 """A formula is judged as a function is: right, a known mistake, or a place that can't be read."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -159,3 +160,36 @@ def test_a_result_of_float64_is_right_with_a_remark_and_a_list_without():
     wide, rows = lambda z: torch.softmax(z.double(), -1), lambda z: torch.softmax(z, -1).tolist()
     assert "The result is float64" in mg.check.softmax(wide, lang="en").says
     assert mg.check.softmax(rows, lang="en").says == ""
+
+
+@pytest.mark.parametrize(
+    ("function", "id"),
+    [
+        (lambda z: 2**z / (2**z).sum(-1, keepdim=True), "softmax.base-two"),
+        (lambda z: 3**z / (3**z).sum(-1, keepdim=True), "unknown"),
+        (lambda z: z.exp() / z.exp().max(-1, keepdim=True).values, "softmax.unnormalised"),
+        (lambda z: z.argmax(-1), "failure.shape"),
+    ],
+)
+def test_the_sentence_is_of_the_example_where_a_function_overflows(function, id):
+    reply = mg.check.softmax(function, lang="en")
+    assert reply.id == id
+    assert "NaN" not in str(reply)
+    if id == "unknown":
+        entry = re.search(r"result is (\S+), where the formula gives (\S+)\.", reply.says)
+        assert all(number in reply.parts[-1].text for number in entry.groups())
+    if id == "failure.shape":
+        assert "The result has shape (); the formula gives (2,)." in str(reply)
+
+
+@pytest.mark.parametrize(("lang", "told"), [("en", "sum to 1 along the last axis"), ("zh", "之和不为 1")])
+def test_a_reply_says_once_that_the_rows_do_not_sum_to_1(lang, told):
+    reply = mg.check.softmax(lambda z: 3 * torch.softmax(z, -1) / (1 + z.shape[-1] ** 2), lang=lang)
+    assert reply.id == "generic.unnormalised", str(reply)
+    assert str(reply).replace("\n", " " if lang == "en" else "").count(told) == 1
+
+
+def test_a_formula_in_float64_is_named_as_the_function_in_float32():
+    """The sum of a row nearly cancels in some calls, so the two precisions differ."""
+    reply = mg.check.softmax(r"\frac{z_i}{\sum_{k} z_k}", lang="en")
+    assert reply.id == mg.check.softmax(lambda z: z / z.sum(-1, keepdim=True), lang="en").id == "softmax.no-exponential"

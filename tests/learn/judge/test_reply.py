@@ -6,7 +6,9 @@ from xml.etree import ElementTree
 import pytest
 
 import minigpt as mg
+from minigpt.learn.exercises import CATALOGUE
 from minigpt.learn.judge import Reply
+from minigpt.learn.judge.hints import formula_hint
 from minigpt.learn.judge.language import language
 from minigpt.learn.judge.layout import Paragraph, Section, wrapped
 
@@ -105,3 +107,11 @@ def test_a_narrow_page_scrolls_the_table_of_exercises_and_breaks_no_word():
     assert '<div class="wide" tabindex="0"><table>' in page.replace("'", '"')
     assert ".mg-reply .wide{overflow-x:auto}" in page
     assert "overflow-wrap:normal" in page
+
+
+@pytest.mark.parametrize("exercise", CATALOGUE, ids=lambda e: e.name)
+def test_the_hint_with_the_formula_takes_80_columns_and_loses_nothing(exercise):
+    hint = str(formula_hint(exercise, "en"))
+    assert max(map(len, hint.split("\n"))) <= 80
+    shown = hint.replace("«", "").replace("»", "")
+    assert "".join(exercise.latex.split()) in "".join(shown.split())
