@@ -41,6 +41,8 @@ class Diverge:
     def __call__(self) -> None:
         """Print the place and the numbers around it."""
         (a, tokenizer), (b, other) = open_model(self.a), open_model(self.b)
+        if not self.text and (note := tokenizers_note(tokenizer, other)):
+            print(note, file=sys.stderr if self.json else sys.stdout)
         ids = self._ids(tokenizer, other) if self.text else drawn_ids(a, b)
         dtype = getattr(torch, self.dtype)
         found = first_divergence(a.to(dtype), b.to(dtype), torch.tensor([ids[: _room(a, b)]]))
@@ -56,6 +58,23 @@ class Diverge:
                 "get the same random ids"
             )
         return ids
+
+
+def tokenizers_note(a: Tokenizer, b: Tokenizer) -> str:
+    """What random ids do not compare where two tokenizers differ; "" where each id is the same token.
+
+    Args:
+        a: tokenizer of the first model.
+        b: that of the second.
+    """
+    sizes = a.vocab_size, b.vocab_size
+    if sizes[0] != sizes[1]:
+        differ = f"differ, with {sizes[0]:,} and {sizes[1]:,} tokens"
+    elif any(a.token_bytes(i) != b.token_bytes(i) for i in range(a.vocab_size)):
+        differ = "differ"
+    else:
+        return ""
+    return f"the tokenizers {differ}: only the weights are compared, with random ids that mean other text to each model"
 
 
 def drawn_ids(a: GPT, b: GPT) -> list[int]:

@@ -47,7 +47,13 @@ class Clean:
         quality = () if self.duplicates_only else (QualityFilter(rules),)
         stages = (ExactDuplicates(), *quality, NearDuplicates(self.similarity))
         report = mg.clean_files(TextFiles(self.source, self.glob), self.out, stages, separator=self.separator)
-        print(f"{report}\n{self.out}: the texts that stay, report.json and removed.jsonl")
+        print(report)
+        if report.n_documents == 1 and self.separator is None:
+            print(
+                "the whole file is one document; if it holds several, give the text between them, as in "
+                "--separator '<|endoftext|>'"
+            )
+        print(f"{self.out}: the texts that stay, report.json and removed.jsonl")
         tokens = ["--special-tokens"] if self.separator == "<|endoftext|>" else []
         names = [] if self.glob is None else ["--glob", self.glob]
         shards = Path("data") / (self.out.resolve().name or "texts")

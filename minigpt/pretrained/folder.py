@@ -24,6 +24,8 @@ from minigpt.text.tokenizers.bpe import END_OF_TEXT
 from minigpt.text.tokenizers.byte_pairs import ByteLevelTokenizer
 from minigpt.text.tokenizers.hugging_face import to_hugging_face
 
+DEFAULT_END = 50256  # what transformers takes for the end of a text where config.json says nothing
+
 
 def load_pretrained(
     folder: Path | str,
@@ -141,8 +143,9 @@ def save_pretrained(model: GPT, folder: Path | str, tokenizer: Tokenizer | None 
     tensors = {theirs: gpt2.transpose(theirs, ours[name].detach()).cpu().contiguous() for theirs, name in names.items()}
     fields["dtype"] = str(tensors["transformer.wte.weight"].dtype).removeprefix("torch.")
     files = {} if tokenizer is None else _tokenizer_files(tokenizer, model.config.context_length)
-    if tokenizer is not None:
-        fields["bos_token_id"] = fields["eos_token_id"] = tokenizer.special_tokens.get(END_OF_TEXT)
+    end = None if tokenizer is None else tokenizer.special_tokens.get(END_OF_TEXT)
+    if tokenizer is not None or model.config.vocab_size <= DEFAULT_END:
+        fields["bos_token_id"] = fields["eos_token_id"] = end
     files |= {WEIGHTS: safetensors.torch.save(tensors, {"format": "pt"}), "config.json": _as_bytes(fields)}
     update_folder(folder, files, f"{folder} is as it was; free some space and save the model again")
 

@@ -1,12 +1,14 @@
 """`minigpt diverge`: runs, checkpoints and folders of Hugging Face."""
 
 import json
+import re
 
 import pytest
 import torch
 
 import minigpt as mg
 from minigpt import cli
+from minigpt.cli.diverge import tokenizers_note
 
 TEXT = "Once upon a time there was a text, and it was long enough to learn from. " * 20
 PARTS = ["--recipe", "gpt2", "--n-layers", "1", "--d-model", "16", "--n-heads", "2", "--context-length", "16"]
@@ -30,9 +32,9 @@ def runs(tmp_path_factory):
 def test_a_run_does_not_part_from_itself_nor_from_its_export(runs, capsys):
     cli.main(["diverge", str(runs / "1"), str(runs / "1")])
     cli.main(["diverge", str(runs / "1"), str(runs / "exported"), "--dtype", "float64"])
-    first, second = capsys.readouterr().out.splitlines()
-    assert first.startswith("no divergence in ")
-    assert second.startswith("no divergence in ")
+    first, note, second = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"identical in \d+ places", first) and re.fullmatch(r"identical in \d+ places", second)
+    assert note.startswith("the tokenizers differ")
 
 
 def test_two_runs_and_two_checkpoints_part_at_the_start_with_exit_status_1(runs, capsys):
@@ -46,6 +48,20 @@ def test_two_runs_and_two_checkpoints_part_at_the_start_with_exit_status_1(runs,
     shown = json.loads(capsys.readouterr().out)
     assert (shown["diverges"], shown["module"]) == (True, "token_embedding")
     assert {"place", "error", "budget"} == shown["points"][0].keys()
+
+
+def test_other_tokenizers_are_said_before_the_report(runs, capsys):
+    cli.main(["diverge", str(runs / "1"), str(runs / "exported"), "--json"])
+    said = capsys.readouterr()
+    sizes = f"{mg.load_model(runs / '1')[1].vocab_size} and 257 tokens"
+    assert said.err.startswith(f"the tokenizers differ, with {sizes}: only the weights are compared")
+    assert json.loads(said.out)["diverges"] is False
+
+
+def test_two_tokenizers_are_the_same_if_each_id_is_the_same_token():
+    same = tokenizers_note(mg.CharTokenizer.train("abc"), mg.CharTokenizer.train("cba"))
+    other = tokenizers_note(mg.CharTokenizer.train("abc"), mg.CharTokenizer.train("abd"))
+    assert same == "" and other.startswith("the tokenizers differ: only the weights")
 
 
 def test_a_text_that_the_tokenizers_see_differently_is_refused(runs, capsys):

@@ -377,6 +377,16 @@ def test_a_model_that_is_no_gpt2_is_not_written(tmp_path, changes, message):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(("vocab_size", "end"), [(31, None), (50256, None), (50257, 50256)])
+def test_a_model_without_tokenizer_has_no_end_of_text_beyond_its_vocabulary(tmp_path, vocab_size, end):
+    from transformers import GPT2Config
+
+    shape = {"context_length": 4, "n_layers": 1, "n_heads": 1, "d_model": 2}
+    mg.save_pretrained(mg.GPT(mg.GPTConfig(vocab_size=vocab_size, **shape)), tmp_path)
+    theirs = GPT2Config.from_pretrained(tmp_path)
+    assert (theirs.bos_token_id, theirs.eos_token_id) == (end, end)
+
+
 def test_model_and_tokenizer_go_out_and_come_back_by_transformers(tmp_path):
     from transformers import AutoTokenizer, GPT2LMHeadModel
 

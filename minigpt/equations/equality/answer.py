@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from minigpt.equations.board import number, plain_name
 from minigpt.equations.errors import written
@@ -81,3 +83,35 @@ class Equality:
         return (SAME_ZH if self.lang == "zh" else SAME).format(self.n_draws) + self.note
 
     __repr__ = __str__
+
+
+def two_shapes(a: np.ndarray, b: np.ndarray, n_axes: Sequence[int], *, zh: bool) -> str:
+    """The reason why results of two shapes are not equal.
+
+    Args:
+        a: result of the first formula.
+        b: that of the second.
+        n_axes: how many indices each formula has.
+        zh: whether in Chinese.
+    """
+    if zh:
+        return f"两个结果的形状分别为 {a.shape} 和 {b.shape}"
+    kinds = " and ".join(f"{n} {'index' if n == 1 else 'indices'}" for n in n_axes)
+    return f"the shapes of the results are {a.shape} and {b.shape}" + f", with {kinds}" * (n_axes[0] != n_axes[1])
+
+
+def where_defined(alone: Sequence[bool], *, zh: bool) -> str:
+    """A note where one formula has values at which the other is not defined, or both have; nothing elsewhere.
+
+    Args:
+        alone: whether each formula is defined somewhere where the other is not.
+        zh: whether in Chinese.
+    """
+    if not any(alone):
+        return ""
+    if all(alone):
+        english = " Each is undefined at values where the other is defined."
+        return "两个公式各在某些取值处没有定义，而另一个在那里有定义。" if zh else english
+    if zh:
+        return f"只有第{'一' if alone[0] else '二'}个公式处处有定义。"
+    return f" Only the {'first' if alone[0] else 'second'} is defined everywhere."

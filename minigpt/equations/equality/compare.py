@@ -6,12 +6,12 @@ import dataclasses
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from minigpt.equations.equality import draws
-from minigpt.equations.equality.answer import Equality, Parting
+from minigpt.equations.equality.answer import Equality, Parting, two_shapes, where_defined
 from minigpt.equations.equality.draws import Domain, Survey
 from minigpt.equations.equality.expression import completed, free_letters, is_complete, parted, refuse_long
 from minigpt.equations.errors import MAX_OPERATIONS, EquationError
@@ -83,7 +83,7 @@ def _compared(formulas: Sequence[Equation], lang: str) -> Equality:
                 raise
             break  # too large to be evaluated
         if a.shape != b.shape:
-            return Equality(False, n_compared, reason=_two_shapes(a, b, n_axes, zh=zh))
+            return Equality(False, n_compared, reason=two_shapes(a, b, n_axes, zh=zh))
         defined = np.isfinite(a) & np.isfinite(b)
         finished = [f or bool((np.isfinite(x) > defined).any()) for f, x in zip(finished, (a, b), strict=True)]
         if differs(a, b).any():
@@ -94,19 +94,9 @@ def _compared(formulas: Sequence[Equation], lang: str) -> Equality:
     if not n_compared:
         reason = "没有找到使两者都有定义的取值" if zh else "no values were found at which both are defined"
         return Equality(False, 0, reason=reason)
-    note = _read_as(formulas, zh=zh)
-    if finished[0] != finished[1]:
-        which = "first" if finished[0] else "second"
-        only = f"只有第{'一' if finished[0] else '二'}个公式处处有定义。"
-        note += only if zh else f" Only the {which} is defined everywhere."
+    finished = [a or b for a, b in zip(finished, _defined_alone(formulas, symbols_drawn), strict=True)]
+    note = _read_as(formulas, zh=zh) + where_defined(finished, zh=zh)
     return Equality(True, n_compared, note=note, symbols=len(given))
-
-
-def _two_shapes(a: np.ndarray, b: np.ndarray, n_axes: Sequence[int], *, zh: bool) -> str:
-    if zh:
-        return f"两个结果的形状分别为 {a.shape} 和 {b.shape}"
-    kinds = " and ".join(f"{n} {'index' if n == 1 else 'indices'}" for n in n_axes)
-    return f"the shapes of the results are {a.shape} and {b.shape}" + f", with {kinds}" * (n_axes[0] != n_axes[1])
 
 
 def _read_as(formulas: Sequence[Equation], *, zh: bool) -> str:
@@ -120,6 +110,30 @@ def _read_as(formulas: Sequence[Equation], *, zh: bool) -> str:
         if zh
         else f" The first was read as r_{{{one}}}, the second as r_{{{other}}}."
     )
+
+
+def _defined_alone(formulas: Sequence[Equation], symbols: draws.Symbols) -> list[bool]:
+    """Whether each of the two is defined at some special values at which the other is not."""
+    alone, started = [False, False], time.monotonic()
+    lengths = islice(draws.lengths(symbols.classes, even=bool(symbols.computed)), N_SPECIAL)
+    for seed, chosen in enumerate(lengths):
+        if time.monotonic() - started > 1:
+            break
+        given = draws.drawn_values(symbols, chosen, "special", seed, formulas[0])
+        try:
+            a, b = (_is_defined(formula, given) for formula in formulas)
+        except EquationError:
+            continue
+        alone = [alone[0] or a > b, alone[1] or b > a]
+    return alone
+
+
+def _is_defined(equation: Equation, given: Mapping[str, Any]) -> bool:
+    """Whether nothing is divided by 0 on the way; the result alone does not tell, since 1 / (1 / 0) is 0 in float64."""
+    try:
+        return bool(np.isfinite(value_of(equation, given, errors="raise")).all())
+    except FloatingPointError:
+        return False
 
 
 def _special(formulas: Sequence[Equation], symbols: draws.Symbols) -> dict[str, Any] | None:
@@ -162,18 +176,26 @@ def differs(a: Any, b: Any) -> np.ndarray:
         return np.isfinite(a) & np.isfinite(b) & ~(np.abs(a - b) <= ATOL + RTOL * np.maximum(np.abs(a), np.abs(b)))
 
 
-def value_of(equation: Equation, given: Mapping[str, Any], n_operations: int = MAX_WORK) -> np.ndarray:
+def value_of(
+    equation: Equation,
+    given: Mapping[str, Any],
+    n_operations: int = MAX_WORK,
+    *,
+    errors: Literal["ignore", "raise"] = "ignore",
+) -> np.ndarray:
     """The result of a formula, within so many operations.
 
     Args:
         equation: the formula.
         given: LaTeX name to value.
         n_operations: after which the evaluation is refused.
+        errors: whether a division by 0 and an operation without a result, such as 0 / 0, are refused.
 
     Raises:
         EquationError: as `Equation.evaluate`.
+        FloatingPointError: for those that ``errors`` refuses.
     """
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore", divide=errors, invalid=errors):
         evaluation = Evaluator(equation.document, given, MAX_OPERATIONS - n_operations)
         values = [evaluation.whole(name) for name in equation.outputs]
         evaluation.sizes.hold(dict(zip(equation.outputs, map(np.shape, values), strict=True)))

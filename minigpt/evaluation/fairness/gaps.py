@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LEVEL = 0.95  # of the intervals
+FEW = 10  # with fewer items the interval is too narrow
 Scored = tuple[list[int], int]  # the ids of a prompt with its continuation, and where the continuation begins
 
 
@@ -97,7 +98,10 @@ class GapReport:
                 f"{group:{width}}  {row.n:5}  {row.mean:+7.3f}  {bounds:^18}"
                 + "".join(f"  {figure:>9}" for figure in figures)
             )
-        return "\n".join([*lines, "above 0: the continuation is likelier after A; resampled: items, not tokens"])
+        lines.append("above 0: the continuation is likelier after A; resampled: items, not tokens")
+        if few := [group for group, row in self.intervals.items() if row.n < FEW]:
+            lines.append(f"fewer than {FEW} items, so the interval is too narrow and p too small: {', '.join(few)}")
+        return "\n".join(lines)
 
 
 @equation(
@@ -154,8 +158,8 @@ def counterfactual_gaps(
         progress: show a bar; ``None``: one that appears after two seconds.
 
     Raises:
-        ValueError: if there is no pair, a prompt or a continuation has no token, a pair is longer than the context of
-            the model, or a gap is not finite.
+        ValueError: if there is no pair, a prompt or a continuation has no token or can't be encoded, a pair is longer
+            than the context of the model, or a gap is not finite.
     """
     every = list(pairs)
     if not every:
@@ -192,7 +196,14 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
 
 
 def _encode(tokenizer: Tokenizer, prompt: str, pair: Counterfactual, longest: int | None) -> Scored:
-    given, scored = tokenizer.encode(prompt), tokenizer.encode(pair.continuation)
+    try:
+        given, scored = tokenizer.encode(prompt), tokenizer.encode(pair.continuation)
+    except ValueError as error:
+        raise ValueError(
+            f"this {tokenizer.name} tokenizer can't encode the sentence {prompt + pair.continuation!r} of the pairs "
+            f"({str(error).partition('; remove it')[0]}); give pairs with words of the model's own text, by read_pairs "
+            "or --pairs FILE, or take a model that was trained with --tokenizer bpe"
+        ) from None
     if not given or not scored:
         raise ValueError(f"{pair} has a prompt or a continuation without a token; the first token is never scored")
     if longest is not None and len(given) + len(scored) - 1 > longest:  # the last token is scored and not read

@@ -90,6 +90,8 @@ class Divergence:
 
     def __str__(self) -> str:
         if self.first is None:
+            if not any(point.error for point in self.points):
+                return f"identical in {len(self.points)} places"
             nearest = max(self.points, key=lambda point: point.share)
             return (
                 f"no divergence in {len(self.points)} places; the nearest to its budget is {nearest.place}: "

@@ -45,12 +45,13 @@ def clean_files(
         progress: whether to show a bar; None shows one when it takes longer than two seconds.
 
     Raises:
-        ValueError: if a file can't be read, no document stays, or ``out`` is not empty.
+        ValueError: if a file can't be read, no document stays, or ``out`` is not empty or lies in the source.
     """
     if separator == "":
         raise ValueError("separator='' cuts a text nowhere; give one such as '<|endoftext|>', or leave it out")
     texts = source if isinstance(source, TextFiles) else TextFiles(source)
     out, full_disk = as_path(out, "out"), f"{out} was not written; free some space and try again"
+    _refuse_inside(out, texts.paths)
     cleaner = Cleaner(stages)
     with texts.on_disk() as files, only_writer(out) as place, whole_folder(out, full_disk, partial=place) as partial:
         with (partial / REMOVED).open("w", encoding="utf-8", newline="\n") as removed:
@@ -75,8 +76,7 @@ def _named(files: Sequence[Path], source: object) -> list[tuple[Path, str]]:
     Raises:
         ValueError: if two files would be written under one name.
     """
-    given = source if isinstance(source, Iterable) and not isinstance(source, str | os.PathLike) else [source]
-    folders = [folder for each in given if (folder := Path(str(each))).is_dir()]
+    folders = _folders(source)
     names: dict[str, Path] = {}
     for file in files:
         inside = next((file.relative_to(folder) for folder in folders if file.is_relative_to(folder)), Path(file.name))
@@ -86,6 +86,25 @@ def _named(files: Sequence[Path], source: object) -> list[tuple[Path, str]]:
             raise ValueError(f"{file} and {other} would get one name, {name}; rename one of them")
         names[name] = file
     return [(file, name) for name, file in names.items()]
+
+
+def _folders(source: object) -> list[Path]:
+    """Those of the given paths that are folders; none of an iterator, which can be read only once."""
+    if isinstance(source, Iterator):
+        return []
+    given = source if isinstance(source, Iterable) and not isinstance(source, str | os.PathLike) else [source]
+    return [folder for each in given if (folder := Path(str(each))).is_dir()]
+
+
+def _refuse_inside(out: Path, source: object) -> None:
+    """Refuse a result inside its source: the next cleaning would read it as texts.
+
+    Raises:
+        ValueError: if it lies there.
+    """
+    for folder in _folders(source):
+        if out.resolve().is_relative_to(folder.resolve()):
+            raise ValueError(f"{out} lies in {folder}, the texts to clean; choose a folder outside it")
 
 
 def _documents(name: str, text: str, separator: str | None) -> Iterator[tuple[str, str]]:

@@ -85,7 +85,7 @@ class CleaningReport:
 
     def __str__(self) -> str:
         lines = [
-            f"{self.n_documents:,} documents, {len(self.kept):,} of them kept; "
+            f"{self.n_documents:,} document{'s' * (self.n_documents != 1)}, {len(self.kept):,} of them kept; "
             f"{self.n_characters:,} characters, {self.kept_characters:,} of them kept"
         ]
         for reason, count in sorted(self.removed.items(), key=lambda pair: -pair[1]):

@@ -58,6 +58,29 @@ def test_where_only_one_is_defined_is_said():
     assert str(mg.equal(r"\log(x^2)", r"2 \log(x)")).endswith("Only the first is defined everywhere.")
 
 
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (r"\frac{x}{x}", "1"),
+        (r"\frac{x^2-1}{x-1}", "x+1"),
+        (r"\frac{1}{\frac{1}{x}}", "x"),  # 1 / (1 / 0) is 0 in float64
+        (r"\frac{x_i + x_i^2}{1 + x_i}", "x_i"),
+    ],
+)
+def test_a_hole_at_a_special_value_is_said(a, b):
+    assert str(mg.equal(a, b)).endswith("1e-9. Only the second is defined everywhere.")
+    assert str(mg.equal(b, a)).endswith("1e-9. Only the first is defined everywhere.")
+    assert str(mg.equal(b, a, lang="zh")).endswith("只有第一个公式处处有定义。")
+
+
+def test_holes_at_other_values_of_each_formula_are_said():
+    assert str(mg.equal(r"\frac{x}{x}", r"\frac{x-1}{x-1}")).endswith("undefined at values where the other is defined.")
+
+
+def test_the_same_hole_in_both_is_no_difference():
+    assert str(mg.equal(r"\frac{x}{x}", r"\frac{2 x}{2 x}")).endswith("within 1e-9.")
+
+
 def test_both_formulas_use_the_definitions():
     where = [r"\mu = \frac{1}{n} \sum_{j=1}^{n} x_j"]
     assert mg.equal(r"\frac{1}{n} \sum_{i=1}^{n} (x_i - \mu)^2", r"\frac{1}{n} \sum_{i} x_i^2 - \mu^2", where=where)

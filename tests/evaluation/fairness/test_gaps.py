@@ -41,6 +41,23 @@ def test_intervals_cover_the_gap_that_items_are_drawn_around():
     assert 51 <= covered < 60  # 95 % less the narrowness of the percentile interval, about 93 %; two deviations
 
 
+def test_a_group_of_fewer_than_ten_items_has_a_note():
+    for n, noted in ((9, True), (10, False)):
+        model, pairs, _ = told_pairs(0.5, n)
+        report = str(counterfactual_gaps(model, TOKENIZER, pairs))
+        note = "fewer than 10 items, so the interval is too narrow and p too small: g"
+        assert report.endswith(f"\n{note}") is noted and ("fewer than" in report) is noted
+
+
+def test_a_sentence_that_the_tokenizer_cannot_encode_is_named():
+    pairs = [Counterfactual("1", "g", "Ann ", "Ben ", "ü; x;")]
+    with pytest.raises(ValueError, match=r"this char tokenizer can't encode the sentence 'Ann ü; x;'") as caught:
+        counterfactual_gaps(small_gpt(), TOKENIZER, pairs)
+    said = str(caught.value)
+    assert "(character 'ü' (U+00FC)" in said and "--pairs FILE" in said and "--tokenizer bpe" in said
+    assert "remove it" not in said
+
+
 def small_gpt(context_length=24):
     shape = {"d_model": 12, "n_heads": 3, "n_layers": 2, "dropout": 0.4, "init_std": 0.3}
     config = mg.GPTConfig(vocab_size=TOKENIZER.vocab_size, context_length=context_length, **shape)
@@ -91,7 +108,7 @@ def test_p_is_corrected_over_the_groups():
 def test_the_report_is_a_table_json_and_a_picture():
     model, pairs, own = told_pairs(-1.0, 5)
     report = counterfactual_gaps(model, TOKENIZER, pairs)
-    _, row, note = str(report).splitlines()
+    _, row, note, _ = str(report).splitlines()
     assert row.split()[:3] == ["g", "5", f"{own.mean():+.3f}"]
     assert "items, not tokens" in note
     figures = json.loads(json.dumps(report.to_object()))["g"]

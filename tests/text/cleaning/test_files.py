@@ -140,3 +140,26 @@ def test_the_command_says_what_is_wrong_in_a_line(source, tmp_path, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["clean", str(source), "--out", str(tmp_path / "out")])
     assert "is not empty; choose another folder" in capsys.readouterr().err
+
+
+def test_a_folder_inside_the_source_is_refused(source, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    before = written(tmp_path)
+    for out in ("source/sub", "source", "source/b/../c/d"):
+        with pytest.raises(SystemExit, match="2"):
+            main(["clean", "source", "--out", out])
+        said = capsys.readouterr().err
+        assert said == f"minigpt: {out} lies in source, the texts to clean; choose a folder outside it\n"
+    assert written(tmp_path) == before
+    main(["clean", "source/a.txt", "--out", "source/sub", "--min-words", "1"])  # a file holds no folder
+
+
+def test_one_file_is_one_document_and_the_report_names_the_separator(source, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my.txt").write_text(GOOD)
+    main(["clean", "my.txt", "--out", "one", "--duplicates-only"])
+    printed = capsys.readouterr().out
+    assert printed.startswith("1 document, 1 of them kept; ") and "--separator '<|endoftext|>'" in printed
+    main(["clean", "my.txt", "--out", "two", "--duplicates-only", "--separator", "<|endoftext|>"])
+    main(["clean", "source", "--out", "three", "--duplicates-only"])
+    assert "if it holds several" not in capsys.readouterr().out
