@@ -154,12 +154,14 @@ def counterfactual_gaps(
         progress: show a bar; ``None``: one that appears after two seconds.
 
     Raises:
-        ValueError: if there is no pair, a prompt or a continuation has no token, a pair is longer than the context of
-            the model, or a gap is not finite.
+        ValueError: if there is no pair, ``batch_size`` is not at least 1, a prompt or a continuation has no token, a
+            pair is longer than the context of the model, or a gap is not finite.
     """
     every = list(pairs)
     if not every:
         raise ValueError("got no pairs; expected at least one, as load_pairs('en') has them")
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise ValueError(f"batch_size={batch_size!r} must be a whole number of pairs, at least 1; try 32")
     longest = getattr(getattr(model, "config", None), "context_length", None)
     encoded = [
         (_encode(tokenizer, pair.prompt_a, pair, longest), _encode(tokenizer, pair.prompt_b, pair, longest))
@@ -181,14 +183,15 @@ def counterfactual_gaps(
 
 @contextmanager
 def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Without dropout and gradients; the mode is put back after."""
-    was_training = model.training
+    """Without dropout and gradients; the mode of each module is put back after."""
+    modes = [(module, module.training) for module in model.modules()]
     try:
         with torch.inference_mode():
             model.eval()
             yield
     finally:
-        model.train(was_training)
+        for module, was_training in modes:
+            module.training = was_training
 
 
 def _encode(tokenizer: Tokenizer, prompt: str, pair: Counterfactual, longest: int | None) -> Scored:
