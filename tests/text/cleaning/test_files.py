@@ -140,3 +140,16 @@ def test_the_command_says_what_is_wrong_in_a_line(source, tmp_path, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["clean", str(source), "--out", str(tmp_path / "out")])
     assert "is not empty; choose another folder" in capsys.readouterr().err
+
+
+def test_a_separator_that_is_no_text_is_refused(source, tmp_path):
+    with pytest.raises(ValueError, match="separator=5 must be a text"):
+        clean_files(source, tmp_path / "out", separator=5)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a name may be any bytes on Linux alone")
+def test_a_file_name_that_is_not_utf_8_is_refused(source, tmp_path):
+    (source / os.fsdecode(b"caf\xe9.txt")).write_text("A text.", "utf-8")
+    with pytest.raises(ValueError, match=r"caf\\udce9\.txt' is not UTF-8"):
+        clean_files(source, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
