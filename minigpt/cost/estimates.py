@@ -14,7 +14,7 @@ from minigpt.cost.memory import StepPlan, peak_bytes, predict_memory
 from minigpt.cost.parameters import ParameterCount, count_parameters
 from minigpt.cost.published import PUBLISHED_MODELS
 from minigpt.cost.scaling.chinchilla import approach_1_tokens
-from minigpt.cost.units import shown_bytes, shown_count, shown_dollars, shown_seconds
+from minigpt.cost.units import shown_bytes, shown_count, shown_dollars, shown_seconds, three_digits
 from minigpt.model import PRESETS, GPTConfig
 from minigpt.settings import check_choice
 from minigpt.training import TrainConfig
@@ -73,17 +73,18 @@ class Estimate:
 
     def rows(self) -> list[tuple[str, str, str]]:
         """The table: what, how much, and what that means."""
-        config, parts, step = self.config, self.parts, self.step_memory
+        config, parts, step, flops = self.config, self.parts, self.step_memory, self.training_flops
         shape = f"{config.n_layers} × {config.d_model}, context {config.context_length:,}, "
         source = "best for the size, by Chinchilla's table" if self.are_best else "as given"
         plan = _plan_of(self)
         inside = f"weights {shown_bytes(step.weights)}, gradients {shown_bytes(step.gradients)}, "
+        each = three_digits(self.tokens / self.parameters)
         at_once = f"{plan.n_sequences} sequence{'s' * (plan.n_sequences > 1)} at once, {plan.precision}"
         return [
             ("model", shape + f"vocabulary {config.vocab_size:,}", ""),
             ("parameters", f"{self.parameters:,}", f"{shown_count(parts.in_blocks)} in blocks"),
-            ("tokens", shown_count(self.tokens), f"{source}; {self.tokens / self.parameters:.3g} a parameter"),
-            ("training FLOPs", f"{self.training_flops:.3g}", f"{self.training_flops / self.tokens:.3g} a token"),
+            ("tokens", shown_count(self.tokens), f"{source}; {each} a parameter"),
+            ("training FLOPs", f"{flops:.3g}", f"{shown_count(flops / self.tokens)} a token"),
             ("memory", shown_bytes(self.memory), f"{inside}moments {shown_bytes(step.moments)}; {at_once}"),
             ("KV cache", shown_bytes(self.cache), "of one full context, in 16 bits"),
             *self._time_rows(),
@@ -126,11 +127,14 @@ class Estimate:
         return "\n".join(f"{a:<{first}}  {b:<{second}}  {c}".rstrip() for a, b, c in rows)
 
     def _repr_html_(self) -> str:
-        cells = (
-            f"<tr><th style='text-align:left'>{a}</th><td>{b}</td><td style='text-align:left'>{c}</td></tr>"
-            for a, b, c in (map(html.escape, row) for row in self.rows())
+        style = 'style="text-align:left;vertical-align:top;padding:.2em .8em .2em 0"'
+        rows = (
+            f'<tr><th scope="row" {style}>{what}</th>'
+            + (f"<td {style}>{much}</td><td {style}>{means}</td>" if means else f'<td colspan="2" {style}>{much}</td>')
+            + "</tr>"
+            for what, much, means in (map(html.escape, row) for row in self.rows())
         )
-        return f"<table>{''.join(cells)}</table>"
+        return f'<table lang="en">{"".join(rows)}</table>'
 
 
 def estimate(

@@ -98,14 +98,18 @@ class LogitLens:
         """
         return self.logits[:, sequence].argmax(-1)
 
-    def view(self, labels: Labels = None, sequence: int = 0) -> View:
+    def view(self, labels: Labels = None, sequence: int = 0, lang: str | None = None) -> View:
         """A table for a notebook: the most probable token of each layer, darker the more probable.
 
         Args:
             labels: a tokenizer; ``None`` shows ids.
             sequence: which of the batch.
+            lang: "en" or "zh"; ``None`` follows the page.
+
+        Raises:
+            ValueError: if ``lang`` is unknown.
         """
-        return lens_view(self.ids[sequence].cpu(), self.logits[:, sequence].cpu(), labels)
+        return lens_view(self.ids[sequence].cpu(), self.logits[:, sequence].cpu(), labels, lang)
 
     def _repr_html_(self) -> str:
         return self.view().html

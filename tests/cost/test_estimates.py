@@ -60,6 +60,7 @@ def test_json_and_html_have_the_figures_of_the_table():
     for row in made.rows():
         assert all(cell in html or "'" in cell for cell in row)
     assert "<script" not in html and len(html) < 5000
+    assert html.count('<th scope="row"') == len(made.rows())
     assert mg.estimate(mg.GPTConfig(vocab_size=9)).rows()[0][1] in str(mg.estimate(mg.GPTConfig(vocab_size=9)))
 
 

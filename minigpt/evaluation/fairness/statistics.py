@@ -78,6 +78,7 @@ def sign_flip_p(values: Tensor, signs: Tensor) -> Tensor:
     r"\hat{p}_i = \max_{j=1}^{i} \min\left(1, (m - j + 1) p_j\right)",
     symbols={
         "p": "(m) p of each hypothesis, in rising order",
+        "m": "() hypotheses",
         r"\hat{p}": "(m) corrected",
     },
     source="Holm 1979, Scandinavian Journal of Statistics 6",
