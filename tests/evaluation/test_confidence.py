@@ -80,5 +80,5 @@ def test_each_module_has_its_own_mode_back_after_a_failure_too():
     for model in (make_model(), make_model(8)):
         model.train().blocks[0].eval()
         with contextlib.suppress(ValueError):
-            evaluate_calibration(model, "qa", WORLD, TOKENIZER, 1, progress=False)
+            mg.evaluate_calibration(model, "qa", WORLD, TOKENIZER, 1, progress=False)
         assert model.training and not any(module.training for module in model.blocks[0].modules())

@@ -52,7 +52,7 @@ class Interval(NamedTuple):
         "s": "(R, n) patterns of signs, 1 or -1",
         "p": "() how often a mean this far from 0 comes up by chance",
     },
-    source="the randomisation test of Fisher 1935, The Design of Experiments, section 21",
+    source="the randomisation test of Fisher 1935, The Design of Experiments",
 )
 def sign_flip_p(values: Tensor, signs: Tensor) -> Tensor:
     """The two-sided p of a mean of 0: how many patterns of signs bring the mean at least as far from 0.
