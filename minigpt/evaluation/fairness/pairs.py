@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from minigpt.files.json_object import parse_object, read_object
 from minigpt.files.paths import as_path
 
-LARGEST_FILE = 2**20  # bytes of a file of pairs
+PAIRS_LIMIT = 2**20  # bytes of a file of pairs
 PAIR_LANGUAGES = ("en", "zh")
 
 
@@ -95,7 +95,7 @@ def read_pairs(path: Path | str) -> PairSet:
     Raises:
         ValueError: if it can't be read or is not such a file; the message says what is missing and where.
     """
-    return _parsed(read_object(as_path(path, "path"), limit=LARGEST_FILE), str(path))
+    return _parsed(read_object(as_path(path, "path"), limit=PAIRS_LIMIT), str(path))
 
 
 def _parsed(given: Mapping[str, Any], name: str) -> PairSet:
