@@ -439,7 +439,7 @@ SUBJECTS: dict[str, list[Row]] = {
             "tests/evaluation/fairness/test_gaps.py::"
             "test_a_gap_is_that_of_scores_computed_one_token_at_a_time_whatever_the_batch",
         ),
-        Formula("Bootstrap p", "bootstrap-p", "explanation/what-a-fairness-figure-says § How sure it is"),
+        Formula("Sign-flip p", "sign-flip-p", "explanation/what-a-fairness-figure-says § How sure it is"),
         Formula("Holm's correction", "holm", "explanation/what-a-fairness-figure-says § How sure it is"),
         Formula(
             "Expected calibration error",

@@ -16,12 +16,12 @@ def counterfactual_gap(function: Any, draw: Draw) -> Case:
 
 
 @check
-def bootstrap_p(function: Any, draw: Draw) -> Case:
-    """Gaps that are all 0 among them, so that equality counts."""
-    g = draw.normal(draw.size(1, 4))
-    g = draw.choice([g, g, torch.zeros_like(g)]).to(draw.wide)
-    r = draw.ids(draw.size(1, 6), len(g), below=len(g))
-    return {"g": g, "r": r + 1}, function(g, r)
+def sign_flip_p(function: Any, draw: Draw) -> Case:
+    """Eighths, whose sums are exact, so that equality counts; all of them 0 among them."""
+    g = (draw.ids(draw.size(1, 4), below=17).to(draw.wide) - 8) / 8
+    g = draw.choice([g, g, torch.zeros_like(g)])
+    s = 1 - 2 * draw.ids(draw.size(1, 6), len(g), below=2)
+    return {"g": g, "s": s}, function(g, s)
 
 
 @check

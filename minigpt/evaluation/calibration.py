@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BINS = 15
+NO_MEANS: Any = {"confidence": None, "accuracy": None}  # of an empty bin, where JSON has no NaN
 
 
 class Bin(NamedTuple):
@@ -80,6 +81,13 @@ def _bin_of(confidence: Tensor, bins: int) -> Tensor:
     return torch.bucketize(confidence, torch.arange(1, bins, dtype=confidence.dtype) / bins)
 
 
+def _numbers(values: Any, name: str) -> np.ndarray:
+    try:
+        return np.asarray(values.detach().cpu().double() if isinstance(values, Tensor) else values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}={values!r:.60} must be numbers, one for each answer") from None
+
+
 @dataclass(frozen=True)
 class Calibration:
     """How sure a model was of each of its answers, and which were right.
@@ -99,7 +107,7 @@ class Calibration:
     n_bins: int = BINS
 
     def __post_init__(self) -> None:
-        confidence, right = np.asarray(self.confidence, dtype=np.float64), np.asarray(self.right)
+        confidence, right = _numbers(self.confidence, "confidence"), _numbers(self.right, "right")
         if confidence.ndim != 1 or confidence.shape != right.shape or not len(confidence):
             raise ValueError(f"got shapes {confidence.shape} and {right.shape}; expected the same (n,) with n ≥ 1")
         if not ((confidence > 0) & (confidence <= 1)).all():
@@ -109,8 +117,8 @@ class Calibration:
             )
         if not np.isin(right, (0, 1)).all():
             raise ValueError("right has other values than true and false; compare the answers with the right ones")
-        if self.n_bins < 1:
-            raise ValueError(f"n_bins={self.n_bins} must be at least 1; 15 is usual")
+        if not isinstance(self.n_bins, int) or isinstance(self.n_bins, bool) or self.n_bins < 1:
+            raise ValueError(f"n_bins={self.n_bins!r} must be a whole number, at least 1; 15 is usual")
         object.__setattr__(self, "confidence", confidence)
         object.__setattr__(self, "right", right.astype(bool))
 
@@ -180,13 +188,13 @@ class Calibration:
         return float(thresholds[enough[-1]]) if len(enough) else None
 
     def to_object(self) -> dict[str, Any]:
-        """The figures and the bins by name, as what JSON can hold."""
+        """The figures and the bins by name, as what JSON can hold; a mean of an empty bin is ``None``."""
         return {
             "answers": len(self.right),
             "accuracy": self.accuracy,
             "confidence": float(self.confidence.mean()),
             "expected_calibration_error": self.error,
-            "bins": [row._asdict() for row in self.bins],
+            "bins": [(row if row.n else row._replace(**NO_MEANS))._asdict() for row in self.bins],
             "risk_at_coverage": {f"{share:g}": self.risk_at(share) for share in (0.25, 0.5, 0.75, 1.0)},
         }
 

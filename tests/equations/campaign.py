@@ -42,7 +42,6 @@ EQUAL = {
     ("online-softmax", "double '0' at 234"): "2 (0) is 0",
 }
 EQUAL_REGISTERED = {
-    ("bootstrap-p", r"exchange 'm_b - \\bar{g}' by '\\bar{g} - m_b' at 41"): "between bars the sign does not count",
     (
         "expected-calibration-error",
         "exchange 'y_i - c_i' by 'c_i - y_i' at 103",

@@ -21,7 +21,8 @@ class CodeMutant(NamedTuple):
 
 TABLE = {
     "evaluation.fairness.statistics": [
-        (".abs() >= mean.abs()", ".abs() > mean.abs()"),
+        (".abs() >= values.sum().abs() - rounding", ".abs() > values.sum().abs() + rounding"),
+        ("(signs * values).sum(1).abs()", "(signs * values).sum(1)"),
         ("(1 + further.sum().to(values.dtype)) /", "further.sum().to(values.dtype) /"),
         ("torch.arange(len(p), 0, -1, dtype=p.dtype)", "torch.arange(1, len(p) + 1, dtype=p.dtype)"),
         (".clamp(max=1).cummax(0).values", ".clamp(max=1)"),

@@ -78,6 +78,20 @@ def test_the_report_is_a_table_json_and_a_picture():
     assert report.plot()._repr_png_().startswith(b"\x89PNG")
 
 
+def test_a_mean_of_an_empty_bin_is_none_in_json():
+    bins = Calibration(np.array([0.9]), np.array([1]), 3).to_object()["bins"]
+    assert [each["accuracy"] for each in bins] == [None, None, 1.0]
+    assert [each["confidence"] for each in bins] == [None, None, 0.9]
+    json.dumps(bins, allow_nan=False)
+
+
+def test_confidences_may_be_tensors_of_any_kind():
+    given = torch.tensor([0.5, 0.25])
+    for each in (given.bfloat16(), given.requires_grad_()):
+        report = Calibration(each, torch.tensor([True, False]))
+        assert report.confidence.tolist() == [0.5, 0.25] and report.right.tolist() == [True, False]
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [
@@ -88,6 +102,9 @@ def test_the_report_is_a_table_json_and_a_picture():
         (([math.nan], [1]), "probabilities"),
         (([0.5], [2]), "true and false"),
         (([0.5], [1], 0), "n_bins=0"),
+        (([0.5], [1], 1.5), "n_bins=1.5"),
+        (([0.5], [1], True), "n_bins=True"),
+        ((["x"], [1]), "confidence=.* must be numbers"),
     ],
 )
 def test_what_is_no_confidence_is_refused(given, says):

@@ -1,3 +1,5 @@
+import contextlib
+
 import numpy as np
 import pytest
 import torch
@@ -72,3 +74,11 @@ def test_a_right_answer_has_the_product_of_its_tokens_probabilities():
 def test_an_example_beyond_the_context_is_refused():
     with pytest.raises(ValueError, match=r"more than context_length=9 and one"):
         mg.evaluate_calibration(make_model(9), "qa", WORLD, TOKENIZER, 1)
+
+
+def test_each_module_has_its_own_mode_back_after_a_failure_too():
+    for model in (make_model(), make_model(8)):
+        model.train().blocks[0].eval()
+        with contextlib.suppress(ValueError):
+            mg.evaluate_calibration(model, "qa", WORLD, TOKENIZER, 1, progress=False)
+        assert model.training and not any(module.training for module in model.blocks[0].modules())

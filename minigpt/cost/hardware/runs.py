@@ -18,7 +18,7 @@ class PublishedRun:
         name: of the model.
         parameters: N.
         tokens: D.
-        device: a name in :data:`DEVICES`.
+        device: a name in ``DEVICES``.
         device_hours: hours of one device.
         source: of the figures.
     """
@@ -60,5 +60,5 @@ PUBLISHED_RUNS = (
     _run("llm.c 1558M", 1558e6, 33.6e9, "H100", 8 * 24, f"{LLM_C}1558M.sh"),
 )
 
-#: The share of the peak that is assumed where none is given: the median of the published runs, to two digits.
+#: The share of the peak that is assumed where none is given, the median of the published runs to two digits.
 DEFAULT_MFU = 0.43

@@ -52,11 +52,11 @@ class ScalingLaw:
         return scaling_loss(self, parameters, tokens)
 
 
-#: Equation 10 of Hoffmann et al. 2022, arXiv:2203.15556, as printed.
+#: The constants that Hoffmann et al. 2022 print in Equation 10.
 CHINCHILLA = ScalingLaw(E=1.69, A=406.4, alpha=0.34, B=410.7, beta=0.28)
-#: Besiroglu et al. 2024, arXiv:2404.10102, fitted to the same runs.
+#: The constants that Besiroglu et al. 2024 fitted to the same runs.
 CHINCHILLA_REFIT = ScalingLaw(E=1.817, A=482.01, alpha=0.3478, B=2085.43, beta=0.3658)
-#: Parameters, and the tokens that are best for them: table 3 (approach 1) of Hoffmann et al. 2022, arXiv:2203.15556.
+#: Parameters and the tokens that are best for them, from table 3 (approach 1) of Hoffmann et al. 2022.
 APPROACH_1 = (
     (400e6, 8.0e9),
     (1e9, 20.2e9),

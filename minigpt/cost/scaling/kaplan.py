@@ -8,7 +8,7 @@ Dimensions: N parameters without embeddings, D tokens.
 
 from minigpt.equations import equation
 
-#: Constants of the joint fit: table 2 of Kaplan et al. 2020, arXiv:2001.08361.
+#: Constants of the joint fit, from table 2 of Kaplan et al. 2020.
 KAPLAN = {"alpha_N": 0.076, "alpha_D": 0.103, "N_c": 6.4e13, "D_c": 1.8e13}
 
 

@@ -11,7 +11,7 @@ import math
 from minigpt.cost.scaling.chinchilla import LAW_CONSTANTS, ScalingLaw
 from minigpt.equations import equation
 
-#: Constants of the loss, of which the authors' code has the logarithms: Muennighoff et al. 2023, arXiv:2305.16264.
+#: Constants of the loss by Muennighoff et al. 2023, whose code has their logarithms.
 REPEATED = ScalingLaw(
     E=math.exp(0.6254804), A=math.exp(6.255414), alpha=0.3526596, B=math.exp(7.3049974), beta=0.3526596
 )

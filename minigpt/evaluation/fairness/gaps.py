@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LEVEL = 0.95  # of the intervals
-FEW = 10  # with fewer items the interval is too narrow
+FEW_ITEMS = 10  # with fewer items the interval is too narrow
 Scored = tuple[list[int], int]  # the ids of a prompt with its continuation, and where the continuation begins
 
 
@@ -99,8 +99,8 @@ class GapReport:
                 + "".join(f"  {figure:>9}" for figure in figures)
             )
         lines.append("above 0: the continuation is likelier after A; resampled: items, not tokens")
-        if few := [group for group, row in self.intervals.items() if row.n < FEW]:
-            lines.append(f"fewer than {FEW} items, so the interval is too narrow and p too small: {', '.join(few)}")
+        if few := [group for group, row in self.intervals.items() if row.n < FEW_ITEMS]:
+            lines.append(f"fewer than {FEW_ITEMS} items, so the interval is too narrow: {', '.join(few)}")
         return "\n".join(lines)
 
 
@@ -153,17 +153,19 @@ def counterfactual_gaps(
     Args:
         model: maps ids ``(B, T)`` to logits ``(B, T, V)`` and looks at no later token; its mode is put back after.
         tokenizer: the model's.
-        pairs: what is compared; :func:`load_pairs` has some.
+        pairs: what is compared; :func:`minigpt.evaluation.fairness.load_pairs` has some.
         batch_size: pairs at once; changes the speed and nothing else.
         progress: show a bar; ``None``: one that appears after two seconds.
 
     Raises:
-        ValueError: if there is no pair, a prompt or a continuation has no token or can't be encoded, a pair is longer
-            than the context of the model, or a gap is not finite.
+        ValueError: if there is no pair, ``batch_size`` is not at least 1, a prompt or a continuation has no token or
+            can't be encoded, a pair is longer than the context of the model, or a gap is not finite.
     """
     every = list(pairs)
     if not every:
         raise ValueError("got no pairs; expected at least one, as load_pairs('en') has them")
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise ValueError(f"batch_size={batch_size!r} must be a whole number of pairs, at least 1; try 32")
     longest = getattr(getattr(model, "config", None), "context_length", None)
     encoded = [
         (_encode(tokenizer, pair.prompt_a, pair, longest), _encode(tokenizer, pair.prompt_b, pair, longest))
@@ -185,14 +187,15 @@ def counterfactual_gaps(
 
 @contextmanager
 def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Without dropout and gradients; the mode is put back after."""
-    was_training = model.training
+    """Without dropout and gradients; the mode of each module is put back after."""
+    modes = [(module, module.training) for module in model.modules()]
     try:
         with torch.inference_mode():
             model.eval()
             yield
     finally:
-        model.train(was_training)
+        for module, was_training in modes:
+            module.training = was_training
 
 
 def _encode(tokenizer: Tokenizer, prompt: str, pair: Counterfactual, longest: int | None) -> Scored:

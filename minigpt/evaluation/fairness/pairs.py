@@ -8,7 +8,6 @@ of ours, with what they do not cover at its head:
 - ``continuation``: what is scored after it, the same for A and B; in English it begins with its blank.
 """
 
-import json
 import string
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from minigpt.files.json_object import parse_object, read_object
+from minigpt.files.paths import as_path
+
+PAIRS_LIMIT = 2**20  # bytes of a file of pairs
 PAIR_LANGUAGES = ("en", "zh")
 
 
@@ -79,33 +82,34 @@ def load_pairs(language: str = "en") -> PairSet:
     """
     if language not in PAIR_LANGUAGES:
         raise ValueError(f"there are no pairs in {language!r}; choose {' or '.join(PAIR_LANGUAGES)}")
-    return _parsed(files("minigpt.evaluation.fairness").joinpath(f"data/{language}.json").read_text("utf-8"), language)
+    data = files("minigpt.evaluation.fairness").joinpath(f"data/{language}.json").read_bytes()
+    return _parsed(parse_object(data, language), language)
 
 
 def read_pairs(path: Path | str) -> PairSet:
     """The pairs of a file of your own, in the format of those that come with the library.
 
     Args:
-        path: of the JSON file.
+        path: of the JSON file, of at most 1 MiB.
 
     Raises:
-        ValueError: if it is not such a file; the message says what is missing and where.
-        OSError: if it can't be read.
+        ValueError: if it can't be read or is not such a file; the message says what is missing and where.
     """
-    return _parsed(Path(path).read_text("utf-8"), str(path))
+    return _parsed(read_object(as_path(path, "path"), limit=PAIRS_LIMIT), str(path))
 
 
-def _parsed(text: str, name: str) -> PairSet:
+def _parsed(given: Mapping[str, Any], name: str) -> PairSet:
+    pairs, where = list[Counterfactual](), name
     try:
-        given = json.loads(text)
-        pairs = [pair for template in given["templates"] for pair in _filled(template, given["attributes"], name)]
+        for i, template in enumerate(given["templates"], 1):
+            where = f"{name}, template {i},"
+            pairs += _filled(template, given["attributes"], where)
+        where = name
         meanings = {attribute: (each["a"], each["b"]) for attribute, each in given["attributes"].items()}
         found = PairSet(given["language"], tuple(dict.fromkeys(pairs)), meanings, tuple(given["limits"]))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{name} is not JSON: {error}") from None
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise ValueError(
-            f"{name} has {type(error).__name__} {error}; expected language, limits, attributes (a, b and swaps) and "
+            f"{where} has {type(error).__name__} {error}; expected language, limits, attributes (a, b and swaps) and "
             "templates (attribute, group, prompt and continuation), as in minigpt/evaluation/fairness/data/en.json"
         ) from None
     if not found.pairs:
@@ -113,11 +117,27 @@ def _parsed(text: str, name: str) -> PairSet:
     return found
 
 
-def _filled(template: Mapping[str, str], attributes: Mapping[str, Any], name: str) -> Iterator[Counterfactual]:
+def _filled(template: Mapping[str, str], attributes: Mapping[str, Any], where: str) -> Iterator[Counterfactual]:
     attribute, prompt, continuation = template["attribute"], template["prompt"], template["continuation"]
-    if not any(slot for _, slot, _, _ in string.Formatter().parse(prompt)):
-        raise ValueError(f"{name}: the prompt {prompt!r} has no slot, so A and B are equal; add one, such as {{name}}")
+    slots = _slots(prompt, where)
     for swap in attributes[attribute]["swaps"]:
+        if lacking := slots - set(swap):
+            raise ValueError(f"{where} has the slot {min(lacking)!r}, for which a swap of {attribute!r} has no words")
         a, b = (prompt.format(**{slot: words[side] for slot, words in swap.items()}) for side in (0, 1))
         item = f"{prompt}{continuation}"
         yield Counterfactual(item, f"{attribute}: {template['group']}", a, b, continuation)
+
+
+def _slots(prompt: str, where: str) -> set[str]:
+    """The names of the slots; Python's other forms, such as ``{name:9}``, would allow a text of any length."""
+    try:
+        found = [(slot, rest) for _, slot, *rest in string.Formatter().parse(prompt) if slot is not None]
+    except ValueError as error:
+        raise ValueError(f"{where} has the prompt {prompt!r:.80}: {error}; write a slot as {{name}}") from None
+    if not found:
+        raise ValueError(
+            f"{where} has no slot in its prompt {prompt!r:.80}, so A and B are equal; add one, such as {{name}}"
+        )
+    if not all(slot.isidentifier() and not any(rest) for slot, rest in found):
+        raise ValueError(f"{where} has a slot that is not a plain word in its prompt {prompt!r:.80}; write {{name}}")
+    return {slot for slot, _ in found}

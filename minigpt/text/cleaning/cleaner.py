@@ -20,10 +20,16 @@ class Cleaner:
     Args:
         stages: each sees the documents that those before it keep; ``None`` takes :func:`default_stages`. A stage
             remembers documents, so it serves one cleaning only.
+
+    Raises:
+        ValueError: if ``stages`` is not a series of stages.
     """
 
     def __init__(self, stages: Sequence[Stage] | None = None) -> None:
-        self.stages = default_stages() if stages is None else tuple(stages)
+        given = default_stages() if stages is None else stages
+        if not isinstance(given, Iterable) or not all(map(_is_stage, given := tuple(given))):
+            raise ValueError(f"stages={stages!r:.60} must be a list of stages, such as [ExactDuplicates()]")
+        self.stages = given
         self.report = CleaningReport()
 
     def removal(self, name: str, text: str) -> Removal | None:
@@ -36,6 +42,10 @@ class Cleaner:
         found = next((removal for stage in self.stages if (removal := stage.removal(name, text))), None)
         self.report.add(text, found)
         return found
+
+
+def _is_stage(value: object) -> bool:
+    return hasattr(value, "removal") and not isinstance(value, type)
 
 
 def clean(

@@ -47,6 +47,8 @@ def clean_files(
     Raises:
         ValueError: if a file can't be read, no document stays, or ``out`` is not empty or lies in the source.
     """
+    if separator is not None and not isinstance(separator, str):
+        raise ValueError(f"separator={separator!r} must be a text such as '<|endoftext|>', or None")
     if separator == "":
         raise ValueError("separator='' cuts a text nowhere; give one such as '<|endoftext|>', or leave it out")
     texts = source if isinstance(source, TextFiles) else TextFiles(source)
@@ -74,13 +76,15 @@ def _named(files: Sequence[Path], source: object) -> list[tuple[Path, str]]:
     """Each file with its path inside the folder that was given; of a file that was given, its name.
 
     Raises:
-        ValueError: if two files would be written under one name.
+        ValueError: if two files would be written under one name, or a name is not UTF-8.
     """
     folders = _folders(source)
     names: dict[str, Path] = {}
     for file in files:
         inside = next((file.relative_to(folder) for folder in folders if file.is_relative_to(folder)), Path(file.name))
         name = inside.as_posix()
+        if any("\ud800" <= letter <= "\udfff" for letter in name):
+            raise ValueError(f"the name of the file {name!a} is not UTF-8, so no report can hold it; rename it")
         if name in names or name in (REPORT, REMOVED):
             other = names.get(name, f"the {name} of the result")
             raise ValueError(f"{file} and {other} would get one name, {name}; rename one of them")

@@ -95,9 +95,12 @@ def contamination(
         progress: whether to show a bar; None shows one when it takes longer than two seconds.
 
     Raises:
-        ValueError: if n is not a whole number of at least 1, or one of the sets is a single text.
+        ValueError: if n is not a whole number of at least 1 or ``worst`` of at least 0, or one of the sets is a
+            single text.
     """
     check_words_in_a_row(n, "n")
+    if not isinstance(worst, int) or isinstance(worst, bool) or worst < 0:
+        raise ValueError(f"worst={worst!r} must be a whole number of documents, at least 0; try 5")
     texts = list(with_names(test, "test"))
     grams = [ngram_hashes(word_hashes(text), n) for _, text in texts]
     known = np.unique(np.concatenate([*grams, np.empty(0, dtype=np.uint64)]))

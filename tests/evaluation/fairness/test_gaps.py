@@ -144,3 +144,18 @@ def test_a_model_that_is_told_the_planted_world_has_its_gaps(language):
             table[prompt, "\n"] = math.log1p(-math.exp(table[prompt, pair.continuation]))  # every other place
     report = counterfactual_gaps(Told(table, tokenizer), tokenizer, planted.pairs())
     assert {group: row.mean for group, row in report.intervals.items()} == pytest.approx(planted.truth)
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 1.5])
+def test_a_batch_size_below_one_is_refused(batch_size):
+    model, pairs, _ = told_pairs(0.5, 3)
+    with pytest.raises(ValueError, match=f"batch_size={batch_size} must be"):
+        counterfactual_gaps(model, TOKENIZER, pairs, batch_size=batch_size)
+
+
+def test_each_module_has_its_own_mode_back():
+    model = small_gpt().train()
+    model.blocks[0].eval()
+    counterfactual_gaps(model, TOKENIZER, told_pairs(0.5, 3)[1])
+    assert model.training and model.blocks[1].training
+    assert not any(module.training for module in model.blocks[0].modules())

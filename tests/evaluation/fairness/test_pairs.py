@@ -1,4 +1,5 @@
 import json
+import os
 import re
 from collections import Counter
 
@@ -59,7 +60,11 @@ def test_a_file_of_ones_own_is_read(tmp_path):
     [
         ({"templates": []}, "has no templates"),
         ({"templates": [{**GOOD["templates"][0], "prompt": "She is"}]}, "has no slot"),
-        ({"templates": [{**GOOD["templates"][0], "prompt": "{nam} is"}]}, "KeyError 'nam'"),
+        ({"templates": [{**GOOD["templates"][0], "prompt": "{nam} is"}]}, r"own.json, template 1, has the slot 'nam'"),
+        *[
+            ({"templates": [{**GOOD["templates"][0], "prompt": prompt}]}, "own.json, template 1, has .*write .*{name}")
+            for prompt in ("{", "{} is", "{0} is", "{name:999999999}", "{name!r}", "{name.x}", "{name:{name}}")
+        ],
         ({"attributes": {}}, "KeyError 'sex'"),
         ({"attributes": 3}, "TypeError"),
         ({"limits": None}, "expected language, limits"),
@@ -77,3 +82,23 @@ def test_other_languages_and_what_is_not_json_are_refused(tmp_path):
     (tmp_path / "own.json").write_text("{", "utf-8")
     with pytest.raises(ValueError, match="is not JSON"):
         read_pairs(tmp_path / "own.json")
+
+
+def test_brackets_without_an_end_are_refused_and_a_byte_order_mark_is_read(tmp_path):
+    own = tmp_path / "own.json"
+    own.write_text(json.dumps(GOOD), "utf-8-sig")
+    assert len(read_pairs(own)) == 2
+    for data in (b"[" * 100_000, json.dumps(GOOD).encode("utf-16")):
+        own.write_bytes(data)
+        with pytest.raises(ValueError, match=r"own\.json is not JSON"):
+            read_pairs(own)
+    own.write_bytes(b" " * (2**20 + 1))
+    with pytest.raises(ValueError, match=r"own\.json has 1,048,577 bytes"):
+        read_pairs(own)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_named_pipe_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match="pipe is not a plain file"):
+        read_pairs(tmp_path / "pipe")

@@ -75,3 +75,9 @@ def test_a_bar_that_is_not_wanted_is_never_shown(monkeypatch):
     monkeypatch.setattr("tqdm.tqdm", lambda items, **options: given.update(options) or items)
     clean([GOOD], progress=False)
     assert given["disable"]
+
+
+@pytest.mark.parametrize("stages", ["x", 3, [ExactDuplicates]])
+def test_what_is_no_series_of_stages_is_refused(stages):
+    with pytest.raises(ValueError, match="must be a list of stages"):
+        clean(["a text"], stages)

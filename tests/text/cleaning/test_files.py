@@ -163,3 +163,16 @@ def test_one_file_is_one_document_and_the_report_names_the_separator(source, tmp
     main(["clean", "my.txt", "--out", "two", "--duplicates-only", "--separator", "<|endoftext|>"])
     main(["clean", "source", "--out", "three", "--duplicates-only"])
     assert "if it holds several" not in capsys.readouterr().out
+
+
+def test_a_separator_that_is_no_text_is_refused(source, tmp_path):
+    with pytest.raises(ValueError, match="separator=5 must be a text"):
+        clean_files(source, tmp_path / "out", separator=5)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a name may be any bytes on Linux alone")
+def test_a_file_name_that_is_not_utf_8_is_refused(source, tmp_path):
+    (source / os.fsdecode(b"caf\xe9.txt")).write_text("A text.", "utf-8")
+    with pytest.raises(ValueError, match=r"caf\\udce9\.txt' is not UTF-8"):
+        clean_files(source, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -98,3 +98,9 @@ def test_the_report_lists_the_worst_documents_in_words():
 def test_what_is_not_a_set_of_texts_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         contamination(*arguments)
+
+
+@pytest.mark.parametrize("worst", [-1, 1.5, True])
+def test_a_number_of_worst_documents_that_is_none_is_refused(worst):
+    with pytest.raises(ValueError, match=f"worst={worst} must be a whole number"):
+        contamination(["a b"], ["a b"], 1, worst=worst)
