@@ -45,7 +45,7 @@ def test_a_group_of_fewer_than_ten_items_has_a_note():
     for n, noted in ((9, True), (10, False)):
         model, pairs, _ = told_pairs(0.5, n)
         report = str(counterfactual_gaps(model, TOKENIZER, pairs))
-        note = "fewer than 10 items, so the interval is too narrow and p too small: g"
+        note = "fewer than 10 items, so the interval is too narrow: g"
         assert report.endswith(f"\n{note}") is noted and ("fewer than" in report) is noted
 
 
