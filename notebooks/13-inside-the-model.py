@@ -413,8 +413,9 @@ assert QUICK or after < 0.1 * before
 
 # %% [markdown]
 # Both gaps are now below a thousandth of a nat. One interval still misses 0, by less than
-# that, and its $p$ is just below 0.05. But two groups are two chances of a false alarm, and
-# with **Holm's correction**, the last column, the $p$ is above it.
+# that. Its $p$ says how often the mean would be as far from 0 if each gap were as likely to
+# have the other sign: more often than 1 time in 20. And two groups are two chances of a
+# false alarm, so **Holm's correction**, in the last column, raises the $p$ further.
 #
 # What does it cost? In new stories of the same world the names do say something about the
 # place, and the new model no longer uses it. So its loss on them is higher, by what a name
