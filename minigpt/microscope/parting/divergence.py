@@ -132,7 +132,7 @@ def first_divergence(a: nn.Module, b: nn.Module, ids: Tensor, *, names: Mapping[
     seen, other = tensors_seen(a, list(pairs), ids), tensors_seen(b, list(pairs.values()), ids)
     points, name, what = list[Point](), "", ""
     for place, (x, n_layers) in seen.items():
-        partner = ModulePlace(place.what, pairs.get(place.module, "?"))
+        partner = place._replace(module=pairs.get(place.module, "?"))
         if partner not in other:
             continue
         y = other[partner].tensor
@@ -150,7 +150,7 @@ def _innermost(place: ModulePlace, before: ModulePlace | None) -> str:
 
     Between two modules, what enters the second comes from the module around both.
     """
-    if not place.what.startswith(ENTERS) or before is None:
+    if place.what != ENTERS or before is None:
         return place.module
     around = []
     for one, other in zip(before.module.split("."), place.module.split("."), strict=False):

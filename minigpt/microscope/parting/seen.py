@@ -23,13 +23,15 @@ class ModulePlace(NamedTuple):
     Attributes:
         what: such as "what enters" or "the output of".
         module: the name of a module; "" is the whole model.
+        nth: which of several tensors, counted from 1: a module may return many, or be called more than once.
     """
 
     what: str
     module: str
+    nth: int = 1
 
     def __str__(self) -> str:
-        return f"{self.what} {self.module or 'the model'}"
+        return f"{self.what} {self.module or 'the model'}" + f" (tensor {self.nth})" * (self.nth > 1)
 
 
 ENTERS, LEAVES = "what enters", "the output of"
@@ -66,9 +68,7 @@ def tensors_seen(model: nn.Module, names: Sequence[str], ids: Tensor) -> dict[Mo
 
     def note(place: ModulePlace, x: Tensor) -> None:
         times[place] += 1
-        if times[place] > 1:  # another part of what the module returned, or another call
-            place = ModulePlace(f"{place.what} (tensor {times[place]})", place.module)
-        seen[place] = Seen(x.detach().clone(), max(1, n_layers))
+        seen[place._replace(nth=times[place])] = Seen(x.detach().clone(), max(1, n_layers))
 
     def leaves(name: str, x: Tensor) -> None:
         nonlocal n_layers
