@@ -41,12 +41,10 @@ def kaplan_loss(function: Any, draw: Draw) -> Case:
 @check
 def repeated_data_loss(function: Any, draw: Draw) -> Case:
     """Data that is read once and often, models that are too small and too large for it."""
-    size, unique = draw.integer(10**3, 10**9), draw.integer(10**3, 10**9)
+    law, size, unique = _law(draw), draw.integer(5, 400), draw.integer(5, 400)
     tokens = unique * draw.choice([0.5, 1, 3, 40])
-    logarithms = {"E": 0.6254804, "A": 6.255414, "B": 7.3049974}
-    constants = {name: 2.718281828459045**value for name, value in logarithms.items()}
-    given = constants | {"alpha": 0.3526596, "beta": 0.3526596, "r": 5.309743, "q": 15.387756}
-    return given | {"N": size, "D": tokens, "U": unique}, function(size, tokens, unique)
+    given = vars(law) | {"r": 5.309743, "q": 15.387756}
+    return given | {"N": size, "D": tokens, "U": unique}, function(size, tokens, unique, law)
 
 
 def _law(draw: Draw) -> Any:

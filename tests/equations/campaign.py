@@ -48,6 +48,25 @@ EQUAL_REGISTERED = {
     ): "between bars the sign does not count",
     ("expected-calibration-error", "constant '1' by '0' at 24"): "no confidence is 0 or less, so that bin is empty",
     ("expected-calibration-error", "upper bound 'K' by 'K + 1' at 28"): "no confidence is above 1",
+    **dict.fromkeys(
+        [
+            ("compute-optimal", r"unwrap group '\\left(\\frac{C}{6}\\right)' by '\\frac{C}{6}' at 27"),
+            ("compute-optimal", r"unwrap group '\\left(\\frac{C}{6}\\right)' by '\\frac{C}{6}' at 107"),
+            ("power-law-between", r"unwrap group '\\left(\\frac{x}{x_0}\\right)' by '\\frac{x}{x_0}' at 8"),
+            ("kaplan-loss", r"unwrap group '\\left(\\frac{N_c}{N}\\right)' by '\\frac{N_c}{N}' at 10"),
+            *(
+                (
+                    name,
+                    r"unwrap group '\\left(\\frac{\\alpha A}{\\beta B}\\right)' "
+                    rf"by '\\frac{{\\alpha A}}{{\\beta B}}' at {place}",
+                )
+                for name, place in (("compute-optimal", 200), ("repeated-data-loss", 271))
+            ),
+        ],
+        "a fraction is one factor",
+    ),
+    ("repeated-data-loss", "name 'V' by 'U' at 107"): "where V is not U nothing is repeated, and the term is 0",
+    ("attention-pairs", "constant '1' by '0' at 12"): "the term of t = 0 is 0",
     ("short-convolution", "upper bound 'T' by 't' at 45"): "s + k = t + 1 with k of at least 1 leaves s up to t",
     ("online-softmax", "constant '0' by '1' at 212"): "the first value is multiplied by exp(-inf)",
     ("online-softmax", "constant '0' by '1' at 234"): "the first value is multiplied by exp(-inf)",

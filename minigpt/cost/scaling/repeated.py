@@ -46,18 +46,20 @@ PARAMETERS_FADE = 5.309743
     },
     source="Muennighoff et al. 2023, arXiv:2305.16264, with the constants of the authors' code",
 )
-def repeated_data_loss(parameters: float, tokens: float, unique: float) -> float:
+def repeated_data_loss(parameters: float, tokens: float, unique: float, law: ScalingLaw = REPEATED) -> float:
     """L: the loss of a model that reads the same text several times.
 
     Args:
         parameters: N.
         tokens: D, repetitions included.
         unique: U, different tokens that there are.
+        law: the constants.
     """
-    law, seen = REPEATED, min(unique, tokens)
+    seen = min(unique, tokens)
     balance = (law.alpha * law.A / (law.beta * law.B)) ** (1 / (law.alpha + law.beta))
     best = min(parameters, balance * (balance * seen) ** (law.beta / law.alpha))
-    return law.loss(_worth(parameters, best, PARAMETERS_FADE), _worth(tokens, seen, TOKENS_FADE))
+    size, read = _worth(parameters, best, PARAMETERS_FADE), _worth(tokens, seen, TOKENS_FADE)
+    return law.E + law.A / size**law.alpha + law.B / read**law.beta
 
 
 def _worth(total: float, own: float, fade: float) -> float:
