@@ -1,14 +1,21 @@
 """What every run under the microscope has in common: the model is a GPT, at rest, and the ids are where it is.
 
+One run at a time: it changes the modes and the hooks of the model's modules, so the runs of several threads wait for
+each other.
+
 Dimensions: B batch, T positions.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import RLock
 
 from torch import Tensor, nn
 
 from minigpt.model import GPT
+
+ONE_AT_A_TIME = RLock()  # one for all models: two models may share modules, and an edit may run another model
+_looked_at: list[nn.Module] = []
 
 
 def require_gpt(model: object) -> None:
@@ -42,16 +49,40 @@ def on_device(model: GPT, ids: Tensor) -> Tensor:
 
 
 @contextmanager
+def looked_at(model: nn.Module) -> Iterator[None]:
+    """Keep other threads waiting, and refuse a second look at the same model, while the block runs.
+
+    Args:
+        model: whose activations are read or replaced.
+
+    Raises:
+        ValueError: if this thread is looking at the model already, as in a look from within an edit.
+    """
+    with ONE_AT_A_TIME:
+        if any(model is other for other in _looked_at):
+            raise ValueError(
+                "this model is being looked at: an edit or a tap cannot look at the model that it belongs to; record "
+                "what it needs with minigpt.look beforehand"
+            )
+        _looked_at.append(model)
+        try:
+            yield
+        finally:
+            _looked_at[:] = [other for other in _looked_at if other is not model]
+
+
+@contextmanager
 def at_rest(model: nn.Module) -> Iterator[None]:
     """Evaluation mode while the block runs: nothing is dropped. Each module is then back in its own mode.
 
     Args:
         model: what computes.
     """
-    modes = [(module, module.training) for module in model.modules()]
-    try:
-        model.eval()
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
+    with ONE_AT_A_TIME:
+        modes = [(module, module.training) for module in model.modules()]
+        try:
+            model.eval()
+            yield
+        finally:
+            for module, mode in modes:
+                module.training = mode
