@@ -10,7 +10,7 @@ from torch import Tensor
 
 from minigpt.microscope.names import chosen_names
 from minigpt.microscope.record import Activations
-from minigpt.microscope.running import at_rest, on_device, require_gpt
+from minigpt.microscope.running import at_rest, on_device, on_the_path, require_gpt
 from minigpt.microscope.taps import tapped
 from minigpt.model import GPT
 from minigpt.settings import check_choice
@@ -41,7 +41,7 @@ def run_with(
         edits: what replaces each activation, by its name, such as ``(B, T, D)``; in a name, ``*`` stands for anything.
             A function gets a copy, which it may change, and has to return a tensor of the same shape.
         names: what to record, as in :func:`minigpt.look`; of an activation that is replaced, the replacement.
-        gradients: whether the activations belong to a graph that can be differentiated.
+        gradients: whether the activations belong to a graph that can be differentiated, as in :func:`minigpt.look`.
 
     Returns:
         The activations, of which ``logits`` are what the model returned.
@@ -61,7 +61,7 @@ def run_with(
         for edit in planned.get(name, ()):
             y = _edited(name, y, edit)
         if name in recorded:
-            tensors[name] = y
+            tensors[name] = y = on_the_path(y) if gradients else y
         return None if y is x else y
 
     ids = on_device(model, ids)

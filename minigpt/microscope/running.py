@@ -86,3 +86,12 @@ def at_rest(model: nn.Module) -> Iterator[None]:
         finally:
             for module, mode in modes:
                 module.training = mode
+
+
+def on_the_path(x: Tensor) -> Tensor:
+    """The same numbers as a tensor of their own, to compute with: the gradient by it is that of what follows.
+
+    Args:
+        x: an activation; where no gradient reaches it, such as fixed positions, it becomes a leaf of the graph.
+    """
+    return x.view_as(x) if x.requires_grad else x.detach().requires_grad_()
