@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from minigpt.microscope.names import chosen_names, head_of, unknown
-from minigpt.microscope.running import at_rest, on_device, on_the_path, require_gpt
+from minigpt.microscope.running import at_rest, on_device, on_the_path, require_gpt, whole_number
 from minigpt.microscope.taps import tapped
 from minigpt.microscope.views.kinds import attention_view, stacked
 from minigpt.microscope.views.table import View
@@ -81,6 +81,7 @@ class Activations:
         Raises:
             ValueError: if the record has no weights, or too many for a page.
         """
+        sequence = whole_number("sequence", sequence, -len(self.ids), len(self.ids) - 1)
         chosen = range(self.config.n_layers) if layers is None else layers
         patterns = [self[f"blocks.{layer}.attn.hook_pattern"] for layer in chosen]
         texts = token_texts(self.ids[sequence].tolist(), labels)

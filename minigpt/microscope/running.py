@@ -6,13 +6,16 @@ each other.
 Dimensions: B batch, T positions.
 """
 
-from collections.abc import Iterator
+import operator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import RLock
 
+import torch
 from torch import Tensor, nn
 
 from minigpt.model import GPT
+from minigpt.settings import shown
 
 ONE_AT_A_TIME = RLock()  # one for all models: two models may share modules, and an edit may run another model
 _looked_at: list[nn.Module] = []
@@ -46,6 +49,60 @@ def on_device(model: GPT, ids: Tensor) -> Tensor:
     if not isinstance(ids, Tensor):
         raise ValueError(f"ids must be a tensor (B, T) of token ids, got {type(ids).__name__}: use torch.tensor([ids])")
     return ids.to(model.token_embedding.weight.device)
+
+
+def whole_number(name: str, value: object, low: int, high: int | None = None) -> int:
+    """A whole number within bounds.
+
+    Args:
+        name: of the argument, for the message.
+        value: what was given.
+        low: the least that is allowed.
+        high: the most; ``None``: there is no such bound.
+
+    Raises:
+        ValueError: if it is something else.
+    """
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = None
+    if number is None or number < low or (high is not None and number > high):
+        allowed = f"at least {low}" if high is None else f"{low} to {high}"
+        raise ValueError(f"{name}={shown(value)} must be a whole number, {allowed}")
+    return number
+
+
+def ids_of_rows(name: str, value: object, shape: Sequence[int], logits: Tensor) -> Tensor:
+    """One token id for each row of logits.
+
+    Args:
+        name: of the argument, for the message.
+        value: a token id, or a tensor of them that broadcasts to the shape.
+        shape: of the rows that are read, such as ``(B,)``.
+        logits: ``(..., V)``, from which they are read.
+
+    Returns:
+        The ids in this shape, on the device of the logits.
+
+    Raises:
+        ValueError: if they are no token ids, or have another shape.
+    """
+    if not isinstance(value, Tensor):
+        return torch.full(tuple(shape), whole_number(name, value, 0, logits.shape[-1] - 1), device=logits.device)
+    if value.is_floating_point() or value.is_complex() or value.dtype == torch.bool:
+        raise ValueError(f"{name} has dtype {value.dtype}; expected token ids (torch.long)")
+    try:
+        ids = value.to(logits.device, torch.long).expand(tuple(shape))
+    except RuntimeError:
+        raise ValueError(
+            f"{name} has shape {tuple(value.shape)}; expected one token id, or a tensor {tuple(shape)}"
+        ) from None
+    if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < logits.shape[-1]:
+        raise ValueError(
+            f"{name} runs from {int(ids.min())} to {int(ids.max())}; the vocabulary is 0 to {logits.shape[-1] - 1}"
+        )
+    return ids
 
 
 @contextmanager
