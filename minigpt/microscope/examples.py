@@ -119,10 +119,8 @@ def top_contexts(
     """
     require_gpt(model)
     config, k, width = model.config, whole_number("k", k, 1), whole_number("width", width, 1)
-    layer, neuron = (
-        whole_number("layer", layer, 0, config.n_layers - 1),
-        whole_number("neuron", neuron, 0, config.hidden_width - 1),
-    )
+    layer = whole_number("layer", layer, 0, config.n_layers - 1)
+    neuron = whole_number("neuron", neuron, 0, config.hidden_width - 1)
     if not isinstance(ids, Tensor) or ids.dim() != 1 or not len(ids):
         raise ValueError(f"ids must be a tensor (T,) of at least one token, got {getattr(ids, 'shape', type(ids))}")
     name = f"blocks.{layer}.mlp.hook_post"

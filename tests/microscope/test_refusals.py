@@ -17,7 +17,6 @@ from minigpt.microscope import (
     patch,
     patch_path,
     recovery,
-    repeated_tokens,
     run_with,
     top_contexts,
 )
@@ -78,7 +77,6 @@ REFUSED = {
     ),
     "score": (lambda m, x: head_scores(m).heads("foo"), "score='foo' is unknown; choose one of previous, dup"),
     "sequences": (lambda m, x: head_scores(m, n_sequences=0), "n_sequences=0 must be a whole number, at least 1"),
-    "repeated": (lambda m, x: repeated_tokens(5, 0, 1), "period=0 must be a whole number, at least 1"),
 }
 
 
