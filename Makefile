@@ -17,7 +17,7 @@ IF_IT_FAILS_SHOW_WHY := >.venv/pip.log 2>&1 || { cat .venv/pip.log >&2; exit 1; 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test test-mutants check-kernels test-kernels test-kernel-mutants test-faults test-browser check format lint \
-	types docs notebooks translations map clean
+	types docs site-in-english site-in-chinese notebooks translations map clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,9 +64,14 @@ types: .venv/.with-dev  ## Check the types with mypy
 	@$(BIN)/mypy
 
 docs: .venv/.with-dev docs/node_modules/.package-lock.json  ## Build the site into docs/_build/html, warnings being errors
-	@$(BIN)/sphinx-build -q -n -W --keep-going -b html docs docs/_build/html
-	@$(BIN)/sphinx-build -q -n -W --keep-going -b html -D language=zh_CN docs docs/_build/html/zh
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync site-in-english site-in-chinese
 	@echo "The site is at docs/_build/html/index.html; in Chinese, at docs/_build/html/zh/index.html"
+
+site-in-english:
+	@$(BIN)/sphinx-build -q -n -W --keep-going -b html docs docs/_build/html
+
+site-in-chinese:
+	@$(BIN)/sphinx-build -q -n -W --keep-going -b html -D language=zh_CN docs docs/_build/html/zh
 
 notebooks: .venv/.with-dev  ## Run the notebooks' sources and write their .ipynb
 	@$(BIN)/python notebooks/build.py

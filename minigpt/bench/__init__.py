@@ -2,7 +2,7 @@
 
 from minigpt.bench.attention import AttentionBench, Measured, measure_attention
 from minigpt.bench.correctness import interpreted_error, kernel_error
-from minigpt.bench.probe import probe_machine
+from minigpt.bench.probe import busy_line, probe_machine
 from minigpt.bench.setting import Setting
 from minigpt.bench.tiles import TileBench, Tried, tune_tiles
 from minigpt.bench.training import SHAPES, Shape, TrainingBench, TrainingRow, measure_training
@@ -17,6 +17,7 @@ __all__ = [
     "TrainingBench",
     "TrainingRow",
     "Tried",
+    "busy_line",
     "interpreted_error",
     "kernel_error",
     "measure_attention",

@@ -5,6 +5,7 @@ lengths, an activation, the loss, the optimizer, and whole steps of models so sm
 What the step of a model of usual size takes beyond these parts is put down to its residual stream.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -39,14 +40,14 @@ def probe_machine(seconds: float = 2.0, *, clock: Clock = time.perf_counter, pro
         clock: returns seconds; ``time.process_time`` leaves out what other programs take from one thread.
         progress: show a bar, on stderr.
     """
-    parts = dict(_parts())
+    parts, n_threads = dict(_parts()), torch.get_num_threads()
     share = 0.8 * seconds / len(parts)  # the rest goes into making them
     found = {}
     for name, (function, unit) in tqdm(parts.items(), desc="measuring this machine", disable=not progress, leave=False):
         found[name] = _least_seconds(function, share, clock) / unit
     block = max(0.0, (found["blocks"] - found["step"]) / (SMALL_BLOCKS - 1))
     machine = Machine(
-        name=f"this machine ({torch.get_num_threads()} threads, float32)",
+        name=f"this machine ({n_threads} thread{'s' * (n_threads != 1)}, float32)",
         products=tuple((width, 1 / found[f"product {width}"]) for width in PRODUCT_WIDTHS),
         attention=tuple((length, found[f"attention {length}"]) for length in ATTENTION_LENGTHS),
         step=max(0.0, found["step"] - block),
@@ -57,6 +58,15 @@ def probe_machine(seconds: float = 2.0, *, clock: Clock = time.perf_counter, pro
     rest = found["usual"] - step_seconds(USUAL, machine, USUAL_BATCH)
     n_numbers = USUAL_BATCH * USUAL.context_length * USUAL.n_layers * USUAL.d_model
     return replace(machine, stream=max(0.0, rest / n_numbers))
+
+
+def busy_line() -> str | None:
+    """What to know where other programs use the machine: it is measured slower than it is; ``None`` where none do."""
+    n_cores = os.cpu_count() or 1
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if load <= n_cores:
+        return None
+    return f"this machine is busy (load {load:.1f} on {n_cores} cores): the estimate may be far off"
 
 
 def _parts() -> Iterator[tuple[str, tuple[Callable[[], object], float]]]:

@@ -1,5 +1,6 @@
 """The command that says what a training would need and cost: `minigpt estimate`."""
 
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,8 +10,9 @@ import tyro
 import minigpt as mg
 from minigpt import bench
 from minigpt.cli.output import command, print_json
-from minigpt.cost.budget import THIS_MACHINE, BudgetPlan, parse_budget, plan_budget
+from minigpt.cost.budget import BudgetPlan, parse_budget, plan_budget
 from minigpt.cost.hardware import DEFAULT_MFU
+from minigpt.cost.hardware.names import THIS_MACHINE
 from minigpt.cost.machine import Machine
 from minigpt.runs import RunConfig
 from minigpt.training import TrainConfig
@@ -83,6 +85,8 @@ class Estimate:
         return replace(RunConfig.read(self.run).model, **changes)
 
     def _measured(self) -> Machine:
+        if (busy := bench.busy_line()) is not None:
+            print(busy, file=sys.stderr)
         return bench.probe_machine(progress=not self.json)
 
 

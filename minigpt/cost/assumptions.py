@@ -16,8 +16,8 @@ class Assumptions:
     Attributes:
         price: dollars for an hour of one device; ``None``: the lowest of the table.
         mfu: share of the peak that is reached, in (0, 1]; the default is the median of the published runs.
-        plan: how a step is computed; ``None``: float32, sequences as long as the context, one at once on named
-            hardware and twelve on a measured machine.
+        plan: how a step is computed; ``None``: sequences as long as the context; on named hardware one at once, in
+            mixed precision where it has 16-bit products; on a measured machine twelve, in float32.
         site: where the devices stand: PUE and carbon.
     """
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from minigpt.cost.estimates import Estimate, estimate
 from minigpt.cost.hardware import Cluster, parse_hardware
+from minigpt.cost.hardware.names import THIS_MACHINE
 from minigpt.cost.machine import Machine
 from minigpt.cost.scaling.chinchilla import approach_1_tokens
 from minigpt.cost.units import shown_count, shown_seconds
@@ -22,7 +23,6 @@ TIME_UNITS = {
     "day": 86400.0,
     "week": 7 * 86400.0,
 }
-THIS_MACHINE = re.compile(r"(?:(?:this|my) (?:laptop|machine|computer|pc)|here)", re.IGNORECASE)
 MULTIPLES = (1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64, 96)  # of 64, the widths that are tried
 HEAD_WIDTH = 64  # width of a head, and of the smallest model
 READABLE = "expected a time and a place, such as 'tonight on this laptop' or '3 hours on 8xH100'"
@@ -121,17 +121,20 @@ class BudgetPlan:
         return {"seconds": self.seconds, "candidates": rows, "best": self.best.name} | self.best.estimate.to_object()
 
     def __str__(self) -> str:
-        on = self.best.estimate.on
-        lines = [f"{shown_seconds(self.seconds)} on {on}", f"{'model':<14}{'parameters':>12}{'tokens':>10}{'best':>10}"]
+        on, config = self.best.estimate.on, self.best.estimate.config
+        lines = [
+            f"{shown_seconds(self.seconds)} on {on}",
+            f"vocabulary {config.vocab_size:,}, context {config.context_length:,} (--vocab-size, --context-length)",
+            f"{'model':<14}{'parameters':>12}{'tokens':>10}{'best':>10}",
+        ]
         near = [each for each in self.candidates if 0.02 < each.balance < 50 or each is self.best]
         for each in near:
             mark = "  <- compute-optimal" if each is self.best else ""
             figures = (each.estimate.parameters, each.estimate.tokens, each.best_tokens)
             counts = "".join(f"{shown_count(n):>{w}}" for n, w in zip(figures, (12, 10, 10), strict=True))
             lines.append(f"{each.name:<14}{counts}{mark}")
-        lines.append(
-            "tokens: as many as fit into the time; best: those that are best for the size, by Chinchilla's table"
-        )
+        lines.append("tokens: as many as fit into the time")
+        lines.append("best: those that are best for the size, by Chinchilla's table")
         return "\n".join(lines)
 
 

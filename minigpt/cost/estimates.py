@@ -2,6 +2,7 @@
 
 import html
 import json
+import textwrap
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,11 +15,13 @@ from minigpt.cost.memory import StepPlan, peak_bytes, predict_memory
 from minigpt.cost.parameters import ParameterCount, count_parameters
 from minigpt.cost.published import PUBLISHED_MODELS
 from minigpt.cost.scaling.chinchilla import approach_1_tokens
-from minigpt.cost.units import shown_bytes, shown_count, shown_dollars, shown_seconds
+from minigpt.cost.units import shown_bytes, shown_count, shown_dollars, shown_seconds, shown_si, three_digits
 from minigpt.model import PRESETS, GPTConfig
 from minigpt.settings import check_choice
 from minigpt.training import TrainConfig
 from minigpt.training.safety.memory import StepMemory
+
+TABLE_COLUMNS = 80  # of the printed table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +62,12 @@ class Estimate:
         return self.parts.total
 
     @property
+    def activations(self) -> int:
+        """Bytes of the step at its peak besides weights, gradients and moments: all that comes and goes."""
+        step = self.step_memory
+        return self.memory - step.weights - step.gradients - step.moments
+
+    @property
     def dollars(self) -> float | None:
         """The price of the whole training; ``None`` without named hardware, or where no price is known."""
         return None if self.bill is None or self.price is None else self.bill.dollars
@@ -73,18 +82,22 @@ class Estimate:
 
     def rows(self) -> list[tuple[str, str, str]]:
         """The table: what, how much, and what that means."""
-        config, parts, step = self.config, self.parts, self.step_memory
+        config, parts, step, flops = self.config, self.parts, self.step_memory, self.training_flops
         shape = f"{config.n_layers} × {config.d_model}, context {config.context_length:,}, "
         source = "best for the size, by Chinchilla's table" if self.are_best else "as given"
         plan = _plan_of(self)
+        a_parameter = self.tokens / self.parameters
+        ratio = f"{a_parameter:,.0f}" if a_parameter >= 100 else three_digits(a_parameter)
         inside = f"weights {shown_bytes(step.weights)}, gradients {shown_bytes(step.gradients)}, "
+        inside += f"moments {shown_bytes(step.moments)}, activations {shown_bytes(self.activations)}"
         at_once = f"{plan.n_sequences} sequence{'s' * (plan.n_sequences > 1)} at once, {plan.precision}"
+        at_once += " mixed precision" * (plan.precision != "fp32")
         return [
             ("model", shape + f"vocabulary {config.vocab_size:,}", ""),
-            ("parameters", f"{self.parameters:,}", f"{shown_count(parts.in_blocks)} in blocks"),
-            ("tokens", shown_count(self.tokens), f"{source}; {self.tokens / self.parameters:.3g} a parameter"),
-            ("training FLOPs", f"{self.training_flops:.3g}", f"{self.training_flops / self.tokens:.3g} a token"),
-            ("memory", shown_bytes(self.memory), f"{inside}moments {shown_bytes(step.moments)}; {at_once}"),
+            ("parameters", f"{self.parameters:,}", f"{shown_count(parts.non_embedding)} without embeddings"),
+            ("tokens", shown_count(self.tokens), f"{source}; {ratio} a parameter"),
+            ("training FLOPs", f"{flops:.3g}", f"{shown_count(flops / self.tokens)} a token"),
+            ("memory", shown_bytes(self.memory), f"{inside}; {at_once}"),
             ("KV cache", shown_bytes(self.cache), "of one full context, in 16 bits"),
             *self._time_rows(),
         ]
@@ -94,7 +107,8 @@ class Estimate:
             return []
         if isinstance(self.on, Machine):
             return [("time", shown_seconds(self.seconds), f"{self.on}, measured")]
-        time = ("time", shown_seconds(self.seconds), f"{self.on} at {self.assumptions.mfu:.0%} of their peak")
+        peak = f"{'its' if self.on.count == 1 else 'their'} {self.on.device.precision} peak"
+        time = ("time", shown_seconds(self.seconds), f"{self.on} at {self.assumptions.mfu:.0%} of {peak}")
         return [time, *_bill_rows(self)]
 
     def to_object(self) -> dict[str, Any]:
@@ -123,14 +137,22 @@ class Estimate:
     def __str__(self) -> str:
         rows = self.rows()
         first, second = (max(len(row[i]) for row in rows[1:]) for i in (0, 1))
-        return "\n".join(f"{a:<{first}}  {b:<{second}}  {c}".rstrip() for a, b, c in rows)
+        lines = []
+        for a, b, note in rows:
+            start, *more = _wrapped(note, TABLE_COLUMNS - first - second - 4)
+            lines += [f"{a:<{first}}  {b:<{second}}  {start}".rstrip()]
+            lines += [" " * (first + second + 4) + line for line in more]
+        return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        cells = (
-            f"<tr><th style='text-align:left'>{a}</th><td>{b}</td><td style='text-align:left'>{c}</td></tr>"
-            for a, b, c in (map(html.escape, row) for row in self.rows())
+        style = 'style="text-align:left;vertical-align:top;padding:.2em .8em .2em 0"'
+        rows = (
+            f'<tr><th scope="row" {style}>{what}</th>'
+            + (f"<td {style}>{much}</td><td {style}>{means}</td>" if means else f'<td colspan="2" {style}>{much}</td>')
+            + "</tr>"
+            for what, much, means in (map(html.escape, row) for row in self.rows())
         )
-        return f"<table>{''.join(cells)}</table>"
+        return f'<table lang="en">{"".join(rows)}</table>'
 
 
 def estimate(
@@ -156,7 +178,9 @@ def estimate(
     config = _named(config) if isinstance(config, str) else config
     given, on = assumptions_of(assumptions), parse_hardware(on) if isinstance(on, str) else on
     plan = given.plan or StepPlan(
-        n_positions=config.context_length, n_sequences=TrainConfig.batch_size if isinstance(on, Machine) else 1
+        n_positions=config.context_length,
+        n_sequences=TrainConfig.batch_size if isinstance(on, Machine) else 1,
+        precision=on.device.precision if isinstance(on, Cluster) else "fp32",
     )
     parts, step = count_parameters(config), predict_memory(config, plan)
     n_tokens = approach_1_tokens(parts.total) if tokens is None else positive("tokens", tokens)
@@ -190,6 +214,16 @@ def _named(name: str) -> GPTConfig:
     return GPTConfig.preset(name) if name in PRESETS else PUBLISHED_MODELS[name].config
 
 
+def _wrapped(note: str, width: int) -> list[str]:
+    """A note in lines, which end behind a semicolon where they can."""
+    lines = [""]
+    for part in note.replace("; ", ";; ").split("; "):
+        if lines[-1] and len(lines[-1]) + 1 + len(part) > width:
+            lines.append("")
+        lines += textwrap.wrap(f"{lines.pop()} {part}".strip(), width) or [""]
+    return lines
+
+
 def _plan_of(made: Estimate) -> StepPlan:
     assert made.assumptions.plan is not None
     return made.assumptions.plan
@@ -210,6 +244,6 @@ def _bill_rows(made: Estimate) -> list[tuple[str, str, str]]:
         rows = [("price", shown_dollars(bill.dollars), at)]
     if device.watts is not None:
         at = f"{device.watts:g} W a device, PUE {site.pue:g}; CO₂ at {site.kg_per_kwh:g} kg/kWh"
-        rows.append(("energy", f"{shown_count(1000 * bill.kilowatt_hours)}Wh", at))
-        rows.append(("CO₂", f"{shown_count(1000 * bill.kilograms)}g", ""))
+        rows.append(("energy", shown_si(1000 * bill.kilowatt_hours, "Wh"), at))
+        rows.append(("CO₂", shown_si(1000 * bill.kilograms, "g"), ""))
     return rows

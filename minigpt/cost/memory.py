@@ -136,7 +136,7 @@ def stages(config: GPTConfig, plan: StepPlan, n_sequences: int) -> Iterator[tupl
     all_copies = layers * narrow * matrices if plan.recomputed else 0  # of the forward pass
     forward = layers * each + all_copies + head_copy + b * kept.outside
     yield from _loss_stages(config, plan, tokens, forward)
-    own = WORD * count.in_blocks // layers
+    own = WORD * count.non_embedding // layers
     for layer in range(layers, 0, -1):
         here = WORD * table + (layers - layer) * own + layer * each + inside + head_copy
         yield f"MLP of block {layer}", here + _in_mlp(config, tokens, half) + WORD * d * config.hidden_width

@@ -102,7 +102,7 @@ def zero_memory(parameters: float, n_devices: int, words: tuple[int, int, int] =
 
 @equation(
     "tensor-parallel-bytes",
-    r"M = 4 L \cdot 2 \frac{n - 1}{n} s b T D",
+    r"M = 8 L \frac{n - 1}{n} s b T D",
     symbols={
         "n": DEVICES_OF,
         "L": "() layers",

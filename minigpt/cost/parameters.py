@@ -38,8 +38,8 @@ class ParameterCount:
         return sum(getattr(self, part.name) for part in fields(self))
 
     @property
-    def in_blocks(self) -> int:
-        """Without the tables and the head, as Kaplan et al. 2020 count."""
+    def non_embedding(self) -> int:
+        """The blocks and the final norm: without the tables and the head, as Kaplan et al. 2020 count."""
         return self.total - self.embedding - self.position - self.head
 
 

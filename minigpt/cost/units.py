@@ -1,5 +1,6 @@
 """Numbers as people read them: 124 M, 2.3 GB, 3.4 days."""
 
+SI_PREFIXES = ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k"), (0.0, " "))
 COUNT_UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 BYTE_UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 TIME_SCALES = ((86400 * 365.25, "years"), (86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
@@ -23,6 +24,17 @@ def shown_bytes(number: float) -> str:
     return _with_unit(number, BYTE_UNITS, "bytes")
 
 
+def shown_si(number: float, unit: str) -> str:
+    """A number of a unit with its prefix, such as ``120 kWh``.
+
+    Args:
+        number: at least 0.
+        unit: without a prefix, such as ``Wh``.
+    """
+    factor, prefix = next((f, p) for f, p in SI_PREFIXES if number >= f)
+    return f"{three_digits(number / (factor or 1.0))}{prefix}{unit}"
+
+
 def shown_seconds(seconds: float) -> str:
     """A time, such as ``3.4 days``.
 
@@ -36,11 +48,13 @@ def shown_seconds(seconds: float) -> str:
 
 
 def shown_dollars(dollars: float) -> str:
-    """A price, such as ``$1,230``; cents below ten dollars.
+    """A price, such as ``$1,230``; cents below ten dollars, ``< $0.01`` below a cent.
 
     Args:
         dollars: at least 0.
     """
+    if 0 < dollars < 0.01:
+        return "< $0.01"
     return f"${dollars:,.2f}" if dollars < 10 else f"${float(f'{dollars:.3g}'):,.0f}"
 
 

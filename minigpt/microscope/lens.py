@@ -98,15 +98,19 @@ class LogitLens:
         """
         return self.logits[:, self._one_of_the_batch(sequence)].argmax(-1)
 
-    def view(self, labels: Labels = None, sequence: int = 0) -> View:
+    def view(self, labels: Labels = None, sequence: int = 0, lang: str | None = None) -> View:
         """A table for a notebook: the most probable token of each layer, darker the more probable.
 
         Args:
             labels: a tokenizer; ``None`` shows ids.
             sequence: which of the batch.
+            lang: "en" or "zh"; ``None`` follows the page.
+
+        Raises:
+            ValueError: if ``lang`` is unknown, or there is no such sequence.
         """
         sequence = self._one_of_the_batch(sequence)
-        return lens_view(self.ids[sequence].cpu(), self.logits[:, sequence].cpu(), labels)
+        return lens_view(self.ids[sequence].cpu(), self.logits[:, sequence].cpu(), labels, lang)
 
     def _one_of_the_batch(self, sequence: int) -> int:
         return whole_number("sequence", sequence, -len(self.ids), len(self.ids) - 1)

@@ -136,18 +136,19 @@ class Patching:
     corrupt: float
     ids: Tensor
 
-    def view(self, labels: Labels = None) -> View:
+    def view(self, labels: Labels = None, lang: str | None = None) -> View:
         """A table for a notebook, blue where the answer is recovered and orange where it gets worse.
 
         Args:
             labels: a tokenizer, or a text for each position; ``None`` shows ids.
+            lang: "en" or "zh"; ``None`` follows the page.
+
+        Raises:
+            ValueError: if ``lang`` is unknown.
         """
-        n_columns = self.values.shape[1]
-        names = [f"head {head}" for head in range(n_columns)]
-        if self.over == "position":
-            names = [f"{place} {text}" for place, text in enumerate(token_texts(self.ids.tolist(), labels))]
-        caption = f"Recovery by patching {self.site}, by {self.over}"
-        return patching_view(self.values, names, caption, str(self))
+        texts = token_texts(self.ids.tolist(), labels) if self.over == "position" else []
+        places = [f"{place} {text}" for place, text in enumerate(texts)]
+        return patching_view(self.values, self.site, self.over, places, str(self), lang)
 
     def _repr_html_(self) -> str:
         return self.view().html

@@ -70,22 +70,29 @@ class Activations:
         """``(B, T, V)``: what the model returned."""
         return self["logits"]
 
-    def attention_view(self, labels: Labels = None, sequence: int = 0, layers: Sequence[int] | None = None) -> View:
+    def attention_view(
+        self,
+        labels: Labels = None,
+        sequence: int = 0,
+        layers: Sequence[int] | None = None,
+        lang: str | None = None,
+    ) -> View:
         """The attention weights as a table with a choice of layer and head, for a notebook.
 
         Args:
             labels: a tokenizer, or a text for each position; ``None`` shows ids.
             sequence: which of the batch.
             layers: which ones; ``None`` means all.
+            lang: "en" or "zh"; ``None`` follows the page.
 
         Raises:
-            ValueError: if the record has no weights, or too many for a page.
+            ValueError: if the record has no weights, or too many for a page, or ``lang`` is unknown.
         """
         sequence = whole_number("sequence", sequence, -len(self.ids), len(self.ids) - 1)
         chosen = range(self.config.n_layers) if layers is None else layers
         patterns = [self[f"blocks.{layer}.attn.hook_pattern"] for layer in chosen]
         texts = token_texts(self.ids[sequence].tolist(), labels)
-        return attention_view(stacked(patterns, sequence), texts, [f"Layer {layer}" for layer in chosen])
+        return attention_view(stacked(patterns, sequence), texts, chosen, lang)
 
     def __str__(self) -> str:
         rows: dict[tuple[str, tuple[int, ...]], list[str]] = {}

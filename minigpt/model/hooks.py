@@ -24,8 +24,8 @@ def watched(
 
     Args:
         modules: names and modules, as ``model.named_modules()`` lists them.
-        enters: gets every tensor among a module's positional arguments.
-        leaves: gets every tensor that a module returns, alone or in a tuple.
+        enters: gets every tensor among a module's positional arguments, also those in tuples, lists and dicts.
+        leaves: gets every tensor that a module returns, alone or in such a collection.
     """
     with ExitStack() as hooks:
         for name, module in modules:
@@ -36,16 +36,25 @@ def watched(
         yield
 
 
-def _enter(hook: Hook, name: str, module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(_seen(hook, name, each) for each in inputs)
+def _enter(hook: Hook, name: str, module: nn.Module, inputs: tuple[Any, ...]) -> Any:
+    return _seen(hook, name, inputs)
 
 
 def _leave(hook: Hook, name: str, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> Any:
-    return tuple(_seen(hook, name, each) for each in output) if type(output) is tuple else _seen(hook, name, output)
+    return _seen(hook, name, output)
 
 
 def _seen(hook: Hook, name: str, value: Any) -> Any:
-    if not isinstance(value, Tensor):
+    """The value itself, or where a tensor in it was replaced, one of the same kind with the replacement."""
+    if isinstance(value, Tensor):
+        replacement = hook(name, value)
+        return value if replacement is None else replacement
+    if not isinstance(value, (tuple, list, dict)):
         return value
-    replacement = hook(name, value)
-    return value if replacement is None else replacement
+    before = list(value.values() if isinstance(value, dict) else value)
+    after = [_seen(hook, name, each) for each in before]
+    if all(one is other for one, other in zip(before, after, strict=True)):
+        return value
+    if isinstance(value, dict):
+        return type(value)(zip(value, after, strict=True))
+    return type(value)(*after) if hasattr(value, "_fields") else type(value)(after)

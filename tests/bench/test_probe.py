@@ -36,4 +36,18 @@ def test_a_real_clock_gives_positive_times_and_says_what_was_measured(small):
     found = probe.probe_machine(0.05)
     assert all(rate > 0 for _, rate in (*found.products, *found.attention))
     assert min(found.hidden, found.logit, found.weight) > 0 and found.stream >= 0
-    assert f"{torch.get_num_threads()} threads, float32" in str(found)
+    assert f"{torch.get_num_threads()} thread" in str(found)
+
+
+@pytest.mark.parametrize(("n_threads", "words"), [(1, "(1 thread, float32)"), (3, "(3 threads, float32)")])
+def test_one_thread_is_singular(small, monkeypatch, n_threads, words):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: n_threads)
+    assert words in str(probe.probe_machine(0.0))
+
+
+def test_a_machine_with_more_work_than_cores_is_busy(monkeypatch):
+    monkeypatch.setattr(probe.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(probe.os, "getloadavg", lambda: (2.0, 9.0, 9.0))
+    assert probe.busy_line() is None
+    monkeypatch.setattr(probe.os, "getloadavg", lambda: (5.25, 0.0, 0.0))
+    assert "busy (load 5.2 on 2 cores)" in probe.busy_line()

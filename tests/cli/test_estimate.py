@@ -18,6 +18,7 @@ def measured(monkeypatch):
         step=1e-3, block=1e-3, stream=1e-8, hidden=5e-9, logit=4e-9, weight=2e-9,
     )  # fmt: skip
     monkeypatch.setattr(bench, "probe_machine", lambda progress: machine)
+    monkeypatch.setattr(bench, "busy_line", lambda: None)
     return machine
 
 
@@ -52,10 +53,20 @@ def test_a_budget_names_the_best_model_and_how_to_train_it(capsys, measured):
     assert "a machine, measured" in capsys.readouterr().out
 
 
+def test_a_busy_machine_is_said_once_beside_the_figures(capsys, measured, monkeypatch):
+    monkeypatch.setattr(bench, "busy_line", lambda: "this machine is busy")
+    main(["estimate", "--tokens", "1e6", "--on", "this-machine", "--json"])
+    printed = capsys.readouterr()
+    assert printed.err == "this machine is busy\n" and json.loads(printed.out)["on"] == "a machine"
+    main(["estimate", "--tokens", "1e6", "--on", "A100"])
+    assert "busy" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         ("--on 8xH10", "the hardware '8xH10' is unknown"),
+        ("--on Z9", "or 'this machine'"),
         ("--budget soon", "the budget 'soon' can't be read"),
         ("--budget tonight --preset gpt2", "--budget chooses the model and its tokens; leave out --preset"),
         ("--preset gpt3", "preset='gpt3' is unknown"),

@@ -37,7 +37,7 @@ def train(width, text, validation, tokenizer):
     loss = mg.evaluate(model, mg.TokenDataset.from_text(validation, tokenizer, T), tokenizer).nats_per_token
     return {
         "width": width,
-        "parameters": count_parameters(config).in_blocks,
+        "parameters": count_parameters(config).non_embedding,
         "tokens": STEPS * B * T,
         "loss": round(loss, 5),
     }

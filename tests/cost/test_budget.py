@@ -16,6 +16,7 @@ from minigpt.cost.hardware import parse_hardware
         ("an hour here on 8xH100", None, None),
         ("1 hour on 8xH100", 3600, "8 × H100"),
         ("2.5 days on RTX 4090", 2.5 * 86400, "RTX-4090"),
+        ("a day on this-machine", 86400, None),
         ("a week on my computer", 7 * 86400, None),
     ],
 )
@@ -45,6 +46,7 @@ def test_the_best_is_the_one_whose_tokens_fit_its_size():
     assert max(plan.best.balance, 1 / plan.best.balance) == min(max(b, 1 / b) for b in balances)
     assert plan.best.estimate.seconds == pytest.approx(3600)
     assert str(plan).count("compute-optimal") == 1
+    assert max(map(len, str(plan).splitlines())) <= 80
     assert plan.to_object()["best"] == plan.best.name
     longer = plan_budget(36000, parse_hardware("A100"))
     assert longer.best.estimate.parameters > plan.best.estimate.parameters
@@ -59,4 +61,5 @@ def test_a_measured_machine_is_filled_too():
     slow = machine(products=((100.0, 1e11),), block=1e-4)
     plan = plan_budget(600, slow, vocab_size=65, context_length=64)
     assert plan.best.estimate.seconds == pytest.approx(600)
+    assert "vocabulary 65, context 64 (--vocab-size, --context-length)\nmodel " in str(plan)
     assert plan.best.estimate.on is slow and plan.best.estimate.config.vocab_size == 65

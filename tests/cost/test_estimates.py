@@ -2,11 +2,12 @@
 
 import json
 import pickle
+import re
 
 import pytest
 
 import minigpt as mg
-from minigpt.cost import StepPlan, count_parameters
+from minigpt.cost import StepPlan, count_parameters, peak_bytes
 from minigpt.cost.hardware import DEFAULT_MFU, Site
 
 
@@ -52,6 +53,39 @@ def test_a_device_without_a_price_has_a_time_and_asks_for_one():
     assert "energy" not in str(mg.estimate("gpt2", 1e9, "TPU-v5e"))
 
 
+@pytest.mark.parametrize(("on", "precision"), [("A100", "bf16"), ("V100", "fp16"), ("M1-Max", "fp32"), (None, "fp32")])
+def test_time_and_memory_are_of_one_precision(on, precision):
+    made = mg.estimate("gpt2", 1e9, on)
+    config = mg.GPTConfig.preset("gpt2")
+    plan = StepPlan(n_positions=1024, precision=precision)
+    assert made.memory == 12 * made.parameters + peak_bytes(config, plan, 1)
+    assert f"1 sequence at once, {precision}" in str(made)
+    assert on is None or f"{precision} peak" in str(made)
+
+
+def test_the_parts_of_the_memory_add_up():
+    made = mg.estimate("gpt2", 300e9, "8xH100")
+    note = next(note for name, _, note in made.rows() if name == "memory")
+    sizes = [float(size) for size in re.findall(r"([\d.]+) MB", note)]
+    assert len(sizes) == 4 and sum(sizes) == pytest.approx(made.memory / 1e6, rel=2e-3)
+
+
+@pytest.mark.parametrize("on", ["8xH100", "L4", "M1-Max", None])
+@pytest.mark.parametrize("name", ["gpt2", "gpt3-175b"])
+def test_the_table_fits_into_80_columns(name, on):
+    made = mg.estimate(name, 300e9, on)
+    assert max(map(len, str(made).splitlines())) <= 80
+    words = " ".join(str(made).split())
+    assert all(note in words for _, _, note in made.rows())
+
+
+def test_small_and_large_figures_are_shown_plainly():
+    shown = str(mg.estimate("gpt2", 300e9, "8xH100"))
+    assert "2,411 a parameter" in shown and "e+03" not in shown
+    tiny = str(mg.estimate(mg.GPTConfig(vocab_size=9), 1e6, "H100"))
+    assert "< $0.01" in tiny and " Wh  " in tiny
+
+
 def test_json_and_html_have_the_figures_of_the_table():
     made = mg.estimate("gpt2", 300e9, "8xH100")
     figures = json.loads(made.to_json())
@@ -60,6 +94,7 @@ def test_json_and_html_have_the_figures_of_the_table():
     for row in made.rows():
         assert all(cell in html or "'" in cell for cell in row)
     assert "<script" not in html and len(html) < 5000
+    assert html.count('<th scope="row"') == len(made.rows())
     assert mg.estimate(mg.GPTConfig(vocab_size=9)).rows()[0][1] in str(mg.estimate(mg.GPTConfig(vocab_size=9)))
 
 
@@ -70,6 +105,7 @@ def test_json_and_html_have_the_figures_of_the_table():
         ({"tokens": float("inf")}, "tokens must be a number above 0, got inf"),
         ({"tokens": "many"}, "tokens must be a number above 0, got 'many'"),
         ({"on": "8xH10"}, "the hardware '8xH10' is unknown"),
+        ({"on": "this machine"}, r"has to be measured first: give what minigpt.bench.probe_machine\(\) returns"),
         ({"price": -1.0}, "price must be a number above 0"),
         ({"on": "A100", "mfu": 43}, r"mfu=43 must lie in \(0, 1\]"),
         ({"cost": 3}, "estimate has no argument 'cost'; choose one of price, mfu, plan, site"),

@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 import minigpt as mg
 from minigpt.cost.flops import matrix_parameters, training_flops_per_token
+from minigpt.cost.flops_by_part import forward_flops
 
 
 @pytest.mark.parametrize("changes", [{}, {"mlp": "swiglu", "n_kv_heads": 2}, {"tied_head": False}])
@@ -21,3 +24,13 @@ def test_the_prediction_is_what_the_counter_counts(changes):
     assert counter.get_total_flops() / ids.numel() == pytest.approx(expected, rel=1e-12)
     causal = training_flops_per_token(config, 32)
     assert expected - causal == pytest.approx(square * (1 - 33 / 64))
+
+
+def test_a_window_leaves_the_pairs_that_it_does_not_see_uncounted():
+    wide = mg.GPTConfig(vocab_size=50, context_length=512, d_model=64, n_layers=2, n_heads=4)
+    narrow = replace(wide, window=16)
+    for config in (wide, narrow):
+        by_part = 3 * forward_flops(config, 512).total / 512
+        assert training_flops_per_token(config, 512) == pytest.approx(by_part, rel=1e-12)
+        assert mg.estimate(config, tokens=1e6).training_flops == pytest.approx(1e6 * by_part, rel=1e-12)
+    assert training_flops_per_token(narrow, 512) < 0.7 * training_flops_per_token(wide, 512)

@@ -35,9 +35,12 @@ def test_every_part_has_as_many_as_in_the_model(changes):
     assert count.total == config.n_parameters
 
 
-def test_blocks_leave_out_tables_and_head():
-    count = count_parameters(mg.GPTConfig(**ODD, tied_head=False))
-    assert count.in_blocks == count.attention + count.mlp + count.norms
+def test_non_embedding_is_the_blocks_and_the_final_norm():
+    config = mg.GPTConfig(**ODD, tied_head=False)
+    model = mg.GPT(config)
+    parts = [*model.blocks.parameters(), *model.norm.parameters()]
+    assert count_parameters(config).non_embedding == sum(p.numel() for p in parts)
+    assert count_parameters(mg.GPTConfig.preset("gpt2")).non_embedding == 12 * 7_087_872 + 2 * 768
 
 
 @pytest.mark.parametrize("name", mg.PRESETS)
@@ -47,7 +50,7 @@ def test_presets_have_the_parameters_that_their_models_would_have(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "total", "in_blocks"),
+    ("name", "total", "non_embedding"),
     [
         ("gpt2", 124_439_808, 85_056_000),
         ("gpt2-medium", 354_823_168, 302_311_424),
@@ -55,9 +58,9 @@ def test_presets_have_the_parameters_that_their_models_would_have(name):
         ("gpt2-xl", 1_557_611_200, 1_475_561_600),
     ],
 )
-def test_gpt2_has_its_exact_sizes(name, total, in_blocks):
+def test_gpt2_has_its_exact_sizes(name, total, non_embedding):
     count = count_parameters(mg.GPTConfig.preset(name))
-    assert (count.total, count.in_blocks) == (total, in_blocks)
+    assert (count.total, count.non_embedding) == (total, non_embedding)
 
 
 @pytest.mark.parametrize("name", PUBLISHED_MODELS)

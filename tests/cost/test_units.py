@@ -2,7 +2,11 @@
 
 import pytest
 
-from minigpt.cost.units import shown_bytes, shown_count, shown_dollars, shown_seconds
+from minigpt.cost.units import shown_bytes, shown_count, shown_dollars, shown_seconds, shown_si
+
+
+def test_a_prefix_stands_before_its_unit():
+    assert [shown_si(n, "Wh") for n in (0.0375, 37.5, 119_800, 2e9)] == ["0.0375 Wh", "37.5 Wh", "120 kWh", "2 GWh"]
 
 
 @pytest.mark.parametrize(
@@ -19,6 +23,8 @@ from minigpt.cost.units import shown_bytes, shown_count, shown_dollars, shown_se
         (shown_seconds, 100, "1.67 minutes"),
         (shown_seconds, 86400 * 400, "400 days"),
         (shown_seconds, 86400 * 3652.5, "10 years"),
+        (shown_dollars, 0.0099, "< $0.01"),
+        (shown_dollars, 0.0, "$0.00"),
         (shown_dollars, 1.234, "$1.23"),
         (shown_dollars, 123_456, "$123,000"),
     ],

@@ -28,6 +28,7 @@ WITHOUT = {
     "stream_ids": "a loop around a Sampler",
     "borders_of": "reads how documents begin and end",
     "compare": "trains and evaluates",
+    "evaluate_calibration": "asks a model and calls expected-calibration-error",
     "decay_groups": "sorts parameters",
     "roles_of": "reads what modules declare",
     "LossModule": "the summed next-token-loss or head-loss of a model; tests/training/test_losses.py",

@@ -9,33 +9,37 @@ import torch
 from planted_circuit import CLEAN, CORRUPT, planted
 
 import minigpt as mg
-from minigpt.microscope import logit_difference, logit_lens, patch
-from minigpt.microscope.views.table import Cell, number_table
+from minigpt.microscope import Patching, logit_difference, logit_lens, patch
+from minigpt.microscope.views.table import Bilingual, Cell, number_table
 
+NOTHING = Bilingual("", "")
 NASTY = ["</script><b>", "\n", "词", "\u202e", "&amp;", '"q"', "$x$"]
 
 
 class Reader(HTMLParser):
-    """The tags, the texts of the cells and headings, and the scripts of a page."""
+    """The tags, the texts of the cells and headings, and the scripts of a page, in English or in Chinese."""
 
-    def __init__(self, html):
+    def __init__(self, html, lang="en"):
         super().__init__(convert_charrefs=True)
         self.tags, self.cells, self.heads, self.scripts, self.into = [], [], [], [], None
+        self.other, self.is_other = {"en": "zh-CN", "zh": "en"}[lang], False
         self.feed(html)
         self.close()
 
     def handle_starttag(self, tag, attributes):
         self.tags.append((tag, dict(attributes)))
+        self.is_other |= tag == "span" and dict(attributes).get("lang") == self.other
         kept = {"td": self.cells, "th": self.heads, "script": self.scripts}
         if tag in kept:
             self.into = kept[tag]
             self.into.append("")
 
     def handle_endtag(self, tag):
+        self.is_other &= tag != "span"
         self.into = None if tag in ("td", "th", "script") else self.into
 
     def handle_data(self, data):
-        if self.into is not None:
+        if self.into is not None and not self.is_other:
             self.into[-1] += data
 
 
@@ -72,7 +76,8 @@ def test_a_view_has_what_a_screen_reader_and_a_keyboard_need(record, kind):
     assert ("table", {}) in page.tags and ("caption", {}) in page.tags
     (region,) = [a for tag, a in page.tags if a.get("role") == "region"]
     assert region["tabindex"] == "0"
-    assert region["aria-label"]
+    caption = page.tags[page.tags.index(("caption", {})) + 1]
+    assert caption == ("div", {"id": region["aria-labelledby"]})
 
 
 def test_the_attention_view_shows_the_weights_in_percent(record):
@@ -93,31 +98,33 @@ def test_the_script_shows_the_layer_and_the_head_that_are_chosen(record):
     {page.scripts[1].rsplit("mgAttention(document", 1)[0]}
     const cells = Array.from({{length: 49}}, () => ({{style: {{setProperty(k, v) {{ this[k] = v; }}}}}}));
     const select = (value, at) => ({{value, selectedIndex: at, addEventListener(_, f) {{ this.f = f; }}}});
-    const [layer, head] = [select("Layer 1", 0), select("Head 1", 0)];
-    const now = {{}}, choose = {{hidden: true}}, text = {json.dumps(page.scripts[0])};
-    const one = {{script: {{textContent: text}}, ".mg-now": now, ".mg-choose": choose}};
+    const [layer, head] = [select("1", 0), select("1", 0)];
+    const [nowLayer, nowHead, choose] = [{{}}, {{}}, {{hidden: true}}], text = {json.dumps(page.scripts[0])};
+    const one = {{script: {{textContent: text}}, ".mg-choose": choose}};
+    const all = {{select: [layer, head], td: cells, ".mg-layer": [nowLayer], ".mg-head": [nowHead]}};
     mgAttention({{
       querySelector: (name) => one[name],
-      querySelectorAll: (name) => (name === "select" ? [layer, head] : cells),
+      querySelectorAll: (name) => all[name],
     }});
     const first = cells.map((cell) => String(cell.textContent));
     layer.selectedIndex = 1; head.selectedIndex = 1; head.f();
     const shown = cells.slice(42).map((cell) => [String(cell.textContent), cell.style["--w"]]);
-    console.log(JSON.stringify({{first, shown, now: now.textContent, hidden: choose.hidden}}));
+    const now = [nowLayer.textContent, nowHead.textContent];
+    console.log(JSON.stringify({{first, shown, now, hidden: choose.hidden}}));
     """
     seen = json.loads(subprocess.run(["node", "-e", program], capture_output=True, text=True, check=True).stdout)
     assert seen["first"] == page.cells
     assert seen["shown"] == [["100", 1] if key == 2 else ["·", 0] for key in range(7)]
-    assert (seen["now"], seen["hidden"]) == ("Layer 1, head 1", False)
+    assert (seen["now"], seen["hidden"]) == (["1", "1"], False)
 
 
 def test_the_lens_view_names_the_best_token_and_marks_the_one_that_comes():
     lens = logit_lens(planted(), CLEAN)
     page = Reader(lens.view().html)
     chances = torch.softmax(lens.logits[2, 0].float(), -1)
-    at_5 = f"{int(chances[5].argmax())} {100 * float(chances[5].max()):.0f}"
+    at_5 = f"{int(chances[5].argmax())} {100 * float(chances[5].max()):.0f}%"
     assert page.cells[14 + 5].removesuffix(" ✓") == at_5
-    assert page.cells[14 + 6] == f"2 {100 * float(chances[6].max()):.0f}"
+    assert page.cells[14 + 6] == f"2 {100 * float(chances[6].max()):.0f}%"
     marked = [at for at, text in enumerate(page.cells) if text.endswith("✓")]
     best = lens.logits[:, 0].argmax(-1)[:, :-1]
     assert marked == [layer * 7 + t for layer, t in (best == CLEAN[0, 1:]).nonzero().tolist()]
@@ -127,14 +134,53 @@ def test_the_patching_view_has_another_colour_below_0():
     found = patch(planted(), CLEAN, CORRUPT, logit_difference(2, 5))
     page = Reader(found.view().html)
     assert page.cells == [f"{x:.2f}".replace("-", "−") for x in found.values.flatten().tolist()]
-    markup = number_table("", "", ["a", "b"], [("r", [Cell("−2.00", -2.0), Cell("0.25", 0.25)])])
+    markup = number_table(
+        Bilingual("", ""), Bilingual("", ""), ["a", "b"], [("r", [Cell("−2.00", -2.0), Cell("0.25", 0.25)])]
+    )
     assert '<td class="mg-minus" style="--w:1">' in markup
     assert '<td style="--w:0.25">' in markup
 
 
+def test_a_number_that_rounds_to_zero_has_no_sign():
+    values = torch.tensor([[-0.004, -0.006, 0.0]])
+    found = Patching("hook_resid_pre", "head", values, 1.0, 0.0, CLEAN[0])
+    html = found.view().html
+    assert Reader(html).cells == ["0.00", "−0.01", "0.00"]
+    assert html.count('class="mg-minus"') == 1
+
+
+def test_a_long_token_leaves_room_for_its_probability():
+    markup = number_table(NOTHING, NOTHING, ["a"], [("r", [Cell("x" * 50, 0.5, "12% ✓")])])
+    assert f"<bdi>{'x' * 50}</bdi> 12% ✓</td>" in markup
+
+
+def test_captions_and_headings_are_in_english_and_in_chinese(record):
+    lens = logit_lens(planted(), CLEAN).view().html
+    assert [Reader(lens).heads[at] for at in (0, 8, -1)] == ["layer \\ token", "into layer 0", "output"]
+    assert [Reader(lens, "zh").heads[at] for at in (0, 8, -1)] == ["层 \\ 词元", "第 0 层的输入", "输出"]
+    by_head = patch(planted(), CLEAN, CORRUPT, logit_difference(2, 5), site="attn.hook_z", over="head")
+    assert Reader(by_head.view().html, "zh").heads == ["层 \\ 注意力头", "头 0", "头 1", "第 0 层", "第 1 层"]
+    assert "修补 attn.hook_z 的恢复率，按注意力头" in by_head.view().html
+    assert Reader(record.attention_view().html, "zh").heads[0] == "查询 \\ 键"
+
+
+@pytest.mark.parametrize(("lang", "attribute"), [(None, None), ("en", "en"), ("zh", "zh-CN")])
+def test_a_view_has_the_language_of_the_page_or_the_one_that_is_asked_for(record, lang, attribute):
+    patched = patch(planted(), CLEAN, CORRUPT, logit_difference(2, 5))
+    for view in (
+        record.attention_view(lang=lang),
+        logit_lens(planted(), CLEAN).view(lang=lang),
+        patched.view(lang=lang),
+    ):
+        (root,) = [a for tag, a in Reader(view.html).tags if a.get("class") == "mg-explore mg-view"]
+        assert root.get("lang") == attribute
+    with pytest.raises(ValueError, match="lang='fr' is unknown; choose one of en, zh"):
+        record.attention_view(lang="fr")
+
+
 def test_what_is_too_large_for_a_page_is_refused(record):
     with pytest.raises(ValueError, match="at most 20,000"):
-        number_table("", "", ["x"] * 201, [("r", [])] * 100)
+        number_table(NOTHING, NOTHING, ["x"] * 201, [("r", [])] * 100)
     config = mg.GPTConfig(vocab_size=5, context_length=256, d_model=16, n_layers=4, n_heads=4)
     long = mg.look(mg.GPT(config), torch.zeros(1, 256, dtype=torch.int64), "*hook_pattern")
     with pytest.raises(ValueError, match=r"4 layers × 4 heads × 256² weights are too many for a page"):

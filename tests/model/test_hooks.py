@@ -1,3 +1,5 @@
+from typing import NamedTuple
+
 import pytest
 import torch
 from torch import nn
@@ -52,6 +54,28 @@ def test_tensors_in_a_tuple_are_seen_and_what_is_not_a_tensor_stays():
     with watched([("pair", pair)], enters=lambda name, x: x + 1, leaves=lambda name, x: seen.append(x.tolist())):
         first, factor, product = pair(torch.tensor(2), 5)
     assert (seen, first, factor, product) == ([3, 15], 3, 5, 15)
+
+
+class Named(NamedTuple):
+    first: torch.Tensor
+    rest: list
+
+
+@pytest.mark.parametrize("kind", ["tuple", "list", "dict", "named"])
+def test_tensors_in_collections_are_seen_and_replaced_in_their_place(kind):
+    class Collects(nn.Module):
+        def forward(self, x):
+            parts = {"tuple": (x, [x + 1], None), "list": [x, {"a": x + 1}], "dict": {"a": x, "b": (x + 1,)}}
+            return parts.get(kind, Named(x, [x + 1]))
+
+    module, seen = Collects(), []
+    with watched([("m", module)], leaves=lambda name, x: seen.append(int(x))):
+        plain = module(torch.tensor(3))
+    assert seen == [3, 4]
+    with watched([("m", module)], leaves=lambda name, x: -x):
+        replaced = module(torch.tensor(3))
+    assert type(replaced) is type(plain)
+    assert str(replaced) == str(plain).replace("tensor(3)", "tensor(-3)").replace("tensor(4)", "tensor(-4)")
 
 
 def test_no_hook_is_left_behind_even_after_an_error(model, ids):

@@ -50,9 +50,14 @@ class Device:
     @property
     def flops_per_second(self) -> float:
         """The peak of 16-bit products, or of float32 where there are none."""
-        best = self.bf16 or self.fp16 or self.fp32
+        best = getattr(self, self.precision)
         assert best is not None
-        return best * 1e12
+        return float(best) * 1e12
+
+    @property
+    def precision(self) -> str:
+        """Of those products: "bf16", "fp16" or "fp32"."""
+        return "bf16" if self.bf16 else "fp16" if self.fp16 else "fp32"
 
 
 def _nvidia(name: str, half: float, *rest: float | None, **more: object) -> Device:

@@ -13,6 +13,7 @@ ALIASES = {
     "h200sxm": "H200", "b200sxm": "B200", "3090": "RTX-3090", "4090": "RTX-4090", "5090": "RTX-5090",
 }  # fmt: skip
 MOST_DEVICES = 10**7
+THIS_MACHINE = re.compile(r"(?:(?:this|my)[ _-](?:laptop|machine|computer|pc)|here)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +39,13 @@ def parse_hardware(name: str) -> Cluster:
         name: an optional count and a name in :data:`DEVICES`; signs, spaces and case do not matter.
 
     Raises:
-        ValueError: if the device is unknown, with the names that are most like it, or the count is out of range.
+        ValueError: if the device is unknown, with the names that are most like it; if the count is out of range; or if
+            the name is "this machine", which :func:`minigpt.bench.probe_machine` measures.
     """
     if not isinstance(name, str):
         raise ValueError(f"hardware must be a name such as '8xH100', got {shown(name)}")
+    if THIS_MACHINE.fullmatch(name[:100].strip()):
+        raise ValueError(f"{shown(name)} has to be measured first: give what minigpt.bench.probe_machine() returns")
     found = re.fullmatch(r"\s*(?:(\d{1,9})\s*[x×*]\s*)?(.+?)\s*", name[:100], re.IGNORECASE)
     count, device = (found[1], found[2]) if found else (None, "")
     if count is not None and not 1 <= int(count) <= MOST_DEVICES:
@@ -54,6 +58,6 @@ def parse_hardware(name: str) -> Cluster:
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         raise ValueError(
             f"the hardware {shown(name)} is unknown; choose one of {', '.join(DEVICES)}, with a count before it for "
-            f"several, such as 8xH100{hint}"
+            f"several, such as 8xH100, or 'this machine' (in Python: minigpt.bench.probe_machine()){hint}"
         )
     return Cluster(device=DEVICES[known], count=int(count or 1))

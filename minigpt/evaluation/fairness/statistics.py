@@ -69,6 +69,7 @@ def bootstrap_p(values: Tensor, resamples: Tensor) -> Tensor:
     r"\hat{p}_i = \max_{j=1}^{i} \min\left(1, (m - j + 1) p_j\right)",
     symbols={
         "p": "(m) p of each hypothesis, in rising order",
+        "m": "() hypotheses",
         r"\hat{p}": "(m) corrected",
     },
     source="Holm 1979, Scandinavian Journal of Statistics 6",

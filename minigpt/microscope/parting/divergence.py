@@ -123,7 +123,8 @@ def first_divergence(a: nn.Module, b: nn.Module, ids: Tensor, *, names: Mapping[
         A report, false if nothing differs beyond the budget. Its text shows the place and the numbers around it.
 
     Raises:
-        ValueError: if ``names`` has a module that is not there, or nothing of the two models could be compared.
+        ValueError: if ``names`` has a module that is not there, ``ids`` holds no token, or nothing of the two
+            models could be compared.
     """
     pairs = counterparts(a, b) if names is None else dict(names)
     seen, other = tensors_seen(a, list(pairs), ids), tensors_seen(b, list(pairs.values()), ids)
@@ -147,7 +148,7 @@ def _innermost(place: ModulePlace, before: ModulePlace | None) -> str:
 
     Between two modules, what enters the second comes from the module around both.
     """
-    if place.what != ENTERS or before is None:
+    if not place.what.startswith(ENTERS) or before is None:
         return place.module
     around = []
     for one, other in zip(before.module.split("."), place.module.split("."), strict=False):
@@ -161,4 +162,4 @@ def _described(point: Point, a: Tensor, b: Tensor) -> str:
     if a.shape != b.shape:
         return f"{point.place} differs, shapes {tuple(a.shape)} and {tuple(b.shape)}"
     index = first_apart(a, b, point.budget)
-    return f"{point.place} differs, first at {list(index)}: {float(a[index]):.6g} and {float(b[index]):.6g}"
+    return f"{point.place} differs, first at {list(index)}: {float(a[index]):.9g} and {float(b[index]):.9g}"

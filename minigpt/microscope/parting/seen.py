@@ -1,5 +1,6 @@
 """What enters and leaves the modules of any model while it computes, by place, in the order of computation."""
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
@@ -48,7 +49,7 @@ class Seen(NamedTuple):
 
 @torch.no_grad()
 def tensors_seen(model: nn.Module, names: Sequence[str], ids: Tensor) -> dict[ModulePlace, Seen]:
-    """Compute ``ids`` once in evaluation mode, and keep what enters and leaves some modules at their first call.
+    """Compute ``ids`` once in evaluation mode, and keep what enters and leaves some modules.
 
     Args:
         model: gets ``ids``, on the device of its first parameter.
@@ -56,12 +57,18 @@ def tensors_seen(model: nn.Module, names: Sequence[str], ids: Tensor) -> dict[Mo
         ids: ``(B, T)``.
 
     Raises:
-        ValueError: if a module is not there.
+        ValueError: if a module is not there, or there are no ids.
     """
+    if not isinstance(ids, Tensor) or not ids.numel():
+        raise ValueError(f"ids must be a tensor (B, T) with at least one token, got {_shown(ids)}")
     modules, seen, n_layers = _chosen(model, names), dict[ModulePlace, Seen](), 0
+    times = Counter[ModulePlace]()
 
     def note(place: ModulePlace, x: Tensor) -> None:
-        seen.setdefault(place, Seen(x.detach().clone(), max(1, n_layers)))
+        times[place] += 1
+        if times[place] > 1:  # another part of what the module returned, or another call
+            place = ModulePlace(f"{place.what} (tensor {times[place]})", place.module)
+        seen[place] = Seen(x.detach().clone(), max(1, n_layers))
 
     def leaves(name: str, x: Tensor) -> None:
         nonlocal n_layers
@@ -91,3 +98,7 @@ def _chosen(model: nn.Module, names: Sequence[str]) -> dict[str, nn.Module]:
         known = ", ".join(name for name in list(modules)[:6] if name)
         raise ValueError(f"{type(model).__name__} has no module {missing[0]!r}; it has {known} and more")
     return {name: modules[name] for name in names}
+
+
+def _shown(ids: object) -> str:
+    return f"shape {tuple(ids.shape)}" if isinstance(ids, Tensor) else f"a {type(ids).__name__}"

@@ -12,7 +12,8 @@ function mgAttention(root) {
         cells[n].textContent = s > t ? "" : w || "·";
       }
     });
-    root.querySelector(".mg-now").textContent = layer.value + ", " + head.value.toLowerCase();
+    root.querySelectorAll(".mg-layer").forEach((node) => (node.textContent = layer.value));
+    root.querySelectorAll(".mg-head").forEach((node) => (node.textContent = head.value));
   }
   root.querySelector(".mg-choose").hidden = false;
   [layer, head].forEach((choice) => choice.addEventListener("change", show));

@@ -4,27 +4,32 @@ Dimensions: L layers, H heads, T positions, V vocabulary.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 
 import torch
 from torch import Tensor
 
-from minigpt.microscope.views.table import Cell, View, in_view, number_table
+from minigpt.microscope.views.table import Bilingual, Cell, View, in_both, in_view, number_table
 from minigpt.microscope.views.tokens import Labels, token_texts
 from minigpt.model import softmax
 from minigpt.plots import heat_map
 
 MOST_WEIGHTS = 500_000  # of one view: some 1.5 MB of text
+LENS_CAPTION = Bilingual(
+    "The most probable next token of each layer, and its probability; ✓ is the token that comes.",
+    "每一层最可能的下一个词元及其概率；✓ 表示它就是实际的下一个词元。",
+)
 
 
-def attention_view(patterns: Tensor, texts: Sequence[str], names: Sequence[str]) -> View:
+def attention_view(patterns: Tensor, texts: Sequence[str], layers: Sequence[int], lang: str | None = None) -> View:
     """Attention weights in percent, a table of queries and keys, with a choice of layer and head.
 
     Args:
         patterns: ``(L, H, T, T)`` weights.
         texts: of the T tokens.
-        names: of the L layers, such as "Layer 0".
+        layers: the numbers of the L layers.
+        lang: "en" or "zh"; ``None`` follows the page.
 
     Raises:
         ValueError: if there are too many weights for a page.
@@ -42,85 +47,106 @@ def attention_view(patterns: Tensor, texts: Sequence[str], names: Sequence[str])
         [Cell(str(w or "·") if s <= t else "", w / 100) for s, w in enumerate(row)]
         for t, row in enumerate(percent[0][0])
     ]
-    options = ("".join(f"<option>{escape(name)}</option>" for name in each) for each in (names, _heads(n_heads)))
-    choose = "".join(
-        f"<label>{label}<select>{option}</select></label>"
-        for label, option in zip(("Layer", "Head"), options, strict=True)
-    )
-    caption = (
-        "Attention weights in percent: each row is a query, each column a key. "
-        f'<span class="mg-now" aria-live="polite">{escape(names[0])}, head 0</span>'
-    )
+    choices = _choice(Bilingual("Layer", "层"), layers) + _choice(Bilingual("Head", "注意力头"), range(n_heads))
+    corner = Bilingual("query \\ key", "查询 \\ 键")
     data = json.dumps(kept, separators=(",", ":"))
     body = (
-        f'<div class="mg-choose" hidden>{choose}</div>'
-        + number_table(caption, "query \\ key", places, zip(places, first, strict=True))
+        f'<div class="mg-choose" hidden>{choices}</div>'
+        + number_table(_attention_caption(layers[0]), corner, places, zip(places, first, strict=True))
         + f'<script type="application/json">{data}</script>'
     )
 
     def plot(layer: int = 0, head: int = 0) -> object:
-        title = f"{names[layer]}, head {head}"
+        title = f"Layer {layers[layer]}, head {head}"
         return heat_map(patterns[layer, head].float().tolist(), rows=places, columns=places, title=title)
 
     text = f"attention weights of {n_layers} layers × {n_heads} heads on {length} tokens"
-    return View(in_view(body, "Attention weights", "mgAttention"), plot, text)
+    return View(in_view(body, "mgAttention", lang), plot, text)
 
 
-def _heads(n_heads: int) -> list[str]:
-    return [f"Head {head}" for head in range(n_heads)]
+def _choice(label: Bilingual, numbers: Iterable[int]) -> str:
+    options = "".join(f"<option>{number}</option>" for number in numbers)
+    return f"<label>{in_both(*label)}<select>{options}</select></label>"
 
 
-def lens_view(ids: Tensor, logits: Tensor, labels: Labels = None) -> View:
+def _attention_caption(layer: int) -> Bilingual:
+    """What the table shows; the script writes other numbers of the layer and the head into it."""
+    at, head = f'<span class="mg-layer">{layer}</span>', '<span class="mg-head">0</span>'
+    now = '<span aria-live="polite">{}</span>'
+    return Bilingual(
+        f"Attention weights in percent, a row for each query. {now.format(f'Layer {at}, head {head}')}",
+        f"注意力权重（百分比），每行是一个查询。{now.format(f'第 {at} 层，注意力头 {head}')}",
+    )
+
+
+def lens_view(ids: Tensor, logits: Tensor, labels: Labels = None, lang: str | None = None) -> View:
     """The most probable token of every layer at every position, with its probability in percent.
 
     Args:
         ids: ``(T,)`` what the model read.
         logits: ``(L + 1, T, V)``.
         labels: a tokenizer; ``None`` shows ids.
+        lang: "en" or "zh"; ``None`` follows the page.
     """
     chances, best = softmax(logits.float()).max(-1)
     own = None if isinstance(labels, Sequence) else labels
     places = [f"{place} {text}" for place, text in enumerate(token_texts(ids.tolist(), labels))]
-    names = [*(f"into layer {layer}" for layer in range(len(logits) - 1)), "output"]
+    into = [Bilingual(f"into layer {layer}", f"第 {layer} 层的输入") for layer in range(len(logits) - 1)]
+    names = [*into, Bilingual("output", "输出")]
     following = [*ids[1:].tolist(), None]
     rows = []
-    for name, tokens, values in zip(names, best.tolist(), chances.tolist(), strict=True):
+    for tokens, values in zip(best.tolist(), chances.tolist(), strict=True):
         texts = token_texts(tokens, own)
         cells = [
-            Cell(f"{text} {100 * p:.0f}{' ✓' if token == after else ''}", p)
+            Cell(text, p, f"{100 * p:.0f}%{' ✓' if token == after else ''}")
             for text, token, p, after in zip(texts, tokens, values, following, strict=True)
         ]
-        rows.append((name, cells))
-    caption = "The most probable next token of each layer, and its probability in percent; ✓ is the token that comes."
-    text = "\n".join(f"{name:<14}" + "  ".join(cell.text for cell in cells) for name, cells in rows)
-    written = [[cell.text for cell in cells] for _, cells in rows]
+        rows.append(cells)
+    written = [[str(cell) for cell in cells] for cells in rows]
+    english = [name.en for name in names]
+    text = "\n".join(f"{name:<14}" + "  ".join(cells) for name, cells in zip(english, written, strict=True))
 
     def plot() -> object:
-        return heat_map(chances.tolist(), rows=names, columns=places, written=written, title="logit lens")
+        return heat_map(chances.tolist(), rows=english, columns=places, written=written, title="logit lens")
 
-    return View(in_view(number_table(caption, "layer \\ token", places, rows), "Logit lens"), plot, text)
+    corner = Bilingual("layer \\ token", "层 \\ 词元")
+    table = number_table(LENS_CAPTION, corner, places, zip(names, rows, strict=True))
+    return View(in_view(table, lang=lang), plot, text)
 
 
-def patching_view(values: Tensor, columns: Sequence[str], caption: str, text: str) -> View:
+def patching_view(
+    values: Tensor, site: str, over: str, places: Sequence[str], text: str, lang: str | None = None
+) -> View:
     """The recovery of every patch.
 
     Args:
         values: ``(L, columns)``.
-        columns: their headings.
-        caption: what was patched.
+        site: the activation that was patched.
+        over: what the columns are: "position" or "head".
+        places: the headings of the positions; heads have their numbers.
         text: what is shown where there is no HTML.
+        lang: "en" or "zh"; ``None`` follows the page.
     """
-    names = [f"layer {layer}" for layer in range(len(values))]
-    rows = [
-        (name, [Cell(f"{x:.2f}".replace("-", "−"), x) for x in row])
-        for name, row in zip(names, values.tolist(), strict=True)
-    ]
+    heads = [Bilingual(f"head {head}", f"头 {head}") for head in range(values.shape[1])]
+    columns = places if over == "position" else heads
+    names = [Bilingual(f"layer {layer}", f"第 {layer} 层") for layer in range(len(values))]
+    numbers = [[round(x, 2) + 0.0 for x in row] for row in values.tolist()]  # + 0.0: no minus before a zero
+    rows = [[Cell(f"{x:.2f}".replace("-", "−"), x) for x in row] for row in numbers]
+    chinese = {"position": "位置", "head": "注意力头"}[over]
+    title = f"Recovery by patching {site}, by {over}"
+    caption = Bilingual(escape(title), f"修补 {escape(site)} 的恢复率，按{chinese}")
+    corner = Bilingual(f"layer \\ {over}", f"层 \\ {chinese}")
 
     def plot() -> object:
-        return heat_map(values.tolist(), rows=names, columns=columns, title=caption, two_sided=True)
+        rows, headings = ([_english(text) for text in texts] for texts in (names, columns))
+        return heat_map(values.tolist(), rows=rows, columns=headings, title=title, two_sided=True)
 
-    body = number_table(escape(caption), "layer \\ place", columns, rows)
-    return View(in_view(body, "Activation patching"), plot, text)
+    table = number_table(caption, corner, columns, zip(names, rows, strict=True))
+    return View(in_view(table, lang=lang), plot, text)
+
+
+def _english(text: str | Bilingual) -> str:
+    return text.en if isinstance(text, Bilingual) else text
 
 
 def stacked(patterns: Sequence[Tensor], sequence: int) -> Tensor:

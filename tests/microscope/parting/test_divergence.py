@@ -256,3 +256,30 @@ def test_a_model_of_ones_own_is_compared_by_names(model, ids):
     assert "the models part in the model:\nthe output of the model differs" in str(found)
     with pytest.raises(ValueError, match="Own has no module 'lm'; it has inside"):
         mg.first_divergence(model, Own(model), ids, names={"head": "lm"})
+
+
+@pytest.mark.parametrize("packed", [{"a": 1}, [1], ((1,),), (0, 1)], ids=["dict", "list", "nested", "second"])
+def test_what_a_module_returns_in_a_collection_is_compared(ids, packed):
+    class Packs(nn.Module):
+        def __init__(self, off):
+            super().__init__()
+            self.off = nn.Parameter(torch.tensor(off))
+
+        def forward(self, ids):
+            return fill(packed, [torch.ones(2, 3), torch.ones(2, 3) + self.off])
+
+    assert mg.first_divergence(Packs(0.0), Packs(1.0), ids)
+    assert not mg.first_divergence(Packs(1.0), Packs(1.0), ids)
+
+
+def fill(packed, tensors):
+    """The same collection with tensors in place of their numbers."""
+    if isinstance(packed, dict):
+        return {key: fill(each, tensors) for key, each in packed.items()}
+    return type(packed)(fill(each, tensors) for each in packed) if not isinstance(packed, int) else tensors[packed]
+
+
+@pytest.mark.parametrize("nothing", [torch.zeros(0, 4, dtype=torch.long), [[1, 2]], None])
+def test_ids_without_a_token_are_refused(model, nothing):
+    with pytest.raises(ValueError, match=r"ids must be a tensor \(B, T\) with at least one token, got"):
+        mg.first_divergence(model, model, nothing)
