@@ -17,7 +17,7 @@ from torch import Tensor
 from minigpt.equations import equation
 from minigpt.microscope.frozen_norms import norm_scale, shift_of
 from minigpt.microscope.record import Activations, look
-from minigpt.microscope.running import require_gpt
+from minigpt.microscope.running import ids_of_rows, require_gpt, whole_number
 from minigpt.model import GPT, CausalSelfAttention, LayerNorm
 
 
@@ -99,7 +99,7 @@ def attribute(
         A value for each part and each sequence.
 
     Raises:
-        ValueError: if the model is post-norm: there, no sum reaches the head.
+        ValueError: if the model is post-norm: there, no sum reaches the head; or if there is no such token or position.
     """
     require_gpt(model)
     if model.config.norm_placement != "pre":
@@ -107,13 +107,15 @@ def attribute(
     wanted = ["hook_embed", "*hook_mlp_out", "*hook_result", "*hook_resid_pre", "*hook_resid_post", "logits"]
     wanted += [name for name in ("hook_pos_embed", "*hook_conv_out") if _has(model, name)]
     record = look(model, ids, wanted)
+    position = whole_number("position", position, -ids.shape[1], ids.shape[1] - 1)
     with torch.no_grad():
         head = model.head.weight
-        chosen = torch.as_tensor(token, device=head.device).expand(len(ids))
-        row, logits = head[chosen], record.logits[:, position]
+        logits = record.logits[:, position]
+        chosen = ids_of_rows("token", token, [len(ids)], logits)
+        row = head[chosen]
         total = logits.gather(1, chosen[:, None])[:, 0]
         if against is not None:
-            other = torch.as_tensor(against, device=head.device).expand(len(ids))
+            other = ids_of_rows("against", against, [len(ids)], logits)
             row, total = row - head[other], total - logits.gather(1, other[:, None])[:, 0]
         parts = _parts(model, record, position)
         scale = norm_scale(model.norm, record.residual[-1][:, position])

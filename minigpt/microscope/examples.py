@@ -10,7 +10,7 @@ from torch import Tensor
 
 from minigpt.equations import equation
 from minigpt.microscope.record import look
-from minigpt.microscope.running import on_device, require_gpt
+from minigpt.microscope.running import on_device, require_gpt, whole_number
 from minigpt.microscope.views.tokens import Labels, token_texts
 from minigpt.model import GPT
 
@@ -54,12 +54,14 @@ def nearest_tokens(model: GPT, token: int | Tensor, k: int = 10) -> list[tuple[i
         ValueError: if there is no such token.
     """
     require_gpt(model)
+    k = whole_number("k", k, 1)
     vectors = model.token_embedding.weight.detach()
     if isinstance(token, Tensor) and token.shape == vectors.shape[1:]:
         return _best(cosine_similarity(vectors, token.to(vectors)), k)
-    number = int(token)
-    if not 0 <= number < len(vectors):
-        raise ValueError(f"token={number} must be 0 to {len(vectors) - 1}, or a vector of {vectors.shape[1]} numbers")
+    try:
+        number = whole_number("token", token, 0, len(vectors) - 1)
+    except ValueError as error:
+        raise ValueError(f"{error}, or a vector of {vectors.shape[1]} numbers") from None
     cosines = cosine_similarity(vectors, vectors[number])
     cosines[number] = -torch.inf
     return _best(cosines, min(k, len(vectors) - 1))
@@ -116,11 +118,9 @@ def top_contexts(
         ValueError: if there is no such neuron, or the text is not ``(T,)``.
     """
     require_gpt(model)
-    config = model.config
-    if not (0 <= layer < config.n_layers and 0 <= neuron < config.hidden_width):
-        raise ValueError(
-            f"layer={layer}, neuron={neuron}: there are {config.n_layers} layers of {config.hidden_width} neurons"
-        )
+    config, k, width = model.config, whole_number("k", k, 1), whole_number("width", width, 1)
+    layer = whole_number("layer", layer, 0, config.n_layers - 1)
+    neuron = whole_number("neuron", neuron, 0, config.hidden_width - 1)
     if not isinstance(ids, Tensor) or ids.dim() != 1 or not len(ids):
         raise ValueError(f"ids must be a tensor (T,) of at least one token, got {getattr(ids, 'shape', type(ids))}")
     name = f"blocks.{layer}.mlp.hook_post"

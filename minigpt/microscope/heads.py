@@ -15,8 +15,9 @@ from torch import Tensor
 
 from minigpt.equations import equation
 from minigpt.microscope.record import look
-from minigpt.microscope.running import require_gpt
+from minigpt.microscope.running import require_gpt, whole_number
 from minigpt.model import GPT, log_softmax
+from minigpt.settings import check_choice
 
 OLSSON = "Olsson et al. 2022, arXiv:2209.11895"
 WEIGHTS_OF_HEADS = "(H, T, T) attention weights: head, query, key"
@@ -196,6 +197,7 @@ class HeadScores:
             score: "previous", "duplicate" or "induction".
             above: what the score exceeds.
         """
+        check_choice("score", score, ("previous", "duplicate", "induction"))
         values: Tensor = getattr(self, score)
         found = [(layer, head) for layer, head in (values > above).nonzero().tolist()]
         return sorted(found, key=lambda place: -float(values[place]))
@@ -225,12 +227,16 @@ def head_scores(
         generator: of the tokens; ``None`` means PyTorch's global generator.
 
     Raises:
-        ValueError: if twice the period is more than the context.
+        ValueError: if twice the period is more than the context, or there is no sequence.
     """
     require_gpt(model)
-    period = min(50, model.config.context_length // 2) if period is None else period
-    if not 2 <= period <= model.config.context_length // 2:
-        raise ValueError(f"period={period} must be 2 to {model.config.context_length // 2}, half the context")
+    half = model.config.context_length // 2
+    if half < 2:
+        raise ValueError(f"context_length={model.config.context_length} is too short: tokens that come twice need 4")
+    period = min(50, half) if period is None else whole_number("period", period, 2)
+    if period > half:
+        raise ValueError(f"period={period} must be 2 to {half}, half the context")
+    n_sequences = whole_number("n_sequences", n_sequences, 1)
     ids = repeated_tokens(model.config.vocab_size, period, n_sequences, generator=generator)
     record = look(model, ids, ["*hook_pattern", "logits"])
     gain = in_context_gain(token_losses(record.logits, ids), period).mean()

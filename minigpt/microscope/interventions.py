@@ -3,6 +3,7 @@
 Dimensions: B batch, T positions, H query heads, E head width.
 """
 
+import operator
 from collections.abc import Callable, Iterable, Mapping
 
 import torch
@@ -10,10 +11,10 @@ from torch import Tensor
 
 from minigpt.microscope.names import chosen_names
 from minigpt.microscope.record import Activations
-from minigpt.microscope.running import at_rest, on_device, require_gpt
+from minigpt.microscope.running import at_rest, on_device, on_the_path, require_gpt
 from minigpt.microscope.taps import tapped
 from minigpt.model import GPT
-from minigpt.settings import check_choice
+from minigpt.settings import check_choice, shown
 
 #: What replaces an activation: a tensor, or a function of what the model computed.
 Replacement = Tensor | Callable[[Tensor], Tensor]
@@ -41,7 +42,7 @@ def run_with(
         edits: what replaces each activation, by its name, such as ``(B, T, D)``; in a name, ``*`` stands for anything.
             A function gets a copy, which it may change, and has to return a tensor of the same shape.
         names: what to record, as in :func:`minigpt.look`; of an activation that is replaced, the replacement.
-        gradients: whether the activations belong to a graph that can be differentiated.
+        gradients: whether the activations belong to a graph that can be differentiated, as in :func:`minigpt.look`.
 
     Returns:
         The activations, of which ``logits`` are what the model returned.
@@ -51,23 +52,33 @@ def run_with(
     """
     require_gpt(model)
     recorded, tensors = set(chosen_names(model, names)), dict[str, Tensor]()
-    planned: dict[str, list[Replacement]] = {}
-    for pattern, edit in edits.items():
-        for name in chosen_names(model, pattern):
-            planned.setdefault(name, []).append(edit)
+    planned = _planned(model, edits)
 
     def tap(name: str, x: Tensor) -> Tensor | None:
         y = x
         for edit in planned.get(name, ()):
             y = _edited(name, y, edit)
         if name in recorded:
-            tensors[name] = y
+            tensors[name] = y = on_the_path(y) if gradients else y
         return None if y is x else y
 
     ids = on_device(model, ids)
     with at_rest(model), torch.set_grad_enabled(gradients), tapped(model, tap, recorded | set(planned)):
         logits = model(ids)
     return Activations(model.config, ids, tensors or {"logits": logits})
+
+
+def _planned(model: GPT, edits: Mapping[str, Replacement]) -> dict[str, list[Replacement]]:
+    """The edits of each activation, in the order in which they are given."""
+    if not isinstance(edits, Mapping):
+        raise ValueError(f"edits={shown(edits)} must be a dict from names to what replaces them")
+    planned: dict[str, list[Replacement]] = {}
+    for pattern, edit in edits.items():
+        if not isinstance(edit, Tensor) and not callable(edit):
+            raise ValueError(f"the edit of {shown(pattern)} is {shown(edit)}; give a tensor, or a function of a tensor")
+        for name in chosen_names(model, pattern):
+            planned.setdefault(name, []).append(edit)
+    return planned
 
 
 def _edited(name: str, x: Tensor, edit: Replacement) -> Tensor:
@@ -95,13 +106,13 @@ def ablate(
         generator: for "resample"; ``None`` means PyTorch's global generator.
 
     Raises:
-        ValueError: if there is no reference where one is needed, or ``by`` is unknown.
+        ValueError: if there is no reference where one is needed, ``by`` is unknown, or the heads are no pairs.
     """
     check_choice("by", by, ABLATIONS)
     if by != "zero" and reference is None:
         raise ValueError(f"by={by!r} needs a reference: record hook_z on other text with minigpt.look")
     layers: dict[int, list[int]] = {}
-    for layer, head in heads:
+    for layer, head in _places(heads):
         layers.setdefault(layer, []).append(head)
     return {
         name: _ablation(by, chosen, None if reference is None else reference[name], generator)
@@ -110,7 +121,17 @@ def ablate(
     }
 
 
+def _places(heads: Iterable[HeadPlace]) -> list[HeadPlace]:
+    try:
+        return [(operator.index(layer), operator.index(head)) for layer, head in heads]
+    except (TypeError, ValueError):
+        raise ValueError(f"heads={shown(heads)} must be pairs of a layer and a head, such as [(0, 3)]") from None
+
+
 def _ablation(by: str, heads: list[int], seen: Tensor | None, generator: torch.Generator | None) -> Replacement:
+    if seen is not None and not seen.numel():
+        raise ValueError(f"the reference holds no token, its hook_z is {tuple(seen.shape)}: record at least one")
+
     def edit(z: Tensor) -> Tensor:
         if not all(0 <= head < z.shape[2] for head in heads):
             raise ValueError(f"heads {heads} of a layer with {z.shape[2]} heads: they are 0 to {z.shape[2] - 1}")

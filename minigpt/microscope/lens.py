@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from minigpt.equations import equation
 from minigpt.microscope.frozen_norms import norm_scale, normalised_by
 from minigpt.microscope.record import look
-from minigpt.microscope.running import at_rest, on_device, require_gpt
+from minigpt.microscope.running import at_rest, ids_of_rows, on_device, require_gpt, whole_number
 from minigpt.microscope.views.kinds import lens_view
 from minigpt.microscope.views.table import View
 from minigpt.microscope.views.tokens import Labels
@@ -72,7 +72,7 @@ class LogitLens:
         Returns:
             ``(L + 1, B, T)`` in nats.
         """
-        chosen = targets.to(self.logits.device).expand(self.logits.shape[:-1])
+        chosen = ids_of_rows("targets", targets, self.logits.shape[:-1], self.logits)
         return log_softmax(self.logits).gather(-1, chosen[..., None])[..., 0]
 
     def ranks(self, targets: Tensor) -> Tensor:
@@ -84,8 +84,8 @@ class LogitLens:
         Returns:
             ``(L + 1, B, T)``; 0 is the most probable.
         """
-        chosen = targets.to(self.logits.device).expand(self.logits.shape[:-1])[..., None]
-        return (self.logits > self.logits.gather(-1, chosen)).sum(-1)
+        chosen = ids_of_rows("targets", targets, self.logits.shape[:-1], self.logits)
+        return (self.logits > self.logits.gather(-1, chosen[..., None])).sum(-1)
 
     def top(self, sequence: int = 0) -> Tensor:
         """The most probable token of each layer at each position.
@@ -96,7 +96,7 @@ class LogitLens:
         Returns:
             ``(L + 1, T)`` token ids.
         """
-        return self.logits[:, sequence].argmax(-1)
+        return self.logits[:, self._one_of_the_batch(sequence)].argmax(-1)
 
     def view(self, labels: Labels = None, sequence: int = 0, lang: str | None = None) -> View:
         """A table for a notebook: the most probable token of each layer, darker the more probable.
@@ -107,9 +107,13 @@ class LogitLens:
             lang: "en" or "zh"; ``None`` follows the page.
 
         Raises:
-            ValueError: if ``lang`` is unknown.
+            ValueError: if ``lang`` is unknown, or there is no such sequence.
         """
+        sequence = self._one_of_the_batch(sequence)
         return lens_view(self.ids[sequence].cpu(), self.logits[:, sequence].cpu(), labels, lang)
+
+    def _one_of_the_batch(self, sequence: int) -> int:
+        return whole_number("sequence", sequence, -len(self.ids), len(self.ids) - 1)
 
     def _repr_html_(self) -> str:
         return self.view().html

@@ -7,6 +7,7 @@ half reads, so ``hook_resid_mid`` and ``hook_resid_post`` are then normalised, a
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 
+from minigpt.microscope.running import require_gpt
 from minigpt.model import GPT, GPTConfig
 from minigpt.settings import nearest, shown
 
@@ -18,7 +19,12 @@ def activation_names(model: GPT | GPTConfig) -> list[str]:
 
     Args:
         model: a model, or its configuration.
+
+    Raises:
+        ValueError: if it is neither.
     """
+    if not isinstance(model, GPTConfig):
+        require_gpt(model)
     config = model.config if isinstance(model, GPT) else model
     adds_positions = config.position in ("sinusoidal", "learned")
     start = ["hook_embed", *(["hook_pos_embed"] if adds_positions else [])]
@@ -68,6 +74,8 @@ def chosen_names(model: GPT, names: str | Iterable[str] | None) -> list[str]:
     known = activation_names(model)
     if names is None:
         return known
+    if not isinstance(names, Iterable):
+        raise ValueError(f"names={shown(names)} must be a name, several, or None for all of them")
     patterns = [names] if isinstance(names, str) else list(names)
     for pattern in patterns:
         if not isinstance(pattern, str) or not any(fnmatchcase(name, pattern) for name in known):

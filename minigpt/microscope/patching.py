@@ -8,6 +8,8 @@ Dimensions: B batch, T positions, H heads, L layers, V vocabulary.
 Source: Heimersheim & Nanda 2024, arXiv:2404.15255.
 """
 
+import math
+import numbers
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,14 +20,15 @@ from minigpt.equations import equation
 from minigpt.microscope.interventions import run_with
 from minigpt.microscope.names import activation_names
 from minigpt.microscope.record import look
+from minigpt.microscope.running import ids_of_rows, on_device, require_gpt, whole_number
 from minigpt.microscope.views.kinds import patching_view
 from minigpt.microscope.views.table import View
 from minigpt.microscope.views.tokens import Labels, token_texts
 from minigpt.model import GPT, log_softmax
-from minigpt.settings import check_choice, nearest
+from minigpt.settings import check_choice, nearest, shown
 
 #: From logits ``(B, T, V)`` to one number.
-Metric = Callable[[Tensor], Tensor]
+Metric = Callable[[Tensor], Tensor | float]
 
 
 @equation(
@@ -51,12 +54,16 @@ def recovery(patched: Tensor, clean: Tensor, corrupt: Tensor) -> Tensor:
         ``(...)``; less than 0 or more than 1 where a patch does harm, or more than the clean run.
 
     Raises:
-        ValueError: if the clean and the corrupt run have the same metric.
+        ValueError: if the clean and the corrupt run have the same metric, or one of them is not finite.
     """
-    if bool(torch.as_tensor(clean == corrupt)):
+    at_clean, at_corrupt = torch.as_tensor(clean).item(), torch.as_tensor(corrupt).item()
+    if not (math.isfinite(at_clean) and math.isfinite(at_corrupt)):
         raise ValueError(
-            f"the metric is {float(clean):.4g} on the clean and on the corrupt tokens: nothing can recover"
+            f"the metric is {at_clean:.4g} on the clean and {at_corrupt:.4g} on the corrupt tokens; expected finite "
+            "numbers"
         )
+    if at_clean == at_corrupt:
+        raise ValueError(f"the metric is {at_clean:.4g} on the clean and on the corrupt tokens: nothing can recover")
     return (patched - corrupt) / (clean - corrupt)
 
 
@@ -70,8 +77,8 @@ def logit_difference(right: int | Tensor, wrong: int | Tensor, position: int = -
     """
 
     def metric(logits: Tensor) -> Tensor:
-        row = logits[:, position]
-        return (_of(row, right) - _of(row, wrong)).mean()
+        row = _row(logits, position)
+        return (_of(row, right, "right") - _of(row, wrong, "wrong")).mean()
 
     return metric
 
@@ -83,13 +90,30 @@ def log_probability(right: int | Tensor, position: int = -1) -> Metric:
         right: a token id, or ``(B,)`` of them.
         position: whose logits are read.
     """
-    return lambda logits: _of(log_softmax(logits[:, position]), right).mean()
+    return lambda logits: _of(log_softmax(_row(logits, position)), right, "right").mean()
 
 
-def _of(row: Tensor, token: int | Tensor) -> Tensor:
+def _row(logits: Tensor, position: int) -> Tensor:
+    """``(B, V)``: the logits at a position."""
+    return logits[:, whole_number("position", position, -logits.shape[1], logits.shape[1] - 1)]
+
+
+def _of(row: Tensor, token: int | Tensor, name: str) -> Tensor:
     """``(B,)``: the entry of a token in each row ``(B, V)``."""
-    chosen = torch.as_tensor(token, device=row.device).expand(len(row))
-    return row.gather(1, chosen[:, None])[:, 0]
+    return row.gather(1, ids_of_rows(name, token, [len(row)], row)[:, None])[:, 0]
+
+
+def _measured(metric: Metric, logits: Tensor) -> Tensor:
+    """``()``: the metric, which is one number."""
+    value: object = metric(logits)
+    if isinstance(value, numbers.Real):
+        value = torch.tensor(float(value), dtype=torch.float64)
+    if not isinstance(value, Tensor) or value.dim() or value.is_complex():
+        what = f"a tensor {tuple(value.shape)}" if isinstance(value, Tensor) else shown(value)
+        raise ValueError(f"the metric returned {what}; expected one number, such as the mean over the batch")
+    if value.isnan():
+        raise ValueError("the metric is NaN: expected a number")
+    return value
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -153,7 +177,7 @@ def patch(
         model: a GPT.
         clean: ``(B, T)`` token ids with the answer that is looked for.
         corrupt: ``(B, T)`` token ids that differ in what the answer depends on.
-        metric: of the logits ``(B, T, V)``, such as :func:`logit_difference`.
+        metric: one number from the logits ``(B, T, V)``, such as :func:`logit_difference`.
         site: the activation, by the name that it has in every block: "hook_resid_pre", "hook_attn_out", "attn.hook_z".
         over: the columns: "position" patches one position of all heads, "head" all positions of one head.
 
@@ -161,14 +185,16 @@ def patch(
         The recoveries, a row for each layer; the model runs once for each of them.
 
     Raises:
-        ValueError: if the shapes differ, the metrics do not, or there is no such activation.
+        ValueError: if the shapes differ, the metrics do not or are no numbers, or there is no such activation.
     """
+    require_gpt(model)
+    clean, corrupt = on_device(model, clean), on_device(model, corrupt)
     if clean.shape != corrupt.shape:
         raise ValueError(f"clean {tuple(clean.shape)} and corrupt {tuple(corrupt.shape)} must have the same shape")
     check_choice("over", over, ("position", "head"))
     axis = _axis(model, site, over)
     record = look(model, clean, [f"blocks.*.{site}", "logits"])
-    at_clean, at_corrupt = metric(record.logits), metric(look(model, corrupt, "logits").logits)
+    at_clean, at_corrupt = (_measured(metric, x) for x in (record.logits, look(model, corrupt, "logits").logits))
     rows = []
     for layer in range(model.config.n_layers):
         source = record[f"blocks.{layer}.{site}"]
@@ -178,7 +204,8 @@ def patch(
                 x.select(axis, column).copy_(source.select(axis, column))
                 return x
 
-            rows.append(metric(run_with(model, corrupt, {f"blocks.{layer}.{site}": edit}).logits))
+            patched = run_with(model, corrupt, {f"blocks.{layer}.{site}": edit}).logits
+            rows.append(_measured(metric, patched))
     values = recovery(torch.stack(rows), at_clean, at_corrupt).unflatten(0, (model.config.n_layers, -1))
     return Patching(site, over, values.cpu(), float(at_clean), float(at_corrupt), clean[0].cpu())
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from minigpt.microscope.interventions import HeadPlace, Replacement, run_with
 from minigpt.microscope.record import Activations, look
-from minigpt.microscope.running import at_rest, require_gpt
+from minigpt.microscope.running import at_rest, on_device, require_gpt
 from minigpt.model import GPT, PreNormBlock
 from minigpt.settings import shown
 
@@ -65,6 +65,7 @@ def patch_path(model: GPT, ids: Tensor, other: Tensor, sender: HeadPlace | str, 
         raise ValueError(
             "path patching needs norm_placement='pre': after a norm, the stream is no sum of contributions"
         )
+    ids, other = on_device(model, ids), on_device(model, other)
     if ids.shape != other.shape:
         raise ValueError(f"ids {tuple(ids.shape)} and other {tuple(other.shape)} must have the same shape")
     name, place = _sender(model, sender)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from minigpt.microscope.names import chosen_names, head_of, unknown
-from minigpt.microscope.running import at_rest, on_device, require_gpt
+from minigpt.microscope.running import at_rest, on_device, on_the_path, require_gpt, whole_number
 from minigpt.microscope.taps import tapped
 from minigpt.microscope.views.kinds import attention_view, stacked
 from minigpt.microscope.views.table import View
@@ -88,6 +88,7 @@ class Activations:
         Raises:
             ValueError: if the record has no weights, or too many for a page, or ``lang`` is unknown.
         """
+        sequence = whole_number("sequence", sequence, -len(self.ids), len(self.ids) - 1)
         chosen = range(self.config.n_layers) if layers is None else layers
         patterns = [self[f"blocks.{layer}.attn.hook_pattern"] for layer in chosen]
         texts = token_texts(self.ids[sequence].tolist(), labels)
@@ -127,7 +128,10 @@ def look(model: GPT, ids: Tensor, names: str | Iterable[str] | None = None, *, g
         ids: ``(B, T)`` token ids, on any device.
         names: what to record, such as ``"blocks.*.attn.hook_pattern"``; ``None`` records everything, which takes a few
             hundred numbers for each number of the stream and all T × T weights.
-        gradients: whether the activations belong to a graph that can be differentiated.
+        gradients: whether the activations belong to a graph that can be differentiated: what follows is computed from
+            the recorded tensors, so that ``torch.autograd.grad(loss, record[name])`` is the derivative by each of them,
+            as if :func:`minigpt.microscope.run_with` replaced it. What is computed on the way, such as a norm's scale,
+            then takes part, and rounds the logits.
 
     Returns:
         The activations, as the model computed them.
@@ -138,6 +142,11 @@ def look(model: GPT, ids: Tensor, names: str | Iterable[str] | None = None, *, g
     require_gpt(model)
     chosen, tensors = chosen_names(model, names), dict[str, Tensor]()
     ids = on_device(model, ids)
-    with at_rest(model), torch.set_grad_enabled(gradients), tapped(model, tensors.__setitem__, chosen):
+
+    def tap(name: str, x: Tensor) -> Tensor:
+        tensors[name] = on_the_path(x) if gradients else x
+        return tensors[name]
+
+    with at_rest(model), torch.set_grad_enabled(gradients), tapped(model, tap, chosen):
         model(ids)
     return Activations(model.config, ids, tensors)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from minigpt.microscope.attention_taps import attention_handlers, tapped_attend
 from minigpt.microscope.frozen_norms import norm_scale, normalised_by
 from minigpt.microscope.handlers import Handler, Handlers, Remembered, Taps
+from minigpt.microscope.running import looked_at
 from minigpt.model import GPT, PreNormBlock, ShortConvolution, SwiGLU
 from minigpt.model.hooks import Hook
 
@@ -25,24 +26,30 @@ from minigpt.model.hooks import Hook
 def tapped(model: GPT, tap: Hook, names: Collection[str]) -> Iterator[None]:
     """Call a function on some named activations, in the order of computation, while the block runs.
 
+    Other threads that look at a model wait until the block ends.
+
     Args:
         model: what computes.
         tap: gets a name and its tensor, such as ``(B, T, D)``; returns what replaces the tensor, or ``None``.
         names: the activations that it is called for.
+
+    Raises:
+        ValueError: if the model is being looked at already by this thread.
     """
-    taps = Taps(tap, frozenset(names))
-    for module, handlers in _handlers(model, taps):
-        taps.follow(module, *handlers)
-    swaps = [swap for swap in (_position_swap(model, taps), *_attention_swaps(model, taps)) if swap is not None]
-    before = [(module, name, vars(module).get(name)) for module, name, _ in swaps]
-    try:
-        for module, name, function in swaps:
-            setattr(module, name, function)
-        with taps.watched():
-            yield
-    finally:
-        for module, name, old in before:
-            delattr(module, name) if old is None else setattr(module, name, old)
+    with looked_at(model):
+        taps = Taps(tap, frozenset(names))
+        for module, handlers in _handlers(model, taps):
+            taps.follow(module, *handlers)
+        swaps = [swap for swap in (_position_swap(model, taps), *_attention_swaps(model, taps)) if swap is not None]
+        before = [(module, name, vars(module).get(name)) for module, name, _ in swaps]
+        try:
+            for module, name, function in swaps:
+                setattr(module, name, function)
+            with taps.watched():
+                yield
+        finally:
+            for module, name, old in before:
+                delattr(module, name) if old is None else setattr(module, name, old)
 
 
 def _handlers(model: GPT, taps: Taps) -> Iterator[Handlers]:

@@ -19,7 +19,7 @@ def test_the_nearest_tokens_have_the_largest_cosines(make_model):
 
 
 def test_a_token_that_is_none_is_refused(make_model):
-    with pytest.raises(ValueError, match="token=17 must be 0 to 16, or a vector of 24 numbers"):
+    with pytest.raises(ValueError, match="token=17 must be a whole number, 0 to 16, or a vector of 24 numbers"):
         nearest_tokens(make_model(), 17)
 
 
@@ -39,9 +39,9 @@ def test_the_top_contexts_of_a_neuron_are_its_largest_activations_in_the_pieces_
 
 def test_a_neuron_or_a_text_that_is_none_is_refused(make_model):
     model, text = make_model(), torch.arange(5)
-    with pytest.raises(ValueError, match="there are 3 layers of 40 neurons"):
+    with pytest.raises(ValueError, match="neuron=40 must be a whole number, 0 to 39"):
         top_contexts(model, text, 0, 40)
-    with pytest.raises(ValueError, match="there are 3 layers of 40 neurons"):
+    with pytest.raises(ValueError, match="layer=3 must be a whole number, 0 to 2"):
         top_contexts(model, text, 3, 0)
     with pytest.raises(ValueError, match=r"must be a tensor \(T,\)"):
         top_contexts(model, text[None], 0, 0)
