@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from minigpt.evaluation.calibration import BINS, Calibration
 from minigpt.model import GPT, log_softmax
+from minigpt.model.hooks import evaluation_mode
 from minigpt.text import Tokenizer
 from minigpt.text.tinyworld import Part, TinyWorld, encode_parts, task_of
 
@@ -51,20 +52,15 @@ def evaluate_calibration(
     Raises:
         ValueError: if there is no such task, or an example is longer than the model's context.
     """
-    example, modes = task_of(task).example, [(module, module.training) for module in model.modules()]
+    example = task_of(task).example
     asked = [example(world, i) for i in range(n_examples)]
     found: list[tuple[float, bool]] = []
     bar = tqdm(total=n_examples, desc="examples", disable=progress is False, delay=0 if progress else 2, leave=False)
-    try:
-        model.eval()
-        with bar, torch.inference_mode():
-            for first in range(0, n_examples, AT_ONCE):
-                some = asked[first : first + AT_ONCE]
-                found += _answers(model, some, tokenizer)
-                bar.update(len(some))
-    finally:
-        for module, was_training in modes:
-            module.training = was_training
+    with bar, evaluation_mode(model), torch.inference_mode():
+        for first in range(0, n_examples, AT_ONCE):
+            some = asked[first : first + AT_ONCE]
+            found += _answers(model, some, tokenizer)
+            bar.update(len(some))
     confidence, right = zip(*found, strict=True) if found else ((), ())
     return Calibration(np.array(confidence), np.array(right), n_bins)
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from minigpt.model.hooks import evaluation_mode
 from minigpt.text import Dataset
 from minigpt.text.datasets.windows import IGNORED_TARGET
 from minigpt.training.gradients import accumulate_gradients
@@ -223,10 +224,9 @@ def _gradient(model: nn.Module, data: Dataset, precision: Precision | None = Non
 
 
 def _logits(model: nn.Module, ids: Tensor) -> Tensor:
-    """What a model returns in evaluation mode; its mode is put back after."""
-    was_training = model.training
-    logits: Tensor = model.eval()(ids.to(next(model.parameters()).device))
-    model.train(was_training)
+    """What a model returns in evaluation mode."""
+    with evaluation_mode(model):
+        logits: Tensor = model(ids.to(next(model.parameters()).device))
     return logits
 
 

@@ -7,7 +7,6 @@ Dimensions: B batch, T prompt tokens, V vocabulary.
 """
 
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 from itertools import chain
 from typing import Annotated, Protocol
 
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 
 from minigpt.generation.sampler import Sampler
 from minigpt.model import GPT, GPTConfig
+from minigpt.model.hooks import evaluation_mode
 from minigpt.settings import Range, fit
 
 NewTokens = Annotated[int, Range(0, 10**9)]
@@ -122,19 +122,6 @@ def config_of(model: GPT) -> GPTConfig:
         )
     found: GPTConfig = model.config
     return found
-
-
-@contextmanager
-def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Put ``model`` in eval mode and, at the end, those of its modules that were training back in train mode."""
-    were_training = [module for module in model.modules() if module.training]
-    for module in were_training:
-        module.training = False
-    try:
-        yield
-    finally:
-        for module in were_training:
-            module.training = True
 
 
 def model_device(model: nn.Module) -> torch.device:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from minigpt.model import GPT
+from minigpt.model.hooks import evaluation_mode
 from minigpt.settings import shown
 
 ONE_AT_A_TIME = RLock()  # one for all models: two models may share modules, and an edit may run another model
@@ -130,19 +131,13 @@ def looked_at(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def at_rest(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode while the block runs: nothing is dropped. Each module is then back in its own mode.
+    """Evaluation mode while the block runs, for one thread at a time.
 
     Args:
         model: what computes.
     """
-    with ONE_AT_A_TIME:
-        modes = [(module, module.training) for module in model.modules()]
-        try:
-            model.eval()
-            yield
-        finally:
-            for module, mode in modes:
-                module.training = mode
+    with ONE_AT_A_TIME, evaluation_mode(model):
+        yield
 
 
 def on_the_path(x: Tensor) -> Tensor:

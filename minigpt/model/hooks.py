@@ -1,4 +1,6 @@
-"""Named hooks: functions that see what enters and leaves the modules of a model, and may replace it.
+"""What holds for a model only while a block of code runs: evaluation mode, and hooks on its modules.
+
+Named hooks are functions that see what enters and leaves the modules of a model, and may replace it.
 
 One mechanism for everything that looks at a forward pass from outside: the search for the first number that is not
 finite, the microscope, and the comparison of two models. The model has no code for it. A hook exists only inside its
@@ -34,6 +36,22 @@ def watched(
             if leaves is not None:
                 hooks.enter_context(module.register_forward_hook(partial(_leave, leaves, name)))
         yield
+
+
+@contextmanager
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode while the block runs: nothing is dropped. Each module is then back in its own mode.
+
+    Args:
+        model: what computes.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        model.eval()
+        yield
+    finally:
+        for module, was_training in modes:
+            module.training = was_training
 
 
 def _enter(hook: Hook, name: str, module: nn.Module, inputs: tuple[Any, ...]) -> Any:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from minigpt.equations import equation
+from minigpt.model.hooks import evaluation_mode
 from minigpt.text import Dataset
 from minigpt.text.datasets.windows import IGNORED_TARGET
 from minigpt.training.losses import as_loss
@@ -59,14 +60,13 @@ def split_loss(model: nn.Module, dataset: Dataset, batch_size: int = 32, *, worl
     Raises:
         ValueError: in every process, if no target of the split counts.
     """
-    was_training = model.training
-    summed_loss = as_loss(model).eval()
+    summed_loss = as_loss(model)
     device = next(model.parameters()).device
     nats, n_tokens = 0.0, 0
-    for inputs, targets in _share(dataset.windows(batch_size), world):
-        nats += summed_loss(inputs.to(device), targets.to(device)).item()
-        n_tokens += int((targets != IGNORED_TARGET).sum())
-    model.train(was_training)
+    with evaluation_mode(summed_loss):
+        for inputs, targets in _share(dataset.windows(batch_size), world):
+            nats += summed_loss(inputs.to(device), targets.to(device)).item()
+            n_tokens += int((targets != IGNORED_TARGET).sum())
     total_nats, total_tokens = world.sum(nats, n_tokens)
     if not total_tokens:
         raise ValueError(

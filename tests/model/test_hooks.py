@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 import minigpt as mg
-from minigpt.model.hooks import watched
+from minigpt.model.hooks import evaluation_mode, watched
 
 SHAPE = {"context_length": 7, "n_layers": 2, "n_heads": 2, "d_model": 12, "norm": "rms", "position": "rope-half"}
 
@@ -87,3 +87,16 @@ def test_no_hook_is_left_behind_even_after_an_error(model, ids):
         model(ids)
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
     assert torch.equal(model(ids), before)
+
+
+def test_evaluation_mode_ends_with_each_module_in_its_own_mode_even_after_an_error(model):
+    def fails():
+        with evaluation_mode(model):
+            assert not any(module.training for module in model.modules())
+            raise KeyError
+
+    model.train().blocks[1].eval()
+    before = [module.training for module in model.modules()]
+    with pytest.raises(KeyError):
+        fails()
+    assert [module.training for module in model.modules()] == before

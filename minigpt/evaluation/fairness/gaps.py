@@ -12,7 +12,6 @@ Source: counterfactual pairs, Kusner et al. 2017, NeurIPS; what such pairs leave
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ from minigpt.equations import equation
 from minigpt.evaluation.fairness.pairs import Counterfactual
 from minigpt.evaluation.fairness.statistics import Interval, bootstrap, holm
 from minigpt.model import log_softmax
+from minigpt.model.hooks import evaluation_mode
 from minigpt.plots import BLUE, new_figure
 from minigpt.text import Tokenizer
 
@@ -173,7 +173,7 @@ def counterfactual_gaps(
     ]
     found: dict[str, dict[str, list[float]]] = {}
     bar = tqdm(total=len(every), desc="pairs", disable=progress is False, delay=0 if progress else 2, leave=False)
-    with bar, _evaluating(model):
+    with bar, evaluation_mode(model), torch.inference_mode():
         for first in range(0, len(every), batch_size):
             some = encoded[first : first + batch_size]
             for pair, gap in zip(every[first:], _gaps(model, some), strict=False):
@@ -183,19 +183,6 @@ def counterfactual_gaps(
     intervals = {group: bootstrap(np.array(list(items.values())), level=LEVEL) for group, items in gaps.items()}
     corrected = holm(torch.tensor([row.p for row in intervals.values()], dtype=torch.float64)).tolist()
     return GapReport(gaps, intervals, dict(zip(intervals, corrected, strict=True)))
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Without dropout and gradients; the mode of each module is put back after."""
-    modes = [(module, module.training) for module in model.modules()]
-    try:
-        with torch.inference_mode():
-            model.eval()
-            yield
-    finally:
-        for module, was_training in modes:
-            module.training = was_training
 
 
 def _encode(tokenizer: Tokenizer, prompt: str, pair: Counterfactual, longest: int | None) -> Scored:
