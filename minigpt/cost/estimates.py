@@ -8,7 +8,7 @@ from typing import Any
 
 from minigpt.cost.assumptions import Assumptions, assumptions_of, positive
 from minigpt.cost.cache import kv_cache_bytes
-from minigpt.cost.flops import training_flops_per_token
+from minigpt.cost.flops_by_part import backward_flops, forward_flops
 from minigpt.cost.hardware import Bill, Cluster, parse_hardware, training_bill, training_seconds
 from minigpt.cost.machine import Machine, step_seconds
 from minigpt.cost.memory import StepPlan, peak_bytes, predict_memory
@@ -184,7 +184,8 @@ def estimate(
     )
     parts, step = count_parameters(config), predict_memory(config, plan)
     n_tokens = approach_1_tokens(parts.total) if tokens is None else positive("tokens", tokens)
-    flops = training_flops_per_token(config, plan.n_positions) * n_tokens
+    by_part = (count(config, plan.n_positions) for count in (forward_flops, backward_flops))
+    flops = sum(each.total for each in by_part) / plan.n_positions * n_tokens
     made = Estimate(
         config=config,
         tokens=n_tokens,

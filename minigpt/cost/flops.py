@@ -8,7 +8,6 @@ Dimensions: P numbers in the matrices (the head counts, the embedding look-up do
 width, T positions; C floating-point operations per trained token.
 """
 
-from minigpt.cost.flops_by_part import attention_pairs
 from minigpt.equations import equation
 from minigpt.model import GPTConfig
 
@@ -55,8 +54,8 @@ def training_flops_per_token(config: GPTConfig, n_positions: int) -> float:
 
     Args:
         config: the model's shape.
-        n_positions: T, the length of the sequences in tokens. With a window, a position multiplies fewer pairs than
-            the (T + 1)/2 of the equation.
+        n_positions: T, the length of the sequences in tokens. A window is not looked at: every position sees its whole
+            past. :func:`minigpt.cost.flops_by_part.forward_flops` counts the pairs within a window.
     """
-    pairs = attention_pairs(n_positions, config.window) / n_positions
-    return 6 * matrix_parameters(config) + 12 * config.n_layers * config.d_model * pairs
+    attention = 6 * config.n_layers * config.d_model * (n_positions + 1)
+    return 6 * matrix_parameters(config) + attention

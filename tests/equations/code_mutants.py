@@ -406,7 +406,7 @@ TABLE = {
         ("d * (config.n_heads + 2 * config.kv_heads) * e", "d * (config.n_heads + config.kv_heads) * e"),
         ("(3 if config.mlp", "(2 if config.mlp"),
         ("+ d * config.vocab_size", "+ 2 * d * config.vocab_size"),
-        ("12 * config.n_layers", "6 * config.n_layers"),
+        ("(n_positions + 1)", "n_positions"),
         ("return 6 * matrix_parameters(config)", "return 2 * matrix_parameters(config)"),
     ],
     "cost.parameters": [
