@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import torch
 
+from minigpt.cost.hardware.devices import DEVICES
+
 
 @dataclass(frozen=True)
 class Peak:
@@ -30,33 +32,41 @@ class Peak:
         return min(self.flops, self.bandwidth * flops / n_bytes)
 
 
-# By a part of the device's name, the more special first: (operations, bytes) per second.
-DATA_SHEETS = {
-    "H100 PCIe": (756e12, 2.0e12),
+# By a part of the name that CUDA gives a device, the more special first: its row in the table of devices, or the
+# operations and bytes per second of a make that has none.
+DATA_SHEETS: dict[str, str | tuple[float, float]] = {
+    "H100 PCIe": "H100-PCIe",
     "H100 NVL": (835e12, 3.9e12),
-    "H100": (989e12, 3.35e12),
-    "H200": (989e12, 4.8e12),
-    "B200": (2250e12, 8.0e12),
-    "A100-SXM4-80GB": (312e12, 2.04e12),
+    "H100": "H100",
+    "H200": "H200",
+    "B200": "B200",
+    "A100-SXM4-80GB": "A100",
     "A100 80GB": (312e12, 1.94e12),
-    "A100": (312e12, 1.56e12),
-    "L40S": (362e12, 0.86e12),
-    "L4": (121e12, 0.30e12),
+    "A100": "A100-40",
+    "L40S": "L40S",
+    "L4": "L4",
     "A10G": (70e12, 0.60e12),
     "A10": (125e12, 0.60e12),
-    "RTX 4090": (165e12, 1.01e12),
-    "RTX 3090": (71e12, 0.94e12),
-    "MI300X": (1307e12, 5.3e12),
+    "RTX 4090": "RTX-4090",
+    "RTX 3090": "RTX-3090",
+    "MI300X": "MI300X",
 }
+
+
+def _limits(row: str | tuple[float, float]) -> tuple[float, float]:
+    if not isinstance(row, str):
+        return row
+    device = DEVICES[row]
+    return device.flops_per_second, device.terabytes_per_second * 1e12
 
 
 def peak_of(device: torch.device, dtype: torch.dtype) -> Peak:
     """The data sheet's limits of a known GPU in a 16-bit dtype; those measured here for everything else."""
     if device.type == "cuda" and dtype.itemsize == 2:
         name = torch.cuda.get_device_name(device)
-        for part, (flops, bandwidth) in DATA_SHEETS.items():
+        for part, row in DATA_SHEETS.items():
             if part in name:
-                return Peak(flops, bandwidth, f"data sheet of {part}")
+                return Peak(*_limits(row), source=f"data sheet of {part}")
     return _measured_peak(device, dtype)
 
 
