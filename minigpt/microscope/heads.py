@@ -16,7 +16,7 @@ from torch import Tensor
 from minigpt.equations import equation
 from minigpt.microscope.record import look
 from minigpt.microscope.running import require_gpt, whole_number
-from minigpt.model import GPT, log_softmax
+from minigpt.model import GPT, cross_entropy_from_logits
 from minigpt.settings import check_choice
 
 OLSSON = "Olsson et al. 2022, arXiv:2209.11895"
@@ -170,7 +170,7 @@ def token_losses(logits: Tensor, ids: Tensor) -> Tensor:
     Returns:
         ``(B, T)`` nats; entry 0 is NaN, as nothing predicts the first token.
     """
-    losses = -log_softmax(logits[:, :-1]).gather(-1, ids[:, 1:, None].to(logits.device))[..., 0]
+    losses = cross_entropy_from_logits(logits[:, :-1], ids[:, 1:].to(logits.device))
     return torch.cat([losses.new_full((len(losses), 1), torch.nan), losses], dim=1)
 
 

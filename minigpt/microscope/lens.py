@@ -19,7 +19,7 @@ from minigpt.microscope.running import at_rest, ids_of_rows, on_device, require_
 from minigpt.microscope.views.kinds import lens_view
 from minigpt.microscope.views.table import View
 from minigpt.microscope.views.tokens import Labels
-from minigpt.model import GPT, log_softmax
+from minigpt.model import GPT, cross_entropy_from_logits
 from minigpt.settings import check_choice
 
 #: How the streams are normalised.
@@ -73,7 +73,7 @@ class LogitLens:
             ``(L + 1, B, T)`` in nats.
         """
         chosen = ids_of_rows("targets", targets, self.logits.shape[:-1], self.logits)
-        return log_softmax(self.logits).gather(-1, chosen[..., None])[..., 0]
+        return -cross_entropy_from_logits(self.logits, chosen)
 
     def ranks(self, targets: Tensor) -> Tensor:
         """How many tokens each layer finds more probable than some tokens.

@@ -23,7 +23,7 @@ from tqdm import tqdm
 from minigpt.equations import equation
 from minigpt.evaluation.fairness.pairs import Counterfactual
 from minigpt.evaluation.fairness.statistics import Interval, bootstrap, holm
-from minigpt.model import log_softmax
+from minigpt.model import cross_entropy_from_logits
 from minigpt.model.hooks import evaluation_mode
 from minigpt.plots import BLUE, new_figure
 from minigpt.text import Tokenizer
@@ -130,11 +130,8 @@ def counterfactual_gap(logits_a: Tensor, logits_b: Tensor, continuation: Tensor)
     Returns:
         ``()`` in nats; 0 if A and B make no difference.
     """
-    return _log_prob(logits_a, continuation) - _log_prob(logits_b, continuation)
-
-
-def _log_prob(logits: Tensor, ids: Tensor) -> Tensor:
-    return log_softmax(logits).gather(-1, ids.unsqueeze(-1)).sum()
+    losses = [cross_entropy_from_logits(logits, continuation).sum() for logits in (logits_a, logits_b)]
+    return losses[1] - losses[0]
 
 
 def counterfactual_gaps(
