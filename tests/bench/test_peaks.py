@@ -12,8 +12,16 @@ def test_the_roofline_is_the_lower_of_arithmetic_and_memory():
 
 @pytest.mark.parametrize(
     ("name", "tera"),
-    [("NVIDIA H100 80GB HBM3", 989), ("NVIDIA H100 PCIe", 756), ("NVIDIA L4", 121), ("NVIDIA L40S", 362)]
-    + [("NVIDIA A100-PCIE-40GB", 312), ("NVIDIA A10G", 70), ("NVIDIA GeForce RTX 4090", 165.2), ("NVIDIA H200", 989)],
+    [
+        ("NVIDIA H100 80GB HBM3", 989),
+        ("NVIDIA H100 PCIe", 756),
+        ("NVIDIA H200", 989),
+        ("NVIDIA L4", 121),
+        ("NVIDIA L40S", 362),
+        ("NVIDIA A100-PCIE-40GB", 312),
+        ("NVIDIA A10G", 70),
+        ("NVIDIA GeForce RTX 4090", 165.2),
+    ],
 )
 def test_a_known_gpu_has_the_peak_of_its_data_sheet(name, tera, monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: name)
