@@ -5,6 +5,7 @@ inside a ``with`` block.
 """
 
 from minigpt.microscope.attribution import Attribution, attribute, attributed
+from minigpt.microscope.divergence import Divergence, first_divergence
 from minigpt.microscope.examples import NeuronContext, cosine_similarity, nearest_tokens, top_contexts
 from minigpt.microscope.heads import (
     HeadScores,
@@ -19,7 +20,6 @@ from minigpt.microscope.heads import (
 from minigpt.microscope.interventions import ABLATIONS, Replacement, ablate, run_with
 from minigpt.microscope.lens import LogitLens, lens_logits, logit_lens, residual_norms
 from minigpt.microscope.names import activation_names
-from minigpt.microscope.parting import Divergence, first_divergence
 from minigpt.microscope.patching import Metric, Patching, log_probability, logit_difference, patch, recovery
 from minigpt.microscope.path_patching import Receiver, patch_path
 from minigpt.microscope.record import Activations, look

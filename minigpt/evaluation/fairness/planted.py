@@ -151,7 +151,7 @@ class PlantedWorld:
             augmented: whether the counterfactual of each is there too, so that there are twice as many rows.
 
         Raises:
-            ValueError: if there is no story.
+            ValueError: if ``n_stories`` is less than 1.
         """
         sides = (False, True) if augmented else (False,)
         told = [self.story(i, swapped=swapped) for i in range(start, start + n_stories) for swapped in sides]

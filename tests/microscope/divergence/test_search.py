@@ -1,4 +1,4 @@
-"""minigpt/microscope/parting/divergence.py: planted differences are named at their module, and equal models at none."""
+"""minigpt/microscope/divergence/search.py: planted differences are named at their module, and equal models at none."""
 
 import copy
 
@@ -8,7 +8,7 @@ from einops import rearrange, repeat
 from torch import nn
 
 import minigpt as mg
-from minigpt.microscope.parting.seen import ModulePlace
+from minigpt.microscope.divergence.seen import ModulePlace
 from minigpt.model.backends import Pattern, formula_attention
 from minigpt.model.mlp import fast_gelu, fast_gelu_tanh
 

@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from minigpt.microscope.parting.counterparts import counterparts
-from minigpt.microscope.parting.seen import ENTERS, ModulePlace, tensors_seen
-from minigpt.microscope.parting.tolerance import budget_of, distance, first_apart
+from minigpt.microscope.divergence.counterparts import counterparts
+from minigpt.microscope.divergence.seen import ENTERS, ModulePlace, tensors_seen
+from minigpt.microscope.divergence.tolerance import budget_of, distance, first_apart
 
 N_AROUND = 3  # points before and after the first divergence
 

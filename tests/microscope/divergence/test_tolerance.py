@@ -1,11 +1,11 @@
-"""minigpt/microscope/parting/tolerance.py: distances and budgets, by hand."""
+"""minigpt/microscope/divergence/tolerance.py: distances and budgets, by hand."""
 
 import math
 
 import pytest
 import torch
 
-from minigpt.microscope.parting.tolerance import ROUNDINGS, budget_of, distance, first_apart
+from minigpt.microscope.divergence.tolerance import ROUNDINGS, budget_of, distance, first_apart
 
 
 def test_a_distance_is_in_units_of_the_root_mean_square_of_the_position():

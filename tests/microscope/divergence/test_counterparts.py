@@ -1,10 +1,10 @@
-"""minigpt/microscope/parting/counterparts.py: our GPT-2 and that of transformers, module by module."""
+"""minigpt/microscope/divergence/counterparts.py: our GPT-2 and that of transformers, module by module."""
 
 import pytest
 import torch
 
 import minigpt as mg
-from minigpt.microscope.parting.counterparts import counterparts
+from minigpt.microscope.divergence.counterparts import counterparts
 
 transformers = pytest.importorskip("transformers", reason="compares with transformers: install the hf extra")
 
