@@ -3,7 +3,6 @@
 Dimensions: B batch, T positions, D model width, H query heads, G key/value heads, E head width.
 """
 
-import math
 from collections.abc import Callable, Iterator
 
 import torch
@@ -11,7 +10,8 @@ from einops import einsum, rearrange
 from torch import Tensor, nn
 
 from minigpt.microscope.handlers import Handler, Handlers, Remembered, Taps
-from minigpt.model import CausalSelfAttention, Pattern, alibi_bias, causal_mask, softmax
+from minigpt.model import CausalSelfAttention, Pattern, softmax
+from minigpt.model.backends import attention_scores
 from minigpt.model.heads import share_heads
 
 #: A way to compute attention, as ``minigpt.model.ATTENTION`` has them.
@@ -86,14 +86,8 @@ def tapped_attend(attend: Attend, prefix: str, taps: Taps) -> Attend:
         q, k = rotated("rot_q", q), rotated("rot_k", k)
         if not shows_weights:
             return attend(q, k, v, pattern)
-        n_heads, n_positions = q.shape[1:3]
-        k, v = share_heads(k, n_heads), share_heads(v, n_heads)
-        scores = (1 / math.sqrt(q.shape[-1])) * einsum(q, k, "b h t e, b h s e -> b h t s")
-        if pattern.slopes is not None:
-            scores = scores + alibi_bias(pattern.slopes.to(q.dtype), n_positions, n_positions)
-        mask = causal_mask(n_positions, window=pattern.window, device=q.device)
-        scores = taps.at(prefix + "attn_scores", scores.masked_fill(~mask, -math.inf))
+        scores = taps.at(prefix + "attn_scores", attention_scores(q, k, pattern))
         weights = taps.at(prefix + "pattern", softmax(scores))
-        return einsum(weights, v, "b h t s, b h s e -> b h t e")
+        return einsum(weights, share_heads(v, q.shape[1]), "b h t s, b h s e -> b h t e")
 
     return tapped_attention

@@ -11,8 +11,6 @@ from minigpt.microscope.running import require_gpt
 from minigpt.model import GPT, GPTConfig
 from minigpt.settings import nearest, shown
 
-NAMES_ANYWHERE = ("hook_embed", "hook_pos_embed", "logits")
-
 
 def activation_names(model: GPT | GPTConfig) -> list[str]:
     """Every name that :func:`minigpt.look` records of a model, in the order of computation.

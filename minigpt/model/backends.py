@@ -72,15 +72,28 @@ class Pattern:
 )
 def formula_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
     """All that a pattern can say, with the weights of every pair of positions in memory."""
-    n_heads, n_queries, n_keys = q.shape[1], q.shape[2], k.shape[2]
-    k, v = share_heads(k, n_heads), share_heads(v, n_heads)
+    weights = softmax(attention_scores(q, k, pattern))
+    return einsum(F.dropout(weights, pattern.dropout), share_heads(v, q.shape[1]), "b h t s, b h s e -> b h t e")
+
+
+def attention_scores(q: Tensor, k: Tensor, pattern: Pattern) -> Tensor:
+    """The scores of :func:`formula_attention`: its z, and minus infinity where the pattern lets nothing attend.
+
+    Args:
+        q: ``(B, H, T, E)`` queries.
+        k: ``(B, G, S, E)`` keys.
+        pattern: which keys count, and how much.
+
+    Returns:
+        ``(B, H, T, S)``.
+    """
+    n_queries, n_keys = q.shape[2], k.shape[2]
     scale = 1 / math.sqrt(q.shape[-1]) if pattern.scale is None else pattern.scale
-    scores = scale * einsum(q, k, "b h t e, b h s e -> b h t s")
+    scores = scale * einsum(q, share_heads(k, q.shape[1]), "b h t e, b h s e -> b h t s")
     if pattern.slopes is not None:
         scores = scores + alibi_bias(pattern.slopes.to(q.dtype), n_queries, n_keys)
     mask = causal_mask(n_queries, n_keys, window=pattern.window, device=q.device)
-    weights = softmax(scores.masked_fill(~mask, -math.inf))
-    return einsum(F.dropout(weights, pattern.dropout), v, "b h t s, b h s e -> b h t e")
+    return scores.masked_fill(~mask, -math.inf)
 
 
 @fast_twin(

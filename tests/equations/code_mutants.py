@@ -82,7 +82,7 @@ TABLE = {
     "model.backends": [
         ("scale = 1 / math.sqrt(q.shape[-1]) if", "scale = 1 / math.sqrt(q.shape[1]) if"),
         ("scores = scores + alibi_bias(", "scores = scores - alibi_bias("),
-        ("n_keys, window=pattern.window, device=q.device)\n    weights", "n_keys, device=q.device)\n    weights"),
+        ("n_keys, window=pattern.window, device=q.device)\n    return", "n_keys, device=q.device)\n    return"),
         ("return -rearrange(slopes", "return rearrange(slopes"),
         ("* distance\n", "* distance.abs()\n"),
     ],

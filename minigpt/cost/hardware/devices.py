@@ -1,12 +1,12 @@
 """A table of accelerators: peaks, memory, power and prices, each with its source and date.
 
 Peaks are of dense products with sums in float32, in TFLOP/s; makers also print twice as much, for sparse matrices.
-Prices are dollars for an hour of one device, on demand, from the lowest to the highest that was read.
+Prices are dollars for an hour of one device, on demand, from the lowest to the highest that was read, with a date.
+The table was made on 2026-11-30.
 """
 
 from dataclasses import dataclass
 
-COLLECTED = "2026-11-30"  # when the table was made; a price has its own date
 SHEETS = "stas00/ml-engineering, compute/accelerator/README.md; karpathy/nanochat, nanochat/common.py"
 GEFORCE = "karpathy/nanochat, nanochat/common.py; karpathy/llm.c, llmc/mfu.h"
 GOOGLE = "Google Cloud TPU documentation"
