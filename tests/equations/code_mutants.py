@@ -28,7 +28,7 @@ TABLE = {
         (".clamp(max=1).cummax(0).values", ".clamp(max=1)"),
     ],
     "evaluation.fairness.gaps": [
-        ("_log_prob(logits_a, continuation) - _log_prob", "_log_prob(logits_a, continuation) + _log_prob"),
+        ("return losses[1] - losses[0]", "return losses[1] + losses[0]"),
     ],
     "evaluation.calibration": [
         ("right.to(confidence.dtype) - confidence)", "right.to(confidence.dtype))"),
