@@ -1,5 +1,6 @@
 """What a command prints: JSON for programs, commands for people to copy, and streams that take every character."""
 
+import errno
 import io
 import json
 import math
@@ -16,6 +17,15 @@ from minigpt.files.atomic import is_full, write_atomically
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+#: What to do about what the system refused.
+ADVICE = {
+    errno.EACCES: "; choose a place where you may read and write",
+    errno.EPERM: "; choose a place where you may read and write",
+    errno.EROFS: "; choose a folder that is not read-only",
+    errno.ENAMETOOLONG: "; choose a shorter name",
+    errno.ENOSPC: "; make room, or choose another disk",
+}
+
 
 def print_json(figures: Any) -> None:
     """Print ``figures`` as JSON; a number that is not finite, which JSON does not have, becomes null.
@@ -26,11 +36,16 @@ def print_json(figures: Any) -> None:
         figures: dictionaries, lists, tuples, strings, numbers and ``None``.
     """
     text = as_json(figures)
+    print(text if can_show(text) else as_json(figures, ascii_only=True))
+
+
+def can_show(text: str) -> bool:
+    """Whether stdout has every character of a text."""
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except (UnicodeEncodeError, LookupError):
-        text = as_json(figures, ascii_only=True)
-    print(text)
+        return False
+    return True
 
 
 def as_json(figures: Any, *, ascii_only: bool = False) -> str:
@@ -85,6 +100,19 @@ def reason_of(error: OSError) -> str:
     if is_full(error):
         return "the disk is full"
     return str(error) if error.errno is None else os.strerror(error.errno)
+
+
+def in_words(error: BaseException) -> str:
+    """What went wrong and what to do, without the number that the system gives it.
+
+    Args:
+        error: that ended the command.
+    """
+    if not isinstance(error, OSError) or error.errno is None:
+        return str(error)
+    where = "" if error.filename is None else f"{error.filename}: "
+    reason = reason_of(error) if error.strerror == os.strerror(error.errno) else error.strerror
+    return f"{where}{reason}{ADVICE.get(error.errno, '')}"
 
 
 def command(*words: str | Path) -> str:

@@ -13,7 +13,7 @@ from typing import Annotated, Self
 import tyro
 
 import minigpt as mg
-from minigpt.cli.output import command, save_picture
+from minigpt.cli.output import can_show, command, save_picture
 from minigpt.cli.settings import EMPTY_PATH, Start, said_in, start_from
 from minigpt.evaluation.stories import TELLING, tell_stories
 from minigpt.generation import Sampler
@@ -171,13 +171,16 @@ def _finish(run: Run) -> None:
 
 
 def _prompt(run: Run) -> list[str]:
-    """The option that gives `minigpt sample` the first words of a line of the validation text; none if it has none."""
+    """The option that gives `minigpt sample` the first words of a line of the validation text.
+
+    There is none where the text has no words, or stdout can't show them as they are.
+    """
     special, data = run.tokenizer.special_tokens.values(), run.validation
     whole = isinstance(data, RowDataset)
     ids = data.row(0).ids if isinstance(data, RowDataset) else next(data.windows(PROMPT_WINDOWS))[0].flatten().tolist()
     text = run.tokenizer.decode([token for token in ids if token not in special])
     words = next((found for line in _lines(text, whole=whole) if (found := first_words_of(line)).strip()), "")
-    if not words:
+    if not words or not can_show(words):
         return []
     return [f"--prompt={words}"] if words.startswith("-") else ["--prompt", words]
 

@@ -16,7 +16,7 @@ from tiny_runs import SMALL, TEXTS, no_plot, printed_by
 
 import minigpt as mg
 from minigpt.cli import main
-from minigpt.cli.output import LastingStream, as_json, save_picture
+from minigpt.cli.output import LastingStream, as_json, in_words, save_picture
 from minigpt.cli.text import grouped
 from minigpt.training import History
 
@@ -81,11 +81,14 @@ def test_a_training_ends_as_it_does_elsewhere_and_so_do_the_commands_after_it(en
 
 
 @NARROW
-def test_what_a_training_prints_loses_no_line(encoding, streams, chinese):
+def test_what_a_training_prints_loses_nothing_but_a_prompt_that_cannot_be_shown(encoding, streams, chinese):
     _, out, _ = streams(encoding, [*TRAIN, "--out", "runs/one"])
     _, expected, _ = streams("utf-8", [*TRAIN, "--out", "runs/two"])
     out, expected = (re.sub(rb", \d\d:\d\d left", b"", printed) for printed in (out, expected))
-    assert out == escaped(expected, encoding).replace(b"runs/two", b"runs/one")
+    expected = escaped(expected, encoding).replace(b"runs/two", b"runs/one")
+    *lines, last = expected.splitlines()
+    command, prompt = last.split(b" --prompt ")
+    assert out.splitlines() == [*lines, command if b"\\" in prompt else last]
 
 
 @NARROW
@@ -177,7 +180,7 @@ def test_what_only_prints_fails_where_there_is_no_room(monkeypatch, capsys):
         monkeypatch.setattr(sys, "stdout", full)
         with pytest.raises(SystemExit) as ended:
             main(["--version"])
-    assert ended.value.code == 2 and "No space left" in capsys.readouterr().err
+    assert ended.value.code == 2 and "the disk is full" in capsys.readouterr().err
 
 
 def test_a_lasting_stream_is_the_stream_in_all_else():
@@ -266,3 +269,23 @@ def test_a_picture_that_does_not_fit_leaves_the_one_that_was_there_and_is_warned
     with pytest.warns(UserWarning, match=r"curve\.svg was not written \(the disk is full\); all is kept$"):
         assert save_picture(plot, path, kept="all is kept") == "not written: the disk is full"
     assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"earlier"]
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            PermissionError(errno.EACCES, os.strerror(errno.EACCES), "runs/a"),
+            "runs/a: Permission denied; choose a place",
+        ),
+        (OSError(errno.EROFS, os.strerror(errno.EROFS), "runs"), "runs: Read-only file system; choose a folder"),
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "the disk is full; make room"),
+        (OSError(errno.ENOSPC, "the disk is full: step 3 is lost"), "the disk is full: step 3 is lost; make room"),
+        (FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "a"), "a: No such file or directory"),
+        (OSError("of our own"), "of our own"),
+        (ValueError("d_model"), "d_model"),
+    ],
+)
+def test_an_error_of_the_system_is_told_in_words_and_what_to_do(error, words):
+    told = in_words(error)
+    assert told.startswith(words) and "Errno" not in told

@@ -1,4 +1,4 @@
-"""What the fairness probe finds where the truth is known: ``python tests/evaluation/fairness_campaign.py``, 10 minutes.
+"""What the fairness probe finds where the truth is known: ``python tests/evaluation/fairness_campaign.py``, 15 minutes.
 
 Four parts, each by itself with its name as the argument:
 
@@ -55,13 +55,15 @@ def none(seeds=SEEDS, n_stories=2000):
     return covered / (2 * seeds)
 
 
-def planted(gaps=GAPS, runs=RUNS):
+def planted(gaps=GAPS, runs=RUNS, steps=900):
     """The gaps that trained GPTs have: X and minus Y, each run, and the interval over the runs."""
     for gap in gaps:
         found = []
         for seed in range(runs):
             world = PlantedWorld(gap, seed=seed)
-            x, y = counterfactual_gaps(*trained(world, seed=seed), world.pairs(), progress=False).intervals.values()
+            x, y = counterfactual_gaps(
+                *trained(world, seed=seed, steps=steps), world.pairs(), progress=False
+            ).intervals.values()
             found.append((x.mean - y.mean) / 2)
             print(
                 f"planted  {gap:3}, run {seed}: X {x.mean:+.4f} [{x.low:+.4f}, {x.high:+.4f}]  "
