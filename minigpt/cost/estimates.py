@@ -3,7 +3,7 @@
 import html
 import json
 import textwrap
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from minigpt.cost.assumptions import Assumptions, assumptions_of, positive
@@ -120,7 +120,7 @@ class Estimate:
             "tokens": self.tokens,
             "training_flops": self.training_flops,
             "memory": self.memory,
-            "step_memory": vars(self.step_memory),
+            "step_memory": {part.name: getattr(self.step_memory, part.name) for part in fields(StepMemory)},
             "cache": self.cache,
             "on": None if self.on is None else str(self.on),
             "mfu": self.assumptions.mfu if isinstance(self.on, Cluster) else None,
