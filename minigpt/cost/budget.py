@@ -16,16 +16,27 @@ from minigpt.settings import shown
 NIGHT = 8 * 3600.0  # seconds
 TIME_UNITS = {
     "second": 1.0,
+    "sec": 1.0,
     "minute": 60.0,
     "min": 60.0,
     "hour": 3600.0,
+    "hr": 3600.0,
     "h": 3600.0,
+    "night": NIGHT,
     "day": 86400.0,
     "week": 7 * 86400.0,
+    "month": 30 * 86400.0,
+    "year": 365 * 86400.0,
 }
+WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+NUMBERS = {word: float(i) for i, word in enumerate(WORDS, 1)} | {"a": 1.0, "an": 1.0, "half a": 0.5, "half an": 0.5}
+A_TIME = re.compile(rf"\s*(\d{{1,9}}(?:\.\d{{1,9}})?|(?:{'|'.join(NUMBERS)})(?=\s))\s*([a-z]+)\s*", re.IGNORECASE)
 MULTIPLES = (1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64, 96)  # of 64, the widths that are tried
 HEAD_WIDTH = 64  # width of a head, and of the smallest model
-READABLE = "expected a time and a place, such as 'tonight on this laptop' or '3 hours on 8xH100'"
+READABLE = (
+    "expected a time and a place, such as 'tonight on this laptop', 'ten hours', '2 weeks on 8xH100' or 'a month on "
+    "2xRTX-4090'; times are numbers (or one to twelve) of minutes, hours, days, weeks or months"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,20 +56,23 @@ def parse_budget(text: str) -> Budget:
     """The time and the hardware that a sentence names.
 
     Args:
-        text: "tonight" or "overnight" (8 hours), or a number of minutes, hours, days or weeks; then, after "on", "this
-            laptop" or "this machine", or hardware by name. Without a place it is this machine.
+        text: "tonight" or "overnight" (8 hours), or a number of minutes, hours, days, weeks or months (of 30 days), in
+            digits or as "a", "half a" or "one" to "twelve"; then, after "on", "this laptop" or "this machine", or
+            hardware by name. Without a place it is this machine.
 
     Raises:
         ValueError: if it can't be read, with an example.
     """
     time, _, place = text[:200].strip().partition(" on ")
-    if time.strip().lower() in ("tonight", "overnight", "a night"):
+    if time.strip().lower() in ("tonight", "overnight"):
         seconds = NIGHT
     else:
-        found = re.fullmatch(r"\s*(\d{1,9}(?:\.\d{1,9})?|an?|one)\s*([a-z]+?)s?\s*", time, re.IGNORECASE)
-        if found is None or found[2].lower() not in TIME_UNITS:
+        found = A_TIME.fullmatch(time)
+        unit = "" if found is None else found[2].lower()
+        unit = unit if unit in TIME_UNITS else unit.removesuffix("s")
+        if found is None or unit not in TIME_UNITS:
             raise ValueError(f"the budget {shown(text)} can't be read; {READABLE}")
-        seconds = (1.0 if found[1].isalpha() else float(found[1])) * TIME_UNITS[found[2].lower()]
+        seconds = TIME_UNITS[unit] * (NUMBERS.get(found[1].lower()) or float(found[1]))
     if not 1 <= seconds <= 10 * 365 * 86400:
         raise ValueError(f"the budget {shown(text)} is {shown_seconds(seconds)}; give from a second to ten years")
     return Budget(

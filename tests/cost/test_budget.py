@@ -18,6 +18,17 @@ from minigpt.cost.hardware import parse_hardware
         ("2.5 days on RTX 4090", 2.5 * 86400, "RTX-4090"),
         ("a day on this-machine", 86400, None),
         ("a week on my computer", 7 * 86400, None),
+        ("ten hours", 36000, None),
+        ("Twelve Minutes on H100", 720, "H100"),
+        ("a month", 30 * 86400, None),
+        ("2 weeks on 2xH100", 14 * 86400, "2 × H100"),
+        ("three months on this machine", 90 * 86400, None),
+        ("half an hour", 1800, None),
+        ("two nights", 2 * 8 * 3600, None),
+        ("a night on H100", 8 * 3600, "H100"),
+        ("2h", 7200, None),
+        ("45 mins", 2700, None),
+        ("one year", 365 * 86400, None),
     ],
 )
 def test_a_budget_is_a_time_and_a_place(text, seconds, on):
@@ -31,12 +42,32 @@ def test_a_budget_is_a_time_and_a_place(text, seconds, on):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "soon", "10 moons", "0 hours", "99999 days", "-3 hours", "x" * 10**6, "3 hours on Z9"]
+    "text",
+    [
+        "",
+        "soon",
+        "10 moons",
+        "tenhours",
+        "a",
+        "anhour",
+        "thirteen hours",
+        "hours",
+        "half hour",
+        "ten\nhourss",
+        "0 hours",
+        "99999 days",
+        "-3 hours",
+        "x" * 10**6,
+        "3 hours on Z9",
+    ],
 )
 def test_what_can_not_be_read_is_refused(text):
     with pytest.raises(ValueError, match=r"budget|hardware") as raised:
         parse_budget(text)
-    assert len(str(raised.value)) < 500
+    said = str(raised.value)
+    assert len(said) < 500 and (
+        "can't be read" not in said or "'ten hours', '2 weeks on 8xH100' or 'a month on" in said
+    )
 
 
 def test_the_best_is_the_one_whose_tokens_fit_its_size():
