@@ -12,10 +12,10 @@ from minigpt.files.atomic import write_atomically
 from minigpt.files.json_object import read_object
 from minigpt.learn.exercises import CATALOGUE
 from minigpt.learn.exercises.exercise import Words
-from minigpt.learn.judge.language import Language
 from minigpt.learn.judge.layout import TERMINAL_WIDTH, in_page
 from minigpt.learn.judge.reply import Reply
 from minigpt.runs.summary import columns_of
+from minigpt.settings.language import Language
 
 #: The learner's folder, and the file in it.
 FOLDER, FILE = "learn", "learn-progress.json"
