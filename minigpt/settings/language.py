@@ -1,10 +1,31 @@
-"""The language of a reply."""
+"""The language of a reply, and the columns that its characters take in a terminal."""
 
 import os
 import re
-from typing import Literal
+from typing import Literal, NamedTuple
+from unicodedata import east_asian_width
 
 Language = Literal["en", "zh"]
+
+
+class Bilingual(NamedTuple):
+    """Words in both languages.
+
+    Attributes:
+        en: English.
+        zh: Chinese.
+    """
+
+    en: str
+    zh: str
+
+    def spoken(self, lang: str | None = None) -> str:
+        """The words in the language that is asked for, or else in that of the locale.
+
+        Args:
+            lang: as for :func:`language`.
+        """
+        return self.zh if language(lang) == "zh" else self.en
 
 
 def language(lang: str | None = None) -> Language:
@@ -32,3 +53,25 @@ def tidy(text: str, lang: Language) -> str:
         lang: of the text; English stays as it is.
     """
     return re.sub(r" *([，。：；、！？（）“”]) *", r"\1", text) if lang == "zh" else text
+
+
+def columns_of(text: str) -> int:
+    """The columns that a text takes in a terminal: a Chinese character takes two.
+
+    Args:
+        text: of one line.
+    """
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def padded(text: str, columns: int, side: str = "right") -> str:
+    """A text with blanks to fill some columns.
+
+    Args:
+        text: of one line.
+        columns: of a terminal; a text that is wider stays as it is.
+        side: where the blanks go: "right", "left" or "both".
+    """
+    blanks = max(0, columns - columns_of(text))
+    before = {"right": 0, "left": blanks, "both": blanks // 2}[side]
+    return " " * before + text + " " * (blanks - before)

@@ -23,6 +23,7 @@ from tqdm import tqdm
 from minigpt.equations import equation
 from minigpt.evaluation.fairness.pairs import Counterfactual
 from minigpt.evaluation.fairness.statistics import Interval, bootstrap, holm
+from minigpt.evaluation.fairness.table import gap_table
 from minigpt.model import cross_entropy_from_logits
 from minigpt.model.hooks import evaluation_mode
 from minigpt.plots import BLUE, new_figure
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LEVEL = 0.95  # of the intervals
-FEW_ITEMS = 10  # with fewer items the interval is too narrow
 Scored = tuple[list[int], int]  # the ids of a prompt with its continuation, and where the continuation begins
 
 
@@ -89,25 +89,7 @@ class GapReport:
         return figure
 
     def __str__(self) -> str:
-        width = max(map(len, [*self.intervals, "gap in nats"]))
-        heads = ("items", "mean", "95 % interval", "mean size", "p", "p, Holm")
-        lines = [
-            f"{'gap in nats':{width}}  {heads[0]:>5}  {heads[1]:>7}  {heads[2]:^18}"
-            + "".join(f"  {head:>9}" for head in heads[3:])
-        ]
-        for group, row in self.intervals.items():
-            bounds = f"[{row.low:+.3f}, {row.high:+.3f}]"
-            figures = (f"{self.mean_size(group):.3f}", f"{row.p:.4f}", f"{self.corrected[group]:.4f}")
-            lines.append(
-                f"{group:{width}}  {row.n:5}  {row.mean:+7.3f}  {bounds:^18}"
-                + "".join(f"  {figure:>9}" for figure in figures)
-            )
-        lines.append("above 0: the continuation is likelier after A; resampled: items, not tokens")
-        if few := [group for group, row in self.intervals.items() if row.n < FEW_ITEMS]:
-            lines.append(f"fewer than {FEW_ITEMS} items, so the interval is too narrow: {', '.join(few)}")
-        if self.n_skipped:
-            lines.append(f"skipped: {self.n_skipped:,} of {self.n_pairs:,} pairs, longer than the model's context")
-        return "\n".join(lines)
+        return gap_table(self)
 
 
 @equation(

@@ -1,5 +1,6 @@
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ from planted_models import Told
 from torch import nn
 
 import minigpt as mg
-from minigpt.evaluation.fairness import Counterfactual, PlantedWorld, counterfactual_gaps
+from minigpt.evaluation.fairness import Counterfactual, PlantedWorld, counterfactual_gaps, load_pairs
+from minigpt.settings.language import columns_of
 
 TOKENIZER = mg.CharTokenizer.train("abcdefghijklmnopqrstuvwxyz ABC.0123456789")
 
@@ -47,6 +49,19 @@ def test_a_group_of_fewer_than_ten_items_has_a_note():
         report = str(counterfactual_gaps(model, TOKENIZER, pairs))
         note = "fewer than 10 items, so the interval is too narrow: g"
         assert report.endswith(f"\n{note}") is noted and ("fewer than" in report) is noted
+
+
+def test_the_table_and_its_headings_are_in_the_language_of_the_locale(monkeypatch):
+    model, pairs, _ = told_pairs(0.5, 9)
+    report, asked = counterfactual_gaps(model, TOKENIZER, pairs), load_pairs()
+    english, meanings = str(report).splitlines(), str(asked)
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    chinese = str(report).splitlines()
+    assert "差距（奈特）" in chinese[0] and "95 % 区间" in chinese[0] and "不足 10 项，因此区间偏窄：g" in chinese[-1]
+    assert columns_of(chinese[0]) == columns_of(chinese[1])
+    assert chinese[1].split() == english[1].split() and len(chinese) == len(english)
+    assert "：A 是 " in str(asked) and "\n局限\n" in str(asked) and ": A is " in meanings
+    assert re.findall(r"\d+", str(asked).splitlines()[0]) != [] and str(len(asked)) in str(asked).splitlines()[0]
 
 
 def test_a_sentence_that_the_tokenizer_cannot_encode_is_named():
