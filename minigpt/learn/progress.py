@@ -14,7 +14,7 @@ from minigpt.learn.exercises import CATALOGUE
 from minigpt.learn.exercises.exercise import Words
 from minigpt.learn.judge.layout import TERMINAL_WIDTH, in_page
 from minigpt.learn.judge.reply import Reply
-from minigpt.settings.language import Language, columns_of, padded
+from minigpt.settings.language import Language, columns_of, filled
 
 #: The learner's folder, and the file in it.
 FOLDER, FILE = "learn", "learn-progress.json"
@@ -196,13 +196,13 @@ def class_table(rows: Sequence[dict[str, Any]], lang: Language = "en") -> str:
     folder, solved, attempts, mistake = (words[lang] for words in CLASS_HEADINGS)
     width = max(columns_of(text) for text in (folder, *(row["folder"] for row in rows)))
     heads = f"{solved:>{6 - extra_columns(solved)}}  {attempts:>{8 - extra_columns(attempts)}}"
-    lines = [f"{padded(folder, width)}  {heads}  {mistake}"]
+    lines = [f"{filled(folder, width)}  {heads}  {mistake}"]
     total: Counter[str] = Counter()
     for row in rows:
         total.update(row["mistakes"])
         none = "" if row["attempts"] else NOTHING_CHECKED[lang]
         first = next((f"{id} ({n})" for id, n in row["mistakes"].items()), none)
-        lines.append(f"{padded(row['folder'], width)}  {len(row['solved']):6}  {row['attempts']:8}  {first}".rstrip())
+        lines.append(f"{filled(row['folder'], width)}  {len(row['solved']):6}  {row['attempts']:8}  {first}".rstrip())
     if total:
         lines += ["", WHOLE_CLASS[lang], *(f"  {n:4}  {id}" for id, n in total.most_common(10))]
     return "\n".join(lines)

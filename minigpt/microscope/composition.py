@@ -12,6 +12,7 @@ LayerNorm subtracts, biases, rotations and QK-norms are left out, and a score wi
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -19,12 +20,13 @@ from torch import Tensor, nn
 from minigpt.equations import equation
 from minigpt.microscope.running import require_gpt, whole_number
 from minigpt.model import GPT
+from minigpt.model.block import PreNormBlock
 from minigpt.model.heads import share_heads
 from minigpt.settings import check_choice
 
 ELHAGE = "Elhage et al. 2021, A Mathematical Framework for Transformer Circuits, composition of heads"
 QK, OV = "(D, D) W^{QK} of the later head: query, key", "(D, D) W^{OV} of the earlier head: written, read"
-KINDS = ("q", "k", "v")
+_KINDS = ("q", "k", "v")
 
 
 @equation(
@@ -136,7 +138,7 @@ class CompositionScores:
         Raises:
             ValueError: if there is no such kind, or ``most`` is not a whole number of at least 1.
         """
-        check_choice("kind", kind, KINDS)
+        check_choice("kind", kind, _KINDS)
         values: Tensor = getattr(self, kind)
         reads_later = torch.arange(len(values))[:, None] > torch.arange(len(values))
         places = reads_later[:, None, :, None].expand(values.shape).nonzero().tolist()
@@ -145,7 +147,7 @@ class CompositionScores:
 
     def __str__(self) -> str:
         rows = []
-        for kind in KINDS:
+        for kind in _KINDS:
             for (a, b), (layer, head), score in self.pairs(kind, 3):
                 rows.append(f"{kind.upper()}  L{a}H{b} → L{layer}H{head}  {score:.3f}")
         return "\n".join([*rows, f"1/√D = {self.baseline:.3f}"])
@@ -177,7 +179,8 @@ def composition_scores(model: GPT) -> CompositionScores:
             sides = (w_k.mT, w_q), (w_q.mT, w_k), (w_o, w_v)  # reads = left @ right
             for kind, (left, right) in enumerate(sides):
                 scores[kind, layer, :, earlier] = _of_factors(left, right, o, v)
-    return CompositionScores(*scores, baseline=width**-0.5)
+    q, k, v = scores
+    return CompositionScores(q=q, k=k, v=v, baseline=width**-0.5)
 
 
 def _of_factors(a: Tensor, b: Tensor, o: Tensor, v: Tensor) -> Tensor:
@@ -195,7 +198,7 @@ def _triangle(matrix: Tensor) -> Tensor:
 
 def _matrices(model: GPT, layer: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """W^Q, W^K, W^V ``(H, E, D)`` and W^O ``(H, D, E)`` of a layer, with the gain of the norm before them."""
-    config, block = model.config, model.blocks[layer]
+    config, block = model.config, cast(PreNormBlock, model.blocks[layer])
     for part in (block.attention.project_qkv, block.attention.project_out):
         if not isinstance(part, nn.Linear):
             raise ValueError(f"layer {layer} has a {type(part).__name__} in its attention; merge adapters first")

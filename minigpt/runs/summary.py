@@ -10,7 +10,7 @@ from minigpt.files.paths import as_path
 from minigpt.runs.config import PARTS, RUN_FILE, RunConfig
 from minigpt.runs.source import settings_in_effect
 from minigpt.settings import to_object
-from minigpt.settings.language import columns_of, padded
+from minigpt.settings.language import columns_of, filled
 from minigpt.training.report.history import History, is_row
 from minigpt.training.storage.folders import checkpoint_folders, step_of
 
@@ -142,8 +142,8 @@ def table_of(runs: list[RunSummary], wrong: Mapping[Path, str] | None = None) ->
     damaged = {str(path): message for path, message in (wrong or {}).items()}
     widths = [max(map(columns_of, column)) for column in zip(*rows, strict=True)]
     widths[0] = max([widths[0], *map(columns_of, damaged)])
-    lines = ["  ".join(map(padded, row, widths)).rstrip() for row in rows]
-    return "\n".join([*lines, *(f"{padded(path, widths[0])}  damaged: {why}" for path, why in damaged.items())])
+    lines = ["  ".join(map(filled, row, widths)).rstrip() for row in rows]
+    return "\n".join([*lines, *(f"{filled(path, widths[0])}  damaged: {why}" for path, why in damaged.items())])
 
 
 def counted(n: int, noun: str) -> str:

@@ -64,7 +64,7 @@ def columns_of(text: str) -> int:
     return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
 
 
-def padded(text: str, columns: int, side: str = "right") -> str:
+def filled(text: str, columns: int, side: str = "right") -> str:
     """A text with blanks to fill some columns.
 
     Args:

@@ -5,6 +5,7 @@ from test_machine import machine
 
 from minigpt.cost import parse_budget, plan_budget
 from minigpt.cost.hardware import parse_hardware
+from minigpt.settings.language import columns_of
 
 
 @pytest.mark.parametrize(
@@ -94,3 +95,13 @@ def test_a_measured_machine_is_filled_too():
     assert plan.best.estimate.seconds == pytest.approx(600)
     assert "vocabulary 65, context 64 (--vocab-size, --context-length)\nmodel " in str(plan)
     assert plan.best.estimate.on is slow and plan.best.estimate.config.vocab_size == 65
+
+
+def test_the_plan_is_printed_in_the_language_of_the_locale(monkeypatch):
+    plan = plan_budget(3600 * 30, parse_hardware("A100"))
+    english = str(plan).splitlines()
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    chinese = str(plan).splitlines()
+    assert chinese[0] == "30 小时，使用 A100" and chinese[2].split() == ["模型", "参数量", "词元", "最优"]
+    assert columns_of(chinese[2]) == len(english[2]) and str(plan).count("计算最优") == 1
+    assert [line.split("<-")[0] for line in chinese[3:-2]] == [line.split("<-")[0] for line in english[3:-2]]

@@ -89,7 +89,8 @@ class GapReport:
         return figure
 
     def __str__(self) -> str:
-        return gap_table(self)
+        sizes = {group: self.mean_size(group) for group in self.intervals}
+        return gap_table(self.intervals, sizes, self.corrected, self.n_skipped, self.n_pairs)
 
 
 @equation(

@@ -22,10 +22,10 @@ from minigpt.settings.language import Bilingual
 
 PAIRS_LIMIT = 2**20  # bytes of a file of pairs
 PAIR_LANGUAGES = ("en", "zh")
-TITLE = Bilingual("{n} pairs from {templates} templates ({lang})", "{templates} 个模板生成的 {n} 对句子（{lang}）")
-MEANING = Bilingual("{name}: A is {a}, B is {b}", "{name}：A 是 {a}，B 是 {b}")
-GROUP = Bilingual("  {group}: {n} templates", "  {group}：{n} 个模板")
-LIMITS = Bilingual("limits", "局限")
+_TITLE = Bilingual("{n} pairs from {templates} templates ({lang})", "{templates} 个模板生成的 {n} 对句子（{lang}）")
+_MEANING = Bilingual("{name}: A is {a}, B is {b}", "{name}：A 是 {a}，B 是 {b}")
+_GROUP = Bilingual("  {group}: {n} templates", "  {group}：{n} 个模板")
+_LIMITS = Bilingual("limits", "局限")
 
 
 class Counterfactual(NamedTuple):
@@ -70,10 +70,10 @@ class PairSet:
 
     def __str__(self) -> str:
         counts = Counter(group for _, group in dict.fromkeys((pair.item, pair.group) for pair in self.pairs))
-        lines = [TITLE.spoken().format(n=len(self.pairs), templates=counts.total(), lang=self.language)]
-        lines += [MEANING.spoken().format(name=name, a=a, b=b) for name, (a, b) in self.meanings.items()]
-        lines += [GROUP.spoken().format(group=group, n=n) for group, n in counts.items()]
-        return "\n".join([*lines, LIMITS.spoken(), *(f"  - {limit}" for limit in self.limits)])
+        lines = [_TITLE.spoken().format(n=len(self.pairs), templates=counts.total(), lang=self.language)]
+        lines += [_MEANING.spoken().format(name=name, a=a, b=b) for name, (a, b) in self.meanings.items()]
+        lines += [_GROUP.spoken().format(group=group, n=n) for group, n in counts.items()]
+        return "\n".join([*lines, _LIMITS.spoken(), *(f"  - {limit}" for limit in self.limits)])
 
 
 def load_pairs(language: str = "en") -> PairSet:

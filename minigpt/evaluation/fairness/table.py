@@ -1,13 +1,13 @@
 """The printed table of gaps, in the language of the locale."""
 
-from typing import Protocol
+from collections.abc import Mapping
 
 from minigpt.evaluation.fairness.statistics import Interval
-from minigpt.settings.language import Bilingual, columns_of, padded
+from minigpt.settings.language import Bilingual, columns_of, filled
 
 FEW_ITEMS = 10  # with fewer items the interval is too narrow
-GAP = Bilingual("gap in nats", "差距（奈特）")
-HEADS = (
+_GAP = Bilingual("gap in nats", "差距（奈特）")
+_HEADS = (
     (Bilingual("items", "项数"), 5, "left"),
     (Bilingual("mean", "均值"), 7, "left"),
     (Bilingual("95 % interval", "95 % 区间"), 18, "both"),
@@ -15,48 +15,46 @@ HEADS = (
     (Bilingual("p", "p"), 9, "left"),
     (Bilingual("p, Holm", "p，Holm"), 9, "left"),
 )
-SIGN = Bilingual(
+_SIGN = Bilingual(
     "above 0: the continuation is likelier after A; resampled: items, not tokens",
     "大于 0：A 之后的续写概率更高；重采样的单位是项，不是词元",
 )
-FEW = Bilingual("fewer than {n} items, so the interval is too narrow: {groups}", "不足 {n} 项，因此区间偏窄：{groups}")
-SKIPPED = Bilingual(
+_FEW = Bilingual("fewer than {n} items, so the interval is too narrow: {groups}", "不足 {n} 项，因此区间偏窄：{groups}")
+_SKIPPED = Bilingual(
     "skipped: {skipped:,} of {all:,} pairs, longer than the model's context",
     "已跳过：{all:,} 对中有 {skipped:,} 对超过模型的上下文长度",
 )
 
 
-class Gaps(Protocol):
-    """What is printed of a report."""
-
-    intervals: dict[str, Interval]
-    corrected: dict[str, float]
-    n_pairs: int
-    n_skipped: int
-
-    def mean_size(self, group: str) -> float:
-        """The mean of the gaps without their signs."""
-
-
-def gap_table(report: Gaps) -> str:
+def gap_table(
+    intervals: Mapping[str, Interval],
+    sizes: Mapping[str, float],
+    corrected: Mapping[str, float],
+    skipped: int,
+    n: int,
+) -> str:
     """A line for each group, and below them what the numbers mean.
 
     Args:
-        report: the gaps.
+        intervals: of each group.
+        sizes: the mean of its gaps without their signs.
+        corrected: its p after Holm's correction.
+        skipped: pairs that were too long.
+        n: pairs that were given.
     """
-    width = max(map(columns_of, [*report.intervals, GAP.spoken()]))
-    heads = "".join("  " + padded(words.spoken(), columns, side) for words, columns, side in HEADS)
-    lines = [padded(GAP.spoken(), width) + heads]
-    for group, row in report.intervals.items():
+    width = max(map(columns_of, [*intervals, _GAP.spoken()]))
+    heads = "".join("  " + filled(words.spoken(), columns, side) for words, columns, side in _HEADS)
+    lines = [filled(_GAP.spoken(), width) + heads]
+    for group, row in intervals.items():
         bounds = f"[{row.low:+.3f}, {row.high:+.3f}]"
-        figures = (f"{report.mean_size(group):.3f}", f"{row.p:.4f}", f"{report.corrected[group]:.4f}")
+        figures = (f"{sizes[group]:.3f}", f"{row.p:.4f}", f"{corrected[group]:.4f}")
         lines.append(
-            f"{padded(group, width)}  {row.n:5}  {row.mean:+7.3f}  {bounds:^18}"
+            f"{filled(group, width)}  {row.n:5}  {row.mean:+7.3f}  {bounds:^18}"
             + "".join(f"  {figure:>9}" for figure in figures)
         )
-    lines.append(SIGN.spoken())
-    if few := [group for group, row in report.intervals.items() if row.n < FEW_ITEMS]:
-        lines.append(FEW.spoken().format(n=FEW_ITEMS, groups=", ".join(few)))
-    if report.n_skipped:
-        lines.append(SKIPPED.spoken().format(skipped=report.n_skipped, all=report.n_pairs))
+    lines.append(_SIGN.spoken())
+    if few := [group for group, row in intervals.items() if row.n < FEW_ITEMS]:
+        lines.append(_FEW.spoken().format(n=FEW_ITEMS, groups=", ".join(few)))
+    if skipped:
+        lines.append(_SKIPPED.spoken().format(skipped=skipped, all=n))
     return "\n".join(lines)

@@ -14,7 +14,7 @@ from minigpt.microscope.views.table import Cell, View, in_both, in_view, number_
 from minigpt.microscope.views.tokens import Labels, token_texts
 from minigpt.model import softmax
 from minigpt.plots import heat_map
-from minigpt.settings.language import Bilingual, columns_of, padded
+from minigpt.settings.language import Bilingual, columns_of, filled
 
 MOST_WEIGHTS = 500_000  # of one view: some 1.5 MB of text
 LENS_CAPTION = Bilingual(
@@ -121,7 +121,7 @@ def lens_view(ids: Tensor, logits: Tensor, labels: Labels = None, lang: str | No
 def _lines(headings: Sequence[str], written: Sequence[Sequence[str]]) -> str:
     """A line for each row, its heading in a column of its own."""
     width = max(14, *(columns_of(heading) + 2 for heading in headings))
-    return "\n".join(padded(name, width) + "  ".join(cells) for name, cells in zip(headings, written, strict=True))
+    return "\n".join(filled(name, width) + "  ".join(cells) for name, cells in zip(headings, written, strict=True))
 
 
 def patching_view(
