@@ -14,7 +14,7 @@ from minigpt.cost.memory import StepPlan, peak_bytes, predict_memory
 from minigpt.cost.parameters import ParameterCount, count_parameters
 from minigpt.cost.published import PUBLISHED_MODELS
 from minigpt.cost.scaling.chinchilla import approach_1_tokens
-from minigpt.cost.table import Row, in_lines, rows_of
+from minigpt.cost.table import Line, in_lines, table_rows
 from minigpt.model import PRESETS, GPTConfig
 from minigpt.settings import check_choice
 from minigpt.settings.language import Bilingual
@@ -80,9 +80,9 @@ class Estimate:
         known = self.on.device.dollars_per_hour
         return None if known is None else known[0]
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[Line]:
         """The table: what, how much, and what that means, in the language of the locale."""
-        return rows_of(self)
+        return table_rows(self)
 
     def to_object(self) -> dict[str, Any]:
         """The figures as what JSON can hold; bytes, seconds, dollars, kilowatt-hours and kilograms."""

@@ -10,7 +10,7 @@ from minigpt.cost.units import shown_bytes, shown_count, shown_dollars, shown_se
 from minigpt.settings.language import Bilingual, columns_of, filled, language
 
 TABLE_COLUMNS = 80
-Row = tuple[str, str, str]  # what, how much, and what that means
+Line = tuple[str, str, str]  # what, how much, and what that means
 
 _MODEL, _TOKENS, _MEMORY = Bilingual("model", "模型"), Bilingual("tokens", "词元"), Bilingual("memory", "内存")
 _PARAMETERS, _FLOPS = Bilingual("parameters", "参数量"), Bilingual("training FLOPs", "训练 FLOPs")
@@ -36,7 +36,7 @@ _UP_TO = Bilingual("; up to ${:,.2f} elsewhere", "；其他地方最高 ${:,.2f}
 _POWER = Bilingual("{:g} W a device, PUE {:g}; CO₂ at {:g} kg/kWh", "每个设备 {:g} W，PUE {:g}；CO₂ 按 {:g} kg/kWh 计")
 
 
-def rows_of(made: Any) -> list[Row]:
+def table_rows(made: Any) -> list[Line]:
     """The table: what, how much, and what that means.
 
     Args:
@@ -64,7 +64,7 @@ def rows_of(made: Any) -> list[Row]:
     ]
 
 
-def _time_rows(made: Any) -> list[Row]:
+def _time_rows(made: Any) -> list[Line]:
     if made.seconds is None or made.on is None:
         return []
     time = shown_seconds(made.seconds, language())
@@ -75,7 +75,7 @@ def _time_rows(made: Any) -> list[Row]:
     return [(_TIME.spoken(), time, note), *_bill_rows(made)]
 
 
-def _bill_rows(made: Any) -> list[Row]:
+def _bill_rows(made: Any) -> list[Line]:
     assert made.bill is not None and isinstance(made.on, Cluster)
     bill, device, site = made.bill, made.on.device, made.assumptions.site
     hours = _HOURS.spoken().format(bill.device_hours)
@@ -94,11 +94,11 @@ def _bill_rows(made: Any) -> list[Row]:
     return rows
 
 
-def in_lines(rows: list[Row]) -> str:
+def in_lines(rows: list[Line]) -> str:
     """The rows in 80 columns.
 
     Args:
-        rows: of :func:`rows_of`.
+        rows: of :func:`table_rows`.
     """
     first, second = (max(columns_of(row[i]) for row in rows[1:]) for i in (0, 1))
     lines = []
