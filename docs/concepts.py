@@ -47,6 +47,7 @@ BEYOND = "explanation/parts-beyond-the-course"
 FAULTS = "explanation/exactness-under-faults"
 INSIDE = "howto/look-inside-your-model"
 TEST_OF_SCORES = "tests/microscope/test_heads.py::test_each_score_is_1_for_its_own_head_and_0_for_the_others"
+TEST_OF_COMPOSITION = "tests/microscope/test_composition.py::test_the_planted_pair_stands_out_of_noise"
 TWO_HUNDRED_STEPS = "tests/training/optim/test_optimizers.py::test_two_hundred_steps_are_those_of_"
 
 SUBJECTS: dict[str, list[Row]] = {
@@ -591,6 +592,9 @@ SUBJECTS: dict[str, list[Row]] = {
         Formula("Duplicate-token heads", "duplicate-token-score", "13 § Find the heads by a score", TEST_OF_SCORES),
         Formula("Induction heads", "induction-score", "13 § Find the heads by a score", TEST_OF_SCORES),
         Formula("In-context gain", "in-context-gain", "13 § Read every activation"),
+        Formula("Q-composition", "q-composition", f"{INSIDE} § Which head reads which"),
+        Formula("K-composition", "k-composition", f"{INSIDE} § Which head reads which", TEST_OF_COMPOSITION),
+        Formula("V-composition", "v-composition", f"{INSIDE} § Which head reads which"),
         Rule(
             "Ablation of heads",
             "A head is taken away by putting zeros, its mean or its output on other text in place of what it writes.",

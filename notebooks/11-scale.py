@@ -713,10 +713,8 @@ brief = TrainConfig(steps=2 if QUICK else 20, device="cpu")
 measured = mg.train(new_model(), data, brief, progress=False)
 speed = float(np.median(measured.column("tokens_per_second")[1]))
 here = speed * mg.training_flops_per_token(new_model().config, 64)
-print(
-    f"here, on {torch.get_num_threads()} CPU threads: about {here:.0e} operations a "
-    f"second"
-)
+threads = torch.get_num_threads()
+print(f"here, on {threads} CPU threads: about {here:.0e} operations a second")
 
 # %% [markdown]
 # On two cores the [Quickstart](00-quickstart.ipynb) reached 0.9 · 10¹¹; a laptop with more
@@ -751,9 +749,12 @@ assert 0.5 < years["gpt2"] < 1 and hours["gpt2"] < 2
 # rented H100 less than two hours. Anything much larger needs several GPUs, or weights that others
 # have trained.
 #
-# (These are predictions. Measure a run by `tokens_per_second` in its history, times the
-# operations per token, as above.)
-#
+# `mg.estimate` predicts all of this for hardware by name, with the price:
+
+# %%
+print(mg.estimate("gpt2", on="H100"))
+
+# %% [markdown]
 # What does the arithmetic buy? The same authors fitted the loss to a formula with $N$
 # parameters and $D$ tokens, $L = 1.69 + 406.4 / N^{0.34} + 410.7 / D^{0.28}$ (equation 10;
 # nats per token of their vocabulary, on their text). The first term is what remains however

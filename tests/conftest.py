@@ -18,6 +18,9 @@ if not torch.cuda.is_available():
 torch.set_num_threads(1)
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# What is printed follows the locale; the tests read English where they do not say otherwise.
+os.environ["LC_ALL"] = "C.UTF-8"
+
 # `make test` runs several workers (`pytest -n`), which take one file after another: a fixture that the tests of a file
 # share is then built once. Some files share more than a fixture, and run on one worker:
 TOGETHER = {

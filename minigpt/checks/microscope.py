@@ -66,6 +66,26 @@ def in_context_gain(function: Any, draw: Draw) -> Case:
 
 
 @check
+def q_composition(function: Any, draw: Draw) -> Case:
+    """A later head's scores and an earlier head's matrix, of any rank."""
+    later, earlier = (draw.normal(width, width) for width in (draw.size(2, 4),) for _ in range(2))
+    return {"M": later, "O": earlier, "D": len(later)}, function(later, earlier)
+
+
+@check
+def k_composition(function: Any, draw: Draw) -> Case:
+    """As for queries."""
+    return q_composition(function, draw)
+
+
+@check
+def v_composition(function: Any, draw: Draw) -> Case:
+    """Two matrices of what heads write."""
+    later, earlier = (draw.normal(width, width) for width in (draw.size(2, 4),) for _ in range(2))
+    return {"N": later, "O": earlier, "D": len(later)}, function(later, earlier)
+
+
+@check
 def cosine_similarity(function: Any, draw: Draw) -> Case:
     """Vectors and another one."""
     width = draw.size(1, 5)

@@ -24,7 +24,7 @@ from minigpt.cli.options import check_options
 from minigpt.cli.output import LastingStream, drop_output, message_of, print_each_line_at_once, show_every_character
 from minigpt.cli.runs import Doctor, Info, Runs
 from minigpt.cli.settings import RefusedError, registry
-from minigpt.cli.text import Clean, Prepare, Tokenizer
+from minigpt.cli.text import Clean, Contamination, Prepare, Tokenizer
 from minigpt.cli.train import Demo, Train
 from minigpt.cli.use import Chat, Eval, Sample
 from minigpt.interrupts import STATUS, raise_from_now_on
@@ -44,6 +44,7 @@ COMMANDS: dict[str, type] = {
     "compare": Compare,
     "diverge": Diverge,
     "clean": Clean,
+    "contamination": Contamination,
     "prepare": Prepare,
     "tokenizer": Tokenizer,
     "demo": Demo,

@@ -16,7 +16,7 @@ class Fairness:
     """Swap one attribute of a sentence, a name or an age, and measure how the probability of its end changes.
 
     The table says what A and B are, and the pairs have limits, which are printed too: a gap of 0 does not mean that a
-    model is fair.
+    model is fair. Pairs that are longer than the model's context are skipped and counted.
 
     Attributes:
         out: a run folder, a checkpoint in it, or a folder of Hugging Face with a model and its tokenizer.
@@ -36,7 +36,8 @@ class Fairness:
         model, tokenizer = open_model(self.out)
         report = mg.fairness.counterfactual_gaps(model, tokenizer, asked)
         if self.json:
-            print_json({"limits": list(asked.limits), "meanings": dict(asked.meanings), "groups": report.to_object()})
+            about = {"limits": list(asked.limits), "meanings": dict(asked.meanings), "skipped": report.n_skipped}
+            print_json(about | {"groups": report.to_object()})
             return
         print(asked)
         print()

@@ -1,4 +1,4 @@
-"""Commands that turn text into tokens: `minigpt clean`, `minigpt prepare` and `minigpt tokenizer`."""
+"""Commands from text to tokens: `minigpt clean`, `contamination`, `prepare` and `tokenizer`."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -9,10 +9,10 @@ from typing import Annotated
 import tyro
 
 import minigpt as mg
-from minigpt.cli.output import command
+from minigpt.cli.output import command, print_json
 from minigpt.runs import build_tokenizer
 from minigpt.text import PreparedCorpus, TextFiles, dataset_documents, first_text, prepare_documents
-from minigpt.text.cleaning import QUALITY_RULES, ExactDuplicates, NearDuplicates, QualityFilter
+from minigpt.text.cleaning import QUALITY_RULES, ExactDuplicates, NearDuplicates, QualityFilter, documents_of
 from minigpt.text.reading import read_files
 
 
@@ -58,6 +58,36 @@ class Clean:
         names = [] if self.glob is None else ["--glob", self.glob]
         shards = Path("data") / (self.out.resolve().name or "texts")
         print(f"next: {command('minigpt', 'prepare', self.out, *names, *tokens, '--out', shards)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contamination:
+    """How much of a test set is in the training text: the share of its n-grams, and the documents with most of them.
+
+    Attributes:
+        train: a UTF-8 text file or a folder of files, to learn from.
+        test: the same, to be tested on.
+        n: words in an n-gram, or characters in Chinese.
+        worst: the most documents that are listed.
+        glob: pattern of the files of folders, such as "*.py" (default: those ending in .txt, .text, .md or .rst).
+        separator: text between the documents of a file that has several, such as "<|endoftext|>".
+        json: print the figures as JSON, and nothing else.
+    """
+
+    train: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="TRAIN")]
+    test: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="TEST")]
+    n: int = 13
+    worst: int = 5
+    glob: str | None = None
+    separator: str | None = None
+    json: bool = False
+
+    def __call__(self) -> None:
+        """Print the report."""
+        train, test = (documents_of(TextFiles(each, self.glob), separator=self.separator)
+                       for each in (self.train, self.test))  # fmt: skip
+        report = mg.contamination((text for _, text in train), dict(test), self.n, worst=self.worst)
+        print_json(report.to_object()) if self.json else print(report)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from minigpt.cost.estimates import Estimate, estimate
 from minigpt.cost.flops import matrix_parameters, training_flops_per_token
 from minigpt.cost.flops_by_part import Flops, attention_pairs, backward_flops, forward_flops
 from minigpt.cost.machine import Machine, step_seconds
-from minigpt.cost.memory import StepPlan, peak_bytes, predict_memory
+from minigpt.cost.memory import PredictedMemory, StepPlan, peak_bytes, predict_memory
 from minigpt.cost.parallelism import data_parallel_bytes, pipeline, tensor_parallel_bytes, zero_memory
 from minigpt.cost.parameters import ParameterCount, count_parameters
 from minigpt.cost.published import PUBLISHED_MODELS, PublishedModel, published_config
@@ -26,6 +26,7 @@ __all__ = [
     "Kept",
     "Machine",
     "ParameterCount",
+    "PredictedMemory",
     "PublishedModel",
     "StepPlan",
     "attention_pairs",

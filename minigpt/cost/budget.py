@@ -12,20 +12,45 @@ from minigpt.cost.scaling.chinchilla import approach_1_tokens
 from minigpt.cost.units import shown_count, shown_seconds
 from minigpt.model import PRESETS, GPTConfig
 from minigpt.settings import shown
+from minigpt.settings.language import Bilingual, filled, language
 
 NIGHT = 8 * 3600.0  # seconds
 TIME_UNITS = {
     "second": 1.0,
+    "sec": 1.0,
     "minute": 60.0,
     "min": 60.0,
     "hour": 3600.0,
+    "hr": 3600.0,
     "h": 3600.0,
+    "night": NIGHT,
     "day": 86400.0,
     "week": 7 * 86400.0,
+    "month": 30 * 86400.0,
+    "year": 365 * 86400.0,
 }
+_WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_NUMBERS = {word: float(i) for i, word in enumerate(_WORDS, 1)} | {"a": 1.0, "an": 1.0, "half a": 0.5, "half an": 0.5}
+A_TIME = re.compile(rf"\s*(\d{{1,9}}(?:\.\d{{1,9}})?|(?:{'|'.join(_NUMBERS)})(?=\s))\s*([a-z]+)\s*", re.IGNORECASE)
 MULTIPLES = (1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64, 96)  # of 64, the widths that are tried
 HEAD_WIDTH = 64  # width of a head, and of the smallest model
-READABLE = "expected a time and a place, such as 'tonight on this laptop' or '3 hours on 8xH100'"
+READABLE = (
+    "expected a time and a place, such as 'tonight on this laptop', 'ten hours', '2 weeks on 8xH100' or 'a month on "
+    "2xRTX-4090'; times are numbers (or one to twelve) of minutes, hours, days, weeks or months"
+)
+
+_ON = Bilingual("{} on {}", "{}，使用 {}")
+_SIZES = Bilingual(
+    "vocabulary {:,}, context {:,} (--vocab-size, --context-length)",
+    "词表 {:,}，上下文 {:,}（--vocab-size、--context-length）",
+)
+_HEADS = Bilingual("model parameters tokens best", "模型 参数量 词元 最优")
+_COLUMNS = ((14, "right"), (12, "left"), (10, "left"), (10, "left"))
+_OPTIMAL = Bilingual("compute-optimal", "计算最优")
+_MEANINGS = Bilingual(
+    "tokens: as many as fit into the time\nbest: those that are best for the size, by Chinchilla's table",
+    "词元：这段时间里能读的数量\n最优：按 Chinchilla 的表，对该规模最优的词元数",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,20 +70,23 @@ def parse_budget(text: str) -> Budget:
     """The time and the hardware that a sentence names.
 
     Args:
-        text: "tonight" or "overnight" (8 hours), or a number of minutes, hours, days or weeks; then, after "on", "this
-            laptop" or "this machine", or hardware by name. Without a place it is this machine.
+        text: "tonight" or "overnight" (8 hours), or a number of minutes, hours, days, weeks or months (of 30 days), in
+            digits or as "a", "half a" or "one" to "twelve"; then, after "on", "this laptop" or "this machine", or
+            hardware by name. Without a place it is this machine.
 
     Raises:
         ValueError: if it can't be read, with an example.
     """
     time, _, place = text[:200].strip().partition(" on ")
-    if time.strip().lower() in ("tonight", "overnight", "a night"):
+    if time.strip().lower() in ("tonight", "overnight"):
         seconds = NIGHT
     else:
-        found = re.fullmatch(r"\s*(\d{1,9}(?:\.\d{1,9})?|an?|one)\s*([a-z]+?)s?\s*", time, re.IGNORECASE)
-        if found is None or found[2].lower() not in TIME_UNITS:
+        found = A_TIME.fullmatch(time)
+        unit = "" if found is None else found[2].lower()
+        unit = unit if unit in TIME_UNITS else unit.removesuffix("s")
+        if found is None or unit not in TIME_UNITS:
             raise ValueError(f"the budget {shown(text)} can't be read; {READABLE}")
-        seconds = (1.0 if found[1].isalpha() else float(found[1])) * TIME_UNITS[found[2].lower()]
+        seconds = TIME_UNITS[unit] * (_NUMBERS.get(found[1].lower()) or float(found[1]))
     if not 1 <= seconds <= 10 * 365 * 86400:
         raise ValueError(f"the budget {shown(text)} is {shown_seconds(seconds)}; give from a second to ten years")
     return Budget(
@@ -123,19 +151,17 @@ class BudgetPlan:
     def __str__(self) -> str:
         on, config = self.best.estimate.on, self.best.estimate.config
         lines = [
-            f"{shown_seconds(self.seconds)} on {on}",
-            f"vocabulary {config.vocab_size:,}, context {config.context_length:,} (--vocab-size, --context-length)",
-            f"{'model':<14}{'parameters':>12}{'tokens':>10}{'best':>10}",
+            _ON.spoken().format(shown_seconds(self.seconds, language()), on),
+            _SIZES.spoken().format(config.vocab_size, config.context_length),
+            "".join(filled(a, n, side) for a, (n, side) in zip(_HEADS.spoken().split(), _COLUMNS, strict=True)),
         ]
         near = [each for each in self.candidates if 0.02 < each.balance < 50 or each is self.best]
         for each in near:
-            mark = "  <- compute-optimal" if each is self.best else ""
+            mark = f"  <- {_OPTIMAL.spoken()}" if each is self.best else ""
             figures = (each.estimate.parameters, each.estimate.tokens, each.best_tokens)
             counts = "".join(f"{shown_count(n):>{w}}" for n, w in zip(figures, (12, 10, 10), strict=True))
             lines.append(f"{each.name:<14}{counts}{mark}")
-        lines.append("tokens: as many as fit into the time")
-        lines.append("best: those that are best for the size, by Chinchilla's table")
-        return "\n".join(lines)
+        return "\n".join([*lines, *_MEANINGS.spoken().split("\n")])
 
 
 def plan_budget(

@@ -2,8 +2,7 @@
 
 import html
 import json
-import textwrap
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from minigpt.cost.assumptions import Assumptions, assumptions_of, positive
@@ -15,13 +14,14 @@ from minigpt.cost.memory import StepPlan, peak_bytes, predict_memory
 from minigpt.cost.parameters import ParameterCount, count_parameters
 from minigpt.cost.published import PUBLISHED_MODELS
 from minigpt.cost.scaling.chinchilla import approach_1_tokens
-from minigpt.cost.units import shown_bytes, shown_count, shown_dollars, shown_seconds, shown_si, three_digits
+from minigpt.cost.table import Line, in_lines, table_rows
 from minigpt.model import PRESETS, GPTConfig
 from minigpt.settings import check_choice
+from minigpt.settings.language import Bilingual
 from minigpt.training import TrainConfig
 from minigpt.training.safety.memory import StepMemory
 
-TABLE_COLUMNS = 80  # of the printed table
+PAGE_LANGUAGE = Bilingual("en", "zh-CN")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,36 +80,9 @@ class Estimate:
         known = self.on.device.dollars_per_hour
         return None if known is None else known[0]
 
-    def rows(self) -> list[tuple[str, str, str]]:
-        """The table: what, how much, and what that means."""
-        config, parts, step, flops = self.config, self.parts, self.step_memory, self.training_flops
-        shape = f"{config.n_layers} × {config.d_model}, context {config.context_length:,}, "
-        source = "best for the size, by Chinchilla's table" if self.are_best else "as given"
-        plan = _plan_of(self)
-        a_parameter = self.tokens / self.parameters
-        ratio = f"{a_parameter:,.0f}" if a_parameter >= 100 else three_digits(a_parameter)
-        inside = f"weights {shown_bytes(step.weights)}, gradients {shown_bytes(step.gradients)}, "
-        inside += f"moments {shown_bytes(step.moments)}, activations {shown_bytes(self.activations)}"
-        at_once = f"{plan.n_sequences} sequence{'s' * (plan.n_sequences > 1)} at once, {plan.precision}"
-        at_once += " mixed precision" * (plan.precision != "fp32")
-        return [
-            ("model", shape + f"vocabulary {config.vocab_size:,}", ""),
-            ("parameters", f"{self.parameters:,}", f"{shown_count(parts.non_embedding)} without embeddings"),
-            ("tokens", shown_count(self.tokens), f"{source}; {ratio} a parameter"),
-            ("training FLOPs", f"{flops:.3g}", f"{shown_count(flops / self.tokens)} a token"),
-            ("memory", shown_bytes(self.memory), f"{inside}; {at_once}"),
-            ("KV cache", shown_bytes(self.cache), "of one full context, in 16 bits"),
-            *self._time_rows(),
-        ]
-
-    def _time_rows(self) -> list[tuple[str, str, str]]:
-        if self.seconds is None or self.on is None:
-            return []
-        if isinstance(self.on, Machine):
-            return [("time", shown_seconds(self.seconds), f"{self.on}, measured")]
-        peak = f"{'its' if self.on.count == 1 else 'their'} {self.on.device.precision} peak"
-        time = ("time", shown_seconds(self.seconds), f"{self.on} at {self.assumptions.mfu:.0%} of {peak}")
-        return [time, *_bill_rows(self)]
+    def rows(self) -> list[Line]:
+        """The table: what, how much, and what that means, in the language of the locale."""
+        return table_rows(self)
 
     def to_object(self) -> dict[str, Any]:
         """The figures as what JSON can hold; bytes, seconds, dollars, kilowatt-hours and kilograms."""
@@ -120,7 +93,7 @@ class Estimate:
             "tokens": self.tokens,
             "training_flops": self.training_flops,
             "memory": self.memory,
-            "step_memory": vars(self.step_memory),
+            "step_memory": {part.name: getattr(self.step_memory, part.name) for part in fields(StepMemory)},
             "cache": self.cache,
             "on": None if self.on is None else str(self.on),
             "mfu": self.assumptions.mfu if isinstance(self.on, Cluster) else None,
@@ -135,14 +108,7 @@ class Estimate:
         return json.dumps(self.to_object(), indent=1)
 
     def __str__(self) -> str:
-        rows = self.rows()
-        first, second = (max(len(row[i]) for row in rows[1:]) for i in (0, 1))
-        lines = []
-        for a, b, note in rows:
-            start, *more = _wrapped(note, TABLE_COLUMNS - first - second - 4)
-            lines += [f"{a:<{first}}  {b:<{second}}  {start}".rstrip()]
-            lines += [" " * (first + second + 4) + line for line in more]
-        return "\n".join(lines)
+        return in_lines(self.rows())
 
     def _repr_html_(self) -> str:
         style = 'style="text-align:left;vertical-align:top;padding:.2em .8em .2em 0"'
@@ -152,7 +118,7 @@ class Estimate:
             + "</tr>"
             for what, much, means in (map(html.escape, row) for row in self.rows())
         )
-        return f'<table lang="en">{"".join(rows)}</table>'
+        return f'<table lang="{PAGE_LANGUAGE.spoken()}">{"".join(rows)}</table>'
 
 
 def estimate(
@@ -213,38 +179,3 @@ def estimate(
 def _named(name: str) -> GPTConfig:
     check_choice("model", name, [*PRESETS, *(each for each in PUBLISHED_MODELS if each not in PRESETS)])
     return GPTConfig.preset(name) if name in PRESETS else PUBLISHED_MODELS[name].config
-
-
-def _wrapped(note: str, width: int) -> list[str]:
-    """A note in lines, which end behind a semicolon where they can."""
-    lines = [""]
-    for part in note.replace("; ", ";; ").split("; "):
-        if lines[-1] and len(lines[-1]) + 1 + len(part) > width:
-            lines.append("")
-        lines += textwrap.wrap(f"{lines.pop()} {part}".strip(), width) or [""]
-    return lines
-
-
-def _plan_of(made: Estimate) -> StepPlan:
-    assert made.assumptions.plan is not None
-    return made.assumptions.plan
-
-
-def _bill_rows(made: Estimate) -> list[tuple[str, str, str]]:
-    assert made.bill is not None and isinstance(made.on, Cluster)
-    bill, device, site = made.bill, made.on.device, made.assumptions.site
-    hours = f"{bill.device_hours:,.4g} hours of one device"
-    rows = [("price", "unknown", f"{hours}; give dollars an hour as price")]
-    if made.price is not None:
-        at = f"{hours} at ${made.price:,.2f}"
-        if made.assumptions.price is None and device.dollars_per_hour is not None:
-            high = device.dollars_per_hour[1]
-            at += f", read {device.priced.partition(',')[0]}" + (
-                f"; up to ${high:,.2f} elsewhere" if high > made.price else ""
-            )
-        rows = [("price", shown_dollars(bill.dollars), at)]
-    if device.watts is not None:
-        at = f"{device.watts:g} W a device, PUE {site.pue:g}; CO₂ at {site.kg_per_kwh:g} kg/kWh"
-        rows.append(("energy", shown_si(1000 * bill.kilowatt_hours, "Wh"), at))
-        rows.append(("CO₂", shown_si(1000 * bill.kilograms, "g"), ""))
-    return rows

@@ -20,7 +20,7 @@ Dimensions: T positions, D width, F hidden width of the MLP, V vocabulary, L lay
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from minigpt.cost.activations import HALVES, STREAM, keeps_tables, kept_activations
 from minigpt.cost.flops import matrix_parameters
@@ -71,7 +71,28 @@ class StepPlan:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
 
 
-def predict_memory(config: GPTConfig, plan: StepPlan) -> StepMemory:
+@dataclass(frozen=True, kw_only=True)
+class PredictedMemory(StepMemory):
+    """What a training step needs at its peak, predicted for any number of sequences.
+
+    Attributes:
+        config: the model's shape.
+        plan: how a step is computed.
+    """
+
+    config: GPTConfig = field(repr=False)
+    plan: StepPlan = field(repr=False)
+
+    def working(self, n_sequences: int) -> int:
+        """What comes and goes within the step, from its stages: the peak of many sequences may be in another stage.
+
+        Args:
+            n_sequences: b, sequences at once through the model.
+        """
+        return peak_bytes(self.config, self.plan, n_sequences) - self.gradients
+
+
+def predict_memory(config: GPTConfig, plan: StepPlan) -> PredictedMemory:
     """What :func:`minigpt.training.safety.memory.step_memory` would measure, in bytes, without building the model.
 
     Args:
@@ -80,12 +101,14 @@ def predict_memory(config: GPTConfig, plan: StepPlan) -> StepMemory:
     """
     n = count_parameters(config).total
     one, two = (peak_bytes(config, plan, n_sequences) - WORD * n for n_sequences in (1, 2))
-    return StepMemory(
+    return PredictedMemory(
         weights=WORD * n,
         gradients=WORD * n,
         moments=WORD * moment_numbers(config, plan.optimizer),
         fixed=max(0, 2 * one - two),
         activations=two - one,
+        config=config,
+        plan=plan,
     )
 
 

@@ -1,9 +1,13 @@
 """Numbers as people read them: 124 M, 2.3 GB, 3.4 days."""
 
+from minigpt.settings.language import Language
+
 SI_PREFIXES = ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k"), (0.0, " "))
 COUNT_UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 BYTE_UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 TIME_SCALES = ((86400 * 365.25, "years"), (86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
+
+CHINESE_TIMES = {"years": "年", "days": "天", "hours": "小时", "minutes": "分钟", "seconds": "秒", "ms": "毫秒"}
 
 
 def shown_count(number: float) -> str:
@@ -35,16 +39,17 @@ def shown_si(number: float, unit: str) -> str:
     return f"{three_digits(number / (factor or 1.0))}{prefix}{unit}"
 
 
-def shown_seconds(seconds: float) -> str:
+def shown_seconds(seconds: float, lang: Language = "en") -> str:
     """A time, such as ``3.4 days``.
 
     Args:
         seconds: at least 0.
+        lang: of the unit.
     """
     factor, unit = next(
         ((f, u) for f, u in TIME_SCALES if seconds >= 1.5 * f), (1e-3, "ms") if seconds < 1 else TIME_SCALES[-1]
     )
-    return f"{three_digits(seconds / factor)} {unit}"
+    return f"{three_digits(seconds / factor)} {unit if lang == 'en' else CHINESE_TIMES[unit]}"
 
 
 def shown_dollars(dollars: float) -> str:

@@ -10,11 +10,11 @@ from minigpt.files.plain import read_plain
 from minigpt.learn.exercises import CATALOGUE, exercise_named
 from minigpt.learn.exercises.exercise import Exercise, Words
 from minigpt.learn.judge.attempts import Submission
-from minigpt.learn.judge.language import Language
 from minigpt.learn.judge.replies import judged
 from minigpt.learn.judge.reply import Reply
 from minigpt.learn.progress import LearnerProgress
 from minigpt.settings import nearest
+from minigpt.settings.language import Language
 
 RETURNS = Words("Returns", "返回")
 READ_PAGE = Words("Read", "阅读")

@@ -12,10 +12,9 @@ from minigpt.files.atomic import write_atomically
 from minigpt.files.json_object import read_object
 from minigpt.learn.exercises import CATALOGUE
 from minigpt.learn.exercises.exercise import Words
-from minigpt.learn.judge.language import Language
 from minigpt.learn.judge.layout import TERMINAL_WIDTH, in_page
 from minigpt.learn.judge.reply import Reply
-from minigpt.runs.summary import columns_of
+from minigpt.settings.language import Language, columns_of, filled
 
 #: The learner's folder, and the file in it.
 FOLDER, FILE = "learn", "learn-progress.json"
@@ -212,8 +211,3 @@ def class_table(rows: Sequence[dict[str, Any]], lang: Language = "en") -> str:
 def extra_columns(text: str) -> int:
     """How many columns a text takes more than it has characters."""
     return columns_of(text) - len(text)
-
-
-def filled(text: str, columns: int) -> str:
-    """A text and the spaces to its right."""
-    return text + " " * (columns - columns_of(text))

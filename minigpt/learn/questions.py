@@ -15,11 +15,11 @@ from minigpt.learn.formulas.bounds import BoundSlip, wrong_bound
 from minigpt.learn.formulas.refusals import why
 from minigpt.learn.judge.attempts import Submission
 from minigpt.learn.judge.judge import trials
-from minigpt.learn.judge.language import Language, language
 from minigpt.learn.judge.layout import Paragraph, Section, in_page
 from minigpt.learn.judge.replies import formula_hint, judged
 from minigpt.learn.judge.reply import Reply
 from minigpt.learn.progress import FOLDER, LearnerProgress, Overview, overview
+from minigpt.settings.language import Language, language
 
 UNREADABLE = Words("The formula can't be read{}.", "公式无法读取{}。")
 NO_VALUE = Words("The formula has no value{}.", "公式无法求值{}。")

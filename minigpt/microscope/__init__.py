@@ -5,6 +5,13 @@ inside a ``with`` block.
 """
 
 from minigpt.microscope.attribution import Attribution, attribute, attributed
+from minigpt.microscope.composition import (
+    CompositionScores,
+    composition_scores,
+    k_composition,
+    q_composition,
+    v_composition,
+)
 from minigpt.microscope.divergence import Divergence, first_divergence
 from minigpt.microscope.examples import NeuronContext, cosine_similarity, nearest_tokens, top_contexts
 from minigpt.microscope.heads import (
@@ -29,6 +36,7 @@ __all__ = [
     "ABLATIONS",
     "Activations",
     "Attribution",
+    "CompositionScores",
     "Divergence",
     "HeadScores",
     "LogitLens",
@@ -41,12 +49,14 @@ __all__ = [
     "activation_names",
     "attribute",
     "attributed",
+    "composition_scores",
     "cosine_similarity",
     "duplicate_token_score",
     "first_divergence",
     "head_scores",
     "in_context_gain",
     "induction_score",
+    "k_composition",
     "lens_logits",
     "log_probability",
     "logit_difference",
@@ -56,6 +66,7 @@ __all__ = [
     "patch",
     "patch_path",
     "previous_token_score",
+    "q_composition",
     "recovery",
     "repeated_tokens",
     "residual_norms",
@@ -63,4 +74,5 @@ __all__ = [
     "tapped",
     "token_losses",
     "top_contexts",
+    "v_composition",
 ]

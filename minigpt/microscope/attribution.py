@@ -19,6 +19,9 @@ from minigpt.microscope.frozen_norms import norm_scale, shift_of
 from minigpt.microscope.record import Activations, look
 from minigpt.microscope.running import ids_of_rows, require_gpt, whole_number
 from minigpt.model import GPT, CausalSelfAttention, LayerNorm
+from minigpt.settings.language import Bilingual, filled
+
+_SUM, _MODEL = Bilingual("sum", "总和"), Bilingual("model", "模型")
 
 
 @equation(
@@ -78,7 +81,9 @@ class Attribution:
         means = self.values.mean(1).tolist()
         order = sorted(range(len(means)), key=lambda k: -abs(means[k]))
         rows = [f"{self.names[k]:<14}{means[k]:>9.3f}" for k in order]
-        return "\n".join([*rows, f"{'sum':<14}{sum(means):>9.3f}", f"{'model':<14}{float(self.total.mean()):>9.3f}"])
+        for words, value in ((_SUM, sum(means)), (_MODEL, float(self.total.mean()))):
+            rows.append(f"{filled(words.spoken(), 14)}{value:>9.3f}")
+        return "\n".join(rows)
 
     __repr__ = __str__
 

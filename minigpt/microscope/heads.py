@@ -18,8 +18,11 @@ from minigpt.microscope.record import look
 from minigpt.microscope.running import require_gpt, whole_number
 from minigpt.model import GPT, cross_entropy_from_logits
 from minigpt.settings import check_choice
+from minigpt.settings.language import Bilingual, filled
 
 OLSSON = "Olsson et al. 2022, arXiv:2209.11895"
+_GAIN = Bilingual("in-context gain {:.3f} nats per token", "上下文内增益：每词元 {:.3f} 奈特")
+_HEADINGS = Bilingual("head previous duplicate induction", "头 前一词元 重复词元 归纳")
 WEIGHTS_OF_HEADS = "(H, T, T) attention weights: head, query, key"
 
 
@@ -203,10 +206,8 @@ class HeadScores:
         return sorted(found, key=lambda place: -float(values[place]))
 
     def __str__(self) -> str:
-        rows = [
-            f"in-context gain {self.gain:.3f} nats per token",
-            f"{'head':<8}{'previous':>10}{'duplicate':>11}{'induction':>11}",
-        ]
+        name, *kinds = _HEADINGS.spoken().split()
+        rows = [_GAIN.spoken().format(self.gain), filled(name, 7) + "".join(filled(x, 11, "left") for x in kinds)]
         for layer, head in torch.cartesian_prod(*map(torch.arange, self.previous.shape)).tolist():
             scores = (self.previous[layer, head], self.duplicate[layer, head], self.induction[layer, head])
             rows.append(f"L{layer}H{head:<5}" + "{:>11.3f}{:>11.3f}{:>11.3f}".format(*map(float, scores)))

@@ -26,6 +26,7 @@ from minigpt.microscope.views.table import View
 from minigpt.microscope.views.tokens import Labels, token_texts
 from minigpt.model import GPT, log_softmax
 from minigpt.settings import check_choice, nearest, shown
+from minigpt.settings.language import Bilingual
 
 #: From logits ``(B, T, V)`` to one number.
 Metric = Callable[[Tensor], Tensor | float]
@@ -148,16 +149,24 @@ class Patching:
         """
         texts = token_texts(self.ids.tolist(), labels) if self.over == "position" else []
         places = [f"{place} {text}" for place, text in enumerate(texts)]
-        return patching_view(self.values, self.site, self.over, places, str(self), lang)
+        return patching_view(self.values, self.site, self.over, places, self._text(), lang)
 
     def _repr_html_(self) -> str:
         return self.view().html
 
-    def __str__(self) -> str:
-        head = f"recovery by patching {self.site}; the metric is {self.clean:.4g} clean and {self.corrupt:.4g} corrupt"
-        columns = "layer " + "".join(f"{column:>7}" for column in range(self.values.shape[1])) + f"  ({self.over})"
+    def _text(self) -> Bilingual:
+        over = Bilingual(self.over, {"position": "位置", "head": "注意力头"}[self.over])
+        heads = Bilingual(
+            f"recovery by patching {self.site}; the metric is {self.clean:.4g} clean and {self.corrupt:.4g} corrupt",
+            f"修补 {self.site} 的恢复率；指标在原始运行中为 {self.clean:.4g}，在损坏运行中为 {self.corrupt:.4g}",
+        )
+        numbers = "".join(f"{column:>7}" for column in range(self.values.shape[1]))
         rows = [f"{layer:>5} " + "".join(f"{x:7.2f}" for x in row) for layer, row in enumerate(self.values.tolist())]
-        return "\n".join([head, columns, *rows])
+        columns = Bilingual(f"layer {numbers}  ({over.en})", f"   层 {numbers}  （{over.zh}）")
+        return Bilingual(*("\n".join([head, line, *rows]) for head, line in zip(heads, columns, strict=True)))
+
+    def __str__(self) -> str:
+        return self._text().spoken()
 
     __repr__ = __str__
 

@@ -16,6 +16,9 @@ from minigpt.microscope.views.kinds import attention_view, stacked
 from minigpt.microscope.views.table import View
 from minigpt.microscope.views.tokens import Labels, token_texts
 from minigpt.model import GPT, GPTConfig
+from minigpt.settings.language import Bilingual
+
+_TITLE = Bilingual("{n} activations of {shape} tokens, {size:.1f} MiB", "{n} 个激活值，词元 {shape}，{size:.1f} MiB")
 
 
 class Activations:
@@ -101,7 +104,7 @@ class Activations:
         shown = [(name.replace("*", _layers(names)), str(shape)) for (name, shape), names in rows.items()]
         width = max((len(name) for name, _ in shown), default=0)
         size = sum(x.numel() * x.element_size() for x in self._tensors.values()) / 2**20
-        title = f"{len(self._tensors)} activations of {tuple(self.ids.shape)} tokens, {size:.1f} MiB"
+        title = _TITLE.spoken().format(n=len(self._tensors), shape=tuple(self.ids.shape), size=size)
         return "\n".join([title, *(f"{name:<{width}}  {shape}" for name, shape in shown)])
 
     __repr__ = __str__

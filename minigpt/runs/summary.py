@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from unicodedata import east_asian_width
 
 from minigpt.files.paths import as_path
 from minigpt.runs.config import PARTS, RUN_FILE, RunConfig
 from minigpt.runs.source import settings_in_effect
 from minigpt.settings import to_object
+from minigpt.settings.language import columns_of, filled
 from minigpt.training.report.history import History, is_row
 from minigpt.training.storage.folders import checkpoint_folders, step_of
 
@@ -142,17 +142,8 @@ def table_of(runs: list[RunSummary], wrong: Mapping[Path, str] | None = None) ->
     damaged = {str(path): message for path, message in (wrong or {}).items()}
     widths = [max(map(columns_of, column)) for column in zip(*rows, strict=True)]
     widths[0] = max([widths[0], *map(columns_of, damaged)])
-    lines = ["  ".join(map(_padded, row, widths)).rstrip() for row in rows]
-    return "\n".join([*lines, *(f"{_padded(path, widths[0])}  damaged: {why}" for path, why in damaged.items())])
-
-
-def columns_of(text: str) -> int:
-    """The columns that a text takes in a terminal: a Chinese character takes two."""
-    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
-
-
-def _padded(text: str, columns: int) -> str:
-    return text + " " * (columns - columns_of(text))
+    lines = ["  ".join(map(filled, row, widths)).rstrip() for row in rows]
+    return "\n".join([*lines, *(f"{filled(path, widths[0])}  damaged: {why}" for path, why in damaged.items())])
 
 
 def counted(n: int, noun: str) -> str:

@@ -5,6 +5,7 @@ from test_machine import machine
 
 from minigpt.cost import parse_budget, plan_budget
 from minigpt.cost.hardware import parse_hardware
+from minigpt.settings.language import columns_of
 
 
 @pytest.mark.parametrize(
@@ -18,6 +19,17 @@ from minigpt.cost.hardware import parse_hardware
         ("2.5 days on RTX 4090", 2.5 * 86400, "RTX-4090"),
         ("a day on this-machine", 86400, None),
         ("a week on my computer", 7 * 86400, None),
+        ("ten hours", 36000, None),
+        ("Twelve Minutes on H100", 720, "H100"),
+        ("a month", 30 * 86400, None),
+        ("2 weeks on 2xH100", 14 * 86400, "2 × H100"),
+        ("three months on this machine", 90 * 86400, None),
+        ("half an hour", 1800, None),
+        ("two nights", 2 * 8 * 3600, None),
+        ("a night on H100", 8 * 3600, "H100"),
+        ("2h", 7200, None),
+        ("45 mins", 2700, None),
+        ("one year", 365 * 86400, None),
     ],
 )
 def test_a_budget_is_a_time_and_a_place(text, seconds, on):
@@ -31,12 +43,32 @@ def test_a_budget_is_a_time_and_a_place(text, seconds, on):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "soon", "10 moons", "0 hours", "99999 days", "-3 hours", "x" * 10**6, "3 hours on Z9"]
+    "text",
+    [
+        "",
+        "soon",
+        "10 moons",
+        "tenhours",
+        "a",
+        "anhour",
+        "thirteen hours",
+        "hours",
+        "half hour",
+        "ten\nhourss",
+        "0 hours",
+        "99999 days",
+        "-3 hours",
+        "x" * 10**6,
+        "3 hours on Z9",
+    ],
 )
 def test_what_can_not_be_read_is_refused(text):
     with pytest.raises(ValueError, match=r"budget|hardware") as raised:
         parse_budget(text)
-    assert len(str(raised.value)) < 500
+    said = str(raised.value)
+    assert len(said) < 500 and (
+        "can't be read" not in said or "'ten hours', '2 weeks on 8xH100' or 'a month on" in said
+    )
 
 
 def test_the_best_is_the_one_whose_tokens_fit_its_size():
@@ -63,3 +95,13 @@ def test_a_measured_machine_is_filled_too():
     assert plan.best.estimate.seconds == pytest.approx(600)
     assert "vocabulary 65, context 64 (--vocab-size, --context-length)\nmodel " in str(plan)
     assert plan.best.estimate.on is slow and plan.best.estimate.config.vocab_size == 65
+
+
+def test_the_plan_is_printed_in_the_language_of_the_locale(monkeypatch):
+    plan = plan_budget(3600 * 30, parse_hardware("A100"))
+    english = str(plan).splitlines()
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    chinese = str(plan).splitlines()
+    assert chinese[0] == "30 小时，使用 A100" and chinese[2].split() == ["模型", "参数量", "词元", "最优"]
+    assert columns_of(chinese[2]) == len(english[2]) and str(plan).count("计算最优") == 1
+    assert [line.split("<-")[0] for line in chinese[3:-2]] == [line.split("<-")[0] for line in english[3:-2]]

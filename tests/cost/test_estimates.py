@@ -9,6 +9,7 @@ import pytest
 import minigpt as mg
 from minigpt.cost import StepPlan, count_parameters, peak_bytes
 from minigpt.cost.hardware import DEFAULT_MFU, Site
+from minigpt.settings.language import columns_of
 
 
 def test_the_names_that_programs_read():
@@ -84,6 +85,24 @@ def test_small_and_large_figures_are_shown_plainly():
     assert "2,411 a parameter" in shown and "e+03" not in shown
     tiny = str(mg.estimate(mg.GPTConfig(vocab_size=9), 1e6, "H100"))
     assert "< $0.01" in tiny and " Wh  " in tiny
+
+
+@pytest.mark.parametrize("on", ["8xH100", "L4", "M1-Max", None])
+@pytest.mark.parametrize("name", ["gpt2", "gpt3-175b"])
+def test_the_table_is_in_the_language_of_the_locale(name, on, monkeypatch):
+    made = mg.estimate(name, 300e9, on)
+    english, figures = made.rows(), made.to_json()
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    text, chinese = str(made), made.rows()
+    assert max(map(columns_of, text.splitlines())) <= 80 and made.to_json() == figures
+    assert chinese[1][0] == "参数量" and "优化器状态" in text and '<table lang="zh-CN">' in made._repr_html_()
+    words = re.sub(r"\s", "", text)
+    assert all(re.sub(r"\s", "", note) in words for _, _, note in chinese)
+    for before, after in zip(english, chinese, strict=True):
+        for part, other in zip(before, after, strict=True):
+            assert sorted(re.findall(r"[\d.,]*\d%?", part)) == sorted(re.findall(r"[\d.,]*\d%?", other))
+    left = re.findall(r"[a-z]{3,}", re.sub(r"bf16|fp16|fp32|kWh|price", "", text))
+    assert left == []
 
 
 def test_json_and_html_have_the_figures_of_the_table():

@@ -9,8 +9,9 @@ import torch
 from planted_circuit import CLEAN, CORRUPT, planted
 
 import minigpt as mg
-from minigpt.microscope import Patching, logit_difference, logit_lens, patch
-from minigpt.microscope.views.table import Bilingual, Cell, number_table
+from minigpt.microscope import Patching, attribute, head_scores, logit_difference, logit_lens, patch
+from minigpt.microscope.views.table import Cell, number_table
+from minigpt.settings.language import Bilingual, columns_of
 
 NOTHING = Bilingual("", "")
 NASTY = ["</script><b>", "\n", "词", "\u202e", "&amp;", '"q"', "$x$"]
@@ -201,3 +202,22 @@ def test_elsewhere_a_view_is_text(record):
     assert texts["lens"].splitlines()[2].startswith("output ")
     assert "0.50" in texts["patching"]
     assert repr(logit_lens(planted(), CLEAN)).count("\n") == 2
+
+
+def test_the_text_is_in_the_language_of_the_locale_or_the_one_that_was_asked_for(record, monkeypatch):
+    patching = patch(planted(), CLEAN, CORRUPT, logit_difference(2, 5))
+    lens, scores = logit_lens(planted(), CLEAN), head_scores(planted(), period=3, n_sequences=1)
+    parts = attribute(planted(), CLEAN, 2)
+    shown = [record, record.attention_view(), patching, lens, scores, parts]
+    english = list(map(str, shown))
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    chinese = list(map(str, shown))
+    for words, en, zh in zip(
+        ("激活值", "注意力权重", "修补", "第 0 层的输入", "归纳", "总和"), english, chinese, strict=True
+    ):
+        assert words in zh and words not in en
+        assert re.findall(r"-?\d+\.\d+", zh) == re.findall(r"-?\d+\.\d+", en)
+    assert str(lens.view(lang="en")) == english[3] and str(patching.view(lang="en")) == english[2]
+    monkeypatch.setenv("LC_ALL", "en_GB.UTF-8")
+    assert str(lens.view(lang="zh")) == chinese[3] and str(record.attention_view(lang="zh")) == chinese[1]
+    assert list(map(columns_of, chinese[4].splitlines()[1:])) == list(map(len, english[4].splitlines()[1:]))

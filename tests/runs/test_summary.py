@@ -8,7 +8,8 @@ import pytest
 
 import minigpt as mg
 from minigpt.runs import RunConfig
-from minigpt.runs.summary import RunSummary, columns_of, counted, list_runs, table_of
+from minigpt.runs.summary import RunSummary, counted, list_runs, table_of
+from minigpt.settings.language import columns_of
 
 
 @pytest.fixture(scope="module")

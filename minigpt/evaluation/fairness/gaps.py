@@ -23,6 +23,7 @@ from tqdm import tqdm
 from minigpt.equations import equation
 from minigpt.evaluation.fairness.pairs import Counterfactual
 from minigpt.evaluation.fairness.statistics import Interval, bootstrap, holm
+from minigpt.evaluation.fairness.table import gap_table
 from minigpt.model import cross_entropy_from_logits
 from minigpt.model.hooks import evaluation_mode
 from minigpt.plots import BLUE, new_figure
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LEVEL = 0.95  # of the intervals
-FEW_ITEMS = 10  # with fewer items the interval is too narrow
 Scored = tuple[list[int], int]  # the ids of a prompt with its continuation, and where the continuation begins
 
 
@@ -44,11 +44,15 @@ class GapReport:
         gaps: for each group, from each item to its gap in nats, the mean over its pairs.
         intervals: for each group, over its items; p is not corrected.
         corrected: for each group, p after Holm's correction over the groups.
+        n_pairs: that were given.
+        n_skipped: of these, pairs that are longer than the context of the model, which count nowhere.
     """
 
     gaps: dict[str, dict[str, float]]
     intervals: dict[str, Interval]
     corrected: dict[str, float]
+    n_pairs: int
+    n_skipped: int = 0
 
     def to_object(self) -> dict[str, Any]:
         """The figures of each group and of each item, as what JSON can hold."""
@@ -85,23 +89,8 @@ class GapReport:
         return figure
 
     def __str__(self) -> str:
-        width = max(map(len, [*self.intervals, "gap in nats"]))
-        heads = ("items", "mean", "95 % interval", "mean size", "p", "p, Holm")
-        lines = [
-            f"{'gap in nats':{width}}  {heads[0]:>5}  {heads[1]:>7}  {heads[2]:^18}"
-            + "".join(f"  {head:>9}" for head in heads[3:])
-        ]
-        for group, row in self.intervals.items():
-            bounds = f"[{row.low:+.3f}, {row.high:+.3f}]"
-            figures = (f"{self.mean_size(group):.3f}", f"{row.p:.4f}", f"{self.corrected[group]:.4f}")
-            lines.append(
-                f"{group:{width}}  {row.n:5}  {row.mean:+7.3f}  {bounds:^18}"
-                + "".join(f"  {figure:>9}" for figure in figures)
-            )
-        lines.append("above 0: the continuation is likelier after A; resampled: items, not tokens")
-        if few := [group for group, row in self.intervals.items() if row.n < FEW_ITEMS]:
-            lines.append(f"fewer than {FEW_ITEMS} items, so the interval is too narrow: {', '.join(few)}")
-        return "\n".join(lines)
+        sizes = {group: self.mean_size(group) for group in self.intervals}
+        return gap_table(self.intervals, sizes, self.corrected, self.n_skipped, self.n_pairs)
 
 
 @equation(
@@ -145,7 +134,7 @@ def counterfactual_gaps(
     """Measure how much a model's probabilities change when one attribute of a prompt is swapped.
 
     The gap of an item is the mean over its pairs. The interval of a group resamples its items 4,000 times, and p is
-    corrected over the groups.
+    corrected over the groups. Pairs that are longer than the model's context are skipped, and counted in the report.
 
     Args:
         model: maps ids ``(B, T)`` to logits ``(B, T, V)`` and looks at no later token; its mode is put back after.
@@ -156,33 +145,45 @@ def counterfactual_gaps(
 
     Raises:
         ValueError: if there is no pair, ``batch_size`` is not at least 1, a prompt or a continuation has no token or
-            can't be encoded, a pair is longer than the context of the model, or a gap is not finite.
+            can't be encoded, all pairs are longer than the context of the model, or a gap is not finite.
     """
     every = list(pairs)
     if not every:
         raise ValueError("got no pairs; expected at least one, as load_pairs('en') has them")
     if not isinstance(batch_size, int) or batch_size < 1:
         raise ValueError(f"batch_size={batch_size!r} must be a whole number of pairs, at least 1; try 32")
-    longest = getattr(getattr(model, "config", None), "context_length", None)
-    encoded = [
-        (_encode(tokenizer, pair.prompt_a, pair, longest), _encode(tokenizer, pair.prompt_b, pair, longest))
-        for pair in every
-    ]
+    fitting, encoded = _fitting(every, tokenizer, getattr(getattr(model, "config", None), "context_length", None))
     found: dict[str, dict[str, list[float]]] = {}
-    bar = tqdm(total=len(every), desc="pairs", disable=progress is False, delay=0 if progress else 2, leave=False)
+    bar = tqdm(total=len(fitting), desc="pairs", disable=progress is False, delay=0 if progress else 2, leave=False)
     with bar, evaluation_mode(model), torch.inference_mode():
-        for first in range(0, len(every), batch_size):
+        for first in range(0, len(fitting), batch_size):
             some = encoded[first : first + batch_size]
-            for pair, gap in zip(every[first:], _gaps(model, some), strict=False):
+            for pair, gap in zip(fitting[first:], _gaps(model, some), strict=False):
                 found.setdefault(pair.group, {}).setdefault(pair.item, []).append(gap)
             bar.update(len(some))
     gaps = {group: {item: float(np.mean(each)) for item, each in items.items()} for group, items in found.items()}
     intervals = {group: bootstrap(np.array(list(items.values())), level=LEVEL) for group, items in gaps.items()}
     corrected = holm(torch.tensor([row.p for row in intervals.values()], dtype=torch.float64)).tolist()
-    return GapReport(gaps, intervals, dict(zip(intervals, corrected, strict=True)))
+    counts = {"n_pairs": len(every), "n_skipped": len(every) - len(fitting)}
+    return GapReport(gaps, intervals, dict(zip(intervals, corrected, strict=True)), **counts)
 
 
-def _encode(tokenizer: Tokenizer, prompt: str, pair: Counterfactual, longest: int | None) -> Scored:
+def _fitting(
+    pairs: Sequence[Counterfactual], tokenizer: Tokenizer, longest: int | None
+) -> tuple[list[Counterfactual], list[tuple[Scored, Scored]]]:
+    """The pairs that the context has room for, and their ids; the last token of each is scored and not read."""
+    encoded = [(_encode(tokenizer, pair.prompt_a, pair), _encode(tokenizer, pair.prompt_b, pair)) for pair in pairs]
+    lengths = [max(len(ids) for ids, _ in each) for each in encoded]
+    kept = [i for i, length in enumerate(lengths) if longest is None or length - 1 <= longest]
+    if not kept:
+        raise ValueError(
+            f"every pair is longer than context_length={longest} and one: the shortest has {min(lengths)} tokens; give "
+            "shorter pairs, by read_pairs or --pairs FILE, or take a model with a longer context"
+        )
+    return [pairs[i] for i in kept], [encoded[i] for i in kept]
+
+
+def _encode(tokenizer: Tokenizer, prompt: str, pair: Counterfactual) -> Scored:
     try:
         given, scored = tokenizer.encode(prompt), tokenizer.encode(pair.continuation)
     except ValueError as error:
@@ -193,11 +194,6 @@ def _encode(tokenizer: Tokenizer, prompt: str, pair: Counterfactual, longest: in
         ) from None
     if not given or not scored:
         raise ValueError(f"{pair} has a prompt or a continuation without a token; the first token is never scored")
-    if longest is not None and len(given) + len(scored) - 1 > longest:  # the last token is scored and not read
-        raise ValueError(
-            f"{prompt + pair.continuation!r} has {len(given) + len(scored)} tokens, more than context_length={longest} "
-            "and one; leave out the pair, or take a model with a longer context"
-        )
     return given + scored, len(given)
 
 

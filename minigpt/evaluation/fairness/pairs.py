@@ -18,9 +18,14 @@ from typing import Any, NamedTuple
 
 from minigpt.files.json_object import parse_object, read_object
 from minigpt.files.paths import as_path
+from minigpt.settings.language import Bilingual
 
 PAIRS_LIMIT = 2**20  # bytes of a file of pairs
 PAIR_LANGUAGES = ("en", "zh")
+_TITLE = Bilingual("{n} pairs from {templates} templates ({lang})", "{templates} 个模板生成的 {n} 对句子（{lang}）")
+_MEANING = Bilingual("{name}: A is {a}, B is {b}", "{name}：A 是 {a}，B 是 {b}")
+_GROUP = Bilingual("  {group}: {n} templates", "  {group}：{n} 个模板")
+_LIMITS = Bilingual("limits", "局限")
 
 
 class Counterfactual(NamedTuple):
@@ -65,10 +70,10 @@ class PairSet:
 
     def __str__(self) -> str:
         counts = Counter(group for _, group in dict.fromkeys((pair.item, pair.group) for pair in self.pairs))
-        lines = [f"{len(self.pairs)} pairs from {counts.total()} templates ({self.language})"]
-        lines += [f"{attribute}: A is {a}, B is {b}" for attribute, (a, b) in self.meanings.items()]
-        lines += [f"  {group}: {n} templates" for group, n in counts.items()]
-        return "\n".join([*lines, "limits", *(f"  - {limit}" for limit in self.limits)])
+        lines = [_TITLE.spoken().format(n=len(self.pairs), templates=counts.total(), lang=self.language)]
+        lines += [_MEANING.spoken().format(name=name, a=a, b=b) for name, (a, b) in self.meanings.items()]
+        lines += [_GROUP.spoken().format(group=group, n=n) for group, n in counts.items()]
+        return "\n".join([*lines, _LIMITS.spoken(), *(f"  - {limit}" for limit in self.limits)])
 
 
 def load_pairs(language: str = "en") -> PairSet:

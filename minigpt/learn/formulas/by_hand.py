@@ -12,9 +12,9 @@ from minigpt.learn.formulas.derivative import Drawn, cases, extended
 from minigpt.learn.formulas.evidence import Slip, WorkedOut, near
 from minigpt.learn.formulas.reading import Reading, fitting, readings, values_at
 from minigpt.learn.formulas.slips import find
-from minigpt.learn.judge.language import Language, language
 from minigpt.learn.judge.layout import Paragraph
 from minigpt.learn.judge.reply import Reply
+from minigpt.settings.language import Language, language
 
 #: So many draws are always compared, and further ones up to so many entries of derivatives.
 N_ENOUGH_DRAWS, MAX_ENTRIES = 3, 150

@@ -8,7 +8,7 @@ from functools import cache
 from string import Formatter
 
 from minigpt.learn.exercises.exercise import Words
-from minigpt.learn.judge.language import Language
+from minigpt.settings.language import Language
 
 REASONS = (
     # What was typed.

@@ -14,10 +14,9 @@ from minigpt.learn.exercises.exercise import Exercise
 from minigpt.learn.judge.attempts import Outcome
 from minigpt.learn.judge.compare import Call, all_close, close, fault_of_arrays, is_array, quick_solution
 from minigpt.learn.judge.found import Found
-from minigpt.learn.judge.language import Language
 from minigpt.learn.judge.layout import Paragraph
 from minigpt.learn.judge.messages import first_difference, number_text
-from minigpt.runs.summary import columns_of
+from minigpt.settings.language import Language, columns_of
 
 #: How many seeds are drawn, and how many of the smallest draws are tried.
 SEEDS, TRIED = 300, 48

@@ -10,9 +10,9 @@ from minigpt import equations
 from minigpt.learn.exercises.exercise import Exercise, Words
 from minigpt.learn.judge.compare import Call
 from minigpt.learn.judge.example import Example, array_text, of_argument, small_trials
-from minigpt.learn.judge.language import Language
 from minigpt.learn.judge.layout import Paragraph, Section
 from minigpt.learn.judge.messages import number_text
+from minigpt.settings.language import Language
 
 HINT_1 = Words("Hint 1: the mistake and the smallest example", "提示 1：错误所在与最小的例子")
 HINT_2 = Words("Hint 2: the place in the formula", "提示 2：公式中的位置")

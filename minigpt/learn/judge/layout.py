@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from minigpt.runs.summary import columns_of
+from minigpt.settings.language import columns_of
 
 #: The columns of a terminal.
 TERMINAL_WIDTH = 80

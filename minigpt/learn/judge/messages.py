@@ -9,7 +9,7 @@ from minigpt.learn.exercises.exercise import Exercise, Words
 from minigpt.learn.judge.attempts import Outcome
 from minigpt.learn.judge.compare import COARSE, Call, as_numbers, differing, results, unchanged
 from minigpt.learn.judge.found import Found
-from minigpt.learn.judge.language import Language
+from minigpt.settings.language import Language
 
 #: What can be wrong with a call, in the order in which it is said.
 RUNNING = ("processes", "loading", "timeout", "slow", "died", "garbage", "exception")

@@ -14,7 +14,6 @@ from minigpt.learn.judge.compare import Call, numbers
 from minigpt.learn.judge.example import Example, small_trials, smallest
 from minigpt.learn.judge.hints import first_hint, formula_hint
 from minigpt.learn.judge.judge import Finding, Judgement, in_common, results_of
-from minigpt.learn.judge.language import Language, tidy
 from minigpt.learn.judge.layout import Paragraph, Section
 from minigpt.learn.judge.messages import (
     FAILURES,
@@ -24,6 +23,7 @@ from minigpt.learn.judge.messages import (
 )  # fmt: skip
 from minigpt.learn.judge.remarks import remark
 from minigpt.learn.judge.reply import Reply
+from minigpt.settings.language import Language, tidy
 
 SOLUTION = Words("A short solution:", "一种简洁的写法：")
 ANOTHER = Words("Another way:", "另一种写法：")

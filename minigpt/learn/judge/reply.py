@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from minigpt.learn.exercises.exercise import Words
-from minigpt.learn.judge.language import Language
 from minigpt.learn.judge.layout import Paragraph, Section, in_page, wrapped
+from minigpt.settings.language import Language
 
 RIGHT = Words("{}: right.", "{}：正确。")
 WRONG = Words("{}: not right yet.", "{}：还不正确。")

@@ -10,10 +10,11 @@ from html import escape
 import torch
 from torch import Tensor
 
-from minigpt.microscope.views.table import Bilingual, Cell, View, in_both, in_view, number_table
+from minigpt.microscope.views.table import Cell, View, in_both, in_view, number_table
 from minigpt.microscope.views.tokens import Labels, token_texts
 from minigpt.model import softmax
 from minigpt.plots import heat_map
+from minigpt.settings.language import Bilingual, columns_of, filled
 
 MOST_WEIGHTS = 500_000  # of one view: some 1.5 MB of text
 LENS_CAPTION = Bilingual(
@@ -60,8 +61,11 @@ def attention_view(patterns: Tensor, texts: Sequence[str], layers: Sequence[int]
         title = f"Layer {layers[layer]}, head {head}"
         return heat_map(patterns[layer, head].float().tolist(), rows=places, columns=places, title=title)
 
-    text = f"attention weights of {n_layers} layers × {n_heads} heads on {length} tokens"
-    return View(in_view(body, "mgAttention", lang), plot, text)
+    text = Bilingual(
+        f"attention weights of {n_layers} layers × {n_heads} heads on {length} tokens",
+        f"{n_layers} 层 × {n_heads} 个注意力头在 {length} 个词元上的注意力权重",
+    )
+    return View(in_view(body, "mgAttention", lang), plot, text, lang)
 
 
 def _choice(label: Bilingual, numbers: Iterable[int]) -> str:
@@ -103,19 +107,25 @@ def lens_view(ids: Tensor, logits: Tensor, labels: Labels = None, lang: str | No
         ]
         rows.append(cells)
     written = [[str(cell) for cell in cells] for cells in rows]
-    english = [name.en for name in names]
-    text = "\n".join(f"{name:<14}" + "  ".join(cells) for name, cells in zip(english, written, strict=True))
+    english, chinese = ([name[i] for name in names] for i in (0, 1))
+    text = Bilingual(*(_lines(headings, written) for headings in (english, chinese)))
 
     def plot() -> object:
         return heat_map(chances.tolist(), rows=english, columns=places, written=written, title="logit lens")
 
     corner = Bilingual("layer \\ token", "层 \\ 词元")
     table = number_table(LENS_CAPTION, corner, places, zip(names, rows, strict=True))
-    return View(in_view(table, lang=lang), plot, text)
+    return View(in_view(table, lang=lang), plot, text, lang)
+
+
+def _lines(headings: Sequence[str], written: Sequence[Sequence[str]]) -> str:
+    """A line for each row, its heading in a column of its own."""
+    width = max(14, *(columns_of(heading) + 2 for heading in headings))
+    return "\n".join(filled(name, width) + "  ".join(cells) for name, cells in zip(headings, written, strict=True))
 
 
 def patching_view(
-    values: Tensor, site: str, over: str, places: Sequence[str], text: str, lang: str | None = None
+    values: Tensor, site: str, over: str, places: Sequence[str], text: Bilingual, lang: str | None = None
 ) -> View:
     """The recovery of every patch.
 
@@ -142,7 +152,7 @@ def patching_view(
         return heat_map(values.tolist(), rows=rows, columns=headings, title=title, two_sided=True)
 
     table = number_table(caption, corner, columns, zip(names, rows, strict=True))
-    return View(in_view(table, lang=lang), plot, text)
+    return View(in_view(table, lang=lang), plot, text, lang)
 
 
 def _english(text: str | Bilingual) -> str:

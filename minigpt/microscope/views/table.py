@@ -11,25 +11,14 @@ from functools import cache
 from html import escape
 from importlib.resources import files
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any
 
 from minigpt.settings import check_choice
+from minigpt.settings.language import Bilingual
 
 MOST_CELLS = 20_000  # of one view: some 2 MB of HTML
 
 _numbers = count(1)
-
-
-class Bilingual(NamedTuple):
-    """Words of a view in both languages.
-
-    Attributes:
-        en: English, also in figures and where there is no HTML.
-        zh: Chinese.
-    """
-
-    en: str
-    zh: str
 
 
 @dataclass(frozen=True)
@@ -58,17 +47,19 @@ class View:
         html: a piece of HTML that needs nothing else.
         plot: draws it with matplotlib.
         text: what is shown where there is no HTML.
+        lang: of the text, "en" or "zh"; ``None`` takes that of the locale.
     """
 
     html: str
     plot: Callable[[], Any]
-    text: str
+    text: Bilingual
+    lang: str | None = None
 
     def _repr_html_(self) -> str:
         return self.html
 
     def __str__(self) -> str:
-        return self.text
+        return self.text.spoken(self.lang)
 
     __repr__ = __str__
 

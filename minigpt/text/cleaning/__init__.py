@@ -7,7 +7,7 @@ set.
 
 from minigpt.text.cleaning.cleaner import Cleaner, clean, default_stages
 from minigpt.text.cleaning.exact import ExactDuplicates
-from minigpt.text.cleaning.files import clean_files
+from minigpt.text.cleaning.files import clean_files, documents_of
 from minigpt.text.cleaning.near import NearDuplicates
 from minigpt.text.cleaning.overlap import ContaminationReport, Overlap, contamination
 from minigpt.text.cleaning.quality import QUALITY_RULES, QualityFilter, QualityRule
@@ -37,6 +37,7 @@ __all__ = [
     "clean_files",
     "contamination",
     "default_stages",
+    "documents_of",
     "estimated_similarity",
     "jaccard_similarity",
     "minhash_signature",

@@ -47,10 +47,7 @@ def clean_files(
     Raises:
         ValueError: if a file can't be read, no document stays, or ``out`` is not empty or lies in the source.
     """
-    if separator is not None and not isinstance(separator, str):
-        raise ValueError(f"separator={separator!r} must be a text such as '<|endoftext|>', or None")
-    if separator == "":
-        raise ValueError("separator='' cuts a text nowhere; give one such as '<|endoftext|>', or leave it out")
+    _check_separator(separator)
     texts = source if isinstance(source, TextFiles) else TextFiles(source)
     out, full_disk = as_path(out, "out"), f"{out} was not written; free some space and try again"
     _refuse_inside(out, texts.paths)
@@ -70,6 +67,32 @@ def clean_files(
             raise ValueError(f"no document stays, so {out} was not written:\n{cleaner.report}")
         _write(partial / REPORT, json.dumps(cleaner.report.as_json(), indent=2, ensure_ascii=False) + "\n")
     return cleaner.report
+
+
+def documents_of(
+    source: str | os.PathLike[str] | TextFiles, *, separator: str | None = None
+) -> Iterator[tuple[str, str]]:
+    """The documents of files with their names, one file at a time in memory, as :func:`clean_files` takes them.
+
+    Args:
+        source: a file, or a folder; or :class:`~minigpt.text.reading.TextFiles`, for files of other names.
+        separator: what stands between the documents of a file; without it, each file is one document.
+
+    Raises:
+        ValueError: if a file can't be read.
+    """
+    _check_separator(separator)
+    texts = source if isinstance(source, TextFiles) else TextFiles(source)
+    with texts.on_disk() as files:
+        for file, name in _named(files, texts.paths):
+            yield from _documents(name, read_file(file), separator)
+
+
+def _check_separator(separator: object) -> None:
+    if separator is not None and not isinstance(separator, str):
+        raise ValueError(f"separator={separator!r} must be a text such as '<|endoftext|>', or None")
+    if separator == "":
+        raise ValueError("separator='' cuts a text nowhere; give one such as '<|endoftext|>', or leave it out")
 
 
 def _named(files: Sequence[Path], source: object) -> list[tuple[Path, str]]:

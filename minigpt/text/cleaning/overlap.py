@@ -6,7 +6,8 @@ the plain one: the share of the places of the test at which n words in a row als
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -62,6 +63,10 @@ class ContaminationReport:
     def share(self) -> float:
         """Of the test's n-grams, those that are in the training text; 0 if the test has none."""
         return self.n_found / self.n_ngrams if self.n_ngrams else 0.0
+
+    def to_object(self) -> dict[str, Any]:
+        """The figures, the share included, as what JSON can hold."""
+        return asdict(self) | {"share": self.share}
 
     def __str__(self) -> str:
         lines = [

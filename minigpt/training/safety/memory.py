@@ -22,7 +22,10 @@ from minigpt.training.run_state import RunState
 
 @dataclass(frozen=True, kw_only=True)
 class StepMemory:
-    """What a training step needs at its peak, in bytes.
+    """What a training step needs at its peak, in bytes, on the line through one and two sequences.
+
+    With many sequences the peak may be in another stage of the step, whose tensors grow faster, such as the logits of a
+    large vocabulary; the line is then too low.
 
     Attributes:
         weights: the parameters.

@@ -1,5 +1,6 @@
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ from planted_models import Told
 from torch import nn
 
 import minigpt as mg
-from minigpt.evaluation.fairness import Counterfactual, PlantedWorld, counterfactual_gaps
+from minigpt.evaluation.fairness import Counterfactual, PlantedWorld, counterfactual_gaps, load_pairs
+from minigpt.settings.language import columns_of
 
 TOKENIZER = mg.CharTokenizer.train("abcdefghijklmnopqrstuvwxyz ABC.0123456789")
 
@@ -47,6 +49,19 @@ def test_a_group_of_fewer_than_ten_items_has_a_note():
         report = str(counterfactual_gaps(model, TOKENIZER, pairs))
         note = "fewer than 10 items, so the interval is too narrow: g"
         assert report.endswith(f"\n{note}") is noted and ("fewer than" in report) is noted
+
+
+def test_the_table_and_its_headings_are_in_the_language_of_the_locale(monkeypatch):
+    model, pairs, _ = told_pairs(0.5, 9)
+    report, asked = counterfactual_gaps(model, TOKENIZER, pairs), load_pairs()
+    english, meanings = str(report).splitlines(), str(asked)
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    chinese = str(report).splitlines()
+    assert "差距（奈特）" in chinese[0] and "95 % 区间" in chinese[0] and "不足 10 项，因此区间偏窄：g" in chinese[-1]
+    assert columns_of(chinese[0]) == columns_of(chinese[1])
+    assert chinese[1].split() == english[1].split() and len(chinese) == len(english)
+    assert "：A 是 " in str(asked) and "\n局限\n" in str(asked) and ": A is " in meanings
+    assert re.findall(r"\d+", str(asked).splitlines()[0]) != [] and str(len(asked)) in str(asked).splitlines()[0]
 
 
 def test_a_sentence_that_the_tokenizer_cannot_encode_is_named():
@@ -120,8 +135,8 @@ def test_the_report_is_a_table_json_and_a_picture():
 def test_what_cant_be_scored_is_refused():
     model, pair = small_gpt(context_length=5), Counterfactual("1", "g", "ab", "cd", " ab")
     counterfactual_gaps(model, TOKENIZER, [pair._replace(continuation=" abc")])  # six tokens, the last one unread
-    with pytest.raises(ValueError, match=r"has 7 tokens, more than context_length=5"):
-        counterfactual_gaps(model, TOKENIZER, [pair._replace(continuation=" abcd")])
+    with pytest.raises(ValueError, match=r"every pair is longer than context_length=5 and one: the shortest has 7 tok"):
+        counterfactual_gaps(model, TOKENIZER, [pair._replace(continuation=" abcd"), pair._replace(prompt_b="abcdefg")])
     with pytest.raises(ValueError, match="got no pairs"):
         counterfactual_gaps(model, TOKENIZER, [])
     for empty in (pair._replace(prompt_b=""), pair._replace(continuation="")):
@@ -131,6 +146,19 @@ def test_what_cant_be_scored_is_refused():
     nn.init.constant_(broken.weight, math.nan)
     with pytest.raises(ValueError, match="a gap is nan"):
         counterfactual_gaps(broken, TOKENIZER, [pair])
+
+
+def test_pairs_longer_than_the_context_are_skipped_and_counted_and_change_nothing_else():
+    model, pair = small_gpt(context_length=9), Counterfactual("1", "g", "ab", "cd", " ab")
+    short = [pair, pair._replace(item="2", prompt_a="ba"), pair._replace(group="h")]
+    long = [pair._replace(prompt_b="abcdefgh"), pair._replace(item="3", continuation=" to the ABC"),
+            pair._replace(group="i", prompt_a="abc abc abc")]  # fmt: skip
+    mixed = [long[0], short[0], long[1], *short[1:], long[2]]
+    report, alone = (counterfactual_gaps(model, TOKENIZER, pairs, batch_size=2) for pairs in (mixed, short))
+    assert (report.n_pairs, report.n_skipped) == (6, 3) and report.gaps.keys() == {"g", "h"}
+    assert all(report.gaps[group] == pytest.approx(items, abs=1e-6) for group, items in alone.gaps.items())
+    assert str(report).endswith("\nskipped: 3 of 6 pairs, longer than the model's context")
+    assert "skipped" not in str(alone)
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

@@ -12,8 +12,8 @@ from minigpt.learn.exercises import CATALOGUE, exercise_named
 from minigpt.learn.judge.attempts import Submission
 from minigpt.learn.judge.diagnoses import changes
 from minigpt.learn.judge.diagnoses.variants import AS_IF, SAYS, all_edits, progress_over
-from minigpt.learn.judge.language import tidy
 from minigpt.learn.judge.replies import judged
+from minigpt.settings.language import tidy
 
 
 def reply_to(name, function, lang="en"):

@@ -207,7 +207,7 @@ def test_random_wrong_functions_are_never_accepted():
 @pytest.mark.parametrize("lang", ["en", "zh"])
 @pytest.mark.parametrize("function", [lambda z: torch.softmax(z, 0), lambda z: None, lambda z: 2 * z, lambda z: z.mT])
 def test_a_reply_fits_a_terminal_and_a_screen(function, lang):
-    from minigpt.runs.summary import columns_of
+    from minigpt.settings.language import columns_of
 
     lines = str(reply_to(function, lang=lang)).split("\n")
     assert len(lines) <= 24

@@ -1,8 +1,10 @@
+import json
 import random
 
 import pytest
 
 import minigpt as mg
+from minigpt.cli import main
 from minigpt.text.cleaning import contamination
 from minigpt.text.cleaning.words import words
 
@@ -104,3 +106,37 @@ def test_what_is_not_a_set_of_texts_is_refused(arguments, message):
 def test_a_number_of_worst_documents_that_is_none_is_refused(worst):
     with pytest.raises(ValueError, match=f"worst={worst} must be a whole number"):
         contamination(["a b"], ["a b"], 1, worst=worst)
+
+
+def test_the_command_prints_the_report_of_the_files(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name, text in {
+        "train/a.txt": "a b c d e",
+        "train/b/c.md": "u v w",
+        "test.txt": "b c d ### c d e x y ### u v",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    main(["contamination", "train", "test.txt", "--n", "2", "--separator", "###", "--worst", "2"])
+    test = {"test.txt#0": "b c d", "test.txt#1": "c d e x y", "test.txt#2": "u v"}
+    report = mg.contamination(["a b c d e", "u v w"], test, 2, worst=2)
+    printed = capsys.readouterr().out
+    assert printed == f"{report}\n" and "100.0% of test.txt#0: b c" in printed and report.n_found == 5
+    main(["contamination", "train", "test.txt", "--n", "3", "--glob", "*.txt", "--json"])
+    figures = json.loads(capsys.readouterr().out)
+    assert (figures["n"], figures["n_documents"], figures["n_found"], figures["n_ngrams"]) == (3, 1, 2, 8)
+    assert figures["share"] == pytest.approx(0.25) and figures["worst"][0]["document"] == "test.txt"
+
+
+def test_the_command_says_what_is_wrong_in_a_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.txt").write_text("a b")
+    for given, says in (
+        (["a.txt", "none.txt"], "none.txt"),
+        (["a.txt", "a.txt", "--n", "0"], "n=0 must be"),
+        (["a.txt", "a.txt", "--separator", ""], "separator='' cuts a text nowhere"),
+    ):
+        with pytest.raises(SystemExit, match="2"):
+            main(["contamination", *given])
+        said = capsys.readouterr().err
+        assert said.startswith("minigpt: ") and says in said and said.count("\n") == 1
