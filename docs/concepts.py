@@ -378,6 +378,12 @@ SUBJECTS: dict[str, list[Row]] = {
         Formula("Temperature", "temperature", "07 § From probabilities to text"),
         Formula("Top-k sampling", "top-k", "07 § From probabilities to text"),
         Formula("Top-p (nucleus) sampling", "top-p", "07 § From probabilities to text"),
+        Formula("Min-p sampling", "min-p", "07 § From probabilities to text"),
+        Formula("Repetition penalty", "repetition-penalty", "07 § From probabilities to text"),
+        Formula("Logit bias", "logit-bias", "07 § From probabilities to text"),
+        Formula("Constrained sampling", "allowed-tokens", "07 § From probabilities to text"),
+        Formula("Speculative sampling: acceptance", "speculative-acceptance", "07 § From probabilities to text"),
+        Formula("Speculative sampling: residual", "speculative-residual", "07 § From probabilities to text"),
         Rule(
             "Generation, token by token",
             "The model reads its last tokens, one token is drawn and appended, and so on.",

@@ -27,8 +27,8 @@ class Chooser(Protocol):
     def check(self, vocab_size: int) -> None:
         """Raise ValueError if it can't choose from so many tokens."""
 
-    def __call__(self, logits: Tensor, generator: torch.Generator) -> Tensor:
-        """From ``(B, V)`` logits to ``(B,)`` tokens."""
+    def __call__(self, logits: Tensor, generator: torch.Generator, ids: Tensor) -> Tensor:
+        """From ``(B, V)`` logits, and the ``(B, T)`` tokens so far, to ``(B,)`` tokens."""
 
 
 def generate_ids(
@@ -97,7 +97,7 @@ def stream_ids(
         sequence = ids.to(stops.device)
         ended = torch.zeros(len(sequence), dtype=torch.bool, device=stops.device)
         for _ in range(n_steps):
-            drawn = sampler(_last_logits(model, sequence), generator)
+            drawn = sampler(_last_logits(model, sequence), generator, sequence)
             token = torch.where(ended, sequence[:, -1], drawn)
             yield token
             ended = ended | torch.isin(token, stops)

@@ -5,13 +5,14 @@ the start of such a document. An empty prompt without a border starts from the t
 longer than the model's context is kept whole in the result, while the model sees its last ``context_length`` tokens.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Annotated
 
 import torch
 
 from minigpt.generation.borders import NO_BORDERS, Borders, OpenEnd, Vocabulary, settled, without_start
+from minigpt.generation.constraints import Constrained, Pattern, Spelling, until_match
 from minigpt.generation.ids import Chooser, NewTokens, config_of, stream_ids
 from minigpt.generation.sampler import Sampler
 from minigpt.generation.streaming import cut_at_stop, text_pieces
@@ -32,6 +33,10 @@ def generate(
     temperature: float = 1.0,
     top_k: int | None = None,
     top_p: float | None = None,
+    min_p: float | None = None,
+    repetition_penalty: float = 1.0,
+    logit_bias: Mapping[int, float] | None = None,
+    match: str | Sequence[str] | None = None,
     stop: str | Sequence[str] = (),
     borders: Borders = NO_BORDERS,
     seed: int = 0,
@@ -48,6 +53,11 @@ def generate(
         temperature: 0 for greedy, below 1 for safer text, above 1 for bolder text.
         top_k: draw from this many most probable tokens; ``None`` for all.
         top_p: draw from the smallest set of tokens of this mass; ``None`` for all.
+        min_p: draw from the tokens that have at least this share of the largest probability; ``None`` for all.
+        repetition_penalty: above 1, tokens that the text has already become less likely.
+        logit_bias: nats added to the logits of tokens, by id; ``-inf`` forbids a token.
+        match: a regular expression that the continuation must match, or a list of texts of which it is one; it ends
+            where it matches, and where the text may go on after a match, a border or stop that is a token decides.
         stop: strings, or names of special tokens, before which the continuation ends; the prompt is not searched.
         borders: of the documents that the model was trained on: the prompt continues the border before one, and the
             text ends where a document does; by default the prompt is taken as it is.
@@ -60,9 +70,22 @@ def generate(
         ValueError: if the tokenizer does not fit the model, the prompt is empty and there is nothing to start from, a
             setting is outside its range, or the logits are not finite.
     """
-    sampler = Sampler(temperature=temperature, top_k=top_k, top_p=top_p)
-    borders = fit("borders", borders, Borders).stopping(stop)
-    pieces = stream_text(model, tokenizer, prompt, sampler, max_new_tokens=max_new_tokens, borders=borders, seed=seed)
+    pieces = stream(
+        model,
+        tokenizer,
+        prompt,
+        max_new_tokens=max_new_tokens,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        min_p=min_p,
+        repetition_penalty=repetition_penalty,
+        logit_bias=logit_bias,
+        match=match,
+        stop=stop,
+        borders=borders,
+        seed=seed,
+    )
     return prompt + "".join(pieces)
 
 
@@ -75,6 +98,10 @@ def stream(
     temperature: float = 1.0,
     top_k: int | None = None,
     top_p: float | None = None,
+    min_p: float | None = None,
+    repetition_penalty: float = 1.0,
+    logit_bias: Mapping[int, float] | None = None,
+    match: str | Sequence[str] | None = None,
     stop: str | Sequence[str] = (),
     borders: Borders = NO_BORDERS,
     seed: int = 0,
@@ -86,9 +113,19 @@ def stream(
     Raises:
         ValueError: as :func:`generate`, at the call and not at the first piece.
     """
-    sampler = Sampler(temperature=temperature, top_k=top_k, top_p=top_p)
+    sampler = Sampler(
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        min_p=min_p,
+        repetition_penalty=repetition_penalty,
+        logit_bias=logit_bias,
+    )
     borders = fit("borders", borders, Borders).stopping(stop)
-    return stream_text(model, tokenizer, prompt, sampler, max_new_tokens=max_new_tokens, borders=borders, seed=seed)
+    pattern = None if match is None else Pattern(match)
+    return stream_text(
+        model, tokenizer, prompt, sampler, max_new_tokens=max_new_tokens, borders=borders, pattern=pattern, seed=seed
+    )
 
 
 def stream_text(
@@ -99,9 +136,12 @@ def stream_text(
     *,
     max_new_tokens: int,
     borders: Borders = NO_BORDERS,
+    pattern: Pattern | None = None,
     seed: int = 0,
 ) -> Iterator[str]:
-    """:func:`stream` for callers that have a :class:`Sampler`; the other arguments are those of :func:`generate`.
+    """:func:`stream` for callers that have a :class:`Sampler`, and a ``match`` as a :class:`Pattern`.
+
+    The other arguments are those of :func:`generate`.
 
     Raises:
         ValueError: as :func:`generate`, at the call and not at the first piece.
@@ -115,6 +155,9 @@ def stream_text(
             "use the tokenizer that the model was trained with"
         )
     ids, rest, chooser = _prompt(tokenizer, prompt, borders, sampler)
+    if pattern is not None:  # which is about what follows the prompt, so nothing of the prompt is left open
+        ids, rest = borders.encode(tokenizer, prompt) or _start(tokenizer), b""
+        chooser = Constrained(sampler, pattern, Spelling(tokenizer), stop_tokens)
     drawn = stream_ids(
         model,
         torch.tensor([ids]),
@@ -123,9 +166,14 @@ def stream_text(
         sampler=chooser,
         stop_tokens=stop_tokens,
     )
-    tokens = _until_stop((int(token) for token in drawn), stop_tokens, tokenizer.vocab_size)
+    ids_drawn: Iterator[int] = (int(token) for token in drawn)
+    if isinstance(chooser, Constrained):
+        ids_drawn = until_match(ids_drawn, chooser)
+    tokens = _until_stop(ids_drawn, stop_tokens, tokenizer.vocab_size)
     written = without_start(map(tokenizer.token_bytes, tokens), len(rest))
-    return cut_at_stop(text_pieces(islice(written, n_new), bytes), stop_strings)
+    if pattern is None:
+        written = islice(written, n_new)  # a match is read to its end, which says if it is whole
+    return cut_at_stop(text_pieces(written, bytes), stop_strings)
 
 
 def _prompt(tokenizer: Tokenizer, prompt: str, borders: Borders, sampler: Sampler) -> tuple[list[int], bytes, Chooser]:

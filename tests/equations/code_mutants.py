@@ -335,6 +335,20 @@ TABLE = {
         ("F.pad(ordered.cumsum(dim=-1), (1, -1))", "ordered.cumsum(dim=-1)"),
         ("return masked / masked.sum(dim=-1, keepdim=True)", "return masked"),
         ("masked = probabilities * kept", "masked = probabilities * ~kept"),
+        ("probabilities >= min_p * largest", "probabilities > min_p * largest"),
+        ("probabilities >= min_p * largest", "probabilities >= min_p"),
+    ],
+    "generation.logits": [
+        ("torch.where(logits > 0, logits / penalty, logits * penalty)", "logits / penalty"),
+        ("torch.where(seen, torch.where(", "torch.where(~seen, torch.where("),
+        ("return logits + bias.to(logits)", "return logits - bias.to(logits)"),
+        ("logits.masked_fill(~allowed, -math.inf)", "logits.masked_fill(allowed, -math.inf)"),
+    ],
+    "generation.speculation": [
+        ("torch.where(q > 0, p / q, torch.ones_like(p))", "torch.where(q > 0, q / p, torch.ones_like(p))"),
+        (".clamp(max=1)", ".clamp(max=2)"),
+        ("more = (p - q).clamp(min=0)", "more = (p - q).abs()"),
+        ("torch.where(mass > 0, more / mass, p)", "torch.where(mass > 0, p, p)"),
     ],
     "evaluation.perplexity": [
         ("return self.nats / self.n_tokens", "return self.nats / self.n_bytes"),
