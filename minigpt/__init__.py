@@ -27,12 +27,13 @@ from minigpt.evaluation import (
     ladder,
     sanity,
 )
-from minigpt.generation import Sampler, generate, generate_ids, stream, stream_ids
+from minigpt.generation import Decoder, Sampler, generate, generate_ids, stream, stream_ids
 from minigpt.learn.questions import check
 from minigpt.microscope import first_divergence, look
 from minigpt.model import (
     GPT,
     PRESETS,
+    Cache,
     GPTConfig,
     NGram,
     attention_weights,
@@ -104,9 +105,11 @@ __all__ = [
     "Adam",
     "AdamW",
     "BPETokenizer",
+    "Cache",
     "Calibration",
     "CharTokenizer",
     "Comparison",
+    "Decoder",
     "Evaluation",
     "GPTConfig",
     "History",

@@ -2,6 +2,7 @@
 
 from minigpt.generation.borders import Borders
 from minigpt.generation.conversation import Conversation
+from minigpt.generation.decoder import Decoder
 from minigpt.generation.ids import generate_ids, stream_ids
 from minigpt.generation.sampler import GREEDY, Sampler
 from minigpt.generation.sampling import temperature_probabilities, top_k_filter, top_p_filter
@@ -11,6 +12,7 @@ __all__ = [
     "GREEDY",
     "Borders",
     "Conversation",
+    "Decoder",
     "Sampler",
     "generate",
     "generate_ids",

@@ -11,61 +11,18 @@ Dimensions: V vocabulary.
 """
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterator, Sequence
-from typing import Any
+from collections.abc import Collection, Iterator
 
-import regex
 import torch
 from torch import Tensor
 
 from minigpt.generation.ids import Chooser
 from minigpt.generation.logits import mask_tokens
+from minigpt.generation.pattern import TextPattern
 from minigpt.settings import shown
 from minigpt.text import Tokenizer
 
-SECONDS = 2.0  # for one comparison of a pattern with a text
 LAST = "\U0010ffff"  # sorts behind every other character
-
-
-class Pattern:
-    """What a text must match as a whole.
-
-    Args:
-        expected: a regular expression, or a list of texts of which one is chosen.
-
-    Raises:
-        ValueError: if it is neither, or an expression with a mistake.
-    """
-
-    def __init__(self, expected: str | Sequence[str]) -> None:
-        if not isinstance(expected, str):
-            if isinstance(expected, bytes) or not isinstance(expected, Sequence) or not expected:
-                raise ValueError(f"match must be a regular expression or a list of texts, got {shown(expected)}")
-            if wrong := [each for each in expected if not isinstance(each, str) or not each]:
-                raise ValueError(f"match has {shown(wrong[0])} in its list; expected texts of at least one character")
-            expected = "|".join(map(regex.escape, expected))
-        try:
-            self.compiled = regex.compile(expected)
-        except (regex.error, RecursionError) as error:
-            raise ValueError(f"match={shown(expected)} is not a regular expression: {error}") from None
-        self.expected = expected
-
-    def begins(self, text: str) -> bool:
-        """Whether a text is a match, or the beginning of one."""
-        return self._compared(text, partial=True) is not None
-
-    def matches(self, text: str) -> bool:
-        """Whether the whole text is a match."""
-        return self._compared(text, partial=False) is not None
-
-    def _compared(self, text: str, *, partial: bool) -> Any:
-        try:
-            return self.compiled.fullmatch(text, partial=partial, timeout=SECONDS)
-        except TimeoutError:
-            raise ValueError(
-                f"match={shown(self.expected)} takes more than {SECONDS:g} s on a text of {len(text)} characters; "
-                "nested repetitions such as (a+)+ do: write it without them"
-            ) from None
 
 
 class Spelling:
@@ -81,7 +38,7 @@ class Spelling:
         found = sorted((text, i) for text, i in texts if text)
         self.texts, self.ids = [text for text, _ in found], [i for _, i in found]
 
-    def leading_on(self, text: str, pattern: Pattern) -> Iterator[int]:
+    def leading_on(self, text: str, pattern: TextPattern) -> Iterator[int]:
         """The tokens after which a text is still the beginning of a match.
 
         Tokens that share their first characters are asked about together.
@@ -114,10 +71,10 @@ class Constrained:
         ends: ids of tokens that end a text, allowed where it matches.
     """
 
-    def __init__(self, sampler: Chooser, pattern: Pattern, spelling: Spelling, ends: Collection[int] = ()) -> None:
+    def __init__(self, sampler: Chooser, pattern: TextPattern, spelling: Spelling, ends: Collection[int] = ()) -> None:
         self.sampler, self.pattern, self.spelling, self.ends = sampler, pattern, spelling, frozenset(ends)
         self.texts = dict(zip(spelling.ids, spelling.texts, strict=True))
-        self.text, self.ended = "", False
+        self.text, self.ended, self.n_drawn = "", False, 0
         self.next = sorted(spelling.leading_on("", pattern))
 
     def check(self, vocab_size: int) -> None:
@@ -166,6 +123,7 @@ class Constrained:
             )
 
     def _read(self, token: int) -> None:
+        self.n_drawn += 1
         if token in self.ends:
             self.ended = True
             return
@@ -190,9 +148,9 @@ def until_match(tokens: Iterator[int], chooser: Constrained) -> Iterator[int]:
     Raises:
         ValueError: after the last token, if the text is the beginning of a match only.
     """
-    for token in tokens:
+    for n, token in enumerate(tokens, start=1):
         yield token
-        if chooser.ended:
+        if chooser.ended and n == chooser.n_drawn:
             return
     chooser.finish()
 

@@ -15,13 +15,13 @@ from torch import Tensor
 from minigpt.equations import equation
 from minigpt.settings import shown
 
-LOGITS = {"z": "(V) logits", "z'": "(V) logits after the rule"}
+_LOGITS = {"z": "(V) logits", "z'": "(V) logits after the rule"}
 
 
 @equation(
     "repetition-penalty",
     r"z'_i = (1 - s_i) z_i + s_i \left(\frac{\max(z_i, 0)}{\theta} + \theta \min(z_i, 0)\right)",
-    symbols=LOGITS
+    symbols=_LOGITS
     | {"s": "(V) 1 where the sequence has the token, otherwise 0", r"\theta": "() penalty; 1 changes nothing"},
     source="Keskar et al. 2019, arXiv:1909.05858, section 4.1",
 )
@@ -49,8 +49,8 @@ def repetition_penalty(logits: Tensor, seen: Tensor, penalty: float) -> Tensor:
 @equation(
     "logit-bias",
     r"z'_i = z_i + b_i",
-    symbols=LOGITS | {"b": "(V) bias"},
-    source="log-odds that are added: Bishop 2006, Pattern Recognition and Machine Learning, section 4.2",
+    symbols=_LOGITS | {"b": "(V) bias"},
+    source="log-odds that are added: Bishop 2006, TextPattern Recognition and Machine Learning, section 4.2",
 )
 def add_bias(logits: Tensor, bias: Tensor) -> Tensor:
     """Make chosen tokens more or less likely; a bias of ``-inf`` forbids a token.
@@ -78,7 +78,7 @@ def add_bias(logits: Tensor, bias: Tensor) -> Tensor:
     "allowed-tokens",
     r"p_i = \frac{a_i \exp(z_i)}{\sum_{k=1}^{V} a_k \exp(z_k)}",
     symbols={"z": "(V) logits", "a": "(V) 1 where the token is allowed, otherwise 0", "p": "(V) probabilities"},
-    source="conditional probability: Bishop 2006, Pattern Recognition and Machine Learning, section 1.2",
+    source="conditional probability: Bishop 2006, TextPattern Recognition and Machine Learning, section 1.2",
 )
 def allowed_probabilities(logits: Tensor, allowed: Tensor) -> Tensor:
     """The model's distribution, given that the token is one of those allowed.

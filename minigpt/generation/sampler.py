@@ -10,7 +10,7 @@ a line in :meth:`Sampler.logits` or :meth:`Sampler.rules` at its place in the or
 Dimensions: B batch, T tokens so far, V vocabulary; leading axes of probabilities are arbitrary.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from minigpt.generation.logits import add_bias, bias_of, check_penalty, repetition_penalty, seen_tokens
+from minigpt.generation.pattern import TextPattern
 from minigpt.generation.sampling import (
     check_min_p,
     check_temperature,
@@ -44,7 +45,9 @@ class Sampler:
         min_p: least share of the largest probability that a token must have; by default none.
         repetition_penalty: divisor of the positive logits of tokens that the text has, factor of the negative ones
             (1 = none).
-        logit_bias: nats added to the logits of tokens, by id; ``-inf`` forbids a token.
+        logit_bias: nats added to the logits of tokens, by id: -inf forbids a token.
+        match: regular expression that the whole text after the prompt must match, such as "yes|no"; in Python, also a
+            list of texts. It is held where text is written, and not among :meth:`probabilities`.
 
     Raises:
         ValueError: if a setting has another type or is outside its range.
@@ -56,6 +59,7 @@ class Sampler:
     min_p: float | None = None
     repetition_penalty: float = 1.0
     logit_bias: Mapping[int, float] | None = None
+    match: str | Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -67,6 +71,8 @@ class Sampler:
         if self.min_p is not None:
             check_min_p(self.min_p)
         check_penalty(self.repetition_penalty)
+        if self.match is not None:
+            TextPattern(self.match)
 
     def check(self, vocab_size: int) -> None:
         """Check the settings against a vocabulary before the first token is drawn.

@@ -12,15 +12,15 @@ from torch import Tensor
 
 from minigpt.equations import equation
 
-SOURCE = "Leviathan, Kalman & Matias 2022, arXiv:2211.17192, section 2.3"
-BOTH = {"p": "(V) probabilities of the model", "q": "(V) probabilities of the draft"}
+_SOURCE = "Leviathan, Kalman & Matias 2022, arXiv:2211.17192, section 2.3"
+_BOTH = {"p": "(V) probabilities of the model", "q": "(V) probabilities of the draft"}
 
 
 @equation(
     "speculative-acceptance",
     r"a_i = \min\left(1, \frac{p_i}{q_i}\right)",
-    symbols=BOTH | {"a": "(V) probability that the proposed token i is accepted"},
-    source=SOURCE,
+    symbols=_BOTH | {"a": "(V) probability that the proposed token i is accepted"},
+    source=_SOURCE,
 )
 def acceptance(p: Tensor, q: Tensor) -> Tensor:
     """How likely each proposed token is accepted.
@@ -38,8 +38,8 @@ def acceptance(p: Tensor, q: Tensor) -> Tensor:
 @equation(
     "speculative-residual",
     r"r_i = \frac{\max(p_i - q_i, 0)}{\sum_{j=1}^{V} \max(p_j - q_j, 0)}",
-    symbols=BOTH | {"r": "(V) distribution of the token that replaces a rejected one"},
-    source=SOURCE,
+    symbols=_BOTH | {"r": "(V) distribution of the token that replaces a rejected one"},
+    source=_SOURCE,
 )
 def residual_probabilities(p: Tensor, q: Tensor) -> Tensor:
     """What the model has more than the draft: where a rejected token's replacement is drawn from.

@@ -82,7 +82,7 @@ TABLE = {
     "model.backends": [
         ("scale = 1 / math.sqrt(q.shape[-1]) if", "scale = 1 / math.sqrt(q.shape[1]) if"),
         ("scores = scores + alibi_bias(", "scores = scores - alibi_bias("),
-        ("n_keys, window=pattern.window, device=q.device)\n    return", "n_keys, device=q.device)\n    return"),
+        ("n_keys, window=pattern.window, device=device)\n", "n_keys, device=device)\n"),
         ("return -rearrange(slopes", "return rearrange(slopes"),
         ("* distance\n", "* distance.abs()\n"),
     ],
@@ -170,11 +170,11 @@ TABLE = {
         ("return self.norm_2(x + self.drop(self.mlp(x)))", "return self.norm_2(self.drop(self.mlp(x)))"),
     ],
     "model.gpt": [
-        ("return self.norm(self.residual_stream(ids))", "return self.residual_stream(ids)"),
-        ("return self.head(self.features(ids))", "return self.head(self.residual_stream(ids))"),
+        ("return self.norm(self.residual_stream(ids, cache))", "return self.residual_stream(ids, cache)"),
+        ("return self.head(self.features(ids, cache))", "return self.head(self.residual_stream(ids, cache))"),
         ("if config.tied_head:\n            self.head.weight", "if False:\n            self.head.weight"),
         ("self.position.add_to(self.token_embedding(ids), context)", "self.token_embedding(ids)"),
-        ("for block in self.blocks:", "for block in self.blocks[1:]:"),
+        ("in enumerate(self.blocks):", "in enumerate(self.blocks[1:]):"),
     ],
     "model.loss": [
         ("return -torch.xlogy(y, p).sum(-1)", "return -torch.xlogy(p, y).sum(-1)"),

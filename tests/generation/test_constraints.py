@@ -4,7 +4,8 @@ import pytest
 import torch
 
 import minigpt as mg
-from minigpt.generation.constraints import Pattern, Spelling
+from minigpt.generation.constraints import Spelling
+from minigpt.generation.pattern import TextPattern
 from minigpt.text import BPETokenizer, CharTokenizer
 
 TEXT = "the cat sat on the mat 12 times, 345 cats and 6 dogs; yes or no? no, maybe not. " * 4
@@ -37,7 +38,7 @@ def test_a_list_gives_one_of_its_texts(tokenizer):
 
 
 def test_the_tokens_that_lead_on_are_those_of_trying_each(tokenizer):
-    pattern, spelling = Pattern(r"(\d+ (cat|dog)s?|the [a-z]+)"), Spelling(tokenizer)
+    pattern, spelling = TextPattern(r"(\d+ (cat|dog)s?|the [a-z]+)"), Spelling(tokenizer)
     special = set(tokenizer.special_tokens.values())
     for text in ["", "1", "12 ", "12 cat", "the ", "the m", "the mat"]:
         expected = []
@@ -61,6 +62,14 @@ def test_each_step_has_the_models_distribution_over_what_is_allowed():
     assert abs(share - float(p[0])) < 4 * float((p[0] * p[1] / draws).sqrt())
 
 
+def test_several_prompts_match_each_for_itself(tokenizer):
+    model, prompts = model_of(tokenizer), ["the ", "on ", "no "]
+    texts = mg.generate(model, tokenizer, prompts, match=r"\d{1,3}(cat|dog)", seed=4)
+    alone = [mg.generate(model, tokenizer, p, match=r"\d{1,3}(cat|dog)", seed=4 + i) for i, p in enumerate(prompts)]
+    assert texts == alone
+    assert all(re.fullmatch(r"\d{1,3}(cat|dog)", t.removeprefix(p)) for t, p in zip(texts, prompts, strict=True))
+
+
 def test_an_end_token_decides_where_a_match_may_go_on():
     tokenizer = BPETokenizer.train(TEXT, vocab_size=300, special_tokens=("<|endoftext|>",))
     texts = {
@@ -76,7 +85,7 @@ def test_an_end_token_decides_where_a_match_may_go_on():
         ({"match": "(a"}, "not a regular expression: missing \\) at position 2"),
         ({"match": []}, r"regular expression or a list of texts, got \[\]"),
         ({"match": ["a", ""]}, "has '' in its list"),
-        ({"match": 7}, "regular expression or a list of texts, got 7"),
+        ({"match": 7}, "match must be .*, got 7"),
         ({"match": "\u00e9"}, "begins a match"),
         ({"match": "t\u00e9"}, "leads on to a match"),
         ({"match": "t{30}", "max_new_tokens": 5}, "'ttttt' is only the beginning of a match"),
@@ -89,6 +98,6 @@ def test_what_cannot_match_is_refused(settings, why):
 
 
 def test_a_pattern_that_explodes_is_stopped(monkeypatch):
-    monkeypatch.setattr("minigpt.generation.constraints.SECONDS", 0.05)
+    monkeypatch.setattr("minigpt.generation.pattern.MATCH_SECONDS", 0.05)
     with pytest.raises(ValueError, match="nested repetitions"):
-        Pattern("(a|aa)+b").matches("a" * 60)
+        TextPattern("(a|aa)+b").matches("a" * 60)
