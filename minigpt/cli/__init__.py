@@ -21,7 +21,7 @@ from minigpt.cli.kernels import Kernels
 from minigpt.cli.ladder import Ladder
 from minigpt.cli.learn import CheckAnswers, Learn
 from minigpt.cli.options import check_options
-from minigpt.cli.output import LastingStream, drop_output, in_words, print_each_line_at_once, show_every_character
+from minigpt.cli.output import LastingStream, drop_output, message_of, print_each_line_at_once, show_every_character
 from minigpt.cli.runs import Doctor, Info, Runs
 from minigpt.cli.settings import RefusedError, registry
 from minigpt.cli.text import Clean, Prepare, Tokenizer
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             drop_output(sys.stdout)
         except (ValueError, OSError, ImportError, FloatingPointError, MemoryError) as error:
             who = "minigpt" if is_main_process() else f"minigpt (rank {os.environ['RANK']})"
-            print(f"{who}: {in_words(error)}", file=sys.stderr)
+            print(f"{who}: {message_of(error)}", file=sys.stderr)
             sys.exit(2)
         except KeyboardInterrupt:
             sys.exit(STATUS)

@@ -102,7 +102,7 @@ def reason_of(error: OSError) -> str:
     return str(error) if error.errno is None else os.strerror(error.errno)
 
 
-def in_words(error: BaseException) -> str:
+def message_of(error: BaseException) -> str:
     """What went wrong and what to do, without the number that the system gives it.
 
     Args:

@@ -16,7 +16,7 @@ from tiny_runs import SMALL, TEXTS, no_plot, printed_by
 
 import minigpt as mg
 from minigpt.cli import main
-from minigpt.cli.output import LastingStream, as_json, in_words, save_picture
+from minigpt.cli.output import LastingStream, as_json, message_of, save_picture
 from minigpt.cli.text import grouped
 from minigpt.training import History
 
@@ -287,5 +287,5 @@ def test_a_picture_that_does_not_fit_leaves_the_one_that_was_there_and_is_warned
     ],
 )
 def test_an_error_of_the_system_is_told_in_words_and_what_to_do(error, words):
-    told = in_words(error)
+    told = message_of(error)
     assert told.startswith(words) and "Errno" not in told
