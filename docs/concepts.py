@@ -382,6 +382,7 @@ SUBJECTS: dict[str, list[Row]] = {
         Formula("Repetition penalty", "repetition-penalty", "07 § From probabilities to text"),
         Formula("Logit bias", "logit-bias", "07 § From probabilities to text"),
         Formula("Constrained sampling", "allowed-tokens", "07 § From probabilities to text"),
+        Formula("Beam search: the score", "beam-score", "07 § From probabilities to text"),
         Formula("Speculative sampling: acceptance", "speculative-acceptance", "07 § From probabilities to text"),
         Formula("Speculative sampling: residual", "speculative-residual", "07 § From probabilities to text"),
         Rule(

@@ -60,6 +60,13 @@ def allowed_tokens(function: Any, draw: Draw) -> Case:
 
 
 @check
+def beam_score(function: Any, draw: Draw) -> Case:
+    """Penalties of both signs."""
+    nats, alpha = draw.normal(draw.size(1, 6)), draw.choice([-0.5, 0.7, 1.5])
+    return {"ell": nats, "n": len(nats), "alpha": alpha}, function(nats, alpha)
+
+
+@check
 def speculative_acceptance(function: Any, draw: Draw) -> Case:
     """Any two distributions."""
     p, q = draw.probabilities(2, draw.size(2, 6))

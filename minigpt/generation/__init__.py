@@ -1,11 +1,13 @@
 """From a trained model to new text: the sampler and its rules, generation on ids, generation on text, conversations."""
 
+from minigpt.generation.beams import Found, beam_search, best_of, token_log_probabilities
 from minigpt.generation.borders import Borders
 from minigpt.generation.conversation import Conversation
 from minigpt.generation.decoder import Decoder
+from minigpt.generation.drafts import DraftModel, PromptLookup
 from minigpt.generation.ids import generate_ids, stream_ids
 from minigpt.generation.sampler import GREEDY, Sampler
-from minigpt.generation.sampling import temperature_probabilities, top_k_filter, top_p_filter
+from minigpt.generation.sampling import min_p_filter, temperature_probabilities, top_k_filter, top_p_filter
 from minigpt.generation.text import generate, stream
 
 __all__ = [
@@ -13,12 +15,19 @@ __all__ = [
     "Borders",
     "Conversation",
     "Decoder",
+    "DraftModel",
+    "Found",
+    "PromptLookup",
     "Sampler",
+    "beam_search",
+    "best_of",
     "generate",
     "generate_ids",
+    "min_p_filter",
     "stream",
     "stream_ids",
     "temperature_probabilities",
+    "token_log_probabilities",
     "top_k_filter",
     "top_p_filter",
 ]

@@ -16,6 +16,7 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
+from minigpt.generation.draft import Draft
 from minigpt.model import GPT, Cache, GPTConfig
 from minigpt.model.hooks import evaluation_mode
 
@@ -30,13 +31,16 @@ class Decoder:
             computes only what is new.
         n_positions: the most tokens of a row that a cache is made for, at first; by default the model's context.
         cached: False computes every row anew, from its first token on: the reference.
+        draft: proposes the tokens of a single row, which are drawn faster then (:mod:`minigpt.generation.speculative`).
 
     Raises:
         ValueError: if the model has no ``config`` with ``vocab_size`` and ``context_length``.
     """
 
-    def __init__(self, model: GPT, n_positions: int | None = None, *, cached: bool = True) -> None:
-        self.config = config_of(model)
+    def __init__(
+        self, model: GPT, n_positions: int | None = None, *, cached: bool = True, draft: Draft | None = None
+    ) -> None:
+        self.config, self.draft = config_of(model), draft
         self.model, self.cached = model, cached and hasattr(model, "new_cache")
         limit = self.config.context_length
         self.n_positions = limit if n_positions is None else max(1, min(n_positions, limit))
@@ -54,14 +58,27 @@ class Decoder:
         Returns:
             ``(B, V)``.
         """
+        return self.after_last(rows, 1, padding)[:, 0]
+
+    def after_last(self, rows: Tensor, n: int, padding: Sequence[int] = ()) -> Tensor:
+        """The logits after each of the last ``n`` tokens of each row.
+
+        Args:
+            rows: ``(B, T)`` int64, on the device of the model; if n > 1, T is at most the model's context.
+            n: 1 … T.
+            padding: how many of the first tokens of each row are padding; by default none.
+
+        Returns:
+            ``(B, n, V)``.
+        """
         padding = tuple(padding) if any(padding) else ()
         # Entered for one step only: around a yield, inference mode would leak into the code that reads the stream.
         with evaluation_mode(self.model), torch.inference_mode():
             if self.cached and rows.shape[1] <= self.config.context_length:
-                return self._continue(rows, padding)
+                return self._continue(rows, n, padding)
             limit = self.config.context_length
             seen = [rows] if not padding else [row[None, n:] for row, n in zip(rows, padding, strict=True)]
-            return torch.cat([self.model(each[:, -limit:])[:, -1] for each in seen])
+            return torch.cat([self.model(each[:, -limit:])[:, -n:] for each in seen])
 
     def keep(self, rows: Sequence[int] | Tensor) -> None:
         """Go on with some of the rows that were read, as :meth:`~minigpt.model.cache.Cache.fork` chooses them.
@@ -76,16 +93,17 @@ class Decoder:
         if self.padding:
             self.padding = tuple(self.padding[row] for row in chosen.tolist())
 
-    def _continue(self, rows: Tensor, padding: tuple[int, ...]) -> Tensor:
-        cache = self._cache_for(rows, padding)
+    def _continue(self, rows: Tensor, n: int, padding: tuple[int, ...]) -> Tensor:
+        cache = self._cache_for(rows, n, padding)
         self.read = rows
+        last: list[Tensor] = []
         for part in rows[:, cache.length :].split(PROMPT_CHUNK, dim=1):
-            features = self.model.features(part, cache)[:, -1:]
-        logits: Tensor = self.model.head(features)  # of the last position alone, not of the whole prompt
-        return logits[:, 0]
+            last = [torch.cat([*last, self.model.features(part, cache)], dim=1)[:, -n:]]
+        logits: Tensor = self.model.head(last[0])  # of the last positions alone, not of the whole prompt
+        return logits
 
-    def _cache_for(self, rows: Tensor, padding: tuple[int, ...]) -> Cache:
-        """The cache with what the rows have in common with those that were read, but for the last token."""
+    def _cache_for(self, rows: Tensor, n: int, padding: tuple[int, ...]) -> Cache:
+        """The cache with what the rows have in common with those that were read, but for the last n tokens."""
         n_rows, length = rows.shape
         cache = self.cache
         if cache is None or cache.n_rows != n_rows or self.padding != padding or cache.n_positions < length:
@@ -93,7 +111,7 @@ class Decoder:
             cache = self.model.new_cache(n_rows, self.n_positions, padding=padding)
             self.cache, self.padding = cache, padding
             return cache
-        shared = min(cache.length, length - 1)
+        shared = min(cache.length, length - n)
         different = (self.read[:, :shared] != rows[:, :shared]).any(dim=0).nonzero()
         shared = int(different[0]) if len(different) else shared
         if shared < cache.length or not cache.can_roll_back(shared):

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from minigpt.generation.decoder import Decoder, config_of, model_device
 from minigpt.generation.sampler import Sampler
+from minigpt.generation.speculative import speculative_steps
 from minigpt.model import GPT
 from minigpt.settings import Range, fit
 
@@ -121,8 +122,7 @@ class Rows:
             n_steps: the most steps.
             generator: the source of randomness.
         """
-        for _ in range(n_steps):
-            drawn = self.sampler(self._logits(), generator, self.tokens)
+        for drawn in self._drawn(n_steps, generator):
             token = torch.where(self.ended, self.tokens[:, -1], drawn)
             self.lengths = [n + (not done) for n, done in zip(self.lengths, self.ended.tolist(), strict=True)]
             self.tokens = torch.cat([self.tokens, token.unsqueeze(1)], dim=1)
@@ -130,6 +130,15 @@ class Rows:
             yield token
             if self.ended.all():
                 return
+
+    def _drawn(self, n_steps: int, generator: torch.Generator) -> Iterator[Tensor]:
+        """What is drawn for each row, ``(B,)`` a step; of rows that have ended, anything."""
+        draft = self.decoder.draft
+        if draft is not None and len(self.tokens) == 1 and isinstance(self.sampler, Sampler):
+            yield from speculative_steps(self.decoder, draft, self.tokens, self.sampler, n_steps, generator)
+            return
+        for _ in range(n_steps):
+            yield self.sampler(self._logits(), generator, self.tokens)
 
     def _logits(self) -> Tensor:
         """``(B, V)``: the logits of the rows that have not ended, and zeros for the others."""

@@ -338,6 +338,10 @@ TABLE = {
         ("probabilities >= min_p * largest", "probabilities > min_p * largest"),
         ("probabilities >= min_p * largest", "probabilities >= min_p"),
     ],
+    "generation.beams": [
+        ("return ((5 + length) / 6) ** length_penalty", "return (length / 6) ** length_penalty"),
+        ("log_probabilities.sum(-1) / _length", "log_probabilities.mean(-1) / _length"),
+    ],
     "generation.logits": [
         ("torch.where(logits > 0, logits / penalty, logits * penalty)", "logits / penalty"),
         ("torch.where(seen, torch.where(", "torch.where(~seen, torch.where("),
