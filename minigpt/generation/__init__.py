@@ -4,6 +4,7 @@ from minigpt.generation.borders import Borders
 from minigpt.generation.conversation import Conversation
 from minigpt.generation.decoder import Decoder
 from minigpt.generation.ids import generate_ids, stream_ids
+from minigpt.generation.inference import for_generation, int8_weights
 from minigpt.generation.sampler import GREEDY, Sampler
 from minigpt.generation.sampling import temperature_probabilities, top_k_filter, top_p_filter
 from minigpt.generation.text import generate, stream
@@ -14,8 +15,10 @@ __all__ = [
     "Conversation",
     "Decoder",
     "Sampler",
+    "for_generation",
     "generate",
     "generate_ids",
+    "int8_weights",
     "stream",
     "stream_ids",
     "temperature_probabilities",

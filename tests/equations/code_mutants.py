@@ -326,6 +326,11 @@ TABLE = {
         ("targets.to(device)).item()", "targets.to(device)).item() / 2"),
         ("nats += summed_loss(", "nats -= summed_loss("),
     ],
+    "generation.inference": [
+        ("exact.abs().amax(1) / 127", "exact.abs().amax(1) / 128"),
+        ("exact.abs().amax(1) / 127", "exact.abs().amax() / 127 + 0 * exact.abs().amax(1)"),
+        ("[:, None] + 0.5)", "[:, None])"),
+    ],
     "generation.sampling": [
         ("max(temperature, torch.finfo(wide.dtype).tiny)", "max(1 / temperature, torch.finfo(wide.dtype).tiny)"),
         ("return softmax((wide - largest) /", "return softmax(wide - largest) ** (1 /"),
