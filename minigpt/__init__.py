@@ -19,6 +19,7 @@ from minigpt.evaluation import (
     Ladder,
     StoryReport,
     TaskReport,
+    copy_error,
     evaluate,
     evaluate_calibration,
     evaluate_stories,
@@ -27,7 +28,16 @@ from minigpt.evaluation import (
     ladder,
     sanity,
 )
-from minigpt.generation import Decoder, Sampler, generate, generate_ids, stream, stream_ids
+from minigpt.generation import (
+    Decoder,
+    Sampler,
+    for_generation,
+    generate,
+    generate_ids,
+    int8_weights,
+    stream,
+    stream_ids,
+)
 from minigpt.learn.questions import check
 from minigpt.microscope import first_divergence, look
 from minigpt.model import (
@@ -137,6 +147,7 @@ __all__ = [
     "clip_by_norm",
     "compare",
     "contamination",
+    "copy_error",
     "cross_entropy",
     "cross_entropy_from_logits",
     "equal",
@@ -149,11 +160,13 @@ __all__ = [
     "fairness",
     "find_learning_rate",
     "first_divergence",
+    "for_generation",
     "gelu",
     "gelu_tanh",
     "generate",
     "generate_ids",
     "grouped_query_attention",
+    "int8_weights",
     "ladder",
     "layer_norm",
     "learn",

@@ -78,3 +78,11 @@ def speculative_residual(function: Any, draw: Draw) -> Case:
     """Two distributions that differ."""
     p, q = draw.probabilities(2, draw.size(2, 6))
     return {"p": p, "q": q}, function(p, q)
+
+
+@check
+def int8_weights(function: Any, draw: Draw) -> Case:
+    """Rows of any scale."""
+    weight = draw.normal(draw.size(), draw.size(1, 9)) * draw.choice([1.0, 0.01, 300.0])
+    q, scales = function(weight)
+    return {"W": weight}, {"s": scales, "q": q.to(weight.dtype)}

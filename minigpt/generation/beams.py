@@ -22,7 +22,7 @@ from minigpt.model import GPT, log_softmax
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """A text that a search has found.
 
     Attributes:
@@ -67,7 +67,7 @@ def beam_search(
     max_new_tokens: int,
     length_penalty: float = 0.0,
     stop_tokens: Collection[int] = (),
-) -> list[Found]:
+) -> list[SearchResult]:
     """The likeliest continuations that a beam finds; nothing is drawn.
 
     Args:
@@ -89,7 +89,7 @@ def beam_search(
     generate_ids(decoder, ids, max_new_tokens=0, generator=torch.Generator(), sampler=GREEDY)  # checks the prompt
     rows, steps = ids, torch.zeros(1, 0)
     stops = torch.tensor(sorted(stop_tokens), dtype=torch.int64, device=ids.device)
-    done: list[Found] = []
+    done: list[SearchResult] = []
     for n in range(1, max_new_tokens + 1):
         log_p = log_softmax(decoder(rows).float())
         totals = steps.to(log_p).sum(-1, keepdim=True) + log_p
@@ -115,10 +115,9 @@ def best_of(
     max_new_tokens: int,
     generator: torch.Generator,
     sampler: Sampler = Sampler(),
-    length_penalty: float = 1.0,
     stop_tokens: Collection[int] = (),
-) -> list[Found]:
-    """Draw ``n`` continuations and sort them by the score that the model itself gives them.
+) -> list[SearchResult]:
+    """Draw ``n`` continuations and sort them by the mean log-probability per token that the model gives them.
 
     Args:
         model: as :func:`beam_search`.
@@ -127,7 +126,6 @@ def best_of(
         max_new_tokens: the most tokens to add, at least 1.
         generator: the source of randomness.
         sampler: draws the tokens; the score is that of the model's own distribution.
-        length_penalty: see :func:`beam_score`.
         stop_tokens: ids that end a text.
 
     Returns:
@@ -136,7 +134,7 @@ def best_of(
     Raises:
         ValueError: as :func:`beam_search`.
     """
-    _check(ids, n, max_new_tokens, length_penalty)
+    _check(ids, n, max_new_tokens)
     decoder = model if isinstance(model, Decoder) else Decoder(model)
     rows = generate_ids(
         decoder,
@@ -147,7 +145,7 @@ def best_of(
         stop_tokens=stop_tokens,
     )
     found = [
-        Found(row, nats, float(beam_score(nats, length_penalty)))
+        SearchResult(row, nats, float(nats.mean()))
         for row in rows
         if len(nats := token_log_probabilities(decoder, row[None], ids.shape[1])[0])
     ]
@@ -181,16 +179,16 @@ def token_log_probabilities(model: GPT | Decoder, ids: Tensor, n_prompt: int) ->
     return log_p.gather(-1, ids[:, n_prompt:, None]).squeeze(-1)
 
 
-def _found(rows: Tensor, nats: Tensor, length_penalty: float) -> list[Found]:
+def _found(rows: Tensor, nats: Tensor, length_penalty: float) -> list[SearchResult]:
     scores = beam_score(nats, length_penalty).tolist()
-    return [Found(row, own, score) for row, own, score in zip(rows, nats, scores, strict=True)]
+    return [SearchResult(row, own, score) for row, own, score in zip(rows, nats, scores, strict=True)]
 
 
-def _best(found: list[Found], n: int) -> list[Found]:
+def _best(found: list[SearchResult], n: int) -> list[SearchResult]:
     return sorted(found, key=lambda each: -each.score)[:n]
 
 
-def _is_settled(done: list[Found], nats: Tensor, n_beams: int, length_penalty: float, longest: int) -> bool:
+def _is_settled(done: list[SearchResult], nats: Tensor, n_beams: int, length_penalty: float, longest: int) -> bool:
     """Whether no text that is still open, the best of which has ``nats``, can come among the finished ones."""
     if len(done) < n_beams:
         return False
@@ -203,7 +201,7 @@ def _length_divisor(length: int, length_penalty: float) -> float:
     return ((5 + length) / 6) ** length_penalty
 
 
-def _check(ids: Tensor, n: int, max_new_tokens: int, length_penalty: float) -> None:
+def _check(ids: Tensor, n: int, max_new_tokens: int, length_penalty: float = 0.0) -> None:
     if ids.ndim != 2 or len(ids) != 1:
         raise ValueError(f"ids have shape {tuple(ids.shape)}; expected (1, T), one prompt: search each by itself")
     if n < 1 or max_new_tokens < 1:

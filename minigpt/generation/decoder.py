@@ -16,7 +16,7 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
-from minigpt.generation.draft import Draft
+from minigpt.generation.speculation.draft import Draft
 from minigpt.model import GPT, Cache, GPTConfig
 from minigpt.model.hooks import evaluation_mode
 
@@ -31,7 +31,8 @@ class Decoder:
             computes only what is new.
         n_positions: the most tokens of a row that a cache is made for, at first; by default the model's context.
         cached: False computes every row anew, from its first token on: the reference.
-        draft: proposes the tokens of a single row, which are drawn faster then (:mod:`minigpt.generation.speculative`).
+        draft: proposes the tokens of a single row, which are drawn faster then; see
+            :mod:`minigpt.generation.speculation.steps`.
 
     Raises:
         ValueError: if the model has no ``config`` with ``vocab_size`` and ``context_length``.

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from minigpt.generation.decoder import Decoder, config_of, model_device
 from minigpt.generation.sampler import Sampler
-from minigpt.generation.speculative import speculative_steps
+from minigpt.generation.speculation.steps import speculative_steps
 from minigpt.model import GPT
 from minigpt.settings import Range, fit
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from itertools import islice
 
 from minigpt.generation.borders import Borders, OpenEnd, Vocabulary, settled, without_start
-from minigpt.generation.constraints import Constrained, Spelling, TextPattern, until_match
 from minigpt.generation.decoder import Decoder, config_of
 from minigpt.generation.ids import Chooser
+from minigpt.generation.matching.constraints import Constrained, Spelling, TextPattern, until_match
 from minigpt.generation.sampler import Sampler
 from minigpt.generation.streaming import cut_at_stop, text_pieces
 from minigpt.model import GPT

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from minigpt.generation.logits import add_bias, bias_of, check_penalty, repetition_penalty, seen_tokens
-from minigpt.generation.pattern import TextPattern
+from minigpt.generation.matching.pattern import TextPattern
 from minigpt.generation.sampling import (
     check_min_p,
     check_temperature,

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from minigpt.generation.constraints import Constrained
 from minigpt.generation.ids import Chooser
+from minigpt.generation.matching.constraints import Constrained
 from minigpt.generation.opening import Opening
 
 

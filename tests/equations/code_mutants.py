@@ -326,6 +326,11 @@ TABLE = {
         ("targets.to(device)).item()", "targets.to(device)).item() / 2"),
         ("nats += summed_loss(", "nats -= summed_loss("),
     ],
+    "generation.inference": [
+        ("exact.abs().amax(1) / 127", "exact.abs().amax(1) / 128"),
+        ("exact.abs().amax(1) / 127", "exact.abs().amax() / 127 + 0 * exact.abs().amax(1)"),
+        ("[:, None] + 0.5)", "[:, None])"),
+    ],
     "generation.sampling": [
         ("max(temperature, torch.finfo(wide.dtype).tiny)", "max(1 / temperature, torch.finfo(wide.dtype).tiny)"),
         ("return softmax((wide - largest) /", "return softmax(wide - largest) ** (1 /"),
@@ -348,7 +353,7 @@ TABLE = {
         ("return logits + bias.to(logits)", "return logits - bias.to(logits)"),
         ("logits.masked_fill(~allowed, -math.inf)", "logits.masked_fill(allowed, -math.inf)"),
     ],
-    "generation.speculation": [
+    "generation.speculation.rule": [
         ("torch.where(q > 0, p / q, torch.ones_like(p))", "torch.where(q > 0, q / p, torch.ones_like(p))"),
         (".clamp(max=1)", ".clamp(max=2)"),
         ("more = (p - q).clamp(min=0)", "more = (p - q).abs()"),

@@ -122,6 +122,18 @@ def _sdpa(draw: Draw) -> Iterator[Case]:
     yield from _attention(draw, one_query, 9, n_queries=1)
 
 
+@cases("generation.inference.linear_by_columns")
+def _linear_maps(draw: Draw) -> Iterator[Case]:
+    for shape, n_out in (((1, 7), 5), ((2, 3, 9), 4), ((33, 2), 1)):
+        for knobs in ({}, {"bias": draw.normal(n_out)}):
+            inputs = {"x": apart(draw.normal(*shape)), "weight": draw.normal(n_out, shape[-1]), **knobs}
+
+            def twin(function: Callable, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+                return called(function, {**inputs, "weight": inputs["weight"].T.contiguous()})
+
+            yield Case(inputs, twin, called, knobs)
+
+
 @cases("model.backends.triton_attention")
 def _triton_attention(draw: Draw) -> Iterator[Case]:
     yield from _attention(draw, ({}, {"window": 5, "scale": 0.3}), 35, batch=1)

@@ -83,9 +83,9 @@ def test_beams_are_those_of_transformers(tmp_path):
 
 def test_the_best_of_several_is_the_likeliest_of_those_drawn():
     model, prompt = small_gpt(vocab_size=7), torch.tensor([[1, 4]])
-    found = best_of(model, prompt, 6, max_new_tokens=5, generator=torch.Generator().manual_seed(0), length_penalty=0.0)
+    found = best_of(model, prompt, 6, max_new_tokens=5, generator=torch.Generator().manual_seed(0))
     drawn = generate_ids(model, [prompt[0]] * 6, max_new_tokens=5, generator=torch.Generator().manual_seed(0))
-    scores = [float(token_log_probabilities(model, row[None], 2).sum()) for row in drawn]
+    scores = [float(token_log_probabilities(model, row[None], 2).mean()) for row in drawn]
     assert [each.score for each in found] == pytest.approx(sorted(scores, reverse=True), abs=1e-5)
 
 

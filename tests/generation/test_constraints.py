@@ -4,8 +4,8 @@ import pytest
 import torch
 
 import minigpt as mg
-from minigpt.generation.constraints import Spelling
-from minigpt.generation.pattern import TextPattern
+from minigpt.generation.matching.constraints import Spelling
+from minigpt.generation.matching.pattern import TextPattern
 from minigpt.text import BPETokenizer, CharTokenizer
 
 TEXT = "the cat sat on the mat 12 times, 345 cats and 6 dogs; yes or no? no, maybe not. " * 4
@@ -98,6 +98,6 @@ def test_what_cannot_match_is_refused(settings, why):
 
 
 def test_a_pattern_that_explodes_is_stopped(monkeypatch):
-    monkeypatch.setattr("minigpt.generation.pattern.MATCH_SECONDS", 0.05)
+    monkeypatch.setattr("minigpt.generation.matching.pattern.MATCH_SECONDS", 0.05)
     with pytest.raises(ValueError, match="nested repetitions"):
         TextPattern("(a|aa)+b").matches("a" * 60)

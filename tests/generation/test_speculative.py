@@ -5,10 +5,10 @@ import pytest
 import torch
 from decoding_models import Table, small_gpt
 
-import minigpt.generation.speculative as speculative
+import minigpt.generation.speculation.steps as speculative
 from minigpt.generation import Decoder, Sampler, generate_ids
-from minigpt.generation.drafts import DraftModel, PromptLookup
 from minigpt.generation.sampler import GREEDY
+from minigpt.generation.speculation.drafts import DraftModel, PromptLookup
 
 PROMPT = [0, 1, 2, 0, 1]
 SAMPLERS = [

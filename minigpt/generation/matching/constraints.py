@@ -18,7 +18,7 @@ from torch import Tensor
 
 from minigpt.generation.ids import Chooser
 from minigpt.generation.logits import mask_tokens
-from minigpt.generation.pattern import TextPattern
+from minigpt.generation.matching.pattern import TextPattern
 from minigpt.settings import shown
 from minigpt.text import Tokenizer
 

@@ -2,7 +2,7 @@
 
 One pass of the model over several tokens costs little more than one over a single token where reading the weights is
 what takes time. What is drawn has the model's own distribution, whatever the draft proposes
-(:mod:`minigpt.generation.speculation`); greedy tokens are the same but for rounding.
+(:mod:`minigpt.generation.speculation.rule`); greedy tokens are the same but for rounding.
 
 Where few proposals are accepted, the draft pauses by itself, longer each time.
 
@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from minigpt.generation.decoder import Decoder
-from minigpt.generation.draft import Draft
 from minigpt.generation.sampler import Sampler
-from minigpt.generation.speculation import acceptance, residual_probabilities
+from minigpt.generation.speculation.draft import Draft
+from minigpt.generation.speculation.rule import acceptance, residual_probabilities
 
 MOST_PROPOSED = 7  # tokens at once: on CPUs, a pass over 8 tokens costs hardly more than one over 4
 LEAST_GAIN = (

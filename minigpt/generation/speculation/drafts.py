@@ -34,7 +34,7 @@ class DraftModel:
             raise ValueError(f"the draft has a vocabulary of {own} tokens, the model {vocab_size}; both need the same")
 
     def propose(self, ids: Tensor, n: int, sampler: Sampler, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """As :meth:`~minigpt.generation.draft.Draft.propose`: exactly ``n`` tokens."""
+        """As :meth:`~minigpt.generation.speculation.draft.Draft.propose`: exactly ``n`` tokens."""
         drawn, rows = ids, []
         for _ in range(n):
             q = sampler.probabilities(self.decoder(drawn), drawn).to(generator.device)
@@ -67,7 +67,7 @@ class PromptLookup:
         self.vocab_size = vocab_size
 
     def propose(self, ids: Tensor, n: int, sampler: Sampler, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """As :meth:`~minigpt.generation.draft.Draft.propose`; none where the last tokens are new.
+        """As :meth:`~minigpt.generation.speculation.draft.Draft.propose`; none where the last tokens are new.
 
         A token that was looked up was not drawn: its distribution has all its mass on it.
         """

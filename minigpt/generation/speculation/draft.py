@@ -1,4 +1,4 @@
-"""What a draft of speculative sampling is; :mod:`minigpt.generation.drafts` has two kinds.
+"""What a draft of speculative sampling is; :mod:`minigpt.generation.speculation.drafts` has two kinds.
 
 Dimensions: T tokens so far, K proposed tokens, V vocabulary.
 """
