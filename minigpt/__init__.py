@@ -30,13 +30,18 @@ from minigpt.evaluation import (
 )
 from minigpt.generation import (
     Decoder,
+    DraftModel,
+    PromptLookup,
     Sampler,
+    beam_search,
+    best_of,
     for_generation,
     generate,
     generate_ids,
     int8_weights,
     stream,
     stream_ids,
+    token_log_probabilities,
 )
 from minigpt.learn.questions import check
 from minigpt.microscope import first_divergence, look
@@ -120,6 +125,7 @@ __all__ = [
     "CharTokenizer",
     "Comparison",
     "Decoder",
+    "DraftModel",
     "Evaluation",
     "GPTConfig",
     "History",
@@ -128,6 +134,7 @@ __all__ = [
     "Momentum",
     "Muon",
     "NGram",
+    "PromptLookup",
     "RunConfig",
     "Sampler",
     "StoryReport",
@@ -138,6 +145,8 @@ __all__ = [
     "TrainConfig",
     "__version__",
     "attention_weights",
+    "beam_search",
+    "best_of",
     "causal_attention",
     "causal_mask",
     "check",
@@ -198,6 +207,7 @@ __all__ = [
     "stream",
     "stream_ids",
     "tiktoken_tokenizer",
+    "token_log_probabilities",
     "train",
     "training_flops_per_token",
     "warmup_cosine",
