@@ -44,6 +44,7 @@ class Rule(NamedTuple):
 Row = Formula | Rule
 
 BEYOND = "explanation/parts-beyond-the-course"
+CACHE = "explanation/what-a-cache-stores"
 FAULTS = "explanation/exactness-under-faults"
 INSIDE = "howto/look-inside-your-model"
 TEST_OF_SCORES = "tests/microscope/test_heads.py::test_each_score_is_1_for_its_own_head_and_0_for_the_others"
@@ -379,6 +380,13 @@ SUBJECTS: dict[str, list[Row]] = {
         Formula("Temperature", "temperature", "07 § From probabilities to text"),
         Formula("Top-k sampling", "top-k", "07 § From probabilities to text"),
         Formula("Top-p (nucleus) sampling", "top-p", "07 § From probabilities to text"),
+        Formula("Min-p sampling", "min-p", "07 § From probabilities to text"),
+        Formula("Repetition penalty", "repetition-penalty", "07 § From probabilities to text"),
+        Formula("Logit bias", "logit-bias", "07 § From probabilities to text"),
+        Formula("Constrained sampling", "allowed-tokens", "07 § From probabilities to text"),
+        Formula("Beam search: the score", "beam-score", "07 § From probabilities to text"),
+        Formula("Speculative sampling: acceptance", "speculative-acceptance", "07 § From probabilities to text"),
+        Formula("Speculative sampling: residual", "speculative-residual", "07 § From probabilities to text"),
         Rule(
             "Generation, token by token",
             "The model reads its last tokens, one token is drawn and appended, and so on.",
@@ -386,6 +394,14 @@ SUBJECTS: dict[str, list[Row]] = {
             "tests/generation/test_ids.py::test_greedy_generation_follows_the_largest_logit_of_the_table",
             "07 § From probabilities to text",
         ),
+        Rule(
+            "Key/value cache",
+            "The keys and values of the tokens so far are kept, so a step computes the new token alone.",
+            "minigpt/model/cache.py::Cache",
+            "tests/generation/test_decoder.py::test_a_model_with_a_cache_is_the_model_without_one",
+            f"{CACHE} § A step with a cache",
+        ),
+        Formula("Weights in 8 bits", "int8-weights", f"{CACHE} § Fewer bytes"),
         Rule(
             "Generation of text",
             "A prompt is encoded, continued token by token, and decoded; the same seed gives the same text.",

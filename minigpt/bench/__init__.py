@@ -2,6 +2,7 @@
 
 from minigpt.bench.attention import AttentionBench, Measured, measure_attention
 from minigpt.bench.correctness import interpreted_error, kernel_error
+from minigpt.bench.generation import GenerationBench, GenerationRow, measure_generation
 from minigpt.bench.probe import busy_line, probe_machine
 from minigpt.bench.setting import Setting
 from minigpt.bench.tiles import TileBench, Tried, tune_tiles
@@ -10,6 +11,8 @@ from minigpt.bench.training import SHAPES, Shape, TrainingBench, TrainingRow, me
 __all__ = [
     "SHAPES",
     "AttentionBench",
+    "GenerationBench",
+    "GenerationRow",
     "Measured",
     "Setting",
     "Shape",
@@ -21,6 +24,7 @@ __all__ = [
     "interpreted_error",
     "kernel_error",
     "measure_attention",
+    "measure_generation",
     "measure_training",
     "probe_machine",
     "tune_tiles",

@@ -14,6 +14,7 @@ from minigpt.checks import (  # noqa: F401 - they register their checks
     cleaning,
     cost,
     fairness,
+    generation,
     layers,
     learning,
     microscope,

@@ -1,4 +1,4 @@
-"""Checks of losses, sampling, evaluation metrics and cost."""
+"""Checks of losses, evaluation metrics and cost."""
 
 import copy
 from typing import Any
@@ -94,28 +94,6 @@ def neuron_loss(function: Any, draw: Draw) -> Case:
     x, w = draw.normal(draw.size(), width := draw.size()), draw.normal(width, scale=0.5)
     b, y = draw.normal(scale=0.5), draw.normal(len(x))
     return {"x": x, "w": w, "b": b, "y": y}, function(x, w, b, y)
-
-
-@check
-def temperature(function: Any, draw: Draw) -> Case:
-    """Temperatures below and above 1."""
-    z, tau = draw.normal(draw.size(1, 6)), draw.choice([0.25, 0.8, 3.0])
-    return {"z": z, "tau": tau}, function(z, tau)
-
-
-@check
-def top_k(function: Any, draw: Draw) -> Case:
-    """Some probabilities are equal."""
-    p = draw.sixteenths(draw.size(1, 6))
-    k = draw.integer(1, len(p))
-    return {"p": p, "k": k}, function(p, k)
-
-
-@check
-def top_p(function: Any, draw: Draw) -> Case:
-    """A probability mass that is reached exactly, and one that is exceeded."""
-    p, mass = draw.sixteenths(draw.size(1, 6)), draw.integer(1, 32) / 32
-    return {"p": p, "rho": mass}, function(p, mass)
 
 
 def _counts(draw: Draw) -> np.ndarray:

@@ -69,7 +69,8 @@ class Bench:
     """Measure this library beside known peers, in one run on this machine.
 
     Attributes:
-        what: "train": the training step beside transformers' GPT-2. "attention": our Triton kernel beside PyTorch's
+        what: "train": the training step beside transformers' GPT-2. "generate": greedy generation at the shape of GPT-2
+            beside transformers'. "attention": our Triton kernel beside PyTorch's
             attention, FlexAttention and the formula, on a GPU; on the CPU the formula beside PyTorch's.
         rounds: how often each is timed, in turn; the median counts.
         lengths: of attention, T in positions; by default a few that suit the device.
@@ -78,7 +79,7 @@ class Bench:
         json: print the figures as JSON.
     """
 
-    what: tyro.conf.Positional[Literal["train", "attention"]] = "train"
+    what: tyro.conf.Positional[Literal["train", "generate", "attention"]] = "train"
     rounds: int = 9
     lengths: tuple[int, ...] = ()
     device: str = "auto"
@@ -90,7 +91,11 @@ class Bench:
         if self.what == "attention":
             self._attention()
             return
-        measured = bench.measure_training(self.rounds)
+        measured: bench.TrainingBench | bench.GenerationBench
+        if self.what == "generate":
+            measured = bench.measure_generation(self.rounds)
+        else:
+            measured = bench.measure_training(self.rounds)
         if self.json:
             print_json(measured.to_json())
         else:

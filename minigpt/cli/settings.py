@@ -116,9 +116,9 @@ def registry(shown: RunConfig | None = None) -> tyro.constructors.ConstructorReg
 
 
 def _optional(info: tyro.constructors.PrimitiveTypeInfo) -> Any:
-    """``int | None`` is shown as an INT whose default may be "none", which can be written, too."""
+    """``int | None`` is shown as an INT whose default may be "none", which can be written, too; of more, the first."""
     kinds = get_args(info.type)
-    if len(kinds) != 2 or kinds[1] is not type(None):
+    if len(kinds) < 2 or kinds[-1] is not type(None):
         return None
     given = tyro.constructors.ConstructorRegistry.get_primitive_spec(
         tyro.constructors.PrimitiveTypeInfo.make(kinds[0], info.markers)

@@ -12,6 +12,7 @@ import tyro
 import minigpt as mg
 from minigpt.cli.output import print_json
 from minigpt.generation import Borders, Conversation, Sampler
+from minigpt.generation.inference import WeightsName
 from minigpt.generation.text import stream_text
 from minigpt.runs import RunConfig, open_splits
 from minigpt.runs.borders import borders_of, first_words
@@ -37,6 +38,8 @@ class Sample:
         max_new_tokens: the most tokens to add.
         sampler: how each token is chosen.
         stop: strings before which the text ends.
+        weights: numbers of the matrices: "float32", "bfloat16" (half the bytes to read for a token) or "int8" (a
+            quarter); fewer bytes are faster and less exact.
         seed: random seed of the draws (default: a new one, which is shown).
     """
 
@@ -45,6 +48,7 @@ class Sample:
     max_new_tokens: int = 300
     sampler: Annotated[Sampler, tyro.conf.arg(name="")] = Sampler(temperature=0.8)  # --temperature, --top-k, --top-p
     stop: tuple[str, ...] = ()
+    weights: WeightsName = "float32"
     seed: Annotated[int | None, tyro.conf.arg(help_behavior_hint="")] = None
 
     def __call__(self) -> None:
@@ -55,7 +59,7 @@ class Sample:
         if self.seed is None:
             print(f"seed {seed}: --seed {seed} writes this text again", file=sys.stderr, flush=True)
         pieces = stream_text(
-            model,
+            mg.for_generation(model, self.weights),
             tokenizer,
             prompt,
             self.sampler,

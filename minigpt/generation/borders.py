@@ -113,22 +113,23 @@ class OpenEnd:
         """As :meth:`~minigpt.generation.sampler.Sampler.check`, same arguments."""
         self.sampler.check(vocab_size)
 
-    def __call__(self, logits: Tensor, generator: torch.Generator) -> Tensor:
+    def __call__(self, logits: Tensor, generator: torch.Generator, ids: Tensor) -> Tensor:
         """One token; while the prompt lasts, one that agrees with the rest of it.
 
         Args:
             logits: ``(1, V)`` floating point.
             generator: the source of randomness.
+            ids: ``(1, T)`` int64, the tokens so far.
 
         Returns:
             ``(1,)`` int64.
         """
         if not self.rest:
-            return self.sampler(logits, generator)
+            return self.sampler(logits, generator, ids)
         agreeing = self.vocabulary.agreeing_with(self.rest)
         allowed = torch.full_like(logits, -torch.inf)
         allowed[:, list(agreeing)] = logits[:, list(agreeing)]
-        token = self.sampler(allowed, generator)
+        token = self.sampler(allowed, generator, ids)
         self.rest = self.rest[len(agreeing[int(token)]) :]
         return token
 

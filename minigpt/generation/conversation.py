@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from minigpt.generation.borders import Borders
+from minigpt.generation.decoder import Decoder
 from minigpt.generation.sampler import GREEDY
 from minigpt.generation.text import stream_text
 from minigpt.model import GPT
@@ -25,6 +26,7 @@ class Conversation:
     def __init__(self, model: GPT, tokenizer: Tokenizer, prompt: Prompt) -> None:
         self.model, self.tokenizer, self.prompt = model, tokenizer, prompt
         self.said = ""
+        self._decoder: Decoder | None = None
 
     def reply(self, line: str) -> Iterator[str]:
         """The answer to a line, piece by piece; what was said is kept once the last piece was read.
@@ -38,7 +40,8 @@ class Conversation:
             raise ValueError(
                 f"the conversation is longer than the {limit} tokens that this model sees at once; start a new one"
             )
-        pieces = stream_text(self.model, self.tokenizer, prompt, GREEDY, max_new_tokens=room, borders=BORDERS)
+        self._decoder = self._decoder or Decoder(self.model)  # what it has read is not read again
+        pieces = stream_text(self._decoder, self.tokenizer, prompt, GREEDY, max_new_tokens=room, borders=BORDERS)
         return self._kept(prompt, pieces)
 
     def start_anew(self) -> None:

@@ -1,24 +1,27 @@
 """Generation on token ids: ask the model for the next token, append it, ask again.
 
 The model sees at most its last ``context_length`` tokens: a longer sequence slides through the window, and what slid
-out of it has no influence any more. Nothing is cut from what is returned.
+out of it has no influence any more. Nothing is cut from what is returned. Within the context, what was computed for
+the tokens so far is kept: :mod:`minigpt.generation.decoder`.
 
 Dimensions: B batch, T prompt tokens, V vocabulary.
 """
 
-from collections.abc import Collection, Iterator
-from itertools import chain
-from typing import Annotated, Protocol
+from collections.abc import Collection, Iterator, Sequence
+from typing import Annotated, Protocol, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from minigpt.generation.decoder import Decoder, config_of, model_device
 from minigpt.generation.sampler import Sampler
-from minigpt.model import GPT, GPTConfig
-from minigpt.model.hooks import evaluation_mode
+from minigpt.generation.speculation.steps import speculative_steps
+from minigpt.model import GPT
 from minigpt.settings import Range, fit
 
 NewTokens = Annotated[int, Range(0, 10**9)]
+#: Prompts of equal length in one tensor ``(B, T)``, or of any length in a list of tensors ``(T,)``.
+Prompts = TypeVar("Prompts", Tensor, list[Tensor])
 
 
 class Chooser(Protocol):
@@ -27,53 +30,51 @@ class Chooser(Protocol):
     def check(self, vocab_size: int) -> None:
         """Raise ValueError if it can't choose from so many tokens."""
 
-    def __call__(self, logits: Tensor, generator: torch.Generator) -> Tensor:
-        """From ``(B, V)`` logits to ``(B,)`` tokens."""
+    def __call__(self, logits: Tensor, generator: torch.Generator, ids: Tensor) -> Tensor:
+        """From ``(B, V)`` logits, and the ``(B, T)`` tokens so far, to ``(B,)`` tokens."""
 
 
 def generate_ids(
-    model: GPT,
-    ids: Tensor,
+    model: GPT | Decoder,
+    ids: Prompts,
     *,
     max_new_tokens: int,
     generator: torch.Generator,
     sampler: Chooser = Sampler(),
     stop_tokens: Collection[int] = (),
-) -> Tensor:
+) -> Prompts:
     """Continue each row of ``ids`` by up to ``max_new_tokens`` tokens.
 
     Args:
-        model: maps ``(B, T)`` ids to ``(B, T, V)`` logits.
-        ids: ``(B, T)`` int64 with T ≥ 1: prompts of equal length.
+        model: maps ``(B, T)`` ids to ``(B, T, V)`` logits; or a :class:`~minigpt.generation.decoder.Decoder` of it.
+        ids: ``(B, T)`` int64 with T ≥ 1: prompts of equal length; or a list of them, ``(T,)`` each, of any length. Each
+            is continued as it would be alone, but that they share the draws of one generator.
         max_new_tokens: the most tokens to add to a row.
         generator: the source of randomness. The draw happens on its device, so a CPU generator gives the same tokens
             for the same probabilities wherever the model runs.
         sampler: chooses each token; the default draws from the model's own distribution.
-        stop_tokens: ids that end a row. The stop token is part of the result; a row that has ended repeats it until the
-            last row ends.
+        stop_tokens: ids that end a row. The stop token is part of the result. In a tensor, a row that has ended
+            repeats it until the last row ends; in a list, it is the last token of its row.
 
     Returns:
-        ``(B, T + n)`` int64 on the device of the model, n ≤ ``max_new_tokens``.
+        ``(B, T + n)`` int64 on the device of the model, n ≤ ``max_new_tokens``; or a list with a row for each prompt.
 
     Raises:
         ValueError: if ``ids`` are not what the model can take, ``max_new_tokens`` is not a whole number or negative,
             ``top_k`` is above V, the model has no ``config``, or the logits are not finite.
     """
-    new_tokens = stream_ids(
-        model,
-        ids,
-        max_new_tokens=max_new_tokens,
-        generator=generator,
-        sampler=sampler,
-        stop_tokens=stop_tokens,
-    )
-    prompt = ids.to(model_device(model))
-    return torch.cat([prompt, *(tokens.unsqueeze(1) for tokens in new_tokens)], dim=1)
+    n_steps = fit("max_new_tokens", max_new_tokens, NewTokens)
+    rows = new_rows(model, ids, n_steps, sampler, stop_tokens)
+    for _ in rows.steps(n_steps, generator):
+        pass
+    if isinstance(ids, Tensor):
+        return rows.tokens
+    return [row[n : n + length] for row, n, length in zip(rows.tokens, rows.padding, rows.lengths, strict=True)]
 
 
 def stream_ids(
-    model: GPT,
-    ids: Tensor,
+    model: GPT | Decoder,
+    ids: Tensor | list[Tensor],
     *,
     max_new_tokens: int,
     generator: torch.Generator,
@@ -87,54 +88,105 @@ def stream_ids(
     Raises:
         ValueError: as :func:`generate_ids`, at the call, before the first token is asked for.
     """
-    vocab_size = config_of(model).vocab_size
-    sampler.check(vocab_size)
-    _check_ids(ids, vocab_size)
     n_steps = fit("max_new_tokens", max_new_tokens, NewTokens)
-    stops = torch.tensor(sorted(stop_tokens), dtype=torch.int64, device=model_device(model))
+    return new_rows(model, ids, n_steps, sampler, stop_tokens).steps(n_steps, generator)
 
-    def steps() -> Iterator[Tensor]:
-        sequence = ids.to(stops.device)
-        ended = torch.zeros(len(sequence), dtype=torch.bool, device=stops.device)
-        for _ in range(n_steps):
-            drawn = sampler(_last_logits(model, sequence), generator)
-            token = torch.where(ended, sequence[:, -1], drawn)
+
+class Rows:
+    """Rows of tokens that grow by one a step, until they have ended.
+
+    Args:
+        decoder: of the model.
+        tokens: ``(B, T)`` int64 on the device of the model: the prompts.
+        padding: how many of the first tokens of each row are padding.
+        sampler: chooses each token.
+        stop_tokens: ids that end a row.
+
+    Attributes:
+        ended: ``(B,)`` boolean; a reader may end a row, too. Rows that have ended are not computed any more.
+    """
+
+    def __init__(
+        self, decoder: Decoder, tokens: Tensor, padding: Sequence[int], sampler: Chooser, stop_tokens: Collection[int]
+    ) -> None:
+        self.decoder, self.tokens, self.padding, self.sampler = decoder, tokens, list(padding), sampler
+        self.stops = torch.tensor(sorted(stop_tokens), dtype=torch.int64, device=tokens.device)
+        self.ended = torch.zeros(len(tokens), dtype=torch.bool, device=tokens.device)
+        self.lengths = [tokens.shape[1] - n for n in padding]  # of each row, without padding and after its end
+        self._live = torch.arange(len(tokens), device=tokens.device)  # the rows that the decoder has
+
+    def steps(self, n_steps: int, generator: torch.Generator) -> Iterator[Tensor]:
+        """The new tokens, ``(B,)`` a step; a row that has ended repeats its last token.
+
+        Args:
+            n_steps: the most steps.
+            generator: the source of randomness.
+        """
+        for drawn in self._drawn(n_steps, generator):
+            token = torch.where(self.ended, self.tokens[:, -1], drawn)
+            self.lengths = [n + (not done) for n, done in zip(self.lengths, self.ended.tolist(), strict=True)]
+            self.tokens = torch.cat([self.tokens, token.unsqueeze(1)], dim=1)
+            self.ended = self.ended | torch.isin(token, self.stops)
             yield token
-            ended = ended | torch.isin(token, stops)
-            if ended.all():
+            if self.ended.all():
                 return
-            sequence = torch.cat([sequence, token.unsqueeze(1)], dim=1)
 
-    return steps()
+    def _drawn(self, n_steps: int, generator: torch.Generator) -> Iterator[Tensor]:
+        """What is drawn for each row, ``(B,)`` a step; of rows that have ended, anything."""
+        draft = self.decoder.draft
+        if draft is not None and len(self.tokens) == 1 and isinstance(self.sampler, Sampler):
+            yield from speculative_steps(self.decoder, draft, self.tokens, self.sampler, n_steps, generator)
+            return
+        for _ in range(n_steps):
+            yield self.sampler(self._logits(), generator, self.tokens)
+
+    def _logits(self) -> Tensor:
+        """``(B, V)``: the logits of the rows that have not ended, and zeros for the others."""
+        goes_on = ~self.ended[self._live]
+        if not goes_on.all():
+            self.decoder.keep(goes_on.nonzero().squeeze(1))
+            self._live = self._live[goes_on]
+        live = self._live.tolist()
+        logits = self.decoder(self.tokens[self._live], [self.padding[row] for row in live])
+        if len(live) == len(self.tokens):
+            return logits
+        everywhere = logits.new_zeros(len(self.tokens), logits.shape[1])
+        everywhere[self._live] = logits
+        return everywhere
 
 
-def config_of(model: GPT) -> GPTConfig:
-    """The ``config`` of a model, of which ``vocab_size`` and ``context_length`` are read.
+def new_rows(
+    model: GPT | Decoder, ids: Tensor | list[Tensor], n_steps: int, sampler: Chooser, stop_tokens: Collection[int]
+) -> Rows:
+    """The rows at their prompts, with everything checked.
+
+    Args:
+        model: as :func:`generate_ids`.
+        ids: the prompts.
+        n_steps: the most tokens to add.
+        sampler: chooses each token.
+        stop_tokens: ids that end a row.
 
     Raises:
-        ValueError: if the model has none, as a module of one's own may not.
+        ValueError: as :func:`generate_ids`.
     """
-    config = getattr(model, "config", None)
-    if missing := [name for name in ("vocab_size", "context_length") if not hasattr(config, name)]:
-        raise ValueError(
-            f"{type(model).__name__} has no config.{' and no config.'.join(missing)}, which generation needs; "
-            "give the model one: self.config = mg.GPTConfig(vocab_size=…, context_length=…)"
-        )
-    found: GPTConfig = model.config
-    return found
+    vocab_size = config_of(model).vocab_size
+    sampler.check(vocab_size)
+    prompts = [ids] if isinstance(ids, Tensor) else _as_rows(ids)
+    for prompt in prompts:
+        _check_ids(prompt, vocab_size)
+    longest = max(prompt.shape[1] for prompt in prompts)
+    padding = [longest - prompt.shape[1] for prompt in prompts for _ in prompt]
+    # padded with its own first token, which adds nothing to the tokens that a row has
+    tokens = torch.cat([torch.cat([p[:, :1].expand(-1, longest - p.shape[1]), p], dim=1) for p in prompts])
+    decoder = model if isinstance(model, Decoder) else Decoder(model, longest + n_steps)
+    return Rows(decoder, tokens.to(model_device(decoder.model)), padding, sampler, stop_tokens)
 
 
-def model_device(model: nn.Module) -> torch.device:
-    """The device of the first parameter or buffer of ``model``."""
-    return next(chain(model.parameters(), model.buffers())).device
-
-
-def _last_logits(model: GPT, ids: Tensor) -> Tensor:
-    """``(B, V)``: the logits after the last token of ``ids``, of which the model sees one context."""
-    # Entered for one step only: around a yield, inference mode would leak into the code that reads the stream.
-    with evaluation_mode(model), torch.inference_mode():
-        logits: Tensor = model(ids[:, -model.config.context_length :])
-    return logits[:, -1]
+def _as_rows(ids: list[Tensor]) -> list[Tensor]:
+    if not isinstance(ids, list) or not ids or not all(isinstance(row, Tensor) and row.ndim == 1 for row in ids):
+        raise ValueError("ids must be a tensor (B, T), or a list of at least one tensor (T,), a prompt each")
+    return [row.unsqueeze(0) for row in ids]
 
 
 def _check_ids(ids: Tensor, vocab_size: int) -> None:

@@ -1,9 +1,11 @@
-r"""The rules of sampling, each with its equation: temperature, top-k, top-p.
+r"""The rules of sampling, each with its equation: temperature, top-k, top-p, min-p.
 
 Temperature turns logits into probabilities. Top-k keeps the k most probable tokens, top-p the smallest set of most
-probable tokens whose mass reaches $\rho$. Both take probabilities and return probabilities; a
-:class:`~minigpt.generation.sampler.Sampler` applies them in the order written here. Equal probabilities rank by token
-id, the lower first, as argmax does.
+probable tokens whose mass reaches $\rho$, min-p the tokens that are at least $\mu$ times as probable as the most
+probable one. These three take probabilities and return probabilities; a
+:class:`~minigpt.generation.sampler.Sampler` applies them in the order written here. What changes the logits before is
+in :mod:`minigpt.generation.logits`. Equal
+probabilities rank by token id, the lower first, as argmax does.
 
 Dimensions: V vocabulary; leading axes are arbitrary.
 """
@@ -119,6 +121,38 @@ def top_p_filter(probabilities: Tensor, top_p: float) -> Tensor:
     return _renormalize(probabilities, torch.zeros_like(within).scatter(-1, order, within))
 
 
+@equation(
+    "min-p",
+    r"p'_i = \frac{\mathbb{1}[p_i \ge \mu m] p_i}{\sum_{j=1}^{V} \mathbb{1}[p_j \ge \mu m] p_j}",
+    where=[r"m = \max_{j} p_j"],
+    symbols={
+        "p": "(V) probabilities",
+        r"\mu": "() least share of the largest probability",
+        "m": "() the largest probability",
+        "p'": "(V) probabilities after the filter",
+    },
+    source="Nguyen et al. 2024, arXiv:2407.01082, section 3",
+)
+def min_p_filter(probabilities: Tensor, min_p: float) -> Tensor:
+    r"""Keep the tokens that are at least ``min_p`` times as probable as the most probable one.
+
+    Where the model is sure, few tokens stay; where it is not, many.
+
+    Args:
+        probabilities: ``(..., V)``, rows that sum to 1.
+        min_p: the share, in [0, 1]; 0 keeps every token, 1 the most probable ones.
+
+    Returns:
+        ``(..., V)``, rows that sum to 1.
+
+    Raises:
+        ValueError: if ``min_p`` is outside [0, 1].
+    """
+    check_min_p(min_p)
+    largest = probabilities.amax(dim=-1, keepdim=True)
+    return _renormalize(probabilities, probabilities >= min_p * largest)
+
+
 def check_temperature(tau: float) -> None:
     """Check a temperature.
 
@@ -164,6 +198,19 @@ def check_top_p(rho: float) -> None:
     """
     if not 0 < rho <= 1:
         raise ValueError(f"top_p={rho} must be above 0 and at most 1; use top_p=None to keep every token")
+
+
+def check_min_p(mu: float) -> None:
+    """Check the share of the largest probability below which min-p drops a token.
+
+    Args:
+        mu: must be in [0, 1].
+
+    Raises:
+        ValueError: if it is not; the message says what to use instead.
+    """
+    if not 0 <= mu <= 1:
+        raise ValueError(f"min_p={mu} must be at least 0 and at most 1; use min_p=None to keep every token")
 
 
 def _renormalize(probabilities: Tensor, kept: Tensor) -> Tensor:

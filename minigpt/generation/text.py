@@ -5,69 +5,91 @@ the start of such a document. An empty prompt without a border starts from the t
 longer than the model's context is kept whole in the result, while the model sees its last ``context_length`` tokens.
 """
 
-from collections.abc import Iterator, Sequence
-from itertools import islice
-from typing import Annotated
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, TypeVar
 
 import torch
 
-from minigpt.generation.borders import NO_BORDERS, Borders, OpenEnd, Vocabulary, settled, without_start
-from minigpt.generation.ids import Chooser, NewTokens, config_of, stream_ids
+from minigpt.generation.borders import NO_BORDERS, Borders
+from minigpt.generation.decoder import Decoder
+from minigpt.generation.ids import NewTokens, new_rows, stream_ids
+from minigpt.generation.opening import prepared
 from minigpt.generation.sampler import Sampler
-from minigpt.generation.streaming import cut_at_stop, text_pieces
+from minigpt.generation.several import OwnDraws, Writing
 from minigpt.model import GPT
-from minigpt.settings import Range, fit
+from minigpt.settings import Range, fit, shown
 from minigpt.text import Tokenizer
-from minigpt.text.tokenizers.bpe import END_OF_TEXT
 
 Seed = Annotated[int, Range(-(2**63), 2**64 - 1)]  # what a torch.Generator takes
+Text = TypeVar("Text", str, list[str])
 
 
 def generate(
-    model: GPT,
+    model: GPT | Decoder,
     tokenizer: Tokenizer,
-    prompt: str,
+    prompt: Text,
     *,
     max_new_tokens: int = 200,
     temperature: float = 1.0,
     top_k: int | None = None,
     top_p: float | None = None,
+    min_p: float | None = None,
+    repetition_penalty: float = 1.0,
+    logit_bias: Mapping[int, float] | None = None,
+    match: str | Sequence[str] | None = None,
     stop: str | Sequence[str] = (),
     borders: Borders = NO_BORDERS,
     seed: int = 0,
-) -> str:
+) -> Text:
     """Continue ``prompt`` with text drawn from ``model``.
 
     The same arguments give the same text: the draws come from a generator of their own, on the CPU, made from ``seed``.
 
     Args:
-        model: maps ``(B, T)`` ids to ``(B, T, V)`` logits.
+        model: maps ``(B, T)`` ids to ``(B, T, V)`` logits; or a :class:`~minigpt.generation.decoder.Decoder` of it.
         tokenizer: the one that the model was trained with.
-        prompt: the text to continue; if empty, the start of a document.
+        prompt: the text to continue; if empty, the start of a document. Or a list of them, which are continued at
+            once, the first with ``seed``, the next with ``seed + 1``, ….
         max_new_tokens: the most tokens to add.
         temperature: 0 for greedy, below 1 for safer text, above 1 for bolder text.
         top_k: draw from this many most probable tokens; ``None`` for all.
         top_p: draw from the smallest set of tokens of this mass; ``None`` for all.
+        min_p: draw from the tokens that have at least this share of the largest probability; ``None`` for all.
+        repetition_penalty: above 1, tokens that the text has already become less likely.
+        logit_bias: nats added to the logits of tokens, by id; ``-inf`` forbids a token.
+        match: a regular expression that the continuation must match, or a list of texts of which it is one; it ends
+            where it matches, and where the text may go on after a match, a border or stop that is a token decides.
         stop: strings, or names of special tokens, before which the continuation ends; the prompt is not searched.
         borders: of the documents that the model was trained on: the prompt continues the border before one, and the
             text ends where a document does; by default the prompt is taken as it is.
         seed: chooses one of the possible texts.
 
     Returns:
-        The prompt and its continuation, without the stop string.
+        The prompt and its continuation, without the stop string; of a list, a list.
 
     Raises:
         ValueError: if the tokenizer does not fit the model, the prompt is empty and there is nothing to start from, a
             setting is outside its range, or the logits are not finite.
     """
-    sampler = Sampler(temperature=temperature, top_k=top_k, top_p=top_p)
+    sampler = Sampler(
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        min_p=min_p,
+        repetition_penalty=repetition_penalty,
+        logit_bias=logit_bias,
+        match=match,
+    )
     borders = fit("borders", borders, Borders).stopping(stop)
-    pieces = stream_text(model, tokenizer, prompt, sampler, max_new_tokens=max_new_tokens, borders=borders, seed=seed)
-    return prompt + "".join(pieces)
+    settings: dict[str, Any] = {"max_new_tokens": max_new_tokens, "borders": borders, "seed": seed}
+    if isinstance(prompt, str):
+        return prompt + "".join(stream_text(model, tokenizer, prompt, sampler, **settings))
+    written = write_texts(model, tokenizer, prompt, sampler, **settings)
+    return [start + text for start, text in zip(prompt, written, strict=True)]
 
 
 def stream(
-    model: GPT,
+    model: GPT | Decoder,
     tokenizer: Tokenizer,
     prompt: str,
     *,
@@ -75,6 +97,10 @@ def stream(
     temperature: float = 1.0,
     top_k: int | None = None,
     top_p: float | None = None,
+    min_p: float | None = None,
+    repetition_penalty: float = 1.0,
+    logit_bias: Mapping[int, float] | None = None,
+    match: str | Sequence[str] | None = None,
     stop: str | Sequence[str] = (),
     borders: Borders = NO_BORDERS,
     seed: int = 0,
@@ -86,13 +112,21 @@ def stream(
     Raises:
         ValueError: as :func:`generate`, at the call and not at the first piece.
     """
-    sampler = Sampler(temperature=temperature, top_k=top_k, top_p=top_p)
+    sampler = Sampler(
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        min_p=min_p,
+        repetition_penalty=repetition_penalty,
+        logit_bias=logit_bias,
+        match=match,
+    )
     borders = fit("borders", borders, Borders).stopping(stop)
     return stream_text(model, tokenizer, prompt, sampler, max_new_tokens=max_new_tokens, borders=borders, seed=seed)
 
 
 def stream_text(
-    model: GPT,
+    model: GPT | Decoder,
     tokenizer: Tokenizer,
     prompt: str,
     sampler: Sampler,
@@ -107,62 +141,49 @@ def stream_text(
         ValueError: as :func:`generate`, at the call and not at the first piece.
     """
     n_new, seed = fit("max_new_tokens", max_new_tokens, NewTokens), fit("seed", seed, Seed)
-    stop_tokens, stop_strings = _split_stops(tokenizer, borders.end)
-    vocab_size = config_of(model).vocab_size
-    if tokenizer.vocab_size > vocab_size:
-        raise ValueError(
-            f"the tokenizer has {tokenizer.vocab_size} tokens but the model has {vocab_size}; "
-            "use the tokenizer that the model was trained with"
-        )
-    ids, rest, chooser = _prompt(tokenizer, prompt, borders, sampler)
+    start = prepared(model, tokenizer, prompt, borders, sampler)
     drawn = stream_ids(
         model,
-        torch.tensor([ids]),
-        max_new_tokens=len(rest) + n_new,
+        torch.tensor([start.ids]),
+        max_new_tokens=len(start.rest) + n_new,
         generator=torch.Generator().manual_seed(seed),
-        sampler=chooser,
-        stop_tokens=stop_tokens,
+        sampler=start.chooser,
+        stop_tokens=start.stop_tokens,
     )
-    tokens = _until_stop((int(token) for token in drawn), stop_tokens, tokenizer.vocab_size)
-    written = without_start(map(tokenizer.token_bytes, tokens), len(rest))
-    return cut_at_stop(text_pieces(islice(written, n_new), bytes), stop_strings)
+    return start.text(map(int, drawn), n_new)
 
 
-def _prompt(tokenizer: Tokenizer, prompt: str, borders: Borders, sampler: Sampler) -> tuple[list[int], bytes, Chooser]:
-    """The tokens that the model is given, the bytes of the prompt that are left open, and what chooses tokens."""
-    ids = borders.encode(tokenizer, prompt) or _start(tokenizer)
-    if borders.before is None:
-        return ids, b"", sampler
-    vocabulary = Vocabulary(tokenizer)
-    given = settled(prompt, borders, tokenizer, vocabulary)
-    rest = b"".join(map(tokenizer.token_bytes, ids[given:]))
-    return ids[:given], rest, OpenEnd(sampler, rest, vocabulary)
+def write_texts(
+    model: GPT | Decoder,
+    tokenizer: Tokenizer,
+    prompts: list[str],
+    sampler: Sampler,
+    *,
+    max_new_tokens: int,
+    borders: Borders = NO_BORDERS,
+    seed: int = 0,
+) -> list[str]:
+    """Continue several prompts at once, each until its own end.
 
+    Each is continued as it would be alone, with the seed ``seed`` + its place in the list.
+    The other arguments are those of :func:`stream_text`.
 
-def _start(tokenizer: Tokenizer) -> list[int]:
-    if END_OF_TEXT not in tokenizer.special_tokens:
-        raise ValueError(
-            f"the prompt is empty and the tokenizer has no {END_OF_TEXT} to start from; give the first words of a text"
-        )
-    return [tokenizer.special_tokens[END_OF_TEXT]]
+    Returns:
+        The continuations, without the prompts.
 
-
-def _split_stops(tokenizer: Tokenizer, stops: Sequence[str]) -> tuple[list[int], list[str]]:
-    """Ids of the stops that name special tokens, and all of them as strings: a text may spell a special token out."""
-    if "" in stops:
-        raise ValueError(f"stop={stops!r} holds an empty string, which every text contains; use stop=() for no stop")
-    specials = tokenizer.special_tokens
-    return [specials[s] for s in stops if s in specials], list(stops)
-
-
-def _until_stop(tokens: Iterator[int], stop_tokens: Sequence[int], vocab_size: int) -> Iterator[int]:
-    """The tokens before the first stop token, each known to a tokenizer of ``vocab_size`` tokens."""
-    for token in tokens:
-        if token in stop_tokens:
-            return
-        if token >= vocab_size:
-            raise ValueError(
-                f"the model chose token id {token} but the tokenizer has {vocab_size} tokens; "
-                f"use the tokenizer that the model was trained with, or build the model with vocab_size={vocab_size}"
-            )
-        yield token
+    Raises:
+        ValueError: as :func:`generate`, or if there is no prompt.
+    """
+    n_new, seed = fit("max_new_tokens", max_new_tokens, NewTokens), fit("seed", seed, Seed)
+    if not isinstance(prompts, list) or not prompts or not all(isinstance(prompt, str) for prompt in prompts):
+        raise ValueError(f"the prompt must be a text or a list of texts, at least one of them; got {shown(prompts)}")
+    starts = [prepared(model, tokenizer, prompt, borders, sampler) for prompt in prompts]
+    writings = [Writing(start, n_new) for start in starts]
+    n_steps = max(len(start.rest) for start in starts) + n_new
+    choosers = OwnDraws([(start.chooser, seed + i) for i, start in enumerate(starts)])
+    rows = new_rows(model, [torch.tensor(start.ids) for start in starts], n_steps, choosers, starts[0].stop_tokens)
+    for tokens in rows.steps(n_steps, torch.Generator()):
+        for row, (writing, token) in enumerate(zip(writings, tokens.tolist(), strict=True)):
+            if not writing.ended and writing.add(token):
+                rows.ended[row] = True
+    return [writing.text() for writing in writings]

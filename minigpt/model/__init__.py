@@ -10,6 +10,7 @@ from minigpt.model.attention import (
 )
 from minigpt.model.backends import ATTENTION, Pattern, alibi_bias
 from minigpt.model.block import CausalSelfAttention, PostNormBlock, PreNormBlock
+from minigpt.model.cache import Cache
 from minigpt.model.chunked_loss import chunked_next_token_loss
 from minigpt.model.config import PRESETS, GPTConfig
 from minigpt.model.context import NO_POSITIONS, Context
@@ -38,6 +39,7 @@ __all__ = [
     "PRESETS",
     "ROLES",
     "Additive",
+    "Cache",
     "CausalSelfAttention",
     "Context",
     "GPTConfig",

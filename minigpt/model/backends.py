@@ -43,12 +43,15 @@ class Pattern:
         slopes: ``(H,)`` ALiBi slopes; the score falls by slope × distance. ``None``: no such penalty.
         scale: factor on every score; ``None`` means 1/√E.
         dropout: the share of weights set to 0 (the others scaled up); 0 outside training.
+        padding: ``(B,)``: how many of the first keys of each row are padding, which no query behind them sees, 0 or
+            less for none; ``None``: no key is.
     """
 
     window: int | None = None
     slopes: Tensor | None = None
     scale: float | None = None
     dropout: float = 0.0
+    padding: Tensor | None = None
 
 
 @equation(
@@ -92,8 +95,29 @@ def attention_scores(q: Tensor, k: Tensor, pattern: Pattern) -> Tensor:
     scores = scale * einsum(q, share_heads(k, q.shape[1]), "b h t e, b h s e -> b h t s")
     if pattern.slopes is not None:
         scores = scores + alibi_bias(pattern.slopes.to(q.dtype), n_queries, n_keys)
-    mask = causal_mask(n_queries, n_keys, window=pattern.window, device=q.device)
-    return scores.masked_fill(~mask, -math.inf)
+    return scores.masked_fill(~visible_keys(n_queries, n_keys, pattern, q.device), -math.inf)
+
+
+def visible_keys(n_queries: int, n_keys: int, pattern: Pattern, device: torch.device) -> Tensor:
+    """Which keys a pattern lets each query attend to.
+
+    Padding sees the padding before it, so that its rows are numbers like any others; nothing reads them.
+
+    Args:
+        n_queries: T, the last of the S positions.
+        n_keys: S.
+        pattern: of which the window and the padding are read.
+        device: where the mask is made.
+
+    Returns:
+        ``(T, S)``, or ``(B, 1, T, S)`` where rows are padded; True = may attend.
+    """
+    mask = causal_mask(n_queries, n_keys, window=pattern.window, device=device)
+    if pattern.padding is None:
+        return mask
+    real = torch.arange(n_keys, device=device) >= pattern.padding.to(device)[:, None]
+    of_queries = real[:, n_keys - n_queries :]
+    return mask & (real[:, None, None, :] | ~of_queries[:, None, :, None])
 
 
 @fast_twin(
@@ -112,6 +136,8 @@ def sdpa_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
     """
     if is_transformed():
         return formula_attention(q, k, v, pattern)
+    if q.shape[2] == 1 and not torch.compiler.is_exporting():
+        return _one_query(q, k, v, pattern)
     if q.device.type == "cpu" and (q.dtype in HALF or torch.is_autocast_enabled("cpu")):
         with torch.autocast("cpu", enabled=False):  # its backward in 16 bits is several times slower there
             return sdpa_attention(q.float(), k.float(), v.float(), pattern).to(v.dtype)
@@ -119,14 +145,28 @@ def sdpa_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
     k, v = share_heads(k, n_heads), share_heads(v, n_heads)
     # an exported program is for any number of keys, so it does not ask how many there are
     whole_past = pattern.window is None or (not torch.compiler.is_exporting() and pattern.window >= n_keys)
-    if whole_past and pattern.slopes is None and n_queries == n_keys:
+    if whole_past and pattern.slopes is None and pattern.padding is None and n_queries == n_keys:
         y = F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=pattern.scale, dropout_p=pattern.dropout)
         return _differentiable_once(y)
-    mask = causal_mask(n_queries, n_keys, window=pattern.window, device=q.device)
+    mask = visible_keys(n_queries, n_keys, pattern, q.device)
     if pattern.slopes is not None:
         mask = alibi_bias(pattern.slopes.to(q.dtype), n_queries, n_keys).masked_fill(~mask, -math.inf)
     y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=pattern.scale, dropout_p=pattern.dropout)
     return _differentiable_once(y)
+
+
+def _one_query(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
+    """The same for one position, the step of a cache: heads that share keys become queries, and no key is copied."""
+    n_kv_heads, n_keys = k.shape[1], k.shape[2]
+    mask = None
+    if pattern.padding is not None or (pattern.window is not None and pattern.window < n_keys):
+        mask = visible_keys(1, n_keys, pattern, q.device)
+    if pattern.slopes is not None:
+        fall = rearrange(alibi_bias(pattern.slopes.to(q.dtype), 1, n_keys), "(g r) 1 s -> g r s", g=n_kv_heads)
+        mask = fall if mask is None else torch.where(mask, fall, -math.inf)
+    q = rearrange(q, "b (g r) 1 e -> b g r e", g=n_kv_heads)
+    y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=pattern.scale, dropout_p=pattern.dropout)
+    return rearrange(_differentiable_once(y), "b g r e -> b (g r) 1 e")
 
 
 def _differentiable_once(y: Tensor) -> Tensor:
@@ -157,9 +197,13 @@ def _refuse_graph(gradient: Tensor) -> None:
 def triton_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
     """The fused kernel of ``minigpt.kernels``.
 
+    Rows with padding, which only generation has, are computed by :func:`sdpa_attention`.
+
     Raises:
         ValueError: where the kernel can't run, or can't do what the pattern says, with what to use instead.
     """
+    if pattern.padding is not None:
+        return sdpa_attention(q, k, v, pattern)
     if pattern.slopes is not None or pattern.dropout:
         lacking = "ALiBi slopes" if pattern.slopes is not None else f"dropout={pattern.dropout} on its weights"
         raise ValueError(f"attention='triton' has no {lacking}; use attention='sdpa' or 'auto'")

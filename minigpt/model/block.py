@@ -17,7 +17,7 @@ from minigpt.equations import Equation, equation
 from minigpt.model.backends import ATTENTION, Pattern
 from minigpt.model.config import GPTConfig
 from minigpt.model.context import NO_POSITIONS, Context
-from minigpt.model.convolution import ShortConvolution
+from minigpt.model.convolution import NoConvolution, ShortConvolution
 from minigpt.model.mlp import MLP, SwiGLU
 from minigpt.model.norms import NORMS, RMSNorm
 from minigpt.model.positions import rotary
@@ -61,9 +61,16 @@ class CausalSelfAttention(nn.Module):
         q, k = self.norm_q(q), self.norm_k(k)
         if context.rotation is not None:
             q, k = rotary(q, context.rotation), rotary(k, context.rotation)
-        dropout = self.dropout if self.training else 0.0
-        output = self.attend(q, k, v, Pattern(window=self.window, slopes=context.slopes, dropout=dropout))
+        if context.kept is not None:
+            k, v = context.kept.extend(k, v, context.start)
+        output = self.attend(q, k, v, self._pattern(context, context.start + x.shape[1] - k.shape[2]))
         return self.project_out(rearrange(output, "b h t e -> b t (h e)"))
+
+    def _pattern(self, context: Context, first_key: int) -> Pattern:
+        """What the queries see of the keys, of which the first is at the position ``first_key`` of its row."""
+        dropout = self.dropout if self.training else 0.0
+        padding = None if context.padding is None else context.padding - first_key
+        return Pattern(window=self.window, slopes=context.slopes, dropout=dropout, padding=padding)
 
 
 @equation(
@@ -85,7 +92,7 @@ class PreNormBlock(nn.Module):
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
         taps, width = config.convolution, config.d_model
-        self.convolution = nn.Identity() if taps is None else ShortConvolution(taps, width)
+        self.convolution = NoConvolution() if taps is None else ShortConvolution(taps, width)
         self.norm_1 = build_norm(config)
         self.attention = CausalSelfAttention(config)
         self.norm_2 = build_norm(config)
@@ -94,7 +101,7 @@ class PreNormBlock(nn.Module):
 
     def forward(self, x: Tensor, context: Context = NO_POSITIONS) -> Tensor:
         """``(B, T, D)`` → ``(B, T, D)``."""
-        x = self.convolution(x)
+        x = self.convolution(x, context)
         x = x + self.drop(self.attention(self.norm_1(x), context))
         return x + self.drop(self.mlp(self.norm_2(x)))
 
@@ -115,7 +122,7 @@ class PostNormBlock(PreNormBlock):
 
     def forward(self, x: Tensor, context: Context = NO_POSITIONS) -> Tensor:
         """``(B, T, D)`` → ``(B, T, D)``."""
-        x = self.convolution(x)
+        x = self.convolution(x, context)
         x = self.norm_1(x + self.drop(self.attention(x, context)))
         return self.norm_2(x + self.drop(self.mlp(x)))
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from minigpt.equations import equation, fast_twin
+from minigpt.model.context import NO_POSITIONS, Context
 from minigpt.model.inspection import is_transformed
 from minigpt.model.norms import as_wide_as
 
@@ -120,6 +121,21 @@ class ShortConvolution(nn.Module):
         super().__init__()
         self.taps = nn.Parameter(torch.zeros(n_positions, d_model))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """``(..., T, D)`` → ``(..., T, D)``."""
-        return fast_short_convolution(x, as_wide_as(x, self.taps))
+    def forward(self, x: Tensor, context: Context = NO_POSITIONS) -> Tensor:
+        """``(..., T, D)`` → ``(..., T, D)``; with a cache, what it has kept comes before."""
+        taps = as_wide_as(x, self.taps)
+        if context.kept is None or context.kept.inputs is None:
+            return fast_short_convolution(x, taps)
+        n_new = x.shape[-2]
+        real = None if context.padding is None else (context.real_positions(n_new) >= 0).unsqueeze(-1)
+        new = x if real is None else x * real  # a row begins at its first real token: before it are zeros
+        y = fast_short_convolution(context.kept.inputs.extend(new, context.start), taps)[..., -n_new:, :]
+        return y if real is None else torch.where(real, y, x)
+
+
+class NoConvolution(nn.Module):
+    """In the place of a convolution where there is none."""
+
+    def forward(self, x: Tensor, context: Context = NO_POSITIONS) -> Tensor:
+        """``x`` itself."""
+        return x

@@ -6,7 +6,7 @@ sum already and takes the identity as its final norm.
 Dimensions: B batch, T positions, D model width, V vocabulary, L layers.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Self
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from minigpt.equations import Equation, equation
 from minigpt.model.block import BLOCKS, build_norm
+from minigpt.model.cache import Cache
 from minigpt.model.config import GPTConfig
 from minigpt.model.initialisation import initialise
 from minigpt.model.inspection import numbers_of
@@ -63,41 +64,74 @@ class GPT(nn.Module):
         self.register_load_state_dict_pre_hook(_tie_entries)
         self.register_load_state_dict_post_hook(_tie_again)
 
-    def forward(self, ids: Tensor) -> Tensor:
+    def forward(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
         """The logits of the next token after each position.
 
         Args:
             ids: ``(B, T)`` int64 token ids, 1 ≤ T ≤ context_length.
+            cache: what the model has kept of the tokens before ``ids``; it is extended by ``ids``. ``None``: nothing
+                comes before.
 
         Returns:
-            ``(B, T, V)``; row t depends on ids ≤ t alone.
+            ``(B, T, V)``; row t depends on ids ≤ t alone, and on those that the cache has read.
 
         Raises:
             ValueError: if ``ids`` has another shape or dtype, is longer than the context, or holds an id outside
-                0 … V-1 (looked for on the CPU; a GPU would have to wait for the answer).
+                0 … V-1 (looked for on the CPU; a GPU would have to wait for the answer); or if the cache is full or
+                does not fit.
         """
-        return self.head(self.features(ids))
+        return self.head(self.features(ids, cache))
 
-    def features(self, ids: Tensor) -> Tensor:
+    def features(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
         """What enters the head; the arguments are those of :meth:`forward`.
 
         Returns:
             ``(B, T, D)``, normalised.
         """
-        return self.norm(self.residual_stream(ids))
+        return self.norm(self.residual_stream(ids, cache))
 
-    def residual_stream(self, ids: Tensor) -> Tensor:
+    def residual_stream(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
         """What leaves the last block; the arguments are those of :meth:`forward`.
 
         Returns:
             ``(B, T, D)``, before the final norm, which takes each position by itself.
         """
         self._check_ids(ids)
-        context = self.position.context(ids.shape[1], ids.device)
+        if cache is None:
+            context = self.position.context(ids.shape[1], ids.device)
+        else:
+            cache.begin(ids, self.config)
+            context = cache.context(self.position.context(ids.shape[1], ids.device, cache.length))
         x = self.drop(self.position.add_to(self.token_embedding(ids), context))
-        for block in self.blocks:
-            x = block(x, context)
+        for layer, block in enumerate(self.blocks):
+            x = block(x, context if cache is None else cache.of_layer(layer, context))
+        if cache is not None:
+            cache.advance(ids.shape[1])
         return x
+
+    def new_cache(
+        self,
+        n_rows: int = 1,
+        n_positions: int | None = None,
+        *,
+        padding: Sequence[int] = (),
+        dtype: torch.dtype | None = None,
+    ) -> Cache:
+        """An empty cache for this model.
+
+        Args:
+            n_rows: B, rows that are read together.
+            n_positions: the most tokens of a row, padding included; by default ``context_length``.
+            padding: how many of the first tokens of each row are padding; by default none.
+            dtype: of the keys and values that are kept; by default that of the model.
+
+        Raises:
+            ValueError: if a number is outside its range.
+        """
+        n_positions = self.config.context_length if n_positions is None else n_positions
+        weight = self.token_embedding.weight
+        dtype = weight.dtype if dtype is None else dtype
+        return Cache(self.config, n_rows, n_positions, padding=padding, dtype=dtype, device=weight.device)
 
     @property
     def has_tied_head(self) -> bool:

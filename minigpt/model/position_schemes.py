@@ -44,7 +44,7 @@ class SinusoidalPosition(Position):
     def add_to(self, x: Tensor, context: Context = NO_POSITIONS) -> Tensor:
         """``(B, T, D)`` → ``(B, T, D)``."""
         end = context.start + x.shape[1]
-        return x + sinusoidal_positions(end, self.d_model, self.base)[context.start :].to(x)
+        return x + _of_rows(sinusoidal_positions(end, self.d_model, self.base).to(x), context, x.shape[1])
 
 
 class LearnedPosition(Position):
@@ -58,7 +58,7 @@ class LearnedPosition(Position):
 
     def add_to(self, x: Tensor, context: Context = NO_POSITIONS) -> Tensor:
         """``(B, T, D)`` → ``(B, T, D)``."""
-        return x + self.embedding.weight[context.start : context.start + x.shape[1]]
+        return x + _of_rows(self.embedding.weight, context, x.shape[1])
 
 
 class RotaryPosition(Position):
@@ -84,6 +84,16 @@ class ALiBiPosition(Position):
     def context(self, n_positions: int, device: torch.device, start: int = 0) -> Context:
         """With slopes ``(H,)`` in float32."""
         return Context(start=start, slopes=alibi_slopes(self.n_heads).to(device))
+
+
+def _of_rows(table: Tensor, context: Context, n_positions: int) -> Tensor:
+    """The rows of a table of positions for the tokens of a pass, ``(T, D)``, or ``(B, T, D)`` where rows are padded.
+
+    Rotations and slopes need no such thing: they act by the distance of two tokens, which padding does not change.
+    """
+    if context.padding is None:
+        return table[context.start : context.start + n_positions]
+    return table[context.real_positions(n_positions).clamp(min=0)]
 
 
 #: The position schemes, by the name that ``GPTConfig.position`` has for them.

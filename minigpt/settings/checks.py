@@ -104,7 +104,8 @@ def _as(kind: Any, value: Any) -> Any:
     convert = {int: _integer, float: _number, Path: _path}.get(kind)
     if convert is not None:
         return _MISFIT if isinstance(value, bool) else convert(value)
-    exact = str if get_origin(kind) is Literal else kind
+    origin = get_origin(kind)  # of a mapping; what is in it, its own part checks
+    exact = str if origin is Literal else origin or kind
     return value if isinstance(value, exact) else _MISFIT
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from minigpt import bench, cli
-from minigpt.bench import Shape, TrainingBench, TrainingRow, training
+from minigpt.bench import Shape, TrainingBench, TrainingRow, generation, training
 from minigpt.cost.flops import training_flops_per_token
 
 SMALL = Shape(1, 2, 16, 8, 2)
@@ -96,3 +96,10 @@ def test_the_command_prints_the_table_or_json_and_nothing_else_on_stdout(capsys)
     cli.main(["bench", "train", "--rounds", "1", "--json"])
     figures = json.loads(capsys.readouterr().out)
     assert [row["contender"] for row in figures["rows"]] == ["minigpt", "transformers"]
+
+
+def test_the_peer_of_generation_writes_as_many_tokens_as_it_is_asked_for():
+    pytest.importorskip("transformers", reason="the peer is transformers")
+    prompt = torch.tensor([[1, 2, 3]])
+    written = generation._peer(SMALL.config, prompt)(4)
+    assert written.shape == (1, 7) and torch.equal(written[:, :3], prompt)

@@ -34,7 +34,7 @@ def test_ctrl_c_ends_the_answer_and_not_the_chat(tiny_run, monkeypatch, capsys):
 
 
 def test_what_was_asked_when_ctrl_c_came_is_forgotten():
-    model = SimpleNamespace(config=SimpleNamespace(context_length=8))
+    model = SimpleNamespace(config=SimpleNamespace(vocab_size=3, context_length=8))
     tokenizer = mg.CharTokenizer("ab\n")
     conversation = mg.generation.Conversation(model, tokenizer, lambda said, line: said + line)
     with pytest.MonkeyPatch.context() as patch:

@@ -82,7 +82,7 @@ TABLE = {
     "model.backends": [
         ("scale = 1 / math.sqrt(q.shape[-1]) if", "scale = 1 / math.sqrt(q.shape[1]) if"),
         ("scores = scores + alibi_bias(", "scores = scores - alibi_bias("),
-        ("n_keys, window=pattern.window, device=q.device)\n    return", "n_keys, device=q.device)\n    return"),
+        ("n_keys, window=pattern.window, device=device)\n", "n_keys, device=device)\n"),
         ("return -rearrange(slopes", "return rearrange(slopes"),
         ("* distance\n", "* distance.abs()\n"),
     ],
@@ -170,11 +170,11 @@ TABLE = {
         ("return self.norm_2(x + self.drop(self.mlp(x)))", "return self.norm_2(self.drop(self.mlp(x)))"),
     ],
     "model.gpt": [
-        ("return self.norm(self.residual_stream(ids))", "return self.residual_stream(ids)"),
-        ("return self.head(self.features(ids))", "return self.head(self.residual_stream(ids))"),
+        ("return self.norm(self.residual_stream(ids, cache))", "return self.residual_stream(ids, cache)"),
+        ("return self.head(self.features(ids, cache))", "return self.head(self.residual_stream(ids, cache))"),
         ("if config.tied_head:\n            self.head.weight", "if False:\n            self.head.weight"),
         ("self.position.add_to(self.token_embedding(ids), context)", "self.token_embedding(ids)"),
-        ("for block in self.blocks:", "for block in self.blocks[1:]:"),
+        ("in enumerate(self.blocks):", "in enumerate(self.blocks[1:]):"),
     ],
     "model.loss": [
         ("return -torch.xlogy(y, p).sum(-1)", "return -torch.xlogy(p, y).sum(-1)"),
@@ -326,6 +326,11 @@ TABLE = {
         ("targets.to(device)).item()", "targets.to(device)).item() / 2"),
         ("nats += summed_loss(", "nats -= summed_loss("),
     ],
+    "generation.inference": [
+        ("exact.abs().amax(1) / 127", "exact.abs().amax(1) / 128"),
+        ("exact.abs().amax(1) / 127", "exact.abs().amax() / 127 + 0 * exact.abs().amax(1)"),
+        ("[:, None] + 0.5)", "[:, None])"),
+    ],
     "generation.sampling": [
         ("max(temperature, torch.finfo(wide.dtype).tiny)", "max(1 / temperature, torch.finfo(wide.dtype).tiny)"),
         ("return softmax((wide - largest) /", "return softmax(wide - largest) ** (1 /"),
@@ -335,6 +340,24 @@ TABLE = {
         ("F.pad(ordered.cumsum(dim=-1), (1, -1))", "ordered.cumsum(dim=-1)"),
         ("return masked / masked.sum(dim=-1, keepdim=True)", "return masked"),
         ("masked = probabilities * kept", "masked = probabilities * ~kept"),
+        ("probabilities >= min_p * largest", "probabilities > min_p * largest"),
+        ("probabilities >= min_p * largest", "probabilities >= min_p"),
+    ],
+    "generation.beams": [
+        ("return ((5 + length) / 6) ** length_penalty", "return (length / 6) ** length_penalty"),
+        ("log_probabilities.sum(-1) / _length", "log_probabilities.mean(-1) / _length"),
+    ],
+    "generation.logits": [
+        ("torch.where(logits > 0, logits / penalty, logits * penalty)", "logits / penalty"),
+        ("torch.where(seen, torch.where(", "torch.where(~seen, torch.where("),
+        ("return logits + bias.to(logits)", "return logits - bias.to(logits)"),
+        ("logits.masked_fill(~allowed, -math.inf)", "logits.masked_fill(allowed, -math.inf)"),
+    ],
+    "generation.speculation.rule": [
+        ("torch.where(q > 0, p / q, torch.ones_like(p))", "torch.where(q > 0, q / p, torch.ones_like(p))"),
+        (".clamp(max=1)", ".clamp(max=2)"),
+        ("more = (p - q).clamp(min=0)", "more = (p - q).abs()"),
+        ("torch.where(mass > 0, more / mass, p)", "torch.where(mass > 0, p, p)"),
     ],
     "evaluation.perplexity": [
         ("return self.nats / self.n_tokens", "return self.nats / self.n_bytes"),

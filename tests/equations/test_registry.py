@@ -26,6 +26,8 @@ WITHOUT = {
     "generate_ids": "a loop around a Sampler",
     "stream": "a loop around a Sampler",
     "stream_ids": "a loop around a Sampler",
+    "for_generation": "the same model with other linear layers; tests/generation/test_inference.py",
+    "copy_error": "compares two models token by token; tests/evaluation/test_copies.py",
     "borders_of": "reads how documents begin and end",
     "compare": "trains and evaluates",
     "evaluate_calibration": "asks a model and calls expected-calibration-error",

@@ -29,7 +29,7 @@ FUSED = {"fused", "fused_kernels", "fused_attention", "fused_cross_entropy", "fu
 
 
 REFUSED = {  # knobs that a twin's function refuses; tests of its own hold that
-    "model.backends.triton_attention": {"slopes", "dropout"},
+    "model.backends.triton_attention": {"slopes", "dropout", "padding"},
     "training.optim.muon.fast_update": {"betas", "eps"},  # AdamW's, for what is no matrix
 }
 

@@ -95,12 +95,14 @@ def _convolutions(draw: Draw) -> Iterator[Case]:
         yield Case({"x": apart(x), "weights": apart(weights)}, called)
 
 
-def _attention(draw: Draw, patterns: tuple[dict[str, Any], ...], longest: int, batch: int = 2) -> Iterator[Case]:
+def _attention(
+    draw: Draw, patterns: tuple[dict[str, Any], ...], longest: int, batch: int = 2, n_queries: int | None = None
+) -> Iterator[Case]:
     for i, options in enumerate(patterns):
         n_heads, n_groups = ((3, 3), (4, 2), (4, 1))[i % 3]
         n_keys = longest if i == 0 else 11 + i
-        n_queries = n_keys if i % 2 == 0 else n_keys - 4
-        q = draw.normal(batch, n_queries, n_heads, 5).transpose(1, 2)
+        length = n_queries or (n_keys if i % 2 == 0 else n_keys - 4)
+        q = draw.normal(batch, length, n_heads, 5).transpose(1, 2)
         k, v = draw.normal(2, batch, n_groups, n_keys, 5)
 
         def run(function: Callable, inputs: dict[str, Tensor], options: dict[str, Any] = options) -> dict[str, Tensor]:
@@ -113,8 +115,23 @@ def _attention(draw: Draw, patterns: tuple[dict[str, Any], ...], longest: int, b
 @cases("model.backends.sdpa_attention")
 def _sdpa(draw: Draw) -> Iterator[Case]:
     slopes = {"slopes": alibi_slopes(4)}
+    padded = {"padding": torch.tensor([3, -1])}
     patterns = ({}, slopes, {"window": 5}, {"scale": 0.3}, {**slopes, "window": 3, "scale": 1.2}, {"dropout": 0.3}, {})
-    yield from _attention(draw, patterns, 129)
+    yield from _attention(draw, (*patterns, padded, {**slopes, **padded, "window": 5, "scale": 0.3}), 129)
+    one_query = ({}, {**slopes, **padded, "window": 5}, {"window": 4}, {**padded, "scale": 0.3}, slopes, padded)
+    yield from _attention(draw, one_query, 9, n_queries=1)
+
+
+@cases("generation.inference.linear_by_columns")
+def _linear_maps(draw: Draw) -> Iterator[Case]:
+    for shape, n_out in (((1, 7), 5), ((2, 3, 9), 4), ((33, 2), 1)):
+        for knobs in ({}, {"bias": draw.normal(n_out)}):
+            inputs = {"x": apart(draw.normal(*shape)), "weight": draw.normal(n_out, shape[-1]), **knobs}
+
+            def twin(function: Callable, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+                return called(function, {**inputs, "weight": inputs["weight"].T.contiguous()})
+
+            yield Case(inputs, twin, called, knobs)
 
 
 @cases("model.backends.triton_attention")

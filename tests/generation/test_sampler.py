@@ -11,7 +11,7 @@ import torch
 import minigpt as mg
 from minigpt.generation import GREEDY, Sampler, generate, stream, temperature_probabilities, top_k_filter, top_p_filter
 
-KNOBS = ("temperature", "top_k", "top_p")
+KNOBS = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "logit_bias", "match")
 
 
 def random_logits(*shape, seed=0, dtype=torch.float64):
@@ -23,14 +23,23 @@ def generator(seed=0):
 
 
 def test_the_chain_agrees_with_transformers():
-    from transformers.generation.logits_process import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+    from transformers.generation import logits_process as theirs
 
-    logits = random_logits(50, 200, dtype=torch.float32)
+    logits, ids = random_logits(50, 200, dtype=torch.float32), torch.randint(200, (50, 7), generator=generator())
+    chain = [
+        theirs.RepetitionPenaltyLogitsProcessor(1.7),
+        theirs.SequenceBiasLogitsProcessor([[[3], 2.5], [[8], -4.0], [[9], -math.inf]]),
+        theirs.TemperatureLogitsWarper(0.7),
+        theirs.TopKLogitsWarper(40),
+        theirs.TopPLogitsWarper(0.8),
+        theirs.MinPLogitsWarper(0.05),
+    ]
     expected = logits
-    for warp in (TemperatureLogitsWarper(0.7), TopKLogitsWarper(40), TopPLogitsWarper(0.8)):
-        expected = warp(None, expected)
-    ours = Sampler(temperature=0.7, top_k=40, top_p=0.8).probabilities(logits)
-    torch.testing.assert_close(ours, expected.softmax(-1), rtol=1e-5, atol=1e-7)
+    for rule in chain:
+        expected = rule(ids, expected)
+    bias = {3: 2.5, 8: -4.0, 9: -math.inf}
+    sampler = Sampler(temperature=0.7, top_k=40, top_p=0.8, min_p=0.05, repetition_penalty=1.7, logit_bias=bias)
+    torch.testing.assert_close(sampler.probabilities(logits, ids), expected.softmax(-1), rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("knobs", [{"top_k": 1}, {"top_p": 1e-6}, {"temperature": 0}, {"temperature": 1e-4}])
@@ -39,10 +48,21 @@ def test_each_knob_at_its_end_is_greedy(knobs):
     torch.testing.assert_close(Sampler(**knobs)(logits, generator()), logits.argmax(-1))
 
 
-@pytest.mark.parametrize("knobs", [{"top_k": 3}, {"top_p": 0.6}, {"temperature": 0.5}, {"temperature": 2.0}])
+@pytest.mark.parametrize(
+    "knobs",
+    [
+        {"top_k": 3},
+        {"top_p": 0.6},
+        {"temperature": 0.5},
+        {"temperature": 2.0},
+        {"min_p": 0.3},
+        {"repetition_penalty": 1.4},
+        {"logit_bias": {4: 9.0}},
+    ],
+)
 def test_each_knob_acts_on_the_distribution(knobs):
-    logits = random_logits(9)
-    changed = Sampler(**knobs).probabilities(logits)
+    logits = random_logits(1, 9)
+    changed = Sampler(**knobs).probabilities(logits, torch.arange(5)[None])
     assert float((changed - logits.softmax(-1)).abs().max()) > 0.01
 
 
@@ -54,9 +74,10 @@ def test_top_p_is_taken_of_what_top_k_left():
 
 def test_drawn_frequencies_match_the_probabilities():
     logits, draws = random_logits(6) / 3, 20_000
-    knobs = {"temperature": 1.3, "top_k": 5}
-    drawn = Sampler(**knobs)(logits.expand(draws, -1), generator(3))
-    expected = draws * Sampler(**knobs).probabilities(logits)
+    ids = torch.tensor([[2, 5, 2]])
+    sampler = Sampler(temperature=1.3, top_k=5, min_p=0.01, repetition_penalty=1.2, logit_bias={1: -0.5})
+    drawn = sampler(logits.expand(draws, -1), generator(3), ids.expand(draws, -1))
+    expected = draws * sampler.probabilities(logits[None], ids)[0]
     observed = torch.bincount(drawn, minlength=6).double()
     possible = expected > 0
     chi_square = ((observed - expected)[possible] ** 2 / expected[possible]).sum()
@@ -214,7 +235,9 @@ def test_the_settings_are_declared_by_the_sampler_its_rules_and_the_two_function
         ("generation/sampling.py: temperature_probabilities", "temperature"),
         ("generation/sampling.py: top_k_filter", "top_k"),
         ("generation/sampling.py: top_p_filter", "top_p"),
+        ("generation/sampling.py: min_p_filter", "min_p"),
     }
     assert [field.name for field in dataclasses.fields(Sampler)] == list(KNOBS)
-    found = [(place, name) for place, name in declared(Path(mg.__file__).parent, KNOBS) if "exercises/" not in place]
-    assert sorted(found) == sorted(everything)  # an exercise has them as the learner's own parameters
+    # an exercise has them as the learner's own parameters, a formula's match is a match of re
+    found = [(place, name) for place, name in declared(Path(mg.__file__).parent, KNOBS) if "learn/" not in place]
+    assert sorted(found) == sorted(everything)

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minigpt.generation import temperature_probabilities, top_k_filter, top_p_filter
+from minigpt.generation.sampling import min_p_filter
 
 
 def random_logits(*shape, seed=0, dtype=torch.float64):
@@ -142,3 +143,18 @@ def test_a_top_k_above_the_vocabulary_names_both():
 def test_a_top_p_outside_zero_to_one_is_refused(top_p):
     with pytest.raises(ValueError, match=f"top_p={top_p} must be above 0 and at most 1; use top_p=None"):
         top_p_filter(torch.full((5,), 0.2), top_p)
+
+
+@pytest.mark.parametrize(
+    ("min_p", "kept"), [(0, [0, 1, 2, 3]), (0.25, [0, 1, 2]), (0.26, [0, 1]), (0.5, [0, 1]), (1, [0])]
+)
+def test_min_p_keeps_what_has_that_share_of_the_largest_probability(min_p, kept):
+    probabilities = torch.tensor([0.5, 0.25, 0.125, 0.125 - 2**-10], dtype=torch.float64)
+    expected = torch.tensor([literal_renormalized(probabilities.tolist(), set(kept))], dtype=torch.float64)
+    torch.testing.assert_close(min_p_filter(probabilities[None], min_p), expected)
+
+
+@pytest.mark.parametrize("min_p", [-0.1, 1.5, math.nan])
+def test_min_p_outside_its_range_is_refused(min_p):
+    with pytest.raises(ValueError, match=r"min_p=.* must be at least 0 and at most 1"):
+        min_p_filter(torch.tensor([0.5, 0.5]), min_p)

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from minigpt.generation import Sampler, generate, stream
+from minigpt.generation import Borders, Sampler, generate, stream
 from minigpt.generation.text import stream_text
 from minigpt.model import GPT, GPTConfig
 from minigpt.text import BPETokenizer, CharTokenizer
@@ -159,3 +159,32 @@ def test_the_real_model_and_tokenizers_generate(kind):
     config = GPTConfig(vocab_size=real.vocab_size, context_length=8, d_model=8, n_layers=1, n_heads=2)
     model = GPT(config, generator=torch.Generator().manual_seed(0))
     assert generate(model, real, "hello", max_new_tokens=20).startswith("hello")
+
+
+PROMPTS = ["hello", "the world, the world", "a", ""]
+BORDERS = [Borders(), Borders(before="<|endoftext|>", end=("<|endoftext|>", "\n"))]
+
+
+@pytest.mark.parametrize("borders", BORDERS, ids=["none", "document"])
+@pytest.mark.parametrize("stop", [(), ("he", "ld, wo")])
+def test_several_prompts_are_continued_as_each_alone_with_the_next_seed(tokenizer, borders, stop):
+    generator = torch.Generator().manual_seed(0)
+    config = GPTConfig(vocab_size=257, context_length=40, d_model=8, n_layers=1, n_heads=2, init_std=0.4)
+    model = GPT(config, generator=generator)
+    settings = {"max_new_tokens": 30, "top_k": 40, "stop": stop, "borders": borders}
+    together = generate(model, tokenizer, PROMPTS, seed=5, **settings)
+    assert together == [generate(model, tokenizer, p, seed=5 + i, **settings) for i, p in enumerate(PROMPTS)]
+    assert len({len(text) for text in together}) > 1
+
+
+def test_a_text_that_has_met_its_stop_is_not_computed_further(reciter, tokenizer, monkeypatch):
+    model, rows = reciter("be, not or be" * 9), []
+    monkeypatch.setattr(model, "forward", lambda ids: rows.append(len(ids)) or type(model).forward(model, ids))
+    assert generate(model, tokenizer, ["be", "be, not"], max_new_tokens=20, stop="or") == ["be, not ", "be, not "]
+    assert len(rows) == 2 * 3 + 5  # a model without a cache gets the rows of a ragged batch one by one
+
+
+@pytest.mark.parametrize("prompts", [[], ["a", 3], 3, None])
+def test_prompts_that_are_no_texts_are_refused(table_model, tokenizer, prompts):
+    with pytest.raises(ValueError, match="the prompt must be a text or a list of texts, at least one of them; got"):
+        generate(table_model(vocab_size=257), tokenizer, prompts)

@@ -43,7 +43,7 @@ def test_every_part_trains_and_equals_the_formula(part, choice, assert_near):
 
 
 def test_the_logits_have_one_shape_and_depend_on_the_ids_alone():
-    assert list(inspect.signature(mg.GPT.forward).parameters) == ["self", "ids"]
+    assert list(inspect.signature(mg.GPT.forward).parameters) == ["self", "ids", "cache"]
     for changes in ({}, {"position": "rope-half", "tied_head": False}, {"norm_placement": "post"}):
         model = mg.GPT(config(**changes))
         for shape in ((1, 1), (3, 9), (2, 24)):

@@ -1,0 +1,210 @@
+r"""Beam search and best-of-n: the likeliest of several texts, instead of one that is drawn.
+
+A beam keeps the $K$ likeliest beginnings, extends each by every token, and keeps the likeliest again. With as many
+beams as there are beginnings it finds the likeliest text of all. A long text has more factors below 1 than a short one,
+so finished texts are compared by a score in which their length counts.
+
+Dimensions: B batch, T prompt tokens, n new tokens, K beams, V vocabulary.
+"""
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from minigpt.equations import equation
+from minigpt.generation.decoder import Decoder
+from minigpt.generation.ids import generate_ids
+from minigpt.generation.sampler import GREEDY, Sampler
+from minigpt.model import GPT, log_softmax
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """A text that a search has found.
+
+    Attributes:
+        ids: ``(T + n,)`` int64: the prompt and the new tokens, with the stop token where one was reached.
+        log_probabilities: ``(n,)`` of the new tokens, in nats.
+        score: by which the texts are sorted; the larger, the better.
+    """
+
+    ids: Tensor
+    log_probabilities: Tensor
+    score: float
+
+
+@equation(
+    "beam-score",
+    r"s = \frac{\sum_{t=1}^{n} \ell_t}{\left(\frac{5 + n}{6}\right)^{\alpha}}",
+    symbols={
+        r"\ell": "(n) log-probability of each new token, in nats",
+        r"\alpha": "() length penalty; 0 compares the log-probabilities of whole texts",
+        "s": "() score",
+    },
+    source="Wu et al. 2016, arXiv:1609.08144, Eq. 14, without its coverage penalty",
+)
+def beam_score(log_probabilities: Tensor, length_penalty: float) -> Tensor:
+    r"""How good a text is, for texts of different lengths.
+
+    Args:
+        log_probabilities: ``(..., n)`` in nats, n ≥ 1.
+        length_penalty: $\alpha$; above 0, long texts are preferred to what their log-probabilities say.
+
+    Returns:
+        ``(...)``.
+    """
+    return log_probabilities.sum(-1) / _length_divisor(log_probabilities.shape[-1], length_penalty)
+
+
+def beam_search(
+    model: GPT | Decoder,
+    ids: Tensor,
+    *,
+    n_beams: int,
+    max_new_tokens: int,
+    length_penalty: float = 0.0,
+    stop_tokens: Collection[int] = (),
+) -> list[SearchResult]:
+    """The likeliest continuations that a beam finds; nothing is drawn.
+
+    Args:
+        model: maps ``(B, T)`` ids to ``(B, T, V)`` logits; or a :class:`~minigpt.generation.decoder.Decoder` of it.
+        ids: ``(1, T)`` int64 with T ≥ 1: one prompt.
+        n_beams: K; 1 is greedy.
+        max_new_tokens: the most tokens to add, at least 1.
+        length_penalty: see :func:`beam_score`.
+        stop_tokens: ids that end a text.
+
+    Returns:
+        Up to K texts, the best first; those that reached ``max_new_tokens`` without a stop token count as well.
+
+    Raises:
+        ValueError: if a number is outside its range, or ``ids`` are not one prompt that the model can take.
+    """
+    _check(ids, n_beams, max_new_tokens, length_penalty)
+    decoder = model if isinstance(model, Decoder) else Decoder(model)
+    generate_ids(decoder, ids, max_new_tokens=0, generator=torch.Generator(), sampler=GREEDY)  # checks the prompt
+    rows, steps = ids, torch.zeros(1, 0)
+    stops = torch.tensor(sorted(stop_tokens), dtype=torch.int64, device=ids.device)
+    done: list[SearchResult] = []
+    for n in range(1, max_new_tokens + 1):
+        log_p = log_softmax(decoder(rows).float())
+        totals = steps.to(log_p).sum(-1, keepdim=True) + log_p
+        best = totals.flatten().topk(min(2 * n_beams * (1 + len(stops)), totals.numel())).indices
+        parents, tokens = best // log_p.shape[1], best % log_p.shape[1]
+        grown = torch.cat([rows[parents], tokens[:, None]], dim=1)
+        nats = torch.cat([steps.to(log_p)[parents], log_p[parents, tokens][:, None]], dim=1)
+        ends = torch.isin(tokens, stops) | (n == max_new_tokens)
+        done = _best([*done, *_found(grown[ends], nats[ends], length_penalty)], n_beams)
+        live = (~ends).nonzero().squeeze(1)[:n_beams]
+        if len(live) == 0 or _is_settled(done, nats[live[0]], n_beams, length_penalty, max_new_tokens):
+            break
+        rows, steps = grown[live], nats[live]
+        decoder.keep(parents[live])
+    return done
+
+
+def best_of(
+    model: GPT | Decoder,
+    ids: Tensor,
+    n: int,
+    *,
+    max_new_tokens: int,
+    generator: torch.Generator,
+    sampler: Sampler = Sampler(),
+    stop_tokens: Collection[int] = (),
+) -> list[SearchResult]:
+    """Draw ``n`` continuations and sort them by the mean log-probability per token that the model gives them.
+
+    Args:
+        model: as :func:`beam_search`.
+        ids: ``(1, T)`` int64: one prompt.
+        n: how many are drawn.
+        max_new_tokens: the most tokens to add, at least 1.
+        generator: the source of randomness.
+        sampler: draws the tokens; the score is that of the model's own distribution.
+        stop_tokens: ids that end a text.
+
+    Returns:
+        All of them, the best first.
+
+    Raises:
+        ValueError: as :func:`beam_search`.
+    """
+    _check(ids, n, max_new_tokens)
+    decoder = model if isinstance(model, Decoder) else Decoder(model)
+    rows = generate_ids(
+        decoder,
+        [ids[0]] * n,
+        max_new_tokens=max_new_tokens,
+        generator=generator,
+        sampler=sampler,
+        stop_tokens=stop_tokens,
+    )
+    found = [
+        SearchResult(row, nats, float(nats.mean()))
+        for row in rows
+        if len(nats := token_log_probabilities(decoder, row[None], ids.shape[1])[0])
+    ]
+    return _best(found, n)
+
+
+def token_log_probabilities(model: GPT | Decoder, ids: Tensor, n_prompt: int) -> Tensor:
+    """The log-probability of each token after a prompt, given all before it.
+
+    Args:
+        model: as :func:`beam_search`.
+        ids: ``(B, T)`` int64, T at most the model's context: prompts and what follows them.
+        n_prompt: how many of the first tokens are the prompt, from 1.
+
+    Returns:
+        ``(B, T - n_prompt)`` in nats.
+
+    Raises:
+        ValueError: if there is no prompt, or more than the context.
+    """
+    decoder = Decoder(model.model if isinstance(model, Decoder) else model)
+    length, limit = ids.shape[1], decoder.config.context_length
+    if not 1 <= n_prompt <= length or length > limit + 1:
+        raise ValueError(
+            f"got n_prompt={n_prompt} of {length} tokens; expected 1 to {length}, and at most {limit + 1} tokens, "
+            "all but the last of which the model sees"
+        )
+    if n_prompt == length:
+        return torch.zeros(len(ids), 0)
+    log_p = log_softmax(decoder.after_last(ids[:, :-1], length - n_prompt).float())
+    return log_p.gather(-1, ids[:, n_prompt:, None]).squeeze(-1)
+
+
+def _found(rows: Tensor, nats: Tensor, length_penalty: float) -> list[SearchResult]:
+    scores = beam_score(nats, length_penalty).tolist()
+    return [SearchResult(row, own, score) for row, own, score in zip(rows, nats, scores, strict=True)]
+
+
+def _best(found: list[SearchResult], n: int) -> list[SearchResult]:
+    return sorted(found, key=lambda each: -each.score)[:n]
+
+
+def _is_settled(done: list[SearchResult], nats: Tensor, n_beams: int, length_penalty: float, longest: int) -> bool:
+    """Whether no text that is still open, the best of which has ``nats``, can come among the finished ones."""
+    if len(done) < n_beams:
+        return False
+    lengths = (len(nats) + 1, longest)  # more tokens can't raise the sum, and the divisor is monotonic
+    best = max(float(nats.sum()) / _length_divisor(length, length_penalty) for length in lengths)
+    return best <= done[-1].score
+
+
+def _length_divisor(length: int, length_penalty: float) -> float:
+    return ((5 + length) / 6) ** length_penalty
+
+
+def _check(ids: Tensor, n: int, max_new_tokens: int, length_penalty: float = 0.0) -> None:
+    if ids.ndim != 2 or len(ids) != 1:
+        raise ValueError(f"ids have shape {tuple(ids.shape)}; expected (1, T), one prompt: search each by itself")
+    if n < 1 or max_new_tokens < 1:
+        raise ValueError(f"got {n} texts of {max_new_tokens} new tokens; expected at least 1 of each")
+    if not math.isfinite(length_penalty):
+        raise ValueError(f"length_penalty={length_penalty} must be finite; 0 compares whole log-probabilities")

@@ -1,0 +1,1 @@
+"""Speculative sampling: a draft proposes tokens, the model accepts or replaces them in one pass."""

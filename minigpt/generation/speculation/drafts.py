@@ -1,0 +1,83 @@
+"""Drafts of speculative sampling: what proposes the next tokens, cheaply, for the model to accept or replace.
+
+Dimensions: K proposed tokens, V vocabulary.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from minigpt.generation.decoder import Decoder, config_of
+from minigpt.generation.sampler import Sampler
+from minigpt.model import GPT
+
+
+class DraftModel:
+    """A smaller model as a draft; it draws by the same rules as the model.
+
+    Args:
+        model: with the vocabulary of the model that it drafts for.
+    """
+
+    def __init__(self, model: GPT) -> None:
+        self.decoder = Decoder(model)
+
+    def check(self, vocab_size: int) -> None:
+        """Check that the draft has the vocabulary of the model.
+
+        Raises:
+            ValueError: if it has another one.
+        """
+        if (own := config_of(self.decoder).vocab_size) != vocab_size:
+            raise ValueError(f"the draft has a vocabulary of {own} tokens, the model {vocab_size}; both need the same")
+
+    def propose(self, ids: Tensor, n: int, sampler: Sampler, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """As :meth:`~minigpt.generation.speculation.draft.Draft.propose`: exactly ``n`` tokens."""
+        drawn, rows = ids, []
+        for _ in range(n):
+            q = sampler.probabilities(self.decoder(drawn), drawn).to(generator.device)
+            rows.append(q)
+            drawn = torch.cat([drawn, torch.multinomial(q, 1, generator=generator).to(ids.device)], dim=1)
+        return drawn[0, ids.shape[1] :], torch.cat(rows)
+
+
+class PromptLookup:
+    """Proposes what followed the last tokens when they came before: for texts that repeat their prompt.
+
+    Source: Saxena 2023, github.com/apoorvumang/prompt-lookup-decoding.
+
+    Args:
+        longest: tokens that are looked up at first; then fewer.
+        shortest: tokens that are looked up at last.
+
+    Raises:
+        ValueError: if 1 ≤ ``shortest`` ≤ ``longest`` does not hold.
+    """
+
+    def __init__(self, longest: int = 3, shortest: int = 2) -> None:
+        if not 1 <= shortest <= longest:
+            raise ValueError(f"got shortest={shortest}, longest={longest}; expected 1 ≤ shortest ≤ longest")
+        self.sizes: Sequence[int] = range(longest, shortest - 1, -1)
+        self.vocab_size = 0
+
+    def check(self, vocab_size: int) -> None:
+        """Take note of the vocabulary."""
+        self.vocab_size = vocab_size
+
+    def propose(self, ids: Tensor, n: int, sampler: Sampler, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """As :meth:`~minigpt.generation.speculation.draft.Draft.propose`; none where the last tokens are new.
+
+        A token that was looked up was not drawn: its distribution has all its mass on it.
+        """
+        row = ids[0]
+        for size in self.sizes:
+            if len(row) <= size:
+                continue
+            places = (row.unfold(0, size, 1)[:-1] == row[-size:]).all(dim=1).nonzero()
+            if len(places):
+                start = int(places[-1]) + size
+                found = row[start : start + n]
+                return found, F.one_hot(found, self.vocab_size).float()
+        return row[:0], torch.zeros(0, self.vocab_size)

@@ -1,0 +1,91 @@
+"""minigpt/generation/inference.py: a copy that only writes, and how far it is from its model."""
+
+import pytest
+import torch
+
+import minigpt as mg
+from minigpt.generation import inference
+from minigpt.generation.inference import Int8Linear, int8_weights
+
+BOUNDS = {"float32": 2e-6, "bfloat16": 0.03, "int8": 0.05}
+
+
+def make_model(**changes):
+    base = {"vocab_size": 65, "context_length": 32, "d_model": 64, "n_heads": 4, "n_layers": 2, "init_std": 0.1}
+    return mg.GPT(mg.GPTConfig(**base | changes), generator=torch.Generator().manual_seed(0)).eval()
+
+
+@pytest.mark.parametrize("weights", BOUNDS)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"bias": False, "mlp": "swiglu", "norm": "rms", "n_kv_heads": 2, "position": "rope-half"},
+        {"tied_head": False, "convolution": 3, "window": 5, "qk_norm": True, "position": "alibi"},
+    ],
+    ids=["gpt2", "llama", "others"],
+)
+def test_a_copy_is_close_to_its_model_with_and_without_a_cache(weights, changes):
+    model = make_model(**changes)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, 1.0 if parameter.dim() == 1 else 0.0, 0.1)
+    copy, ids = mg.for_generation(model, weights), torch.randint(0, 65, (2, 30))
+    with torch.no_grad():
+        expected, cache = model(ids), copy.new_cache(2, 30)
+        steps = torch.cat([copy(part, cache) for part in ids.split((21, *[1] * 9), dim=1)], dim=1)
+        for actual in (copy(ids), steps):
+            error = (actual.float() - expected).abs().max() / expected.abs().max()
+            assert error < BOUNDS[weights]
+            assert (error > 1e-4) == (weights != "float32")
+    assert cache.dtype == copy.token_embedding.weight.dtype
+
+
+def test_a_copy_leaves_its_model_as_it_was():
+    model = make_model()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    copy = mg.for_generation(model, "int8")
+    copy.token_embedding.weight.zero_()
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+    assert model.has_tied_head and all(p.requires_grad for p in model.parameters())
+
+
+def test_8_bits_are_a_byte_a_number_and_the_head_has_its_own():
+    model = make_model()
+    layers = [m for m in mg.for_generation(model, "int8").modules() if isinstance(m, Int8Linear)]
+    matrices = [m.weight for m in model.modules() if isinstance(m, torch.nn.Linear)]
+    assert [layer.q.nbytes for layer in layers] == [w.numel() for w in matrices]
+    for layer, w in zip(layers, matrices, strict=True):
+        step = w.abs().amax(1, keepdim=True) / 127
+        assert ((layer.q * step - w).abs() <= step / 2 * 1.0001).all()
+
+
+@pytest.mark.parametrize("n_rows", [1, 3, inference.FEW_ROWS, inference.FEW_ROWS + 1])
+@pytest.mark.parametrize("width", [20, 24, 64, 96])
+def test_few_rows_and_many_of_any_width_have_the_same_product(n_rows, width):
+    layer, x = Int8Linear(torch.nn.Linear(width, 40)), torch.randn(n_rows, width).bfloat16()
+    expected = x.double() @ (layer.q.double() * layer.scales.double()[:, None]).T + layer.bias.double()
+    torch.testing.assert_close(layer(x).double(), expected, rtol=0.02, atol=0.02)
+    assert layer(x[None]).shape == (1, n_rows, 40)
+
+
+def test_a_row_of_zeros_stays_zero():
+    q, scales = int8_weights(torch.tensor([[0.0, 0.0], [0.5, -2.0]]))
+    assert q.tolist() == [[0, 0], [32, -127]]
+    torch.testing.assert_close(scales, torch.tensor([0.0, 2 / 127]))
+
+
+def test_a_copy_refuses_training_and_being_copied_again():
+    copy = mg.for_generation(make_model())
+    with pytest.raises(ValueError, match="only writes; train the model that it was made from"):
+        copy.train()
+    assert not any(p.requires_grad for p in copy.parameters())
+    with pytest.raises(ValueError, match="a copy made by for_generation; make another one from the model itself"):
+        mg.for_generation(copy, "int8")
+    with pytest.raises(ValueError, match="weights='int4'"):
+        mg.for_generation(make_model(), "int4")
+
+
+def test_generation_with_a_copy_leaves_it_in_evaluation_mode():
+    copy = mg.for_generation(make_model(), "int8")
+    ids = mg.generate_ids(copy, torch.tensor([[1, 2]]), max_new_tokens=5, generator=torch.Generator())
+    assert ids.shape == (1, 7) and not copy.training
