@@ -1,4 +1,7 @@
-"""Held-out answers, two wrong and two right ones for each exercise: ``python tests/learn/judge/held_out_campaign.py``."""
+"""The judge on held-out answers, two wrong and two right ones for each exercise.
+
+Run alone, ``python tests/learn/judge/held_out_campaign.py`` prints what it says to each (about a minute).
+"""
 
 import sys
 

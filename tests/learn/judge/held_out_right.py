@@ -161,7 +161,7 @@ def _(ids, merges):
     rank = {pair: n for n, pair in enumerate(merges)}
     ids = ids[:]
     while len(ids) > 1:
-        best = min(zip(ids, ids[1:], strict=False), key=lambda pair: rank.get(pair, math.inf))
+        best = min(itertools.pairwise(ids), key=lambda pair: rank.get(pair, math.inf))
         if best not in rank:
             break
         place = 0

@@ -5,6 +5,7 @@ such mistake or the answer makes two at once; then a kind, if it is one mistake.
 """
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -33,7 +34,7 @@ def wrong(exercise, id="", kind=""):
 def _(ids, vocab_size, alpha):
     table = np.full((vocab_size, vocab_size), float(alpha))
     seq = ids.numpy()
-    for a, b in zip(seq[:-1], seq[1:], strict=True):
+    for a, b in pairwise(seq):
         table[a][b] += 1
     return table / np.sum(table)
 
