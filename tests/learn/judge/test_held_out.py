@@ -32,10 +32,3 @@ def test_wrong_answers_are_refused_and_known_mistakes_named(exercise):
             assert verdict.fault
             assert not id or [known.id for known in verdict.known] == [id]
 
-
-def test_a_step_is_not_called_an_argument_that_a_right_answer_assigns_anew():
-    """One right answer to the block is a loop that assigns x: leaving out one round of it leaves out more than x."""
-    (block,) = (function for name, _, kind, function in WRONG if (name, kind) == ("pre_norm_block", "missing"))
-    (finding,) = judged(exercise_named("pre_norm_block"), block).findings()
-    assert finding.kind == "missing"
-    assert "x is left out" not in finding.says.en

@@ -127,3 +127,10 @@ def test_mistakes_of_an_exercise_with_loops_that_may_become_endless_are_judged()
     exercise = dataclasses.replace(exercise_named("bpe_encode"), misconceptions=())
     place = len(exercise.solutions) - 1
     assert matching("bpe_encode", place, [0], True, [(([97, 97, 98], [(97, 97)]), [np.array([1.0])])]) == []
+
+
+def test_a_step_is_not_called_an_argument_that_the_answer_assigns_anew():
+    function = ast.parse("def f(x, y):\n    x = x + y\n    return x").body[0]
+    named = {edit.concerns.en for edit in edits(function)}
+    assert "y" in named
+    assert "x" not in named
