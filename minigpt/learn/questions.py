@@ -27,6 +27,10 @@ NO_VALUE = Words("The formula has no value{}.", "公式无法求值{}。")
 PROCEDURE = Words(
     "{} is a procedure, not one formula: give it a function.", "{} 是一个过程，不是一个公式：请给出一个函数。"
 )
+NOT_AN_ATTEMPT = Words(
+    "mg.check.{} takes a function or a formula, not {}; pass the function itself, without calling it",
+    "mg.check.{} 需要一个函数或公式，而不是 {}；请传入函数本身，不要调用它",
+)
 SAYS_CHECK = Words(
     "mg.check judges answers to {} exercises: mg.check.softmax(my_softmax).\n"
     "mg.check.all() lists them; print(mg.check.softmax) shows the task.",
@@ -76,10 +80,7 @@ class Challenge:
         elif callable(attempt):
             reply = judged(self.exercise, Submission(attempt), spoken, seed)
         else:
-            raise TypeError(
-                f"mg.check.{self.exercise.name} takes a function or a formula, not {type(attempt).__name__}; "
-                f"pass the function itself, without calling it"
-            )
+            raise TypeError(NOT_AN_ATTEMPT[spoken].format(self.exercise.name, type(attempt).__name__))
         if reply.right:
             self._solved.add(self.exercise.name)
         return reply

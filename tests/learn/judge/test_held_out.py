@@ -31,4 +31,3 @@ def test_wrong_answers_are_refused_and_known_mistakes_named(exercise):
             verdict = judged(exercise_named(name), function)
             assert verdict.fault
             assert not id or [known.id for known in verdict.known] == [id]
-
