@@ -195,7 +195,7 @@ class Explained(Generic[P, R]):
         return self.says[language()]
 
 
-def explained(says: Words) -> Callable[[Callable[Concatenate[Any, P], R]], Explained[P, R]]:
+def printed_as(says: Words) -> Callable[[Callable[Concatenate[Any, P], R]], Explained[P, R]]:
     """Make a method say what it does where it is printed."""
     return lambda method: Explained(method, says)
 
@@ -220,7 +220,7 @@ class Questions:
     def __dir__(self) -> list[str]:
         return sorted([*super().__dir__(), *(exercise.name for exercise in CATALOGUE)])
 
-    @explained(SAYS_ALL)
+    @printed_as(SAYS_ALL)
     def all(self, *, lang: str | None = None) -> Overview:
         """All exercises in the order of the course, with level, equation, page, and whether they are solved.
 
@@ -230,7 +230,7 @@ class Questions:
         done = LearnerProgress.read(Path(FOLDER)).solved if Path(FOLDER).is_dir() else set()
         return overview(done | self._solved, language(lang))
 
-    @explained(SAYS_GRADIENT)
+    @printed_as(SAYS_GRADIENT)
     def gradient(self, equation: str, symbol: str, latex: str, *, lang: str | None = None) -> Reply:
         """Judge a derivative that was worked out by hand.
 
