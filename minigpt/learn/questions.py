@@ -47,8 +47,8 @@ SAYS_GRADIENT = Words(
     "评判手工推导的导数，依次给出方程的名称、求导的变量和公式：\n"
     'mg.check.gradient("cross-entropy-from-logits", "z", "p_i - y_i")',
 )
-P = ParamSpec("P")
-R = TypeVar("R")
+AsCalled = ParamSpec("AsCalled")
+Returned = TypeVar("Returned")
 #: How much of a formula is shown around the place that can't be read.
 POINTED_WIDTH = 72
 
@@ -177,17 +177,17 @@ def pointed_at(line: str, caret: str) -> str:
     return f"{line[start : start + POINTED_WIDTH]}\n{' ' * (at - start)}^"
 
 
-class Explained(Generic[P, R]):
+class Explained(Generic[AsCalled, Returned]):
     """A method that says how it is called where it is printed without a call."""
 
-    def __init__(self, method: Callable[..., R], says: Words) -> None:
+    def __init__(self, method: Callable[..., Returned], says: Words) -> None:
         self.method, self.says = method, says
         update_wrapper(self, method)
 
-    def __get__(self, owner: Any, kind: Any = None) -> "Explained[P, R]":
+    def __get__(self, owner: Any, kind: Any = None) -> "Explained[AsCalled, Returned]":
         return self if owner is None else Explained(self.method.__get__(owner, kind), self.says)
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, *args: AsCalled.args, **kwargs: AsCalled.kwargs) -> Returned:
         """What the method returns."""
         return self.method(*args, **kwargs)
 
@@ -195,7 +195,9 @@ class Explained(Generic[P, R]):
         return self.says[language()]
 
 
-def printed_as(says: Words) -> Callable[[Callable[Concatenate[Any, P], R]], Explained[P, R]]:
+def printed_as(
+    says: Words,
+) -> Callable[[Callable[Concatenate[Any, AsCalled], Returned]], Explained[AsCalled, Returned]]:
     """Make a method say what it does where it is printed."""
     return lambda method: Explained(method, says)
 
