@@ -47,8 +47,8 @@ SAYS_GRADIENT = Words(
     "评判手工推导的导数，依次给出方程的名称、求导的变量和公式：\n"
     'mg.check.gradient("cross-entropy-from-logits", "z", "p_i - y_i")',
 )
-AsCalled = ParamSpec("AsCalled")
-Returned = TypeVar("Returned")
+Args = ParamSpec("Args")
+Result = TypeVar("Result")
 #: How much of a formula is shown around the place that can't be read.
 POINTED_WIDTH = 72
 
@@ -177,17 +177,17 @@ def pointed_at(line: str, caret: str) -> str:
     return f"{line[start : start + POINTED_WIDTH]}\n{' ' * (at - start)}^"
 
 
-class Explained(Generic[AsCalled, Returned]):
+class Explained(Generic[Args, Result]):
     """A method that says how it is called where it is printed without a call."""
 
-    def __init__(self, method: Callable[..., Returned], says: Words) -> None:
+    def __init__(self, method: Callable[..., Result], says: Words) -> None:
         self.method, self.says = method, says
         update_wrapper(self, method)
 
-    def __get__(self, owner: Any, kind: Any = None) -> "Explained[AsCalled, Returned]":
+    def __get__(self, owner: Any, kind: Any = None) -> "Explained[Args, Result]":
         return self if owner is None else Explained(self.method.__get__(owner, kind), self.says)
 
-    def __call__(self, *args: AsCalled.args, **kwargs: AsCalled.kwargs) -> Returned:
+    def __call__(self, *args: Args.args, **kwargs: Args.kwargs) -> Result:
         """What the method returns."""
         return self.method(*args, **kwargs)
 
@@ -195,9 +195,7 @@ class Explained(Generic[AsCalled, Returned]):
         return self.says[language()]
 
 
-def printed_as(
-    says: Words,
-) -> Callable[[Callable[Concatenate[Any, AsCalled], Returned]], Explained[AsCalled, Returned]]:
+def printed_as(says: Words) -> Callable[[Callable[Concatenate[Any, Args], Result]], Explained[Args, Result]]:
     """Make a method say what it does where it is printed."""
     return lambda method: Explained(method, says)
 
