@@ -192,8 +192,9 @@ for method in (Tensor.__add__, Tensor.__mul__, Tensor.tanh):
     print(inspect.getsource(method))
 
 # %% [markdown]
-# `other, y = _apply(…)` computes the value. Then comes the rule: for each operand a
-# function that takes the gradient `g` of the result and returns the operand's part.
+# `_apply(…)` returns the second operand as a tensor, the numbers `a` and `b` of both, and
+# the value `y`. Then comes the rule: for each operand a function that takes the gradient
+# `g` of the result and returns the operand's part.
 #
 # ### A value that is used twice
 #
@@ -792,6 +793,6 @@ reply
 # [Loss and optimizers](03-loss-and-optimizers.ipynb) says where the loss comes from and
 # how to walk downhill faster. [Self-attention, exactly as
 # written](05-self-attention-as-written.ipynb) looks at the two equations closely. The code
-# of this lesson is in `minigpt/learn/autograd`, less than 300 lines: `tape.py` has the
+# of this lesson is in `minigpt/learn/autograd`, 250 lines: `tape.py` has the
 # tape, `tensor.py` the rules, `network.py` the layers. Its tests compare it with PyTorch
 # on a thousand random graphs.

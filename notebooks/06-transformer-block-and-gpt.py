@@ -31,6 +31,7 @@ from minigpt.model import gelu, gelu_tanh, relu_squared, rotary_angles, silu
 from minigpt.model.positions import alibi_slopes, rotate_half
 
 torch.set_default_dtype(torch.float64)
+torch.set_num_threads(1)  # models this small gain nothing from several
 torch.set_printoptions(precision=3, sci_mode=False)
 QUICK = bool(os.environ.get("MINIGPT_QUICK"))
 plt.rcParams["figure.dpi"] = 40 if QUICK else 110

@@ -15,6 +15,8 @@ MACROS = {
     **dict.fromkeys([r"\dots", r"\cdots", r"\ldots"], r"\sum or \prod with its bounds"),
     **dict.fromkeys([r"\dfrac", r"\tfrac"], r"\frac"),
     **dict.fromkeys([r"\mathbf", r"\boldsymbol", r"\bm", r"\vec"], "the letter alone; symbols says what it is"),
+    **dict.fromkeys([r"\approx", r"\coloneqq", r"\equiv", r"\propto", r"\sim", r"\triangleq"], "="),
+    r"\in": r"the bounds of the index: \sum_{k=1}^{n}",
     r"\argmax": r"\arg\max",
     r"\argmin": r"\arg\min",
     r"\ast": r"\cdot",
@@ -41,16 +43,21 @@ MISREAD = [
     (r".*\\(?:frac(?:\{[^{}]*\})?|sqrt)\s*", r"\w", r"write braces: \frac{1}{2}, \sqrt{2}"),
     (r".*[\w})]\s*", r"\d", "write the number first: 2 x"),
     (r".*[_^]\{", r"\\text", "declare a name with a word in its subscript in symbols"),
-    (r".*", r"\\operatorname", "declare every function except erf and sign in symbols"),
+    (r".*", r"\\text", r"words are read only as \text{where } and, in cases, as \text{if }"),
+    (r".*", r"\\operatorname", "only erf and sign are written so; write the formula of another function"),
+    (r".*", r"\\begin", "the environments are aligned, for rows, and cases"),
+    (r".*/\s*", r"\\(?:sum|prod)", r"put what follows / in parentheses, or write \frac{a}{b}"),
     (r".*", r"\*", r"write a product with nothing between its factors, with \cdot or with \odot"),
     (r".*", r"\\\\", r"put several rows into \begin{aligned} … \end{aligned} or into where"),
     (r".*(?:\||\\rvert)\s*", r"_", r"write a norm as \lVert x \rVert_1"),
     (r".*\\rVert\s*\^\S+\s*", r"_", r"write the index of a norm before its exponent: \lVert x \rVert_1^2"),
+    (r".*", r"_", "an index follows a letter: z_i"),
     (r".*\\left\(.*", r"\)", r"close \left( with \right)"),
     (r".*\^(?:\{[^{}]*\}|\S)\s*", r"\^", r"two exponents are ambiguous: write (x^a)^b or x^{a b}"),
     (r".*", r"[\[{]", "write parentheses for what belongs together: (a + b)"),
     (r".*", r":=?", "write = for a definition"),
 ]
+TURNED = "write before = what the formula defines, such as y_i, and its value after ="
 
 
 def not_expected(text: str, position: int) -> str:
@@ -72,6 +79,8 @@ def not_expected(text: str, position: int) -> str:
         return r"a formula has one =; write a second formula in a row of \begin{aligned} or after \text{where }"
     if not found:
         return "the formula ends too early: a part is missing, or something that was opened is not closed"
+    if "=" not in row and "\\" in row + found and _has_equals(row + re.split(r"\n|\\\\", text[position:])[0]):
+        return f"{found} is not expected here; {TURNED}"
     before = re.split(r"\n|\\\\|=", text[:position])[-1][-200:]
     for left, right, hint in MISREAD:
         if re.fullmatch(left, before, re.DOTALL) and re.match(right, text[position:]):

@@ -4,8 +4,9 @@ import difflib
 import html
 from collections.abc import Callable
 from dataclasses import replace
+from functools import update_wrapper
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from minigpt.equations import EquationError
 from minigpt.learn.exercises import CATALOGUE, exercise_named
@@ -26,6 +27,28 @@ NO_VALUE = Words("The formula has no value{}.", "公式无法求值{}。")
 PROCEDURE = Words(
     "{} is a procedure, not one formula: give it a function.", "{} 是一个过程，不是一个公式：请给出一个函数。"
 )
+NOT_AN_ATTEMPT = Words(
+    "mg.check.{} takes a function or a formula, not {}; pass the function itself, without calling it",
+    "mg.check.{} 需要一个函数或公式，而不是 {}；请传入函数本身，不要调用它",
+)
+SAYS_CHECK = Words(
+    "mg.check judges answers to {} exercises: mg.check.softmax(my_softmax).\n"
+    "mg.check.all() lists them; print(mg.check.softmax) shows the task.",
+    "mg.check 评判 {} 道练习的解答：mg.check.softmax(my_softmax)。\n"
+    "mg.check.all() 列出全部练习；print(mg.check.softmax) 显示题目。",
+)
+SAYS_ALL = Words(
+    'mg.check.all() lists the exercises in the order of the course (lang="zh": in\nChinese) and those you solved.',
+    'mg.check.all() 按课程顺序列出全部练习，并标出已完成的（lang="en"：英文）。',
+)
+SAYS_GRADIENT = Words(
+    "A derivative by hand: the equation, the symbol to differentiate by, the formula.\n"
+    'mg.check.gradient("cross-entropy-from-logits", "z", "p_i - y_i")',
+    "评判手工推导的导数，依次给出方程的名称、求导的变量和公式：\n"
+    'mg.check.gradient("cross-entropy-from-logits", "z", "p_i - y_i")',
+)
+Args = ParamSpec("Args")
+Result = TypeVar("Result")
 #: How much of a formula is shown around the place that can't be read.
 POINTED_WIDTH = 72
 
@@ -57,10 +80,7 @@ class Challenge:
         elif callable(attempt):
             reply = judged(self.exercise, Submission(attempt), spoken, seed)
         else:
-            raise TypeError(
-                f"mg.check.{self.exercise.name} takes a function or a formula, not {type(attempt).__name__}; "
-                f"pass the function itself, without calling it"
-            )
+            raise TypeError(NOT_AN_ATTEMPT[spoken].format(self.exercise.name, type(attempt).__name__))
         if reply.right:
             self._solved.add(self.exercise.name)
         return reply
@@ -157,11 +177,37 @@ def pointed_at(line: str, caret: str) -> str:
     return f"{line[start : start + POINTED_WIDTH]}\n{' ' * (at - start)}^"
 
 
+class Explained(Generic[Args, Result]):
+    """A method that says how it is called where it is printed without a call."""
+
+    def __init__(self, method: Callable[..., Result], says: Words) -> None:
+        self.method, self.says = method, says
+        update_wrapper(self, method)
+
+    def __get__(self, owner: Any, kind: Any = None) -> "Explained[Args, Result]":
+        return self if owner is None else Explained(self.method.__get__(owner, kind), self.says)
+
+    def __call__(self, *args: Args.args, **kwargs: Args.kwargs) -> Result:
+        """What the method returns."""
+        return self.method(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return self.says[language()]
+
+
+def printed_as(says: Words) -> Callable[[Callable[Concatenate[Any, Args], Result]], Explained[Args, Result]]:
+    """Make a method say what it does where it is printed."""
+    return lambda method: Explained(method, says)
+
+
 class Questions:
     """The exercises by their names: ``mg.check.softmax(my_softmax)``, ``mg.check.all()``."""
 
     def __init__(self) -> None:
         self._solved: set[str] = set()
+
+    def __repr__(self) -> str:
+        return SAYS_CHECK[language()].format(len(CATALOGUE))
 
     def __getattr__(self, name: str) -> Challenge:
         known = [exercise.name for exercise in CATALOGUE]
@@ -174,6 +220,7 @@ class Questions:
     def __dir__(self) -> list[str]:
         return sorted([*super().__dir__(), *(exercise.name for exercise in CATALOGUE)])
 
+    @printed_as(SAYS_ALL)
     def all(self, *, lang: str | None = None) -> Overview:
         """All exercises in the order of the course, with level, equation, page, and whether they are solved.
 
@@ -183,6 +230,7 @@ class Questions:
         done = LearnerProgress.read(Path(FOLDER)).solved if Path(FOLDER).is_dir() else set()
         return overview(done | self._solved, language(lang))
 
+    @printed_as(SAYS_GRADIENT)
     def gradient(self, equation: str, symbol: str, latex: str, *, lang: str | None = None) -> Reply:
         """Judge a derivative that was worked out by hand.
 

@@ -22,7 +22,7 @@ from minigpt.equations.parse import grammar
         (r"\sqrt2", r"\sqrt{2}"),
         ("2 x 3", "write the number first: 2 x"),
         (r"x_{\text{in}}", "declare a name with a word in its subscript in symbols"),
-        (r"\operatorname{foo}(x)", "declare every function except erf and sign in symbols"),
+        (r"\operatorname{foo}(x)", "only erf and sign are written so; write the formula of another function"),
         ("a * b", r"with \cdot or with \odot"),
         (r"b \\ c = d", r"put several rows into \begin{aligned}"),
         ("|x|_1", r"write a norm as \lVert x \rVert_1"),

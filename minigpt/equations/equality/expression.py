@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
-from minigpt.equations.errors import EquationError
+from minigpt.equations.errors import MAX_LENGTH, EquationError
 from minigpt.equations.formula import Equation
 from minigpt.equations.operations import COMBINE, CONSTANTS, FUNCTIONS
 from minigpt.equations.parse import CHAINS, Node, letter_of, names_in, parse_latex
@@ -18,6 +18,11 @@ from minigpt.equations.syntax import declarations
 RESULT = r"\mathrm{result}"
 _WHERE = r"\\text\{\s*where:?\s*\}"
 _AROUND = r"\\\[(.+)\\\]|\\\((.+)\\\)|\\begin\{equation\*?\}(.+)\\end\{equation\*?\}"
+#: What a page has in a formula for its looks: numbers, labels, styles, and comments.
+_LOOKS = r"\\(?:tag|label)\*?\{[^{}]*\}|\\(?:nonumber|notag|displaystyle|textstyle|limits)(?![a-zA-Z])|(?<!\\)%[^\n]*"
+#: What may end a sentence or a row: spaces, punctuation, and a break with no row after it.
+_ENDS = (r"\qquad", r"\quad", r"\\", r"\,", r"\;", r"\:", r"\!", *",.;，。；")
+_ONE_ROW = r"\\begin\{aligned\}((?:(?!\\\\|\\begin).)*)\\end\{aligned\}"
 #: Operations + - * / that a formula without a left side, or one that is compared, may have.
 MAX_CHAINED = 400
 #: What is written otherwise, but means the same.
@@ -40,14 +45,27 @@ def parted(latex: str) -> tuple[str, list[str]]:
 
 
 def undelimited(latex: str) -> str:
-    r"""A formula without what a page has around it: dollars, ``\[ … \]``, and the mark that some files begin with.
+    r"""A formula without what a page has around it: dollars, ``\[ … \]``, its number, and the full stop of a sentence.
 
-    >>> undelimited(r"\\[ y = x \\]"), undelimited("$$ y $$")
+    >>> undelimited(r"\\[ y = x \\tag{1} \\]"), undelimited("$$ y. $$")
     ('y = x', 'y')
     """
-    latex = latex.removeprefix("\ufeff").strip().strip("$").strip()
+    if len(latex) > MAX_LENGTH:  # it is refused where it is read
+        return latex
+    latex = re.sub(_LOOKS, "", latex.removeprefix("\ufeff")).strip().strip("$").strip()
     around = re.fullmatch(_AROUND, latex, re.DOTALL)
-    return next(filter(None, around.groups()[-3:])).strip() if around else latex
+    latex = next(filter(None, around.groups()[-3:])).strip() if around else latex
+    latex = re.sub(r"\\(begin|end)\{(?:align|gather|split)(?:ed)?\*?\}", r"\\\1{aligned}", latex)
+    latex = r"\end{aligned}".join(f"{_without_end(part)} " for part in latex.split(r"\end{aligned}")).strip()
+    row = re.fullmatch(_ONE_ROW, latex, re.DOTALL)
+    return row[1].replace("&", "").strip() if row else latex
+
+
+def _without_end(latex: str) -> str:
+    latex = latex.rstrip()
+    while end := next((end for end in _ENDS if latex.endswith(end)), ""):
+        latex = latex.removesuffix(end).rstrip()
+    return latex
 
 
 def left_side(latex: str) -> str:

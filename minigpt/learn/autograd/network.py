@@ -1,7 +1,5 @@
 """Networks on the tape. Dimensions: N examples, D inputs, F neurons, T positions, V classes."""
 
-from collections.abc import Iterable, Sequence
-
 import numpy as np
 
 from minigpt.learn.autograd.tensor import Tensor
@@ -28,7 +26,7 @@ class Layer:
 class MLP:
     """Layers one after the other, ``sizes[0]`` inputs to ``sizes[-1]`` outputs; the last layer is linear."""
 
-    def __init__(self, sizes: Sequence[int], rng: np.random.Generator) -> None:
+    def __init__(self, sizes: list[int], rng: np.random.Generator) -> None:
         self.layers = [Layer(sizes[i], sizes[i + 1], rng, linear=not sizes[i + 2 :]) for i in range(len(sizes) - 1)]
         self.parameters = [p for layer in self.layers for p in (layer.weight, layer.bias)]
 
@@ -50,7 +48,7 @@ def mean_loss(logits: Tensor, targets: np.ndarray) -> Tensor:
     return (z.exp().sum(-1).log() - z[np.arange(len(targets)), targets]).mean()
 
 
-def descend(parameters: Iterable[Tensor], rate: float) -> None:
+def descend(parameters: list[Tensor], rate: float) -> None:
     """One step of gradient descent, after which the gradients are 0 again."""
     for p in parameters:
         p.data, p.grad = p.data - rate * p.grad, np.zeros(p.shape)

@@ -6,7 +6,6 @@ Departure: ``grad`` is kept for every node, where PyTorch keeps it for leaves al
 Departure: the rules use the arrays of the forward pass, which must not be changed in place: ``w.data = w.data - g``.
 """
 
-from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -27,8 +26,7 @@ class GraphNode:
 
     def __init__(self, data: Any, name: str = "", *parents: "tuple[GraphNode, Callable[[Array], Array]]") -> None:
         self.data = as_float64(data)
-        self.grad = np.zeros_like(self.data)
-        self.shape = self.data.shape
+        self.grad, self.shape = np.zeros_like(self.data), self.data.shape
         self.name, self.parents = name, parents
 
     def __repr__(self) -> str:
@@ -50,9 +48,9 @@ class GraphNode:
         """Add the gradient of this number to ``grad`` of each node of its tape; several raise a ValueError."""
         if self.data.size != 1:
             raise ValueError(f"backward() got shape {self.shape}; expected one number, a loss: take .sum() or .mean()")
-        arriving: dict[GraphNode, Any] = defaultdict(float, {self: np.ones(self.shape)})
-        for node in reversed(self.tape()):  # after all that used it, so that its gradient is complete
-            g = arriving.pop(node)
+        arriving: dict[GraphNode, Any] = dict.fromkeys(self.tape(), 0.0) | {self: np.ones(self.shape)}
+        for node in reversed(arriving):  # after all that used it, so that its gradient is complete
+            g = arriving[node]
             node.grad = node.grad + g
             for parent, rule in node.parents:
                 arriving[parent] = arriving[parent] + sum_to(rule(g), parent.shape)

@@ -13,28 +13,24 @@ from minigpt.learn.real_arrays import applied, refuse_empty
 class Tensor(GraphNode):
     """A node with arithmetic. Numbers and arrays beside it become tensors; the arguments are those of GraphNode."""
 
-    __array_ufunc__ = None  # array + tensor is left to the tensor
-
     def __add__(self, other: Any) -> "Tensor":
         """$y = a + b$: $g$ and $g$."""
-        other, y = _apply("+", np.add, self, other)
+        other, _, _, y = self._apply("+", np.add, other)
         return Tensor(y, "+", (self, lambda g: g), (other, lambda g: g))
 
     def __sub__(self, other: Any) -> "Tensor":
         """$y = a - b$: $g$ and $-g$."""
-        other, y = _apply("-", np.subtract, self, other)
+        other, _, _, y = self._apply("-", np.subtract, other)
         return Tensor(y, "−", (self, lambda g: g), (other, lambda g: -g))
 
     def __mul__(self, other: Any) -> "Tensor":
         """$y = a b$: $g b$ and $g a$."""
-        other, y = _apply("*", np.multiply, self, other)
-        a, b = self.data, other.data
+        other, a, b, y = self._apply("*", np.multiply, other)
         return Tensor(y, "×", (self, lambda g: g * b), (other, lambda g: g * a))
 
     def __truediv__(self, other: Any) -> "Tensor":
         """$y = a / b$: $g / b$ and $-g y / b$."""
-        other, y = _apply("/", np.divide, self, other)
-        b = other.data
+        other, _, b, y = self._apply("/", np.divide, other)
         return Tensor(y, "÷", (self, lambda g: g / b), (other, lambda g: -g * y / b))
 
     def __pow__(self, n: float) -> "Tensor":
@@ -46,8 +42,7 @@ class Tensor(GraphNode):
 
     def __matmul__(self, other: Any) -> "Tensor":
         r"""$y = a b$, matrices in the last two axes: $g b^\top$ and $a^\top g$."""
-        other, y = _apply("@", np.matmul, self, other)
-        a, b = self.data, other.data
+        other, a, b, y = self._apply("@", np.matmul, other)
         return Tensor(y, "@", (self, lambda g: g @ b.swapaxes(-1, -2)), (other, lambda g: a.swapaxes(-1, -2) @ g))
 
     def exp(self) -> "Tensor":
@@ -73,8 +68,8 @@ class Tensor(GraphNode):
     def sum(self, axis: Any = None, keepdims: bool = False) -> "Tensor":
         r"""$y = \sum_i a_i$: $g$ for every $a_i$."""
         y = self.data.sum(axis, keepdims=True)
-        rule = (self, lambda g: np.broadcast_to(g.reshape(y.shape), self.shape))
-        return Tensor(y if keepdims else y.squeeze(axis), "sum", rule)
+        copies = (self, lambda g: np.broadcast_to(g.reshape(y.shape), self.shape))
+        return Tensor(y if keepdims else y.squeeze(axis), "sum", copies)
 
     def max(self, axis: Any = None, keepdims: bool = False) -> "Tensor":
         r"""$y = \max_i a_i$: $g$ for the largest $a_i$; if several are, they share it equally."""
@@ -112,7 +107,7 @@ class Tensor(GraphNode):
         e = (self - self.data.max(axis, keepdims=True, initial=-np.inf)).exp()
         return e / e.sum(axis, keepdims=True)
 
-    __radd__, __rmul__ = __add__, __mul__
+    __radd__, __rmul__, __array_ufunc__ = __add__, __mul__, None  # array + tensor is left to the tensor
 
     def __neg__(self) -> "Tensor":
         return self * -1
@@ -126,8 +121,7 @@ class Tensor(GraphNode):
     def __rmatmul__(self, other: Any) -> "Tensor":
         return Tensor(other) @ self
 
-
-def _apply(sign: str, operation: np.ufunc, a: GraphNode, other: Any) -> tuple[Tensor, Array]:
-    """The second operand as a tensor, and the value of the operation."""
-    b = other if isinstance(other, Tensor) else Tensor(other)
-    return b, applied(sign, operation, a.data, b.data)
+    def _apply(self, sign: str, operation: np.ufunc, other: Any) -> "tuple[Tensor, Array, Array, Array]":
+        """The second operand as a tensor, the arrays of both, and the value of the operation."""
+        other = other if isinstance(other, Tensor) else Tensor(other)
+        return other, self.data, other.data, applied(sign, operation, self.data, other.data)

@@ -149,6 +149,19 @@ REASON_PARTS = {
     r"write a product with nothing between its factors, with \cdot or with \odot": (
         r"乘积请直接并写，或用 \cdot、\odot"
     ),
+    r"words are read only as \text{where } and, in cases, as \text{if }": (
+        r"文字只能写成 \text{where }，或在 cases 中写成 \text{if }"
+    ),
+    "only erf and sign are written so; write the formula of another function": (
+        "这种写法只用于 erf 和 sign；其他函数请写出它的公式"
+    ),
+    "the environments are aligned, for rows, and cases": "可用的环境只有 aligned（多行）和 cases",
+    r"put what follows / in parentheses, or write \frac{a}{b}": r"/ 之后的部分请加括号，或写 \frac{a}{b}",
+    "an index follows a letter: z_i": "下标要紧跟在字母之后：z_i",
+    r"the bounds of the index: \sum_{k=1}^{n}": r"指标的上下界：\sum_{k=1}^{n}",
+    "write before = what the formula defines, such as y_i, and its value after =": (
+        "= 的左边请写公式定义的量，例如 y_i，右边写它的值"
+    ),
     r"put several rows into \begin{aligned} … \end{aligned} or into where": (
         r"多行请写进 \begin{aligned} … \end{aligned}，或写在 \text{where } 之后"
     ),

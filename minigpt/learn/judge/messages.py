@@ -20,8 +20,9 @@ FAILURES = (*RUNNING, "none", "structure", "ragged", "changed", "random")
 SENTENCES = {
     "loading": Words("It could not be read: {error}.", "无法读取：{error}。"),
     "timeout": Words(
-        "It did not return within {limit:g} seconds and was stopped; look for a loop whose condition never changes.",
-        "运行超过 {limit:g} 秒，已被停止；请检查是否有条件永不改变的循环。",
+        "It did not return within {limit:g} seconds and was stopped; look for a loop that never ends, or for far more "
+        "work than the task needs.",
+        "运行超过 {limit:g} 秒，已被停止；请检查是否有不会结束的循环，或计算量远超所需。",
     ),
     "slow": Words(
         "All calls together took more than {limit:g} seconds and were stopped; each has to be faster.",
@@ -67,6 +68,26 @@ SENTENCES = {
         "{at} result is {got}, where the formula gives {wanted}.", "{at}结果是 {got}，而公式给出 {wanted}。"
     ),
 }  # fmt: skip
+#: What to do about an exception, by its type, and about a result that is no array, by its type.
+REMEDIES = {
+    "SystemExit": Words("a function ends with return, not with exit", "函数应以 return 结束，而不是 exit"),
+    "EOFError": Words("there is nobody to type an input", "这里没有人输入"),
+    "BdbQuit": Words("remove breakpoint()", "请删去 breakpoint()"),
+    "coroutine": Words("write def in place of async def", "请用 def 代替 async def"),
+    "async_generator": Words("write return in place of yield, and def", "请用 return 代替 yield，并用 def 定义"),
+    "generator": Words("write return in place of yield, or put it into a list", "请用 return 代替 yield，或转换成列表"),
+    "function": Words("call it, and return what it gives", "请调用它并返回所得的值"),
+    "Tensor": Words(
+        "its numbers cannot be read: it is nested, quantised or on meta",
+        "其中的数无法读取（嵌套、量化或位于 meta 设备）",
+    ),
+    "ndarray": Words("its entries are not numbers", "其元素不是数"),
+}
+
+
+def remedy(kind: str, lang: Language) -> str:
+    """What to do about an exception or a result of some type, in parentheses; nothing for most types."""
+    return (f"（{REMEDIES[kind].zh}）" if lang == "zh" else f" ({REMEDIES[kind].en})") if kind in REMEDIES else ""
 
 
 def filled_in(name: str, lang: Language, /, **values: Any) -> str:
@@ -121,13 +142,13 @@ def error_text(error: dict[str, Any], lang: Language) -> str:
         line, code = error["line"], error.get("code", "")
         comma, place = (", ", f" in line {line}") if lang == "en" else ("，", f"，第 {line} 行")
         text += place + (f"{comma}`{code}`" if code else "")
-    return text
+    return text + remedy(error["type"], lang)
 
 
 def short(message: str) -> str:
     """A message without its later lines, full stop, or great length."""
     line = message.strip().split("\n")[0].rstrip(".")
-    line = re.sub(r"^\[enforce fail at [^\]]*\] \.? ?", "", line)
+    line = re.sub(r"^\[enforce fail at [^\]]*\] \.? ?|^err == 0\. ", "", line)
     return line if len(line) <= 160 else line[:157] + "..."
 
 
@@ -136,7 +157,8 @@ def structure(found: Found | None, lang: Language) -> str:
     if found is None or found.form == "none":
         return "None"
     if found.form == "other":
-        return f"a value of type {found.dtype}" if lang == "en" else f"类型为 {found.dtype} 的值"
+        text = f"a value of type {found.dtype}" if lang == "en" else f"类型为 {found.dtype} 的值"
+        return text + remedy(found.dtype, lang)
     if found.form == "list":
         return f"a list of {len(found.items)}" if lang == "en" else f"长度为 {len(found.items)} 的列表"
     return f"one array of shape {shape_text(found.array.shape)}" if lang == "en" else (

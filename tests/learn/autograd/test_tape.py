@@ -1,10 +1,12 @@
 """The tape: its order, what accumulates, and how deep it may be."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
-from minigpt.learn.autograd import Tensor
+from minigpt.learn.autograd import Tensor, tape
 
 
 def diamond():
@@ -79,3 +81,8 @@ def test_a_changed_parameter_leaves_the_gradient_of_an_earlier_loss_alone():
     w.data = w.data + 100
     loss.backward()
     assert (w.grad, x.grad) == (12, 4)
+
+
+def test_the_whole_room_is_short_enough_to_be_read_at_once():
+    lines = [line for file in Path(tape.__file__).parent.glob("*.py") for line in file.read_text("utf-8").splitlines()]
+    assert len(lines) <= 250

@@ -10,7 +10,7 @@ from minigpt.learn.exercises import CATALOGUE
 from minigpt.learn.judge import Reply
 from minigpt.learn.judge.hints import formula_hint
 from minigpt.learn.judge.layout import Paragraph, Section, wrapped
-from minigpt.settings.language import language
+from minigpt.settings.language import columns_of, language
 
 
 def reply(**given):
@@ -115,3 +115,20 @@ def test_the_hint_with_the_formula_takes_80_columns_and_loses_nothing(exercise):
     assert max(map(len, hint.split("\n"))) <= 80
     shown = hint.replace("«", "").replace("»", "")
     assert "".join(exercise.latex.split()) in "".join(shown.split())
+
+
+def test_what_is_printed_without_a_call_says_how_it_is_called(monkeypatch):
+    for lang in ("en", "zh"):
+        monkeypatch.setenv("LC_ALL", lang)
+        for name in ("all", "gradient"):
+            said = str(getattr(mg.check, name))
+            assert f"mg.check.{name}(" in said
+            assert "object at" not in said
+            assert len(said.split("\n")) <= 2
+            assert all(columns_of(line) <= 80 for line in said.split("\n"))
+            assert (lang == "zh") == bool(re.search("[\u4e00-\u9fff]", said))
+        assert "24" in str(mg.check)
+        assert "mg.check.softmax(" in repr(mg.check)
+    call = re.search(r"mg\.check\.gradient\(.*?\)", str(mg.check.gradient))
+    assert eval(call[0], {"mg": mg})
+    assert mg.check.all(lang="en")

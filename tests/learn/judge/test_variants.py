@@ -2,9 +2,11 @@
 
 import ast
 import dataclasses
+import math
 
 import numpy as np
 import pytest
+import torch
 from small_exercises import SOFTMAX
 
 from minigpt.learn.exercises import exercise_named
@@ -127,3 +129,31 @@ def test_mistakes_of_an_exercise_with_loops_that_may_become_endless_are_judged()
     exercise = dataclasses.replace(exercise_named("bpe_encode"), misconceptions=())
     place = len(exercise.solutions) - 1
     assert matching("bpe_encode", place, [0], True, [(([97, 97, 98], [(97, 97)]), [np.array([1.0])])]) == []
+
+
+def test_a_step_is_not_called_an_argument_that_the_answer_assigns_anew():
+    function = ast.parse("def f(x, y):\n    x = x + y\n    return x").body[0]
+    named = {edit.concerns.en for edit in edits(function)}
+    assert "y" in named
+    assert "x" not in named
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "id"),
+    [
+        (
+            "scaled_attention",
+            lambda q, k, v, mask: torch.softmax((q @ k.mT).masked_fill(~mask, -math.inf), -1) @ v,
+            "generic.step-missing",
+        ),
+        (
+            "sampling_probabilities",
+            lambda z, tau, k, p: exercise_named("sampling_probabilities").solutions[0](z, 1 / tau, k, p),
+            "generic.inverse-argument",
+        ),
+    ],
+)
+def test_a_step_or_an_operation_says_more_than_a_factor(name, function, id):
+    unknown = dataclasses.replace(exercise_named(name), misconceptions=())
+    reply = judged(unknown, Submission(function, isolated=False), "en")
+    assert (reply.id, reply.kind) == (id, {"step-missing": "missing", "inverse-argument": "sign"}[id.split(".")[1]])

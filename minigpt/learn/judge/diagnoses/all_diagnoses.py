@@ -14,6 +14,8 @@ from minigpt.learn.judge.diagnoses.patterns import arrangements, hidden, masks, 
 from minigpt.learn.judge.diagnoses.results import factors, functions, per_slice
 from minigpt.learn.judge.diagnoses.variants import explained_by_a_step
 
+#: What says less than a step of the formula that explains the same numbers.
+VAGUE = ("generic.scaled", "generic.scaled-argument")
 #: How many calls a diagnosis of some of them needs.
 ENOUGH = 3
 IF_FINITE = Words("In the calls with a finite result: ", "在结果有限的调用中：")
@@ -40,9 +42,14 @@ def generic(evidence: Evidence, submission: Submission) -> Iterator[Diagnosis]:
         evidence: all calls.
         submission: is called again.
     """
-    pairs = evidence.pairs
-    yield from exact(evidence)
+    pairs, vague = evidence.pairs, []
+    for diagnosis in exact(evidence):
+        if diagnosis.id in VAGUE:
+            vague.append(diagnosis)
+        else:
+            yield diagnosis
     yield from explained_by_a_step(evidence, shows_progress=submission.shows_progress)
+    yield from vague
     yield from chain(masks(evidence), other_places(pairs), precision(evidence), where_right(evidence))
     yield from chain(same_number_where_wrong(pairs), per_slice(pairs))
     yield from chain(dependences(evidence, submission), borders(evidence))

@@ -74,7 +74,7 @@ FLOATS = (
     *map(fixed, ("10000", "0.9", "0.999", "1e-05", "1e-08", "0.1", "0.01", "0.5", "2")),
     change("complement-argument", "wrong-operand", "with 1 - {0} in the place of {0}",
            "用 1 - {0} 代替 {0} ", lambda x: 1 - x),
-    change("inverse-argument", "wrong-operand", "with 1 / {0} in the place of {0}",
+    change("inverse-argument", "sign", "with 1 / {0} in the place of {0}",
            "用 1 / {0} 代替 {0} ", lambda x: 1 / x),
     change("negated-argument", "sign", "with -{0} in the place of {0}", "把 {} 变号", lambda x: -x),
     change("squared-argument", "scale", "when {} is squared", "把 {} 平方", lambda x: x * x),

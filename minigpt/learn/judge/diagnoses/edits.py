@@ -135,6 +135,7 @@ def edits(function: ast.FunctionDef) -> Iterator[Edit]:
     given = [argument.arg for argument in function.args.args]
     stored = [n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
     names = list(dict.fromkeys([*given, *stored]))
+    given = [name for name in given if name not in stored]  # a name that is assigned anew is no longer the argument
     for place, node in list(places(function)):
         for kind, concerns, new in changes_of(node, names, place):
             yield Edit(place, new, kind, sentence_of(concerns, given))
