@@ -1,11 +1,8 @@
 """Exercises 18, 19 and 20: the training loss, the gradient of a large batch, and the figures of a corpus."""
 
-import math
-
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from minigpt.equations import get
 from minigpt.learn.exercises.draw import ExerciseDraw
@@ -13,6 +10,11 @@ from minigpt.learn.exercises.exercise import Exercise, Words
 from minigpt.learn.exercises.slips.learning.accumulated_gradient import ACCUMULATED_GRADIENT_MISTAKES
 from minigpt.learn.exercises.slips.learning.next_token_loss import NEXT_TOKEN_LOSS_MISTAKES
 from minigpt.learn.exercises.slips.learning.perplexity import PERPLEXITY_MISTAKES
+from minigpt.learn.exercises.solutions.training import (
+    ACCUMULATED_GRADIENT_SOLUTIONS,
+    NEXT_TOKEN_LOSS_SOLUTIONS,
+    PERPLEXITY_SOLUTIONS,
+)
 
 _STAGE = Words("Training", "训练")
 
@@ -25,34 +27,6 @@ def _loss_draw(d: ExerciseDraw) -> tuple[Tensor, Tensor]:
 def _loss_expected(logits: Tensor, ids: Tensor) -> np.ndarray:
     targets = ids[:, 1:]
     return get("next-token-loss").evaluate(z=logits[:, :-1], x=targets + 1, w=torch.ones_like(targets))
-
-
-def _next_token_loss(logits: Tensor, ids: Tensor) -> Tensor:
-    log_p = torch.log_softmax(logits[:, :-1], dim=-1)
-    return -log_p.gather(-1, ids[:, 1:, None]).mean()
-
-
-def _next_token_loss_with_functional(logits: Tensor, ids: Tensor) -> Tensor:
-    return F.cross_entropy(logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten())
-
-
-def _next_token_loss_with_loops(logits: Tensor, ids: Tensor) -> float:
-    losses = []
-    for row, tokens in zip(logits.tolist(), ids.tolist(), strict=True):
-        for scores, following in zip(row, tokens[1:], strict=False):
-            losses.append(math.log(sum(math.exp(z) for z in scores)) - scores[following])
-    return sum(losses) / len(losses)
-
-
-def _next_token_loss_with_one_hot(logits: Tensor, ids: Tensor) -> Tensor:
-    y = F.one_hot(ids[:, 1:], logits.shape[-1]).to(logits.dtype)
-    p = torch.softmax(logits[:, :-1], dim=-1)
-    return -torch.einsum("btv,btv->bt", y, p.log()).mean()
-
-
-def _next_token_loss_with_numpy(logits: Tensor, ids: Tensor) -> np.floating:
-    z, x = logits.numpy().astype(np.float64)[:, :-1], ids.numpy()[:, 1:]
-    return np.mean(np.logaddexp.reduce(z, axis=-1) - np.take_along_axis(z, x[..., None], axis=-1)[..., 0])
 
 
 NEXT_TOKEN_LOSS = Exercise(
@@ -76,13 +50,7 @@ NEXT_TOKEN_LOSS = Exercise(
     draw=_loss_draw,
     expected=_loss_expected,
     misconceptions=NEXT_TOKEN_LOSS_MISTAKES,
-    solutions=(
-        _next_token_loss,
-        _next_token_loss_with_functional,
-        _next_token_loss_with_loops,
-        _next_token_loss_with_one_hot,
-        _next_token_loss_with_numpy,
-    ),
+    solutions=NEXT_TOKEN_LOSS_SOLUTIONS,
 )
 
 
@@ -97,34 +65,6 @@ def _gradients_draw(d: ExerciseDraw) -> tuple[list[Tensor], list[int]]:
 def _gradient_expected(gradients: list[Tensor], counts: list[int]) -> np.ndarray:
     rows = torch.stack([gradient.flatten() for gradient in gradients])
     return get("accumulated-gradient").evaluate(g=rows, n=counts).reshape(gradients[0].shape)
-
-
-def _accumulated_gradient(gradients: list[Tensor], counts: list[int]) -> Tensor:
-    return sum((n * g for n, g in zip(counts, gradients, strict=True)), torch.zeros(())) / sum(counts)
-
-
-def _accumulated_gradient_in_a_loop(gradients: list[Tensor], counts: list[int]) -> Tensor:
-    total, accumulated = sum(counts), torch.zeros_like(gradients[0])
-    for gradient, n in zip(gradients, counts, strict=True):
-        accumulated = accumulated + gradient * (n / total)
-    return accumulated
-
-
-def _accumulated_gradient_stacked(gradients: list[Tensor], counts: list[int]) -> Tensor:
-    weights = torch.tensor(counts, dtype=torch.float32)
-    return torch.einsum("k,k...->...", weights / weights.sum(), torch.stack(gradients))
-
-
-def _accumulated_gradient_with_numpy(gradients: list[Tensor], counts: list[int]) -> np.ndarray:
-    return np.average([gradient.numpy() for gradient in gradients], axis=0, weights=counts)
-
-
-def _accumulated_gradient_running(gradients: list[Tensor], counts: list[int]) -> Tensor:
-    mean, seen = gradients[0].double(), counts[0]
-    for gradient, n in zip(gradients[1:], counts[1:], strict=True):
-        seen += n
-        mean = mean + (gradient - mean) * n / seen
-    return mean
 
 
 ACCUMULATED_GRADIENT = Exercise(
@@ -147,13 +87,7 @@ ACCUMULATED_GRADIENT = Exercise(
     draw=_gradients_draw,
     expected=_gradient_expected,
     misconceptions=ACCUMULATED_GRADIENT_MISTAKES,
-    solutions=(
-        _accumulated_gradient,
-        _accumulated_gradient_in_a_loop,
-        _accumulated_gradient_stacked,
-        _accumulated_gradient_with_numpy,
-        _accumulated_gradient_running,
-    ),
+    solutions=ACCUMULATED_GRADIENT_SOLUTIONS,
 )
 
 
@@ -168,28 +102,6 @@ def _corpus_draw(d: ExerciseDraw) -> tuple[list[Tensor], int]:
 def _figures_expected(losses: list[Tensor], n_bytes: int) -> tuple[np.ndarray, np.ndarray]:
     p = torch.exp(-torch.cat(losses).double())
     return get("perplexity").evaluate(p=p), get("bits-per-byte").evaluate(p=p, b=n_bytes)
-
-
-def _perplexity(losses: list[Tensor], n_bytes: int) -> tuple[Tensor, Tensor]:
-    nats = torch.cat(losses)
-    return nats.mean().exp(), nats.sum() / math.log(2) / n_bytes
-
-
-def _perplexity_with_loops(losses: list[Tensor], n_bytes: int) -> tuple[float, float]:
-    nats = [nat for text in losses for nat in text.tolist()]
-    return math.exp(sum(nats) / len(nats)), sum(nats) / (n_bytes * math.log(2))
-
-
-def _perplexity_as_a_list(losses: list[Tensor], n_bytes: int) -> list[float]:
-    total, n = 0.0, 0
-    for text in losses:
-        total, n = total + float(text.sum()), n + len(text)
-    return [math.e ** (total / n), total * math.log2(math.e) / n_bytes]
-
-
-def _perplexity_with_numpy(losses: list[Tensor], n_bytes: int) -> tuple[np.floating, np.floating]:
-    nats = np.concatenate([text.numpy().astype(np.float64) for text in losses])
-    return np.exp(nats.mean()), -np.log2(np.exp(-nats)).sum() / n_bytes
 
 
 PERPLEXITY = Exercise(
@@ -213,7 +125,7 @@ PERPLEXITY = Exercise(
     draw=_corpus_draw,
     expected=_figures_expected,
     misconceptions=PERPLEXITY_MISTAKES,
-    solutions=(_perplexity, _perplexity_with_loops, _perplexity_as_a_list, _perplexity_with_numpy),
+    solutions=PERPLEXITY_SOLUTIONS,
 )
 
 EXERCISES = (NEXT_TOKEN_LOSS, ACCUMULATED_GRADIENT, PERPLEXITY)
