@@ -1,6 +1,7 @@
 """From a trained model to new text: the sampler and its rules, generation on ids, generation on text, conversations."""
 
 from minigpt.generation.borders import Borders
+from minigpt.generation.chat import ChatConversation
 from minigpt.generation.conversation import Conversation
 from minigpt.generation.ids import generate_ids, stream_ids
 from minigpt.generation.sampler import GREEDY, Sampler
@@ -10,6 +11,7 @@ from minigpt.generation.text import generate, stream
 __all__ = [
     "GREEDY",
     "Borders",
+    "ChatConversation",
     "Conversation",
     "Sampler",
     "generate",
