@@ -49,9 +49,8 @@ class LibraryTokenizer(TokenizerBase):
         self.data = {**data, "post_processor": None, "truncation": None, "padding": None}
         model, decoder = json_field(self.data, "model", dict), json_field(self.data, "decoder", dict)
         if model.get("type") not in LIBRARY_MODELS or model.get("dropout") is not None:
-            raise ValueError(
-                f"its model has type={model.get('type')!r}; only {' and '.join(LIBRARY_MODELS)} can be read"
-            )
+            kind = f"type={model.get('type')!r} and dropout={model.get('dropout')!r}"
+            raise ValueError(f"its model has {kind}; only {' and '.join(LIBRARY_MODELS)} without dropout can be read")
         self._plain = self._build(allow_special=False)
         added = self._plain.get_added_tokens_decoder()
         check_special_count(len(added))

@@ -73,6 +73,8 @@ def _of_hugging_face(data: dict[str, Any]) -> Tokenizer:
             return LibraryTokenizer(data)
         except ImportError:
             raise ValueError(f"{error}; for other kinds, pip install tokenizers") from None
+        except ValueError as why:
+            raise ValueError(f"{error}; nor can the package tokenizers be used: {why}") from None
 
 
 def _read(path: Path) -> dict[str, Any]:
