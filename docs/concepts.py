@@ -245,7 +245,7 @@ SUBJECTS: dict[str, list[Row]] = {
         Rule(
             "Pretrained weights",
             "Weights of GPT-2 in the format of Hugging Face give the logits that transformers computes.",
-            "minigpt/pretrained/folder.py::load_pretrained",
+            "minigpt/pretrained/sources.py::load_pretrained",
             "tests/pretrained/test_folder.py::test_the_logits_are_those_of_transformers",
             f"{BEYOND} § Weights of GPT-2",
         ),

@@ -11,19 +11,24 @@ import tyro
 
 import minigpt as mg
 from minigpt.cli.output import print_json
-from minigpt.generation import Borders, Conversation, Sampler
+from minigpt.generation import Borders, ChatConversation, Conversation, Sampler
 from minigpt.generation.inference import WeightsName
 from minigpt.generation.text import stream_text
+from minigpt.pretrained.sources import is_pretrained
 from minigpt.runs import RunConfig, open_splits
 from minigpt.runs.borders import borders_of, first_words
 from minigpt.runs.config import RUN_FILE
 from minigpt.runs.read_files import check_unchanged
-from minigpt.text import Dataset, Tokenizer
+from minigpt.text import ChatFormat, Dataset, Tokenizer
 from minigpt.text.reading import read_texts
 from minigpt.text.tinyworld import TASKS, task_of
+from minigpt.text.tokenizers.bpe import END_OF_TEXT
 
 NEW_SEEDS = 10**6  # from which a new one is drawn: few digits to type again
 OutFolder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
+
+
+CHAT_TOKENS = 1000  # the most of one answer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +38,8 @@ class Sample:
     Each call draws another text, and says on stderr with which --seed it is written again.
 
     Attributes:
-        out: the run folder that `minigpt train` filled.
+        out: the run folder that `minigpt train` filled; or a model that others trained: "smollm2", a GGUF file, a
+            folder of Hugging Face.
         prompt: first words of the document; a prompt that begins with a dash is written --prompt=-like-this.
         max_new_tokens: the most tokens to add.
         sampler: how each token is chosen.
@@ -53,7 +59,7 @@ class Sample:
 
     def __call__(self) -> None:
         """Print the prompt and its continuation, piece by piece."""
-        model, tokenizer = mg.load_model(self.out)
+        model, tokenizer = _opened(self.out)
         seed = randbelow(NEW_SEEDS) if self.seed is None else self.seed
         prompt, borders = self._start(tokenizer, seed)
         if self.seed is None:
@@ -74,6 +80,8 @@ class Sample:
 
     def _start(self, tokenizer: Tokenizer, seed: int) -> tuple[str, Borders]:
         """The prompt, or words that begin a document where there is nothing else to start from; and its borders."""
+        if is_pretrained(self.out):
+            return self.prompt, Borders(end=_ends(tokenizer))
         if not (self.out / RUN_FILE).is_file():  # trained by mg.train, which does not say on what
             return self.prompt or "\n", Borders()
         config = RunConfig.read(self.out)
@@ -83,19 +91,28 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True)
 class Chat:
-    """Talk with a model that was trained by `minigpt train --task`.
+    """Talk with a model that was trained by `minigpt train --task`, or with one that others trained to chat.
 
     Attributes:
-        out: the run folder.
+        out: the run folder; or "smollm2", a GGUF file, a folder of Hugging Face.
+        system: what a model that others trained is told before the conversation (default: what its own template says).
     """
 
     out: OutFolder
+    system: str | None = None
 
     def __call__(self) -> None:
         """Answer line after line; an empty line starts anew, and the end of the input ends.
 
         Ctrl-C ends an answer, which is then forgotten with its question; where a line is typed, it ends the chat.
         """
+        if is_pretrained(self.out):
+            _talk(self._with_pretrained())
+            return
+        if self.system is not None:
+            raise ValueError(
+                "--system is for models that others trained to chat; a run with a task has no such message"
+            )
         config = RunConfig.read(self.out)
         if config.source.task is None:
             raise ValueError(
@@ -107,18 +124,12 @@ class Chat:
         conversation = Conversation(model, tokenizer, task.prompt)
         print(f"This model was trained to {task.summary}. For instance:\n")
         print(textwrap.indent("".join(part.text for part in task.example(_world(config), 0)), "  "))
-        print("Now you. An empty line starts anew, Ctrl-C ends an answer, Ctrl-D the chat.")
-        while (line := _ask()) is not None:
-            try:
-                for piece in conversation.reply(line) if line else ():
-                    print(piece, end="", flush=True)
-                print()
-            except ValueError as error:
-                print(error)
-            except KeyboardInterrupt:
-                print(" …")
-            if not line:
-                conversation.start_anew()
+        print("Now you. ", end="")
+        _talk(conversation)
+
+    def _with_pretrained(self) -> ChatConversation:
+        model, tokenizer = mg.load_pretrained(self.out)
+        return ChatConversation(model, tokenizer, system=self.system, max_new_tokens=CHAT_TOKENS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,6 +180,34 @@ class Eval:
 
 
 _Report = mg.Evaluation | mg.StoryReport | mg.TaskReport
+
+
+def _opened(out: Path) -> tuple[mg.GPT, Tokenizer]:
+    """The model and the tokenizer of a run, or of a model that others trained."""
+    return mg.load_pretrained(out) if is_pretrained(out) else mg.load_model(out)
+
+
+def _ends(tokenizer: Tokenizer) -> tuple[str, ...]:
+    """The special tokens at which a model that others trained ends a text."""
+    chat: ChatFormat | None = getattr(tokenizer, "chat", None)
+    ends = (END_OF_TEXT, *(() if chat is None else chat.end))
+    return tuple(end for end in ends if end in tokenizer.special_tokens)
+
+
+def _talk(conversation: Conversation | ChatConversation) -> None:
+    """Answer line after line until the input ends."""
+    print("An empty line starts anew, Ctrl-C ends an answer, Ctrl-D the chat.")
+    while (line := _ask()) is not None:
+        try:
+            for piece in conversation.reply(line) if line else ():
+                print(piece, end="", flush=True)
+            print()
+        except ValueError as error:
+            print(error)
+        except KeyboardInterrupt:
+            print(" …")
+        if not line:
+            conversation.start_anew()
 
 
 def _ask() -> str | None:

@@ -2,6 +2,7 @@
 
 from minigpt.generation.beams import SearchResult, beam_search, best_of, token_log_probabilities
 from minigpt.generation.borders import Borders
+from minigpt.generation.chat import ChatConversation
 from minigpt.generation.conversation import Conversation
 from minigpt.generation.decoder import Decoder
 from minigpt.generation.ids import generate_ids, stream_ids
@@ -14,6 +15,7 @@ from minigpt.generation.text import generate, stream
 __all__ = [
     "GREEDY",
     "Borders",
+    "ChatConversation",
     "Conversation",
     "Decoder",
     "DraftModel",

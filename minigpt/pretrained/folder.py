@@ -21,13 +21,12 @@ from minigpt.pretrained import gpt2
 from minigpt.pretrained.weights import CONFIG_LIMIT, WEIGHTS, StoredTensor, stored_tensors
 from minigpt.text import Tokenizer, load_tokenizer
 from minigpt.text.tokenizers.bpe import END_OF_TEXT
-from minigpt.text.tokenizers.byte_pairs import ByteLevelTokenizer
-from minigpt.text.tokenizers.hugging_face import to_hugging_face
+from minigpt.text.tokenizers.hugging_face import hugging_face_files
 
 DEFAULT_END = 50256  # what transformers takes for the end of a text where config.json says nothing
 
 
-def load_pretrained(
+def load_folder(
     folder: Path | str,
     *,
     dtype: torch.dtype = torch.float32,
@@ -130,7 +129,7 @@ def save_pretrained(model: GPT, folder: Path | str, tokenizer: Tokenizer | None 
         model: with learned positions, LayerNorm before each branch, and biases; see the recipe "gpt2".
         folder: made if need be. The files of an earlier model are replaced in one step and other files stay: a
             kill leaves the earlier model or this one.
-        tokenizer: byte-level BPE; ``None`` writes the model alone.
+        tokenizer: byte-level BPE or characters; ``None`` writes the model alone.
 
     Raises:
         ValueError: naming each part of the model that GPT-2 does not have, or if the tokenizer is of another kind, or
@@ -151,19 +150,8 @@ def save_pretrained(model: GPT, folder: Path | str, tokenizer: Tokenizer | None 
 
 
 def _tokenizer_files(tokenizer: Tokenizer, context_length: int) -> dict[str, bytes]:
-    if not isinstance(tokenizer, ByteLevelTokenizer):
-        raise ValueError(
-            f"a {tokenizer.name} tokenizer has no place in Hugging Face's format, only byte-level BPE has; leave it "
-            "out and keep it with tokenizer.save(path)"
-        )
-    end = END_OF_TEXT if END_OF_TEXT in tokenizer.special_tokens else None
-    settings = {
-        "tokenizer_class": "GPT2Tokenizer",
-        "add_prefix_space": False,
-        "model_max_length": context_length,
-        **dict.fromkeys(("bos_token", "eos_token", "unk_token"), end),
-    }
-    return {"tokenizer.json": _as_bytes(to_hugging_face(tokenizer)), "tokenizer_config.json": _as_bytes(settings)}
+    files = hugging_face_files(tokenizer, context_length)
+    return {name: _as_bytes(value) for name, value in files.items()}
 
 
 def _read_weights(folder: Path, stored: dict[str, StoredTensor], model: GPT, dtype: torch.dtype) -> None:

@@ -24,6 +24,8 @@ from minigpt.text.shards.streams import dataset_documents, first_text, prepare_d
 from minigpt.text.tinyworld import TinyWorld
 from minigpt.text.tokenizers.bpe import BPETokenizer
 from minigpt.text.tokenizers.characters import CharTokenizer
+from minigpt.text.tokenizers.chat import encode_chat
+from minigpt.text.tokenizers.chat_format import ChatFormat
 from minigpt.text.tokenizers.loading import load_tokenizer
 from minigpt.text.tokenizers.patterns import GPT2_SPLIT
 from minigpt.text.tokenizers.tiktoken_bridge import tiktoken_tokenizer
@@ -34,6 +36,7 @@ __all__ = [
     "GPT2_SPLIT",
     "BPETokenizer",
     "CharTokenizer",
+    "ChatFormat",
     "CleaningReport",
     "ContaminationReport",
     "Dataset",
@@ -52,6 +55,7 @@ __all__ = [
     "clean_files",
     "contamination",
     "dataset_documents",
+    "encode_chat",
     "first_text",
     "load_corpus",
     "load_tokenizer",

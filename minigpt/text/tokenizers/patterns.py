@@ -14,6 +14,17 @@ import numpy as np
 #: Where GPT-2's tokenizer cuts before it merges: words, numbers, signs and spaces, as a regular expression.
 GPT2_SPLIT = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 
+_CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+_WORDS_AND_SIGNS = r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+# The split patterns of published vocabularies. That of SmolLM2 is GPT-2's after every digit was cut off by itself; the
+# white space before a digit then ends a text, so that GPT-2's rule leaves none of it to what follows.
+SPLITS = {
+    "gpt2": GPT2_SPLIT,
+    "smollm": r"\p{N}|'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?[^\s\p{L}\p{N}]+|\s+(?![^\s\p{N}])|\s+",
+    "llama3": f"{_CONTRACTIONS}|{_WORDS_AND_SIGNS % '{1,3}'}",
+    "qwen2": f"{_CONTRACTIONS}|{_WORDS_AND_SIGNS % ''}",
+}
+
 MOST_NESTED = 50  # groups in groups
 LARGEST_PATTERN = 10_000  # characters, counted repeats written out
 PROBE_SECONDS, SECONDS, CHARACTERS_A_SECOND = 1, 10, 10_000  # patterns in use take a thousandth of it

@@ -2,13 +2,20 @@
 
 import importlib.util
 import json
+import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from published_kinds import CONTROL, CUTS, byte_level, texts
+from tokenizer_campaign import theirs_and_ours
 
 import minigpt as mg
 from minigpt.text.tokenizers.byte_pairs import merge_bytes, printable_bytes
-from minigpt.text.tokenizers.hugging_face import ImportedTokenizer, printed, to_hugging_face, unprinted
+from minigpt.text.tokenizers.hugging_face import to_hugging_face
+from minigpt.text.tokenizers.imported import ImportedTokenizer, printed, unprinted
+from minigpt.text.tokenizers.library import LibraryTokenizer
+from minigpt.text.tokenizers.patterns import SPLITS
 
 TEXT = "It's 1999: naïve  façades\n\n\tand 我们 – don't.   \0\x80 ÿ <|endoftext|>x"
 
@@ -103,7 +110,7 @@ def test_a_tokenizer_of_ours_is_read_by_hugging_face(trained, own_bytes_first):
 
 
 def test_another_split_pattern_is_not_written():
-    with pytest.raises(ValueError, match="only byte-level BPE with GPT-2's split pattern can"):
+    with pytest.raises(ValueError, match="only characters and byte-level BPE with the split pattern of gpt2, smollm,"):
         to_hugging_face(mg.BPETokenizer.train("abab", 258, pattern=r"[\s\S]"))
 
 
@@ -134,7 +141,7 @@ def test_a_small_vocabulary_is_read():
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ({**small(), "normalizer": {"type": "NFC"}}, "changes the text before it is cut"),
+        ({**small(), "normalizer": {"type": "NFKC"}}, "changes the text before it is cut"),
         ({**small(), "pre_tokenizer": {"type": "Whitespace"}}, "pre_tokenizer has type='Whitespace'; only 'ByteLevel'"),
         ({**small(), "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": True}}, "add_prefix_space=True"),
         ({**small(), "pre_tokenizer": {"type": "ByteLevel", "use_regex": False}}, "use_regex=False"),
@@ -150,7 +157,6 @@ def test_a_small_vocabulary_is_read():
         (small(type="WordPiece"), "model has type='WordPiece'; only 'BPE'"),
         (small(dropout=0.1), "dropout=0.1"),
         (small(byte_fallback=True), "byte_fallback=True"),
-        (small(ignore_merges=True), "ignore_merges=True"),
         (small(end_of_word_suffix="</w>"), "end_of_word_suffix='</w>'"),
         (small(merges=[["a", "b"]]), "there are 1 merges for 2 tokens of two bytes"),
         (small(merges=[["ab", "c"], ["a", "b"]]), "merge 0 joins 'ab' and 'c', where by the order of the ids 'a' and"),
@@ -162,16 +168,121 @@ def test_a_small_vocabulary_is_read():
         (small(vocab={**small()["model"]["vocab"], "abc": "x"}), "the id of the token 'abc' is 'x'"),
     ],
 )
-def test_what_would_be_read_differently_is_refused(data, message):
+def test_what_would_be_read_differently_is_refused(data, message, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tokenizers", None)  # without the package, which reads some of them
     with pytest.raises(ValueError, match=f"not a usable tokenizer: .*({message})"):
         mg.load_tokenizer(data)
 
 
-def test_merges_that_lowest_ids_alone_would_not_follow_are_refused():
+def test_merges_that_lowest_ids_alone_would_not_follow_are_left_to_the_library(monkeypatch):
     """("ab", "c") makes "abc" here, but by the ids "b" and "c" are joined first."""
     vocabulary = {character: i for i, character in enumerate([*printable_bytes(), "bc", "ab", "abc"])}
+    data = small(vocab=vocabulary, merges=[["b", "c"], ["a", "b"], ["ab", "c"]])
+    data |= {"pre_tokenizer": byte_level("gpt2")["pre_tokenizer"], "decoder": byte_level("gpt2")["decoder"]}
+    assert mg.load_tokenizer(data).encode("ab abc") == [257, vocabulary["Ġ"], vocabulary["a"], 256]
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
     with pytest.raises(ValueError, match="merge 2 joins 'ab' and 'c', where by the order of the ids 'a' and 'bc'"):
-        mg.load_tokenizer(small(vocab=vocabulary, merges=[["b", "c"], ["a", "b"], ["ab", "c"]]))
+        mg.load_tokenizer(data)
+
+
+@pytest.fixture(scope="module", params=CUTS)
+def published_kind(request):
+    """A small vocabulary of a published kind: its name, the object of its file, the ids of transformers, and ours."""
+    return request.param, byte_level(request.param), *theirs_and_ours(request.param)
+
+
+def test_each_published_kind_is_read_here_and_not_by_the_library(published_kind):
+    kind, _, _, ours = published_kind
+    assert type(ours) is ImportedTokenizer and ours.pattern == SPLITS[kind] and ours.composed is (kind == "qwen2")
+    assert ours.special_tokens == {token: i for i, token in enumerate(CONTROL)}
+
+
+def test_each_published_kind_gives_the_ids_of_transformers(published_kind):
+    _, _, theirs, ours = published_kind
+
+    @settings(max_examples=60, deadline=None, database=None)
+    @given(texts)
+    def equal(text):
+        for allow_special in (False, True):
+            ids = theirs(text, allow_special)
+            assert ours.encode(text, allow_special=allow_special) == ids
+            assert ours.encode_reference(text, allow_special=allow_special) == ids
+
+    equal()
+
+
+# where the kinds differ: white space before a digit, runs of digits, capital contractions, line ends, accents apart
+TELLING = ["a  1", "x   ½ y", "12345", "we'LL", "a!\n\nb", " \r\n x", "e\u0301", "³4", "<|im_end|>"]
+
+
+def test_the_kinds_are_told_apart_and_written_as_they_are(published_kind):
+    from tokenizers import Tokenizer
+
+    kind, data, theirs, ours = published_kind
+    again = Tokenizer.from_str(json.dumps(to_hugging_face(ours)))
+    for text in TELLING:
+        assert ours.encode(text) == theirs(text, False)
+        assert again.encode(text).ids == ours.encode(text, allow_special=True)
+    assert mg.load_tokenizer(to_hugging_face(ours)).to_json() == ours.to_json()
+    assert mg.load_tokenizer(ours.to_json()).encode("".join(TELLING)) == ours.encode("".join(TELLING))
+    other = mg.load_tokenizer({**data, "pre_tokenizer": byte_level("gpt2")["pre_tokenizer"], "normalizer": None})
+    assert kind == "gpt2" or any(other.encode(text) != ours.encode(text) for text in TELLING)
+
+
+@pytest.mark.parametrize("flag", ["single_word", "lstrip", "rstrip"])
+def test_an_added_token_that_takes_in_the_text_around_it_is_left_to_the_library(flag):
+    data = byte_level("gpt2")
+    data["added_tokens"][1][flag] = True
+    assert isinstance(mg.load_tokenizer(data), LibraryTokenizer)
+
+
+def test_a_byte_without_a_token_is_named_and_a_letter_without_one_is_refused():
+    data = byte_level("smollm")
+    vocabulary = data["model"]["vocab"]
+    data["model"]["merges"] = []
+    kept = {token: i for token, i in vocabulary.items() if len(token) == 1 or token in CONTROL}
+    without = {token: i for token, i in kept.items() if unprinted(token) not in (b"\x04", b"\xf1", b"\xff")}
+    ours = mg.load_tokenizer({**data, "model": {**data["model"], "vocab": without}})
+    assert ours.decode(ours.encode("a\x05é")) == "a\x05é"
+    for text, place in (("ab\x04", 2), ("é\U00040000", 1)):
+        with pytest.raises(ValueError, match=rf"U\+{ord(text[-1]):04X}\) at position {place} has no token in this voc"):
+            ours.encode(text)
+        with pytest.raises(ValueError, match="has no token in this vocabulary"):
+            ours.encode_reference(text)
+    del without["q"]
+    with pytest.raises(ValueError, match="no token for 4 of the 256 bytes"):
+        mg.load_tokenizer({**data, "model": {**data["model"], "vocab": without}})
+
+
+def test_a_character_tokenizer_gives_the_same_ids_in_transformers(tmp_path):
+    from transformers import AutoTokenizer
+
+    text = "the cat\n\nsat – on 我们 e\u0301 \U0001f600\r\n\x00 \u2028.\\"
+    ours = mg.CharTokenizer.train(text)
+    shape = mg.GPTConfig(vocab_size=ours.vocab_size, context_length=8, d_model=8, n_layers=1, n_heads=2)
+    mg.save_pretrained(mg.GPT(shape), tmp_path, ours)
+    theirs = AutoTokenizer.from_pretrained(tmp_path)
+    assert theirs(text).input_ids == ours.encode(text)
+    assert theirs.decode(ours.encode(text)) == text
+    with pytest.raises(Exception, match="UNK"):
+        theirs("z!")
+    again = mg.load_tokenizer(tmp_path)
+    assert isinstance(again, mg.CharTokenizer) and again.characters == ours.characters
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"pre_tokenizer": {"type": "Whitespace"}}, "its words are not characters"),
+        ({"normalizer": {"type": "NFC"}}, "its words are not characters"),
+        ({"model": {"type": "WordLevel", "vocab": {"ab": 0}}}, "characters, with ids from 0 on in order"),
+        ({"model": {"type": "WordLevel", "vocab": {"a": 1}}}, "characters, with ids from 0 on in order"),
+        ({"model": {"type": "WordLevel"}}, 'field "vocab" should be a dict'),
+    ],
+)
+def test_words_that_are_not_characters_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        mg.load_tokenizer({**to_hugging_face(mg.CharTokenizer("ab")), **changes})
 
 
 @pytest.mark.parametrize(

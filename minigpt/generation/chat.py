@@ -1,0 +1,91 @@
+"""A conversation with a model that was trained to chat: messages in the model's own format, answers as a stream."""
+
+from collections.abc import Iterator
+
+import torch
+
+from minigpt.generation.ids import config_of, stream_ids
+from minigpt.generation.sampler import GREEDY, Sampler
+from minigpt.generation.streaming import text_pieces
+from minigpt.model import GPT
+from minigpt.text import Tokenizer
+from minigpt.text.tokenizers.chat import chat_format_of, encode_chat
+from minigpt.text.tokenizers.chat_format import Message
+
+
+class ChatConversation:
+    """Messages in, answers out, until the context is full.
+
+    The whole conversation is written anew for every answer: a template adds to the first message what it must not add
+    to the others.
+
+    Args:
+        model: trained to chat.
+        tokenizer: its own, with its chat format.
+        system: what the model is told before the conversation; ``None`` leaves it to the template, which may have words
+            of its own.
+        sampler: chooses each token.
+        max_new_tokens: the most tokens of an answer; ``None`` is as many as there is room for.
+        seed: of the draws, new for each answer.
+
+    Raises:
+        ValueError: if the tokenizer has no chat format, or none of its end tokens.
+    """
+
+    def __init__(
+        self,
+        model: GPT,
+        tokenizer: Tokenizer,
+        *,
+        system: str | None = None,
+        sampler: Sampler = GREEDY,
+        max_new_tokens: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.model, self.tokenizer, self.sampler, self.seed = model, tokenizer, sampler, seed
+        self.max_new_tokens = max_new_tokens
+        specials = tokenizer.special_tokens
+        self.end = [specials[token] for token in chat_format_of(tokenizer).end if token in specials]
+        if not self.end:
+            raise ValueError(f"the {tokenizer.name} tokenizer has no token that ends an answer")
+        self.first: list[Message] = [] if system is None else [{"role": "system", "content": system}]
+        self.messages = list(self.first)
+
+    def reply(self, content: str) -> Iterator[str]:
+        """The answer to a message, piece by piece; both are kept once the last piece was read.
+
+        Args:
+            content: what the user says; the text of a special token in it stays text.
+
+        Raises:
+            ValueError: if the conversation has become longer than the model's context, or the template refuses it.
+        """
+        messages = [*self.messages, {"role": "user", "content": content}]
+        ids, limit = encode_chat(self.tokenizer, messages), config_of(self.model).context_length
+        room = limit - len(ids)
+        if room < 1:
+            raise ValueError(
+                f"the conversation is longer than the {limit} tokens that this model sees at once; start a new one"
+            )
+        drawn = stream_ids(
+            self.model,
+            torch.tensor([ids]),
+            max_new_tokens=room if self.max_new_tokens is None else min(room, self.max_new_tokens),
+            generator=torch.Generator().manual_seed(self.seed + len(messages)),
+            sampler=self.sampler,
+            stop_tokens=self.end,
+        )
+        tokens = (int(token) for token in drawn)
+        said = text_pieces((token for token in tokens if token not in self.end), self.tokenizer.token_bytes)
+        return self._kept(messages, said)
+
+    def start_anew(self) -> None:
+        """Forget what was said, but for the system message."""
+        self.messages = list(self.first)
+
+    def _kept(self, messages: list[Message], pieces: Iterator[str]) -> Iterator[str]:
+        answer = ""
+        for piece in pieces:
+            answer += piece
+            yield piece
+        self.messages = [*messages, {"role": "assistant", "content": answer}]

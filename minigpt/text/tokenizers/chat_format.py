@@ -1,0 +1,153 @@
+"""How a conversation is written for a model that was trained to chat: its template, a small program in Jinja.
+
+A template comes with a model's files, so it runs in Jinja's sandbox, out of reach of Python and of the machine. What a
+person typed is no part of the program: :meth:`ChatFormat.parts` keeps the two apart, so that a user who types
+``<|im_end|>`` ends nothing.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from minigpt.settings import shown
+
+Message = dict[str, str]  # "role" ("system", "user" or "assistant") and "content"
+LONGEST_TEMPLATE = 100_000  # characters
+
+_MARK = re.compile("\ue000([0-9]+)\ue001")  # stands for the content of a message while the template runs
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChatFormat:
+    """The chat template of a model, and the tokens that go with it.
+
+    Attributes:
+        template: in Jinja, as in the field ``chat_template`` of Hugging Face and of GGUF.
+        end: special tokens at which an answer ends.
+        bos_token: what the template calls so, at the start of a text; "" for none.
+        eos_token: what the template calls so, at the end of a text; "" for none.
+    """
+
+    template: str
+    end: tuple[str, ...]
+    bos_token: str = ""
+    eos_token: str = ""
+
+    def __post_init__(self) -> None:
+        if not all(isinstance(each, str) for each in (self.template, self.bos_token, self.eos_token, *self.end)):
+            raise ValueError(f"a chat format should hold texts, got {shown(asdict(self))}")
+        if len(self.template) > LONGEST_TEMPLATE:
+            raise ValueError(f"a chat template has {len(self.template):,} characters; at most {LONGEST_TEMPLATE:,}")
+
+    def parts(self, messages: Sequence[Message], *, answer: bool = True) -> list[tuple[str, bool]]:
+        """A conversation as it is written for the model, in parts.
+
+        The whole conversation is rendered at once: a template may treat its start differently, for instance add a
+        system message where the first message is another.
+
+        Args:
+            messages: what was said, each ``{"role": …, "content": …}``.
+            answer: whether the start of the assistant's next message is written after them.
+
+        Returns:
+            Texts in order, each with whether it is the template's own; the others are contents of messages.
+
+        Raises:
+            ValueError: if the messages are of another form, or the template can't be used, refuses them or changes
+                their contents.
+        """
+        check_messages(messages)
+        marked = [{**message, "content": f"\ue000{i}\ue001"} for i, message in enumerate(messages)]
+        pieces = _MARK.split(self._render(marked, answer))
+        whole = self._render(messages, answer)
+        for said in ([m["content"] for m in messages], [m["content"].strip() for m in messages]):
+            parts = [(said[int(piece)] if i % 2 else piece, i % 2 == 0) for i, piece in enumerate(pieces)]
+            if "".join(text for text, _ in parts) == whole:
+                return [(text, own) for text, own in parts if text]
+        raise ValueError("the chat template changes what the messages say, so the two can't be told apart")
+
+    def _render(self, messages: Sequence[Message], answer: bool) -> str:
+        from jinja2 import TemplateError  # comes with PyTorch
+
+        names = {"bos_token": self.bos_token, "eos_token": self.eos_token, "add_generation_prompt": answer}
+        try:
+            return str(_sandbox().from_string(self.template).render(messages=messages, **names))
+        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, RecursionError) as error:
+            raise ValueError(f"the chat template can't be used: {str(error)[:300]}") from None
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields, as a JSON object."""
+        return {**asdict(self), "end": list(self.end)}
+
+    @classmethod
+    def from_json(cls, data: Any) -> Self:
+        """The format that :meth:`to_json` described.
+
+        Args:
+            data: an object of JSON.
+
+        Raises:
+            ValueError: if it is something else.
+        """
+        names = {"template", "end", "bos_token", "eos_token"}
+        if not isinstance(data, dict) or data.keys() != names or not isinstance(data["end"], list):
+            raise ValueError(f"a chat format should be an object with {', '.join(sorted(names))}, found {shown(data)}")
+        return cls(**{**data, "end": tuple(data["end"])})
+
+
+#: The format of SmolLM2 and Qwen, with no system message unless there is one.
+CHATML = ChatFormat(
+    template=(
+        "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}{% endfor %}"
+        "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+    ),
+    end=("<|im_end|>",),
+    eos_token="<|im_end|>",
+)
+
+
+def check_messages(messages: Any) -> None:
+    """Refuse what is not a list of messages.
+
+    Args:
+        messages: what a caller gave.
+
+    Raises:
+        ValueError: saying what a message is.
+    """
+    of_texts = isinstance(messages, Sequence) and all(
+        isinstance(message, dict)
+        and message.keys() == {"role", "content"}
+        and all(isinstance(value, str) for value in message.values())
+        and message["role"].isidentifier()
+        for message in messages
+    )
+    if not of_texts or not messages:
+        raise ValueError(
+            f"messages={shown(messages)} should be a list of messages such as "
+            '{"role": "user", "content": "Hello"}, one at least'
+        )
+
+
+def _sandbox() -> Any:
+    from jinja2.ext import loopcontrols
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    sandbox = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
+    sandbox.globals |= {"raise_exception": _refuse, "strftime_now": lambda form: datetime.now().strftime(form)}
+    sandbox.filters["tojson"] = _as_json
+    return sandbox
+
+
+def _as_json(value: Any, indent: int | None = None) -> str:
+    import json
+
+    return json.dumps(value, ensure_ascii=False, indent=indent)
+
+
+def _refuse(message: str) -> None:
+    from jinja2 import TemplateError
+
+    raise TemplateError(message)
