@@ -19,7 +19,7 @@ from minigpt.generation import GREEDY, Decoder, for_generation, generate_ids
 from minigpt.model import GPT, GPTConfig
 
 GPT2 = GPTConfig.preset("gpt2")
-GENERATION_LEGEND = """\
+EXPLAINED = """\
 ratio: tokens/s over transformers'. MB: the bytes of the matrices that one token reads, without keys and values. of
 limit: the bytes that were read per second over those of a product of one row with a matrix, in float32, in the same
 rounds. uncached: the loop that computes every position anew, on fewer tokens."""
@@ -87,7 +87,7 @@ class GenerationBench:
                 f"medians of {self.rounds} rounds in turn; limit {self.bytes_per_second / 1e9:.1f} GB/s",
                 f"{'':<14}{'tokens/s':>10}{'ratio':>8}{'MB':>9}{'of limit':>10}",
                 *map(str, self.rows),
-                GENERATION_LEGEND,
+                EXPLAINED,
             ]
         )
 

@@ -125,6 +125,26 @@ class ColumnsLinear(InferenceLinear):
         return linear_by_columns(x, self.columns, self.bias)
 
 
+class RowsLinear(InferenceLinear):
+    """A linear map as PyTorch has it.
+
+    Args:
+        layer: what is copied.
+    """
+
+    weight: Tensor
+    bias: Tensor | None
+
+    def __init__(self, layer: nn.Linear) -> None:
+        super().__init__()
+        self.register_buffer("weight", layer.weight.detach().clone())
+        self.register_buffer("bias", None if layer.bias is None else layer.bias.detach().clone())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(…, D)`` → ``(…, M)``."""
+        return F.linear(x, self.weight, self.bias)
+
+
 class Int8Linear(InferenceLinear):
     """A linear map with :func:`int8_weights`; what enters and leaves is in bfloat16.
 
@@ -160,7 +180,7 @@ class Int8Linear(InferenceLinear):
 #: What takes the place of a linear layer, and the dtype of all else, by the name of the weights.
 LAYOUTS: dict[str, tuple[Callable[[nn.Linear], nn.Module], torch.dtype]] = {
     "float32": (ColumnsLinear, torch.float32),
-    "bfloat16": (ColumnsLinear, torch.bfloat16),
+    "bfloat16": (RowsLinear, torch.bfloat16),
     "int8": (Int8Linear, torch.bfloat16),
 }
 

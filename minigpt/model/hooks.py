@@ -45,13 +45,14 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
     Args:
         model: what computes.
     """
-    modes = [(module, module.training) for module in model.modules()]
+    in_training = [module for module in model.modules() if module.training]
     try:
-        model.eval()
+        if in_training:
+            model.eval()
         yield
     finally:
-        for module, was_training in modes:
-            module.training = was_training
+        for module in in_training:
+            module.training = True
 
 
 def _enter(hook: Hook, name: str, module: nn.Module, inputs: tuple[Any, ...]) -> Any:
