@@ -20,7 +20,7 @@ from minigpt.model.context import NO_POSITIONS, Context
 from minigpt.model.convolution import ShortConvolution
 from minigpt.model.mlp import MLP, SwiGLU
 from minigpt.model.norms import NORMS, RMSNorm
-from minigpt.model.positions import rotary
+from minigpt.model.positions.formulas import rotary
 
 SUBLAYERS = {
     "x": "(T, D) the residual stream",

@@ -13,7 +13,7 @@ from minigpt.model.backends import ATTENTION
 from minigpt.model.initialisation import INITIALISATIONS
 from minigpt.model.mlp import ACTIVATIONS
 from minigpt.model.norms import NORMS
-from minigpt.model.position_schemes import POSITIONS
+from minigpt.model.positions.schemes import POSITIONS
 from minigpt.settings import (
     Mark,
     Range,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from minigpt.model.positions import Rotation
+from minigpt.model.positions.formulas import Rotation
 
 
 @dataclass(frozen=True, kw_only=True)

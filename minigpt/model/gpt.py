@@ -17,7 +17,7 @@ from minigpt.model.block import BLOCKS, build_norm
 from minigpt.model.config import GPTConfig
 from minigpt.model.initialisation import initialise
 from minigpt.model.inspection import numbers_of
-from minigpt.model.position_schemes import POSITIONS
+from minigpt.model.positions.schemes import POSITIONS
 
 
 @equation(

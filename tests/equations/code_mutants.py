@@ -112,7 +112,7 @@ TABLE = {
         ("vectors.norm(dim=-1) * query.norm()", "vectors.norm(dim=-1)"),
         ("vectors.norm(dim=-1) * query.norm()", "vectors.norm() * query.norm()"),
     ],
-    "model.positions": [
+    "model.positions.formulas": [
         ("[angles.sin(), angles.cos()]", "[angles.cos(), angles.sin()]"),
         ('"two t i -> t (i two)"', '"two t i -> t (two i)"'),
         ("frequencies = base ** -(", "frequencies = base ** ("),
@@ -350,7 +350,7 @@ TABLE = {
         ("1 - (1 - similarity**rows) ** bands", "(1 - similarity**rows) ** bands"),
         ("1 - (1 - similarity**rows) ** bands", "1 - (1 - similarity**bands) ** rows"),
     ],
-    "model.ngram_smoothing": [
+    "model.ngrams.smoothing": [
         ("return (c + alpha) /", "return c /"),
         ("(total + alpha * vocab_size)", "(total + alpha)"),
         ("np.maximum(c - d, 0)", "(c - d)"),

@@ -1,4 +1,4 @@
-r"""The formulas of the position schemes, whose modules are in :mod:`minigpt.model.position_schemes`.
+r"""The formulas of the position schemes, whose modules are in :mod:`minigpt.model.positions.schemes`.
 
 - sinusoidal: a table of sines and cosines, added to the embedding.
 - learned: a row of a trained table, added to the embedding (GPT-2: Radford et al. 2019).

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from minigpt.model.context import NO_POSITIONS, Context
-from minigpt.model.positions import Rotation, alibi_slopes, rotary_angles, sinusoidal_positions
+from minigpt.model.positions.formulas import Rotation, alibi_slopes, rotary_angles, sinusoidal_positions
 
 
 class Position(nn.Module):
