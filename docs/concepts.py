@@ -210,6 +210,11 @@ SUBJECTS: dict[str, list[Row]] = {
         ),
         Formula("ALiBi slopes", "alibi-slopes", "06 § Where a word stands"),
         Formula("ALiBi", "alibi-bias", f"{BEYOND} § ALiBi as a bias"),
+        Formula("RoPE for longer rows: linear", "rope-linear", f"{BEYOND} § RoPE for longer rows"),
+        Formula("RoPE for longer rows: a larger base (NTK)", "rope-ntk", f"{BEYOND} § RoPE for longer rows"),
+        Formula("RoPE for longer rows: Llama 3", "rope-llama3", f"{BEYOND} § RoPE for longer rows"),
+        Formula("RoPE for longer rows: YaRN", "rope-yarn", f"{BEYOND} § RoPE for longer rows"),
+        Formula("Attention factor of YaRN", "yarn-attention-factor", f"{BEYOND} § RoPE for longer rows"),
     ],
     "Norms": [
         Formula("LayerNorm", "layer-norm", "06 § Norm"),

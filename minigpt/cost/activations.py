@@ -82,7 +82,7 @@ def _attention(config: GPTConfig, t: int, half: int) -> int:
 
     What is a view of the projection keeps all of it; what was changed or copied since is a tensor of its own.
     """
-    d, heads, groups = config.d_model, config.n_heads, config.kv_heads
+    d, heads, groups = config.heads_width, config.n_heads, config.kv_heads
     keys = groups * config.head_width
     is_formula = config.attention == "formula"
     is_tables = keeps_tables(config)
@@ -102,7 +102,8 @@ def _attention(config: GPTConfig, t: int, half: int) -> int:
         kept += half * t * (d + 2 * keys)
     if is_tables:
         return kept + half * t * d + _tables(config, t, word)
-    mask = t * t if config.window is not None and config.window < t else 0
+    with_mask = sum(window is not None and window < t for window in config.windows)
+    mask = t * t * with_mask // config.n_layers  # in the mean of the layers
     is_copied = is_turned or half < STREAM  # to the layout of the product that follows
     return kept + STREAM * (t * (d + heads) + mask) + half * t * d * is_copied
 

@@ -31,7 +31,7 @@ from minigpt.model import GPTConfig
 def matrix_parameters(config: GPTConfig) -> int:
     """P: the numbers in the weight matrices that every token is multiplied with."""
     d, e, f = config.d_model, config.head_width, config.hidden_width
-    attention = d * (config.n_heads + 2 * config.kv_heads) * e + d * d
+    attention = d * (config.n_heads + 2 * config.kv_heads) * e + config.heads_width * d
     mlp = (3 if config.mlp == "swiglu" else 2) * d * f
     return config.n_layers * (attention + mlp) + d * config.vocab_size
 
@@ -57,5 +57,5 @@ def training_flops_per_token(config: GPTConfig, n_positions: int) -> float:
         n_positions: T, the length of the sequences in tokens. A window is not looked at: every position sees its whole
             past. :func:`minigpt.cost.flops_by_part.forward_flops` counts the pairs within a window.
     """
-    attention = 6 * config.n_layers * config.d_model * (n_positions + 1)
+    attention = 6 * config.n_layers * config.heads_width * (n_positions + 1)
     return 6 * matrix_parameters(config) + attention

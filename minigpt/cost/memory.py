@@ -166,7 +166,7 @@ def _in_mlp(config: GPTConfig, tokens: int, half: int) -> int:
 
 def _in_attention(config: GPTConfig, n_sequences: int, t: int, half: int) -> int:
     """Gradients inside the attention: of the stream, and either of the T × T weights or of queries, keys and values."""
-    tokens, columns = n_sequences * t, config.d_model + 2 * config.kv_heads * config.head_width
+    tokens, columns = n_sequences * t, config.heads_width + 2 * config.kv_heads * config.head_width
     vectors = tokens * (STREAM + half) * columns  # alone, and side by side
     is_formula = config.attention == "formula"
     n_tables = (4 if is_formula else 2) - (config.dropout > 0) if keeps_tables(config) else 0

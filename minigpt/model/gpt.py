@@ -51,10 +51,10 @@ class GPT(nn.Module):
         self.config = config
         self.token_embedding = nn.Embedding(config.vocab_size, config.d_model)
         self.position = POSITIONS[config.position](
-            config.context_length, config.d_model, config.n_heads, config.rope_base
+            config.context_length, config.d_model, config.n_heads, config.rope_base, (config.head_width, config.rope)
         )
         self.drop = nn.Dropout(config.dropout)
-        self.blocks = nn.ModuleList(BLOCKS[config.norm_placement](config) for _ in range(config.n_layers))
+        self.blocks = nn.ModuleList(BLOCKS[config.norm_placement](config, layer) for layer in range(config.n_layers))
         self.norm = build_norm(config) if config.norm_placement == "pre" else nn.Identity()
         self.head = nn.Linear(config.d_model, config.vocab_size, bias=False)
         if config.tied_head:

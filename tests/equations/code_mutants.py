@@ -133,6 +133,18 @@ TABLE = {
         ("return 2.0 ** (-8.0", "return 2.0 ** (-4.0"),
         ("torch.arange(1, n_heads + 1, dtype=dtype)", "torch.arange(n_heads, dtype=dtype)"),
     ],
+    "model.positions.scaling": [
+        ("return frequencies / scaling.factor\n", "return frequencies * scaling.factor\n"),
+        ("(width / (width - 2))", "(width / (width - 1))"),
+        ("larger ** -(2 * torch.arange(", "base ** -(2 * torch.arange("),
+        ("((turns - low) / (high - low))", "((turns - low) / high)"),
+        ("frequencies / (2 * math.pi)\n", "frequencies / math.pi\n"),
+        ("(1 - kept) * frequencies / scaling.factor + kept", "kept * frequencies / scaling.factor + (1 - kept)"),
+        ("math.floor(pair_of(scaling.high_turns))", "math.floor(pair_of(scaling.low_turns))"),
+        ("math.ceil(pair_of(scaling.low_turns))", "math.floor(pair_of(scaling.low_turns))"),
+        ("slowed * frequencies / scaling.factor + (1 - slowed)", "(1 - slowed) * frequencies + slowed"),
+        ("return 0.1 * math.log(factor) + 1", "return 0.1 * math.log2(factor) + 1"),
+    ],
     "model.norms": [
         ("variance = (wide - mean).square()", "variance = wide.square()"),
         ("variance = (wide - mean).square().mean(-1, keepdim=True)", "variance = wide.var(-1, keepdim=True)"),
