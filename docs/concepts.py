@@ -232,6 +232,9 @@ SUBJECTS: dict[str, list[Row]] = {
         ),
         Formula("SiLU", "silu", "06 § MLP"),
         Formula("SwiGLU", "swiglu", f"{BEYOND} § SwiGLU"),
+        Formula("Gate of a mixture of experts", "top-k-gate", f"{BEYOND} § Mixture of experts"),
+        Formula("Mixture of experts", "mixture-of-experts", f"{BEYOND} § Mixture of experts"),
+        Formula("Load-balancing loss", "load-balancing-loss", f"{BEYOND} § Mixture of experts"),
     ],
     "The model": [
         Formula("Pre-norm block", "pre-norm-block", "06 § The block"),

@@ -15,6 +15,7 @@ def _drawn_shape(draw: Draw) -> tuple[dict[str, int], GPTConfig]:
     mlp, n_matrices = draw.choice(kinds)
     groups, width, layers, hidden, vocabulary, wide = (draw.size() for _ in range(6))
     heads = groups * draw.size()
+    experts, active = draw.choice([(None, 1), (4, 3)])
     config = GPTConfig(
         vocab_size=vocabulary,
         context_length=9,
@@ -25,9 +26,12 @@ def _drawn_shape(draw: Draw) -> tuple[dict[str, int], GPTConfig]:
         n_layers=layers,
         d_hidden=hidden,
         mlp=mlp,
+        n_experts=experts,
+        n_active_experts=active,
         position="none",
     )
     sizes = {"L": layers, "D": wide, "H": heads, "G": groups, "E": width, "m": n_matrices}
+    sizes |= {"k": active, "R": experts or 0}
     return {**sizes, "F": hidden, "V": vocabulary}, config
 
 
@@ -66,7 +70,12 @@ def parameters(function: Any, draw: Draw) -> Case:
         "context_length": context,
     }
     count = function(GPTConfig(**{**vars(config), **changes}))
-    given = sizes | {"T": context, "K": taken_in, "n": 2 if norm == "layer" and bias else 1}
+    given = {name: n for name, n in sizes.items() if name != "k"} | {
+        "X": config.n_experts or 1,
+        "T": context,
+        "K": taken_in,
+        "n": 2 if norm == "layer" and bias else 1,
+    }
     given |= {"c": qkv, "o": out, "b": mlp, "p": learned, "q": qk, "f": pre, "t": tied}
     parts = ("embedding", "position", "attention", "mlp", "norms", "convolution", "head")
     return given, {f"N_{letter}": getattr(count, part) for letter, part in zip("epamnch", parts, strict=True)}

@@ -169,6 +169,30 @@ def swiglu(function: Any, draw: Draw) -> Case:
 
 
 @check
+def top_k_gate(function: Any, draw: Draw) -> Case:
+    """One of the experts, some, and all."""
+    n = draw.size(1, 5)
+    s, k = draw.normal(n), draw.integer(1, n)
+    return {"s": s, "k": k}, function(s, k)
+
+
+@check
+def mixture_of_experts(function: Any, draw: Draw) -> Case:
+    """Any weights."""
+    o = draw.normal(draw.size(1, 4), draw.size(1, 4))
+    g = draw.normal(len(o))
+    return {"g": g, "o": o}, function(g, o)
+
+
+@check
+def load_balancing_loss(function: Any, draw: Draw) -> Case:
+    """One of the experts, some, and all."""
+    n_tokens, n = draw.size(1, 5), draw.size(1, 4)
+    s, k = draw.normal(n_tokens, n), draw.integer(1, n)
+    return {"N": n_tokens, "n": n, "s": s, "k": k}, function(s, k)
+
+
+@check
 def short_convolution(function: Any, draw: Draw) -> Case:
     """A kernel longer than the sequence, and one that is shorter."""
     x = draw.normal(draw.size(), draw.size())

@@ -14,7 +14,7 @@ from minigpt.model import GPTConfig
 
 @equation(
     "matrix-parameters",
-    r"P = L (D (H + 2 G) E + H E D + m D F) + D V",
+    r"P = L (D (H + 2 G) E + H E D + k m D F + R D) + D V",
     symbols={
         "L": "() layers",
         "D": "() model width",
@@ -23,6 +23,8 @@ from minigpt.model import GPTConfig
         "E": "() head width",
         "m": "() matrices of the MLP: 2, or 3 with a gate",
         "F": "() hidden width of the MLP",
+        "k": "() experts that a token goes through, 1 for a dense MLP",
+        "R": "() rows of the router: the experts, or 0 for a dense MLP",
         "V": "() vocabulary",
         "P": "() numbers in the matrices",
     },
@@ -33,6 +35,8 @@ def matrix_parameters(config: GPTConfig) -> int:
     d, e, f = config.d_model, config.head_width, config.hidden_width
     attention = d * (config.n_heads + 2 * config.kv_heads) * e + config.heads_width * d
     mlp = (3 if config.mlp == "swiglu" else 2) * d * f
+    if config.n_experts is not None:
+        mlp = config.n_active_experts * mlp + config.n_experts * d
     return config.n_layers * (attention + mlp) + d * config.vocab_size
 
 

@@ -49,7 +49,7 @@ class ParameterCount:
     N_e &= V D \\
     N_p &= p T D \\
     N_a &= L ((D + c) (H + 2 G) E + (H E + o) D + 2 q E) \\
-    N_m &= L (m D F + b ((m - 1) F + D)) \\
+    N_m &= L (X (m D F + b ((m - 1) F + D)) + R D) \\
     N_n &= (2 L + f) n D \\
     N_c &= L K D \\
     N_h &= (1 - t) V D
@@ -65,6 +65,8 @@ class ParameterCount:
         "F": "() hidden width of the MLP",
         "K": "() positions that a short convolution takes in, 0 without one",
         "m": "() matrices of the MLP: 2, or 3 with a gate",
+        "X": "() experts, 1 for a dense MLP",
+        "R": "() rows of the router: the experts, or 0 for a dense MLP",
         "n": "() vectors of a norm: a gain, and maybe a shift",
         "c": "() 1 with biases of queries, keys and values, otherwise 0",
         "o": "() 1 with a bias of the output of attention, otherwise 0",
@@ -95,6 +97,8 @@ def count_parameters(config: GPTConfig) -> ParameterCount:
     attention = (d + has["qkv"]) * (config.n_heads + 2 * config.kv_heads) * e
     attention += (config.heads_width + has["out"]) * d + 2 * config.qk_norm * e
     mlp = matrices * d * f + has["mlp"] * ((matrices - 1) * f + d)
+    if config.n_experts is not None:
+        mlp = config.n_experts * (mlp + d)
     return ParameterCount(
         embedding=config.vocab_size * d,
         position=config.context_length * d if config.position == "learned" else 0,

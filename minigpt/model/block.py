@@ -18,6 +18,7 @@ from minigpt.model.backends import ATTENTION, Pattern
 from minigpt.model.config import GPTConfig
 from minigpt.model.context import NO_POSITIONS, Context
 from minigpt.model.convolution import ShortConvolution
+from minigpt.model.experts import MixtureOfExperts
 from minigpt.model.mlp import MLP, SwiGLU
 from minigpt.model.norms import NORMS, RMSNorm
 from minigpt.model.positions.formulas import rotary
@@ -131,7 +132,14 @@ def build_norm(config: GPTConfig) -> nn.Module:
 
 
 def build_mlp(config: GPTConfig) -> nn.Module:
-    """The position-wise network that the configuration names."""
+    """The position-wise network that the configuration names, or a mixture of several."""
+    if config.n_experts is None:
+        return _dense_mlp(config)
+    experts = [_dense_mlp(config) for _ in range(config.n_experts)]
+    return MixtureOfExperts(config.d_model, experts, config.n_active_experts)
+
+
+def _dense_mlp(config: GPTConfig) -> nn.Module:
     build: Callable[..., nn.Module] = SwiGLU if config.mlp == "swiglu" else MLP
     names = () if config.mlp == "swiglu" else (config.mlp,)
     return build(config.d_model, config.hidden_width, *names, bias=config.biases["mlp"])

@@ -71,6 +71,8 @@ class GPTConfig(Shape):
         norm_eps: constant added under the root of every norm.
         qk_norm: normalise queries and keys before their dot product.
         mlp: activation of the MLP; "swiglu" is gated.
+        n_experts: MLPs among which a router chooses for each token (default: one MLP and no router).
+        n_active_experts: experts that each token goes through.
         bias: biases in linear maps and LayerNorms.
         qkv_bias: biases of queries, keys and values.
         out_bias: bias of the output matrix of attention.
@@ -116,6 +118,8 @@ class GPTConfig(Shape):
     norm_eps: Annotated[float, Range(0.0, math.inf, "[)", "; GPT-2 has 1e-5")] = 1e-5
     qk_norm: bool = False
     mlp: MLPName = "gelu-tanh"
+    n_experts: Annotated[int | None, Range(1, 1024)] = None
+    n_active_experts: Annotated[int, Range(1, 1024)] = 2
     bias: bool = True
     qkv_bias: Annotated[bool | None, Rule("bias")] = None
     out_bias: Annotated[bool | None, Rule("bias")] = None

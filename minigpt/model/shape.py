@@ -26,6 +26,8 @@ class Shape:
     norm_placement: Any
     qk_norm: bool
     mlp: Any
+    n_experts: int | None
+    n_active_experts: int
     bias: bool
     tied_head: bool
     convolution: int | None
@@ -82,6 +84,8 @@ class Shape:
         attention = (d + has["qkv"]) * columns + (self.heads_width + has["out"]) * d
         attention += 2 * self.head_width * self.qk_norm
         mlp = expanding * (d + has["mlp"]) * f + (f + has["mlp"]) * d
+        if self.n_experts is not None:
+            mlp = self.n_experts * (mlp + d)
         block = attention + mlp + 2 * norm + d * (self.convolution or 0)
         outside = d * self.vocab_size * (1 if self.tied_head else 2) + norm * (self.norm_placement == "pre")
         positions = d * self.context_length if self.position == "learned" else 0
@@ -122,6 +126,11 @@ def check_shape(config: Any) -> None:
         raise ValueError(
             f"window_layers must be letters w (a window) and f (the full past), such as 'wf', got "
             f"{shown(config.window_layers)}"
+        )
+    if config.n_experts is not None and config.n_active_experts > config.n_experts:
+        raise ValueError(
+            f"n_active_experts={config.n_active_experts} must be at most n_experts={config.n_experts}: a token goes "
+            "through some of them"
         )
     _check_rope(config)
     _check_size(config)

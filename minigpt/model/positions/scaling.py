@@ -20,8 +20,8 @@ from torch import Tensor
 
 from minigpt.equations import equation
 
-PLAIN = r"\theta_i = b^{-2(i - 1)/E}"
-SYMBOLS = {
+FREQUENCIES = r"\theta_i = b^{-2(i - 1)/E}"
+SCALED = {
     "E": "() head width, even",
     "b": "() base, 10000 in the paper of RoPE",
     "s": "() factor, at least 1",
@@ -66,8 +66,8 @@ UNSCALED = RopeScaling()
 @equation(
     "rope-linear",
     r"\theta'_i = \frac{\theta_i}{s}",
-    where=[PLAIN],
-    symbols=SYMBOLS | BEFORE,
+    where=[FREQUENCIES],
+    symbols=SCALED | BEFORE,
     source="Chen et al. 2023, arXiv:2306.15595, Eq. 3",
 )
 def linear_frequencies(frequencies: Tensor, base: float, scaling: RopeScaling) -> Tensor:
@@ -87,7 +87,7 @@ def linear_frequencies(frequencies: Tensor, base: float, scaling: RopeScaling) -
 @equation(
     "rope-ntk",
     r"\theta'_i = (b s^{E/(E - 2)})^{-2(i - 1)/E}",
-    symbols=SYMBOLS,
+    symbols=SCALED,
     source=f"{YARN}, section 3.1",
 )
 def ntk_frequencies(frequencies: Tensor, base: float, scaling: RopeScaling) -> Tensor:
@@ -103,9 +103,9 @@ def ntk_frequencies(frequencies: Tensor, base: float, scaling: RopeScaling) -> T
     where=[
         r"\gamma_i = \min(\max(\frac{r_i - \alpha}{\beta - \alpha}, 0), 1)",
         r"r_i = \frac{L \theta_i}{2 \pi}",
-        PLAIN,
+        FREQUENCIES,
     ],
-    symbols=SYMBOLS | TURNS | {"r": "(E/2) turns of each pair over the rows of the first training"},
+    symbols=SCALED | TURNS | {"r": "(E/2) turns of each pair over the rows of the first training"},
     source="the code of Llama 3.1, Meta 2024; the ramp is Eq. 18 of " + YARN,
 )
 def llama3_frequencies(frequencies: Tensor, base: float, scaling: RopeScaling) -> Tensor:
@@ -123,9 +123,9 @@ def llama3_frequencies(frequencies: Tensor, base: float, scaling: RopeScaling) -
         r"\gamma_i = \min(\max(\frac{i - 1 - u}{\max(v - u, 1)}, 0), 1)",
         r"u = \max(\left\lfloor \frac{E \ln(L / (2 \pi \beta))}{2 \ln(b)} \right\rfloor, 0)",
         r"v = \min(\left\lceil \frac{E \ln(L / (2 \pi \alpha))}{2 \ln(b)} \right\rceil, E - 1)",
-        PLAIN,
+        FREQUENCIES,
     ],
-    symbols=SYMBOLS | TURNS,
+    symbols=SCALED | TURNS,
     source=f"{YARN}, Eq. 23, with the ramp of its code",
 )
 def yarn_frequencies(frequencies: Tensor, base: float, scaling: RopeScaling) -> Tensor:
