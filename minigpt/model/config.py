@@ -16,7 +16,7 @@ from minigpt.model.norms import NORMS
 from minigpt.model.positions.scaling import ROPE_SCALINGS
 from minigpt.model.positions.schemes import POSITIONS
 from minigpt.model.presets import GPT2_VOCABULARY, PRESETS
-from minigpt.model.shape import Shape, check_shape
+from minigpt.model.shape import ModelShape, check_shape
 from minigpt.settings import (
     Mark,
     Range,
@@ -46,7 +46,7 @@ AttentionName = Literal["formula", "sdpa", "triton", "auto"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class GPTConfig(Shape):
+class GPTConfig(ModelShape):
     """Model: the shape of a GPT and the choice of each of its parts.
 
     Attributes:

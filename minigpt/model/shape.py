@@ -12,7 +12,7 @@ from minigpt.settings import rule_of, shown, values
 MOST_PARAMETERS = 10**13  # 40 TB in float32, more than any model that was ever trained has
 
 
-class Shape:
+class ModelShape:
     """What a :class:`minigpt.GPTConfig` has besides its fields, by its fields alone."""
 
     vocab_size: int

@@ -14,7 +14,7 @@ from minigpt.files.json_object import read_object
 from minigpt.files.paths import as_path
 from minigpt.model import GPT, GPTConfig
 from minigpt.model.initialisation import shapes_alone
-from minigpt.pretrained.formats import Format, Place
+from minigpt.pretrained.formats import Format, Stored
 from minigpt.pretrained.weights import CONFIG_LIMIT, StoredTensor, stored_tensors
 from minigpt.pretrained.writing import FORMATS
 from minigpt.settings import shown
@@ -132,7 +132,7 @@ def _format_of(fields: dict[str, Any]) -> Format:
 
 
 def _read_weights(
-    folder: Path, stored: dict[str, StoredTensor], model: GPT, places: dict[str, Place], dtype: torch.dtype
+    folder: Path, stored: dict[str, StoredTensor], model: GPT, places: dict[str, Stored], dtype: torch.dtype
 ) -> None:
     """Give each parameter of a model without storage its tensors from the folder."""
     ours = dict(model.named_parameters())
@@ -166,7 +166,7 @@ def _tie(folder: Path, stored: dict[str, StoredTensor], kind: Format, model: GPT
         )
 
 
-def _by_full_name(folder: Path, kind: Format, places: dict[str, Place]) -> dict[str, StoredTensor]:
+def _by_full_name(folder: Path, kind: Format, places: dict[str, Stored]) -> dict[str, StoredTensor]:
     """The tensors of the folder, neither more nor fewer than those of ``places``; a tied head may be there too."""
     names = [name for place in places.values() for name in place.names]
     known = {*names, kind.head}

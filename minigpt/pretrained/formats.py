@@ -14,7 +14,7 @@ from minigpt.model import GPT, GPTConfig
 
 
 @dataclass(frozen=True)
-class Place:
+class Stored:
     """Where the numbers of one parameter of ours are in a file.
 
     Attributes:
@@ -59,7 +59,7 @@ class Format:
     gpt_config: Callable[[dict[str, Any], float | None, str], GPTConfig]
     lacking: Callable[[GPTConfig], list[str]]
     fields: Callable[[GPTConfig], dict[str, Any]]
-    places: Callable[[GPTConfig], dict[str, Place]]
+    places: Callable[[GPTConfig], dict[str, Stored]]
     head: str = "lm_head.weight"
     full_name: Callable[[str], str] = str
     is_ignored: Callable[[str], bool] = lambda name: False

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from minigpt.model import GPT, GPTConfig
-from minigpt.pretrained.formats import Format, Place
+from minigpt.pretrained.formats import Format, Stored
 from minigpt.settings import shown
 
 SIZES = {
@@ -139,7 +139,7 @@ def hugging_face_fields(config: GPTConfig) -> dict[str, Any]:
     }
 
 
-def gpt2_places(config: GPTConfig) -> dict[str, Place]:
+def gpt2_places(config: GPTConfig) -> dict[str, Stored]:
     """Where each of our parameters is."""
     names = {
         f"transformer.h.{layer}.{theirs}": f"blocks.{layer}.{ours}"
@@ -147,7 +147,7 @@ def gpt2_places(config: GPTConfig) -> dict[str, Place]:
         for theirs, ours in BLOCK_TENSORS.items()
     }
     names = {**OUTER_TENSORS, **names, **({} if config.tied_head else {HEAD: "head.weight"})}
-    return {ours: Place((theirs,), transposed=bool(_TRANSPOSED.search(theirs))) for theirs, ours in names.items()}
+    return {ours: Stored((theirs,), transposed=bool(_TRANSPOSED.search(theirs))) for theirs, ours in names.items()}
 
 
 def full_name(name: str) -> str:

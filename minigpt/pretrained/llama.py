@@ -9,7 +9,7 @@ are those of ``transformers``.
 """
 
 from minigpt.model import GPTConfig
-from minigpt.pretrained.formats import Format, Place
+from minigpt.pretrained.formats import Format, Stored
 from minigpt.pretrained.llama_fields import FAMILIES, Family, llama_config
 from minigpt.pretrained.llama_writing import llama_object, not_in_family
 
@@ -19,40 +19,40 @@ _MLP = {"gate": "gate_proj", "expand": "up_proj", "contract": "down_proj"}
 _EXPERT = {"gate": "w1", "expand": "w3", "contract": "w2"}
 
 
-def llama_places(config: GPTConfig) -> dict[str, Place]:
+def llama_places(config: GPTConfig) -> dict[str, Stored]:
     """Where each of our parameters is."""
     found = {
-        "token_embedding.weight": Place(("model.embed_tokens.weight",)),
-        "norm.gain": Place(("model.norm.weight",)),
+        "token_embedding.weight": Stored(("model.embed_tokens.weight",)),
+        "norm.gain": Stored(("model.norm.weight",)),
     }
     for layer in range(config.n_layers):
         found |= _of_block(config, f"blocks.{layer}", f"model.layers.{layer}")
-    return found | ({} if config.tied_head else {"head.weight": Place((LLAMA_HEAD,))})
+    return found | ({} if config.tied_head else {"head.weight": Stored((LLAMA_HEAD,))})
 
 
-def _of_block(config: GPTConfig, ours: str, theirs: str) -> dict[str, Place]:
+def _of_block(config: GPTConfig, ours: str, theirs: str) -> dict[str, Stored]:
     has, e = config.biases, config.head_width
     rows = (config.n_heads * e, config.kv_heads * e, config.kv_heads * e)
     attention, other = f"{ours}.attention", f"{theirs}.self_attn"
-    found = {f"{ours}.{norm}.gain": Place((f"{theirs}.{name}.weight",)) for name, norm in _NORMS.items()}
+    found = {f"{ours}.{norm}.gain": Stored((f"{theirs}.{name}.weight",)) for name, norm in _NORMS.items()}
     for leaf in ("weight", *(["bias"] if has["qkv"] else [])):
         names = tuple(f"{other}.{part}_proj.{leaf}" for part in "qkv")
-        found[f"{attention}.project_qkv.{leaf}"] = Place(names, rows)
+        found[f"{attention}.project_qkv.{leaf}"] = Stored(names, rows)
     for leaf in ("weight", *(["bias"] if has["out"] else [])):
-        found[f"{attention}.project_out.{leaf}"] = Place((f"{other}.o_proj.{leaf}",))
+        found[f"{attention}.project_out.{leaf}"] = Stored((f"{other}.o_proj.{leaf}",))
     for part in "qk" if config.qk_norm else "":
-        found[f"{attention}.norm_{part}.gain"] = Place((f"{other}.{part}_norm.weight",))
+        found[f"{attention}.norm_{part}.gain"] = Stored((f"{other}.{part}_norm.weight",))
     if config.n_experts is None:
         leaves = ("weight", *(["bias"] if has["mlp"] else []))
         return found | {
-            f"{ours}.mlp.{part}.{leaf}": Place((f"{theirs}.mlp.{name}.{leaf}",))
+            f"{ours}.mlp.{part}.{leaf}": Stored((f"{theirs}.mlp.{name}.{leaf}",))
             for part, name in _MLP.items()
             for leaf in leaves
         }
     sparse = f"{theirs}.block_sparse_moe"
-    found[f"{ours}.mlp.router.weight"] = Place((f"{sparse}.gate.weight",))
+    found[f"{ours}.mlp.router.weight"] = Stored((f"{sparse}.gate.weight",))
     return found | {
-        f"{ours}.mlp.experts.{j}.{part}.weight": Place((f"{sparse}.experts.{j}.{name}.weight",))
+        f"{ours}.mlp.experts.{j}.{part}.weight": Stored((f"{sparse}.experts.{j}.{name}.weight",))
         for j in range(config.n_experts)
         for part, name in _EXPERT.items()
     }

@@ -21,7 +21,7 @@ LLAMA_SIZES = {
     "d_hidden": "intermediate_size",
 }
 #: What every model of the family has.
-LLAMA_PARTS = {"position": "rope-half", "norm": "rms", "norm_placement": "pre", "mlp": "swiglu", "convolution": None}
+FAMILY_PARTS = {"position": "rope-half", "norm": "rms", "norm_placement": "pre", "mlp": "swiglu", "convolution": None}
 #: What changes no logit: names, ids of tokens, what training starts from, how text is written.
 MEANINGLESS = frozenset(
     """
@@ -32,7 +32,7 @@ MEANINGLESS = frozenset(
     min_length do_sample temperature top_k top_p repetition_penalty length_penalty num_beams early_stopping
     """.split()  # noqa: SIM905 (a line a name would be long)
 )
-READ = frozenset(
+READ_FIELDS = frozenset(
     {*LLAMA_SIZES.values(), *ROPE_FIELDS, "model_type", "num_key_value_heads", "head_dim", "hidden_act", "rms_norm_eps"}
     | {"tie_word_embeddings", "attention_dropout"}
 )
@@ -149,7 +149,7 @@ def llama_config(family: Family, fields: dict[str, Any], dropout: float | None, 
             "all; choose it with dropout=…"
         )
     ours = {
-        **LLAMA_PARTS,
+        **FAMILY_PARTS,
         **{name: given[theirs] for name, theirs in LLAMA_SIZES.items()},
         "n_kv_heads": given.get("num_key_value_heads"),
         "d_head": given.get("head_dim"),
@@ -169,7 +169,7 @@ def llama_config(family: Family, fields: dict[str, Any], dropout: float | None, 
 def _check_known(family: Family, fields: dict[str, Any]) -> None:
     if fields.get("quantization_config") is not None:
         raise ValueError("its weights are quantized (quantization_config), which is not read; get the original weights")
-    known = READ | MEANINGLESS | family.own_fields
+    known = READ_FIELDS | MEANINGLESS | family.own_fields
     for name, value in fields.items():
         if name not in known and not (value is None or value is False or value in ({}, [], 0, "")):
             raise ValueError(

@@ -3,7 +3,7 @@
 from typing import Any
 
 from minigpt.model import GPTConfig
-from minigpt.pretrained.llama_fields import ATTENTION_TYPES, LLAMA_PARTS, LLAMA_SIZES, Family
+from minigpt.pretrained.llama_fields import ATTENTION_TYPES, FAMILY_PARTS, LLAMA_SIZES, Family
 from minigpt.pretrained.rope_fields import rope_fields
 
 
@@ -17,7 +17,9 @@ def not_in_family(family: Family, config: GPTConfig) -> list[str]:
     Returns:
         As a message names them, such as "norm='layer'".
     """
-    other = [f"{name}={getattr(config, name)!r}" for name, part in LLAMA_PARTS.items() if getattr(config, name) != part]
+    other = [
+        f"{name}={getattr(config, name)!r}" for name, part in FAMILY_PARTS.items() if getattr(config, name) != part
+    ]
     other += [] if config.qk_norm == family.qk_norm else [f"qk_norm={config.qk_norm}"]
     other += [] if config.rope_scaling != "ntk" else ["rope_scaling='ntk'"]
     other += [] if (config.n_experts is not None) == family.experts else [f"n_experts={config.n_experts}"]

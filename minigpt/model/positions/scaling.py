@@ -28,7 +28,7 @@ SCALED = {
     r"\theta'": "(E/2) frequency of each pair, in radians a position",
 }
 BEFORE = {r"\theta": "(E/2) frequency before the change"}
-TURNS = {
+RAMP = {
     **BEFORE,
     "L": "() length of the rows of the first training",
     r"\alpha": "() turns over those rows up to which a pair is slowed down by s",
@@ -105,7 +105,7 @@ def ntk_frequencies(frequencies: Tensor, base: float, scaling: RopeScaling) -> T
         r"r_i = \frac{L \theta_i}{2 \pi}",
         FREQUENCIES,
     ],
-    symbols=SCALED | TURNS | {"r": "(E/2) turns of each pair over the rows of the first training"},
+    symbols=SCALED | RAMP | {"r": "(E/2) turns of each pair over the rows of the first training"},
     source="the code of Llama 3.1, Meta 2024; the ramp is Eq. 18 of " + YARN,
 )
 def llama3_frequencies(frequencies: Tensor, base: float, scaling: RopeScaling) -> Tensor:
@@ -125,7 +125,7 @@ def llama3_frequencies(frequencies: Tensor, base: float, scaling: RopeScaling) -
         r"v = \min(\left\lceil \frac{E \ln(L / (2 \pi \alpha))}{2 \ln(b)} \right\rceil, E - 1)",
         FREQUENCIES,
     ],
-    symbols=SCALED | TURNS,
+    symbols=SCALED | RAMP,
     source=f"{YARN}, Eq. 23, with the ramp of its code",
 )
 def yarn_frequencies(frequencies: Tensor, base: float, scaling: RopeScaling) -> Tensor:
