@@ -3,7 +3,7 @@ r"""A mixture of experts: several MLPs, of which each token goes through a few.
 A router gives each expert a score. The k experts with the highest scores are computed, and their outputs are summed
 with the softmax of these k scores as weights. So a model has the parameters of all experts and the operations of k.
 
-Nothing limits how many tokens an expert gets. A loss keeps them even: it is least where every expert gets as many.
+Nothing limits how many tokens an expert gets. The load-balancing loss has a gradient that makes the numbers more even.
 
 Dimensions: N tokens, D width, n experts, k of them for a token; leading axes are arbitrary.
 """
@@ -101,7 +101,7 @@ def load_balancing_loss(scores: Tensor, k: int) -> Tensor:
         k: experts that a token goes through.
 
     Returns:
-        ``()`` at least float32; k where all experts get as many tokens, more where they do not.
+        ``()`` at least float32; k where all experts get as many tokens.
     """
     n = scores.shape[-1]
     rows = scores.flatten(0, -2)

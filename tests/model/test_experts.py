@@ -38,7 +38,7 @@ def test_the_load_balancing_loss_is_that_of_transformers():
         torch.testing.assert_close(load_balancing_loss(scores, k), load_balancing_loss_func((scores,), 5, k))
 
 
-def test_the_loss_is_least_where_experts_get_as_many_tokens():
+def test_the_loss_is_k_where_experts_get_as_many_tokens_and_lowers_those_that_get_many():
     even, one = torch.eye(4).repeat(3, 1) * 5, torch.tensor([[5.0, 0, 0, 0]]).repeat(12, 1)
     assert load_balancing_loss(even, 1).item() == pytest.approx(1)
     assert load_balancing_loss(one, 1) > 3
