@@ -109,7 +109,7 @@ def check_shape(config: Any) -> None:
     d, h = config.d_model, config.n_heads
     if config.d_head is None and d % h:
         fit = f"d_model={d - d % h}" if d > h else f"n_heads={d}"
-        raise ValueError(f"d_model={d} must be divisible by n_heads={h}, or d_head given; try {fit}")
+        raise ValueError(f"d_model={d} must be divisible by n_heads={h}; try {fit}")
     if h % config.kv_heads:
         raise ValueError(
             f"n_heads={h} must be a multiple of n_kv_heads={config.n_kv_heads}; try one of "

@@ -30,8 +30,8 @@ def test_defaults_follow_from_the_widths():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"d_model": 100, "n_heads": 6}, "d_model=100 must be divisible by n_heads=6, or d_head given; try d_model=96"),
-        ({"d_model": 4, "n_heads": 6}, "d_model=4 must be divisible by n_heads=6, or d_head given; try n_heads=4"),
+        ({"d_model": 100, "n_heads": 6}, "d_model=100 must be divisible by n_heads=6; try d_model=96"),
+        ({"d_model": 4, "n_heads": 6}, "d_model=4 must be divisible by n_heads=6; try n_heads=4"),
         ({"n_kv_heads": 4}, r"n_heads=6 must be a multiple of n_kv_heads=4; try one of \[1, 2, 3, 6\]"),
         ({"position": "rotary"}, "position='rotary' is unknown; choose one of none, sinusoidal, learned, rope-"),
         ({"norm": "batch"}, "norm='batch' is unknown"),
