@@ -1,8 +1,8 @@
 """Damaged folders of the Llama family: ``python tests/pretrained/mutation_campaign.py [NUMBER]``.
 
 Each mutant changes a config.json, a file of weights or an index in one or two places. Loading it may raise a
-``ValueError`` or give what transformers gives for the same folder. Anything else is a failure: another exception, or other logits.
-A format without checksums cannot show that bytes of weights have changed, so those are counted apart.
+``ValueError`` or give what transformers gives for the same folder. Anything else is a failure: another exception, or
+other logits. A format without checksums cannot show that bytes of weights have changed, so those are counted apart.
 """
 
 import json
