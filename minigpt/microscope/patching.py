@@ -67,7 +67,7 @@ def recovery(patched: Tensor, clean: Tensor, corrupt: Tensor) -> Tensor:
     return (patched - corrupt) / (clean - corrupt)
 
 
-def logit_difference(right: int | Tensor, wrong: int | Tensor, position: int = -1) -> Metric:
+def logit_difference(right: int | Tensor, wrong: int | Tensor, position: int = -1) -> Callable[[Tensor], Tensor]:
     """The metric: how much larger the logit of one token is than that of another, averaged over the batch.
 
     Args:
@@ -83,7 +83,7 @@ def logit_difference(right: int | Tensor, wrong: int | Tensor, position: int = -
     return metric
 
 
-def log_probability(right: int | Tensor, position: int = -1) -> Metric:
+def log_probability(right: int | Tensor, position: int = -1) -> Callable[[Tensor], Tensor]:
     """The metric: the log-probability of one token in nats, averaged over the batch.
 
     Args:
