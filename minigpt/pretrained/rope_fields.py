@@ -45,10 +45,12 @@ def rope_settings(fields: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"rope_interleaved is {shown(fields['rope_interleaved'])}; only false can be loaded")
     parameters = _parameters(fields)
     kind = parameters.get("rope_type", parameters.get("type", "default"))
-    if parameters.get("type", kind) != kind:
-        raise ValueError(f"rope_type is {shown(kind)} and type is {shown(parameters['type'])}; expected one of them")
     if not isinstance(kind, str) or kind not in ROPE_TYPES:
         raise ValueError(f"rope_type is {shown(kind)}, which this GPT does not do; it does {', '.join(ROPE_TYPES)}")
+    if parameters.get("type", kind) != kind:
+        raise ValueError(f"rope_type is {shown(kind)} and type is {shown(parameters['type'])}; expected one of them")
+    if parameters.get("rope_theta", 0) is None:
+        raise ValueError("rope_theta is None in rope_parameters; expected a number")
     needed, optional = ROPE_TYPES[kind]
     known = needed | optional
     for name, value in parameters.items():
