@@ -120,13 +120,12 @@ def forward_flops(config: GPTConfig, n_positions: int, *, full: bool = False) ->
     t, layers, d, e = n_positions, config.n_layers, config.d_model, config.head_width
     pairs = sum(t * t if full else attention_pairs(t, window) for window in config.windows)  # L Q in the equation
     matrices = 3 if config.mlp == "swiglu" else 2
-    active = 1 if config.n_experts is None else config.n_active_experts
     return Flops(
         qkv=2 * t * layers * d * (config.n_heads + 2 * config.kv_heads) * e,
         scores=2 * pairs * config.n_heads * e,
         weighted_sum=2 * pairs * config.n_heads * e,
         out=2 * t * layers * config.heads_width * d,
-        mlp=2 * t * layers * d * (active * matrices * config.hidden_width + (config.n_experts or 0)),
+        mlp=2 * t * layers * d * (matrices * config.active_width + (config.n_experts or 0)),
         head=2 * t * d * config.vocab_size,
     )
 

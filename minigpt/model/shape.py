@@ -55,6 +55,11 @@ class ModelShape:
         return int(self._or_rule("d_hidden"))
 
     @property
+    def active_width(self) -> int:
+        """F of all MLPs that a token goes through: one, or the active experts of a mixture."""
+        return self.hidden_width * (1 if self.n_experts is None else self.n_active_experts)
+
+    @property
     def biases(self) -> dict[str, bool]:
         """Which linear maps of a block have biases: "qkv", "out" and "mlp"."""
         return {place: bool(self._or_rule(f"{place}_bias")) for place in ("qkv", "out", "mlp")}

@@ -73,7 +73,7 @@ def model_card(summary: RunSummary, kind: str) -> str:
         "layers × width, heads": f"{model.n_layers} × {model.d_model}, {model.n_heads}",
         "context": f"{model.context_length:,} tokens",
         "vocabulary": f"{model.vocab_size:,} tokens",
-        "trained on": f"`{summary.text}`",
+        "trained on": f"`{Path(summary.text).name}`",  # without the folders of this machine
         "steps": f"{summary.steps_done:,} of {counted(training.steps, 'step')}, {training.batch_size} sequences each",
         "optimizer": f"{training.optimizer}",
         "random seed": f"{training.seed}",

@@ -444,7 +444,7 @@ TABLE = {
         ("return w * (w + 1) // 2 + (n_positions - w) * w", "return w * (w + 1) // 2"),
         ("sum(t * t if full else", "sum(t * t if not full else"),
         ("out=2 * t * layers * config.heads_width * d", "out=2 * t * layers * d * d"),
-        ("else config.n_active_experts", "else config.n_experts"),
+        ("matrices * config.active_width + (config", "matrices * config.hidden_width + (config"),
         ("head=2 * t * d * config.vocab_size", "head=2 * d * config.vocab_size"),
     ],
     "cost.cache": [("min(n_positions, window)", "n_positions"), ("2 * word", "word")],

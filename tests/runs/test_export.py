@@ -35,6 +35,7 @@ def test_a_run_goes_out_with_its_tokenizer_and_a_card_of_its_figures(tmp_path, c
     assert all(a.equal(b) for a, b in zip(model.parameters(), own.parameters(), strict=True))
     assert tokenizer.encode(TEXT) == words.encode(TEXT)
     card = (tmp_path / "folder" / "README.md").read_text(encoding="utf-8")
+    assert "| trained on | `text.txt` |" in card and str(tmp_path) not in card
     assert card.startswith("---\nlibrary_name: transformers\n") and "# run\n" in card
     assert f"| parameters | {own.n_parameters:,} |" in card and "| steps | 3 of 3 steps, 2 sequences each |" in card
 
