@@ -73,7 +73,7 @@ from minigpt.model import (
     sinusoidal_positions,
     softmax,
 )
-from minigpt.pretrained import load_pretrained, save_pretrained
+from minigpt.pretrained import load_pretrained, push_to_hub, save_pretrained
 from minigpt.runs import RECIPES, Comparison, RunConfig, compare, load_model, prepare_run, start_run
 from minigpt.text import (
     BPETokenizer,
@@ -193,6 +193,7 @@ __all__ = [
     "prepare",
     "prepare_run",
     "projected_attention",
+    "push_to_hub",
     "read_text",
     "rms_norm",
     "rotary",

@@ -701,4 +701,4 @@ assert QUICK or max(right) < guess
 # made of and how its gradient is computed, [Loss and
 # optimizers](03-loss-and-optimizers.ipynb) how it learns from the loss that you can now
 # read, and [Tokenization](04-tokenization.ipynb) where the tokens come from.
-# `minigpt/model/ngram_smoothing.py` and `minigpt/evaluation/baselines.py` hold the code.
+# `minigpt/model/ngrams/smoothing.py` and `minigpt/evaluation/baselines.py` hold the code.

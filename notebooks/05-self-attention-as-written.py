@@ -868,6 +868,6 @@ check_same(mg.causal_attention(x, x, x, window=6), mg.causal_attention(x, x, x))
 #
 # This is the attention of today's large models, except for one thing that the reversed
 # vectors brought up: it still does not know the *order* of the words. The causal mask
-# gives it a hint; positions (`minigpt/model/positions.py`) encode it explicitly. The code
+# gives it a hint; positions (`minigpt/model/positions/`) encode it explicitly. The code
 # of every step is in `minigpt/model/attention.py` and, from the projections on, in
 # `minigpt/model/heads.py`: two files to read from top to bottom.

@@ -90,8 +90,17 @@ def help_of(name: str) -> str:
 def read(text: str) -> tuple[str, str, list[Group]]:
     """The usage, the description and the groups of options in a help text."""
     usage, *paragraphs = re.split(r"\n\s*\n", text.split("╭")[0].strip())
-    groups = [group_of(box) for box in text.split("╭")[1:]]
+    groups = [group_of(box) for box in in_one_column(text).split("╭")[1:]]
     return usage, " ".join(" ".join(paragraphs).split()), groups
+
+
+def in_one_column(text: str) -> str:
+    """The boxes of a help text one below the other: a long help has them in several columns."""
+    lines = text.splitlines()
+    top = next((number for number, line in enumerate(lines) if line.startswith("╭")), len(lines))
+    starts = [place for place, sign in enumerate("".join(lines[top : top + 1])) if sign == "╭"]
+    columns = [slice(start, end) for start, end in zip(starts, [*starts[1:], None], strict=True)]
+    return "\n".join(line[column].rstrip() for column in columns for line in lines[top:])
 
 
 def group_of(box: str) -> Group:

@@ -13,20 +13,25 @@ def _drawn_shape(draw: Draw) -> tuple[dict[str, int], GPTConfig]:
     """The sizes of a model, and its configuration."""
     kinds: list[tuple[MLPName, int]] = [("gelu-tanh", 2), ("swiglu", 3)]
     mlp, n_matrices = draw.choice(kinds)
-    groups, width, layers, hidden, vocabulary = (draw.size() for _ in range(5))
+    groups, width, layers, hidden, vocabulary, wide = (draw.size() for _ in range(6))
     heads = groups * draw.size()
+    experts, active = draw.choice([(None, 1), (4, 3)])
     config = GPTConfig(
         vocab_size=vocabulary,
         context_length=9,
-        d_model=heads * width,
+        d_model=wide,
         n_heads=heads,
         n_kv_heads=groups,
+        d_head=width,
         n_layers=layers,
         d_hidden=hidden,
         mlp=mlp,
+        n_experts=experts,
+        n_active_experts=active,
         position="none",
     )
-    sizes = {"L": layers, "D": heads * width, "H": heads, "G": groups, "E": width, "m": n_matrices}
+    sizes = {"L": layers, "D": wide, "H": heads, "G": groups, "E": width, "m": n_matrices}
+    sizes |= {"k": active, "R": experts or 0}
     return {**sizes, "F": hidden, "V": vocabulary}, config
 
 
@@ -50,11 +55,12 @@ def training_flops(function: Any, draw: Draw) -> Case:
 def parameters(function: Any, draw: Draw) -> Case:
     """Every part present and absent."""
     sizes, config = _drawn_shape(draw)
-    bias, learned, qk, tied, pre = (draw.integer(0, 1) for _ in range(5))
+    bias, qkv, out, mlp, learned, qk, tied, pre = (draw.integer(0, 1) for _ in range(8))
     taken_in, context = draw.integer(0, 3), draw.size()
     norm = draw.choice(["layer", "rms"])
     changes = {
         "bias": bool(bias),
+        **{f"{place}_bias": bool(has) for place, has in (("qkv", qkv), ("out", out), ("mlp", mlp))},
         "position": "learned" if learned else "none",
         "qk_norm": bool(qk),
         "tied_head": bool(tied),
@@ -64,8 +70,13 @@ def parameters(function: Any, draw: Draw) -> Case:
         "context_length": context,
     }
     count = function(GPTConfig(**{**vars(config), **changes}))
-    given = sizes | {"T": context, "K": taken_in, "n": 2 if norm == "layer" and bias else 1}
-    given |= {"b": bias, "p": learned, "q": qk, "f": pre, "t": tied}
+    given = {name: n for name, n in sizes.items() if name != "k"} | {
+        "X": config.n_experts or 1,
+        "T": context,
+        "K": taken_in,
+        "n": 2 if norm == "layer" and bias else 1,
+    }
+    given |= {"c": qkv, "o": out, "b": mlp, "p": learned, "q": qk, "f": pre, "t": tied}
     parts = ("embedding", "position", "attention", "mlp", "norms", "convolution", "head")
     return given, {f"N_{letter}": getattr(count, part) for letter, part in zip("epamnch", parts, strict=True)}
 
@@ -82,8 +93,10 @@ def forward_flops(function: Any, draw: Draw) -> Case:
     """All pairs, or those within a window."""
     sizes, config = _drawn_shape(draw)
     n_positions, window, full = draw.size(1, 6), draw.size(1, 8), draw.choice([False, True])
-    found = function(GPTConfig(**{**vars(config), "window": window}), n_positions, full=full)
-    seen = sum(min(t, window) for t in range(1, n_positions + 1))
+    layers = draw.choice(["w", "wf"])
+    found = function(GPTConfig(**{**vars(config), "window": window, "window_layers": layers}), n_positions, full=full)
+    widths = [window if layers[layer % len(layers)] == "w" else n_positions for layer in range(config.n_layers)]
+    seen = sum(min(t, w) for t in range(1, n_positions + 1) for w in widths) / config.n_layers
     parts = ("qkv", "scores", "weighted_sum", "out", "mlp", "head")
     values = {f"C_{letter}": getattr(found, part) for letter, part in zip("qswomh", parts, strict=True)}
     return sizes | {"T": n_positions, "Q": n_positions**2 if full else seen}, values

@@ -7,6 +7,7 @@ import torch
 from minigpt import equations
 from minigpt.checks.draw import Case, Draw, check, literal
 from minigpt.model import GPTConfig, positions
+from minigpt.model.positions.scaling import RopeScaling
 
 
 @check
@@ -40,6 +41,55 @@ def rotary_angles(function: Any, draw: Draw) -> Case:
     """Two bases."""
     n, width, base = draw.size(), 2 * draw.size(), draw.choice([10.0, 10000.0])
     return {"T": n, "E": width, "b": base}, function(n, width, base, dtype=draw.wide)
+
+
+#: A base, the length of the rows, and the two numbers of turns: a ramp within the head, one that its end cuts off, and
+#: one that its start cuts off.
+_RAMPS = [(30.0, 40, 0.6, 6.0), (10.0, 90_000, 1.0, 4500.0), (100.0, 3, 0.7, 4.0), (10000.0, 90_000, 3.0, 60.0)]
+
+
+def _scaled_frequencies(function: Any, draw: Draw, *, turned: bool = False) -> Case:
+    """A base and a factor; the frequencies before the change are those of RoPE."""
+    width, factor = 2 * draw.size(2, 6), draw.choice([1.0, 2.5, 8.0])
+    base, length, low, high = draw.choice(_RAMPS)
+    angles = positions.rotary_angles(2, width, base, dtype=torch.float64)[1].to(draw.wide)
+    given = {"E": width, "b": base, "s": factor}
+    scaling = RopeScaling(factor=factor)
+    if turned:
+        scaling = RopeScaling(factor=factor, original_context=length, low_turns=low, high_turns=high)
+        given |= {"L": length, "alpha": low, "beta": high}
+    return given, function(angles, base, scaling)
+
+
+@check
+def rope_linear(function: Any, draw: Draw) -> Case:
+    """With and without a change."""
+    return _scaled_frequencies(function, draw)
+
+
+@check
+def rope_ntk(function: Any, draw: Draw) -> Case:
+    """As linear; a head of two pairs or more."""
+    return _scaled_frequencies(function, draw)
+
+
+@check
+def rope_llama3(function: Any, draw: Draw) -> Case:
+    """Pairs below, between and above both numbers of turns."""
+    return _scaled_frequencies(function, draw, turned=True)
+
+
+@check
+def rope_yarn(function: Any, draw: Draw) -> Case:
+    """As Llama 3, and ramps that begin or end outside the head."""
+    return _scaled_frequencies(function, draw, turned=True)
+
+
+@check
+def yarn_attention_factor(function: Any, draw: Draw) -> Case:
+    """From 1, where nothing is scaled."""
+    s = draw.choice([1.0, 1.5, 4.0, 32.0])
+    return {"s": s}, function(s)
 
 
 @check
@@ -116,6 +166,30 @@ def swiglu(function: Any, draw: Draw) -> Case:
     x = draw.normal(module.gate.in_features)
     given = {"W_1": module.gate.weight, "W_3": module.expand.weight, "W_2": module.contract.weight}
     return {"x": x, **given}, module(x)
+
+
+@check
+def top_k_gate(function: Any, draw: Draw) -> Case:
+    """One of the experts, some, and all."""
+    n = draw.size(1, 5)
+    s, k = draw.normal(n), draw.integer(1, n)
+    return {"s": s, "k": k}, function(s, k)
+
+
+@check
+def mixture_of_experts(function: Any, draw: Draw) -> Case:
+    """Any weights."""
+    o = draw.normal(draw.size(1, 4), draw.size(1, 4))
+    g = draw.normal(len(o))
+    return {"g": g, "o": o}, function(g, o)
+
+
+@check
+def load_balancing_loss(function: Any, draw: Draw) -> Case:
+    """One of the experts, some, and all."""
+    n_tokens, n = draw.size(1, 5), draw.size(1, 4)
+    s, k = draw.normal(n_tokens, n), draw.integer(1, n)
+    return {"N": n_tokens, "n": n, "s": s, "k": k}, function(s, k)
 
 
 @check

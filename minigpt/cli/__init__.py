@@ -26,7 +26,7 @@ from minigpt.cli.runs import Doctor, Info, Runs
 from minigpt.cli.settings import RefusedError, registry
 from minigpt.cli.text import Clean, Contamination, Prepare, Tokenizer
 from minigpt.cli.train import Demo, Train
-from minigpt.cli.use import Chat, Eval, Sample
+from minigpt.cli.use import Chat, Eval, Export, Sample
 from minigpt.interrupts import STATUS, raise_from_now_on
 from minigpt.settings import nearest
 from minigpt.training.processes.distributed import is_main_process
@@ -39,6 +39,7 @@ COMMANDS: dict[str, type] = {
     "sample": Sample,
     "chat": Chat,
     "eval": Eval,
+    "export": Export,
     "ladder": Ladder,
     "fairness": Fairness,
     "compare": Compare,
@@ -59,7 +60,7 @@ COMMANDS: dict[str, type] = {
 
 STARTED = ("train", "compare")  # whose defaults follow a recipe, a file or a run folder
 # What these make is on disk, so they finish their work even where nobody reads what they print.
-LASTING = ("train", "demo", "compare", "ladder", "clean", "prepare", "tokenizer", "bench")
+LASTING = ("train", "demo", "compare", "ladder", "clean", "prepare", "tokenizer", "bench", "export")
 NARROWEST = 40  # columns; narrower ones can't hold the boxes of the help
 
 

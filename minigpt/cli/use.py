@@ -1,4 +1,4 @@
-"""Commands that use a trained model: `minigpt sample`, `minigpt chat` and `minigpt eval`."""
+"""Commands that use a trained model: `minigpt sample`, `minigpt chat`, `minigpt eval` and `minigpt export`."""
 
 import sys
 import textwrap
@@ -14,10 +14,12 @@ from minigpt.cli.output import print_json
 from minigpt.generation import Borders, ChatConversation, Conversation, Sampler
 from minigpt.generation.inference import WeightsName
 from minigpt.generation.text import stream_text
+from minigpt.pretrained import FORMATS
 from minigpt.pretrained.sources import is_pretrained
 from minigpt.runs import RunConfig, open_splits
 from minigpt.runs.borders import borders_of, first_words
 from minigpt.runs.config import RUN_FILE
+from minigpt.runs.models import export_run
 from minigpt.runs.read_files import check_unchanged
 from minigpt.text import ChatFormat, Dataset, Tokenizer
 from minigpt.text.reading import read_texts
@@ -177,6 +179,26 @@ class Eval:
         print(report)
         if floor is not None:
             print(f"floor: {floor:.4f} nats per token")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """Write a trained model so that Hugging Face's libraries read it, with a model card.
+
+    Attributes:
+        out: the run folder that `minigpt train` filled.
+        folder: folder that is written.
+        tokenizer: the run's tokenizer too, which has to be byte-level BPE.
+    """
+
+    out: OutFolder
+    folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER")]
+    tokenizer: bool = True
+
+    def __call__(self) -> None:
+        """Write the folder, and say which format it has."""
+        kind = export_run(self.out, self.folder, tokenizer=self.tokenizer)
+        print(f"wrote {self.folder} in the format of {FORMATS[kind].title}")
 
 
 _Report = mg.Evaluation | mg.StoryReport | mg.TaskReport

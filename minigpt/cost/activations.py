@@ -3,7 +3,7 @@ r"""What the forward pass leaves in memory for the backward pass, tensor by tens
 It depends on how the parts are computed, so this follows the modules of :mod:`minigpt.model` as they run on a CPU: what
 each operation keeps for its gradient. In mixed precision, the residual stream and the norms stay in float32 (4 bytes a
 number), and what enters a product has h = 2 bytes. Tensors of less than D numbers a position are left out, but for the
-statistics of norms.
+statistics of norms. Of a mixture of experts, the hidden vectors of the active experts count, and its router does not.
 
 Dimensions: T positions, D width, H query heads, G key/value heads, E head width, F hidden width of the MLP, V
 vocabulary.
@@ -57,7 +57,7 @@ def kept_activations(config: GPTConfig, n_positions: int, precision: str = "fp32
     taken_in = STREAM * t * d if config.convolution else 0
     attention = norm + half * t * d + _attention(config, t, half) + dropped + taken_in
     inputs = 2 if config.mlp == "swiglu" and half < STREAM else 1  # each of two products makes its own copy in 16 bits
-    mlp = norm + inputs * half * t * d + half * t * MLP_KEEPS[config.mlp] * config.hidden_width + dropped
+    mlp = norm + inputs * half * t * d + half * t * MLP_KEEPS[config.mlp] * config.active_width + dropped
     outside = (norm if config.norm_placement == "pre" else 0) + half * t * d + (STREAM * t * d if config.dropout else 0)
     return Kept(
         stream=STREAM * t * d,
@@ -82,7 +82,7 @@ def _attention(config: GPTConfig, t: int, half: int) -> int:
 
     What is a view of the projection keeps all of it; what was changed or copied since is a tensor of its own.
     """
-    d, heads, groups = config.d_model, config.n_heads, config.kv_heads
+    d, heads, groups = config.heads_width, config.n_heads, config.kv_heads
     keys = groups * config.head_width
     is_formula = config.attention == "formula"
     is_tables = keeps_tables(config)
@@ -102,7 +102,8 @@ def _attention(config: GPTConfig, t: int, half: int) -> int:
         kept += half * t * (d + 2 * keys)
     if is_tables:
         return kept + half * t * d + _tables(config, t, word)
-    mask = t * t if config.window is not None and config.window < t else 0
+    with_mask = sum(window is not None and window < t for window in config.windows)
+    mask = t * t * with_mask // config.n_layers  # in the mean of the layers
     is_copied = is_turned or half < STREAM  # to the layout of the product that follows
     return kept + STREAM * (t * (d + heads) + mask) + half * t * d * is_copied
 

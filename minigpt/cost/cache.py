@@ -31,5 +31,5 @@ def kv_cache_bytes(config: GPTConfig, n_positions: int, n_sequences: int = 1, *,
         n_sequences: b, sequences at once.
         word: s, bytes of a number: 4 in float32, 2 in bfloat16 and float16.
     """
-    seen = n_positions if config.window is None else min(n_positions, config.window)
-    return 2 * word * config.n_layers * config.kv_heads * config.head_width * seen * n_sequences
+    seen = sum(n_positions if window is None else min(n_positions, window) for window in config.windows)
+    return 2 * word * config.kv_heads * config.head_width * seen * n_sequences

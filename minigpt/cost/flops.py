@@ -14,7 +14,7 @@ from minigpt.model import GPTConfig
 
 @equation(
     "matrix-parameters",
-    r"P = L (D (H + 2 G) E + H E D + m D F) + D V",
+    r"P = L (D (H + 2 G) E + H E D + k m D F + R D) + D V",
     symbols={
         "L": "() layers",
         "D": "() model width",
@@ -23,6 +23,8 @@ from minigpt.model import GPTConfig
         "E": "() head width",
         "m": "() matrices of the MLP: 2, or 3 with a gate",
         "F": "() hidden width of the MLP",
+        "k": "() experts that a token goes through, 1 for a dense MLP",
+        "R": "() rows of the router: the experts, or 0 for a dense MLP",
         "V": "() vocabulary",
         "P": "() numbers in the matrices",
     },
@@ -31,8 +33,10 @@ from minigpt.model import GPTConfig
 def matrix_parameters(config: GPTConfig) -> int:
     """P: the numbers in the weight matrices that every token is multiplied with."""
     d, e, f = config.d_model, config.head_width, config.hidden_width
-    attention = d * (config.n_heads + 2 * config.kv_heads) * e + d * d
+    attention = d * (config.n_heads + 2 * config.kv_heads) * e + config.heads_width * d
     mlp = (3 if config.mlp == "swiglu" else 2) * d * f
+    if config.n_experts is not None:
+        mlp = config.n_active_experts * mlp + config.n_experts * d
     return config.n_layers * (attention + mlp) + d * config.vocab_size
 
 
@@ -57,5 +61,5 @@ def training_flops_per_token(config: GPTConfig, n_positions: int) -> float:
         n_positions: T, the length of the sequences in tokens. A window is not looked at: every position sees its whole
             past. :func:`minigpt.cost.flops_by_part.forward_flops` counts the pairs within a window.
     """
-    attention = 6 * config.n_layers * config.d_model * (n_positions + 1)
+    attention = 6 * config.n_layers * config.heads_width * (n_positions + 1)
     return 6 * matrix_parameters(config) + attention

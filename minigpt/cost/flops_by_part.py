@@ -83,7 +83,7 @@ def attention_pairs(n_positions: int, window: int | None = None) -> int:
     C_s &= 2 Q L H E \\
     C_w &= 2 Q L H E \\
     C_o &= 2 T L H E D \\
-    C_m &= 2 T L m D F \\
+    C_m &= 2 T L (k m D F + R D) \\
     C_h &= 2 T D V
     \end{aligned}""",
     symbols={
@@ -94,9 +94,11 @@ def attention_pairs(n_positions: int, window: int | None = None) -> int:
         "G": "() key/value heads",
         "E": "() head width",
         "F": "() hidden width of the MLP",
+        "k": "() experts that a token goes through, 1 for a dense MLP",
+        "R": "() rows of the router: the experts, or 0 for a dense MLP",
         "V": "() vocabulary",
         "m": "() matrices of the MLP: 2, or 3 with a gate",
-        "Q": "() pairs of positions that are multiplied",
+        "Q": "() pairs of positions that are multiplied, in the mean of the layers",
         "C_q": "() operations for queries, keys and values",
         "C_s": "() for the scores",
         "C_w": "() for the weighted sums",
@@ -116,14 +118,14 @@ def forward_flops(config: GPTConfig, n_positions: int, *, full: bool = False) ->
             otherwise only those that see each other.
     """
     t, layers, d, e = n_positions, config.n_layers, config.d_model, config.head_width
-    pairs = t * t if full else attention_pairs(t, config.window)
+    pairs = sum(t * t if full else attention_pairs(t, window) for window in config.windows)  # L Q in the equation
     matrices = 3 if config.mlp == "swiglu" else 2
     return Flops(
         qkv=2 * t * layers * d * (config.n_heads + 2 * config.kv_heads) * e,
-        scores=2 * pairs * layers * config.n_heads * e,
-        weighted_sum=2 * pairs * layers * config.n_heads * e,
-        out=2 * t * layers * d * d,
-        mlp=2 * t * layers * matrices * d * config.hidden_width,
+        scores=2 * pairs * config.n_heads * e,
+        weighted_sum=2 * pairs * config.n_heads * e,
+        out=2 * t * layers * config.heads_width * d,
+        mlp=2 * t * layers * d * (matrices * config.active_width + (config.n_experts or 0)),
         head=2 * t * d * config.vocab_size,
     )
 

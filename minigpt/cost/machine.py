@@ -70,7 +70,7 @@ def step_seconds(config: GPTConfig, machine: Machine, n_sequences: int) -> float
     scores = 6 * n_sequences * forward_flops(config, t).scores
     passes = 1 + (ROTATION if config.position.startswith("rope") else 0) + (QK_NORM if config.qk_norm else 0)
     passes += CONVOLUTION if config.convolution else 0
-    hidden = HIDDEN_PASSES[config.mlp] * config.hidden_width * machine.hidden
+    hidden = HIDDEN_PASSES[config.mlp] * config.active_width * machine.hidden
     return (
         machine.step
         + layers * machine.block

@@ -152,7 +152,7 @@ def stages(config: GPTConfig, plan: StepPlan, n_sequences: int) -> Iterator[tupl
     half, table, count = HALVES[plan.precision], config.vocab_size * d, count_parameters(config)
     narrow = half if half < STREAM else 0  # bytes of a 16-bit copy of a weight
     matrices = (matrix_parameters(config) - table) // layers
-    mlp_matrices = (3 if config.mlp == "swiglu" else 2) * d * config.hidden_width
+    mlp_matrices = (3 if config.mlp == "swiglu" else 2) * d * config.active_width
     head_copy = narrow * table if plan.loss == "logits" else 0
     each = b * kept.stream if plan.recomputed else b * kept.block + narrow * matrices
     inside = b * (kept.block - kept.stream) + narrow * matrices if plan.recomputed else 0
@@ -184,12 +184,12 @@ def _loss_stages(config: GPTConfig, plan: StepPlan, tokens: int, kept: int) -> I
 
 def _in_mlp(config: GPTConfig, tokens: int, half: int) -> int:
     """Gradients inside an MLP: of the stream, and before and behind the activation."""
-    return tokens * (STREAM * config.d_model + MLP_NEEDS[config.mlp] * half * config.hidden_width)
+    return tokens * (STREAM * config.d_model + MLP_NEEDS[config.mlp] * half * config.active_width)
 
 
 def _in_attention(config: GPTConfig, n_sequences: int, t: int, half: int) -> int:
     """Gradients inside the attention: of the stream, and either of the T × T weights or of queries, keys and values."""
-    tokens, columns = n_sequences * t, config.d_model + 2 * config.kv_heads * config.head_width
+    tokens, columns = n_sequences * t, config.heads_width + 2 * config.kv_heads * config.head_width
     vectors = tokens * (STREAM + half) * columns  # alone, and side by side
     is_formula = config.attention == "formula"
     n_tables = (4 if is_formula else 2) - (config.dropout > 0) if keeps_tables(config) else 0

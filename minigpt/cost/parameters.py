@@ -48,8 +48,8 @@ class ParameterCount:
     r"""\begin{aligned}
     N_e &= V D \\
     N_p &= p T D \\
-    N_a &= L ((D + b) (H + 2 G) E + (H E + b) D + 2 q E) \\
-    N_m &= L (m D F + b ((m - 1) F + D)) \\
+    N_a &= L ((D + c) (H + 2 G) E + (H E + o) D + 2 q E) \\
+    N_m &= L (X (m D F + b ((m - 1) F + D)) + R D) \\
     N_n &= (2 L + f) n D \\
     N_c &= L K D \\
     N_h &= (1 - t) V D
@@ -65,8 +65,12 @@ class ParameterCount:
         "F": "() hidden width of the MLP",
         "K": "() positions that a short convolution takes in, 0 without one",
         "m": "() matrices of the MLP: 2, or 3 with a gate",
+        "X": "() experts, 1 for a dense MLP",
+        "R": "() rows of the router: the experts, or 0 for a dense MLP",
         "n": "() vectors of a norm: a gain, and maybe a shift",
-        "b": "() 1 with biases, otherwise 0",
+        "c": "() 1 with biases of queries, keys and values, otherwise 0",
+        "o": "() 1 with a bias of the output of attention, otherwise 0",
+        "b": "() 1 with biases in the MLP, otherwise 0",
         "p": "() 1 with learned positions, otherwise 0",
         "q": "() 1 with QK-norm, otherwise 0",
         "f": "() 1 with a final norm, otherwise 0",
@@ -88,10 +92,13 @@ def count_parameters(config: GPTConfig) -> ParameterCount:
         config: the model's shape.
     """
     d, e, f, layers = config.d_model, config.head_width, config.hidden_width, config.n_layers
-    bias, matrices = int(config.bias), 3 if config.mlp == "swiglu" else 2
+    has, matrices = config.biases, 3 if config.mlp == "swiglu" else 2
     norm = 2 if config.norm == "layer" and config.bias else 1
-    attention = (d + bias) * (config.n_heads + 2 * config.kv_heads) * e + (d + bias) * d + 2 * config.qk_norm * e
-    mlp = matrices * d * f + bias * ((matrices - 1) * f + d)
+    attention = (d + has["qkv"]) * (config.n_heads + 2 * config.kv_heads) * e
+    attention += (config.heads_width + has["out"]) * d + 2 * config.qk_norm * e
+    mlp = matrices * d * f + has["mlp"] * ((matrices - 1) * f + d)
+    if config.n_experts is not None:
+        mlp = config.n_experts * (mlp + d)
     return ParameterCount(
         embedding=config.vocab_size * d,
         position=config.context_length * d if config.position == "learned" else 0,

@@ -22,7 +22,7 @@ import numpy as np
 
 from minigpt.evaluation.perplexity import Evaluation, evaluate
 from minigpt.model import GPT, NGram, NGramCounts
-from minigpt.model.ngram_counts import Ids, check_row
+from minigpt.model.ngrams.counts import Ids, check_row
 from minigpt.plots import BLUE, GREY, ORANGE, new_figure
 from minigpt.text import Dataset, TokenDataset, Tokenizer
 from minigpt.text.tokenizers.tokenizer import text_lengths

@@ -44,7 +44,10 @@ def _of_a_block(config: GPTConfig) -> Iterator[str]:
     yield from () if pre else norms[0]
     yield from ("hook_resid_mid", "hook_mlp_in")
     yield from norms[1] if pre else ()
-    yield from ("mlp.hook_pre", *(["mlp.hook_pre_linear"] if config.mlp == "swiglu" else []), "mlp.hook_post")
+    if config.n_experts is None:
+        yield from ("mlp.hook_pre", *(["mlp.hook_pre_linear"] if config.mlp == "swiglu" else []), "mlp.hook_post")
+    else:
+        yield "mlp.hook_router"
     yield "hook_mlp_out"
     yield from () if pre else norms[1]
     yield "hook_resid_post"

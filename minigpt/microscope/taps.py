@@ -19,6 +19,7 @@ from minigpt.microscope.frozen_norms import norm_scale, normalised_by
 from minigpt.microscope.handlers import Handler, Handlers, Remembered, Taps
 from minigpt.microscope.running import looked_at
 from minigpt.model import GPT, PreNormBlock, ShortConvolution, SwiGLU
+from minigpt.model.experts import MixtureOfExperts
 from minigpt.model.hooks import Hook
 
 
@@ -87,12 +88,19 @@ class _Block:
             yield block.convolution, (before.keep, added)
         yield from attention_handlers(block.attention, self.prefix + "attn.", self.taps)
         yield block.attention, (None, self.at("hook_attn_out"))
-        gated = isinstance(block.mlp, SwiGLU)
-        yield block.mlp.get_submodule("gate" if gated else "expand"), (None, self.at("mlp.hook_pre"))
-        if gated:
-            yield block.mlp.get_submodule("expand"), (None, self.at("mlp.hook_pre_linear"))
-        yield block.mlp.get_submodule("contract"), (self.at("mlp.hook_post"), None)
+        yield from self.within_mlp(block.mlp)
         yield block.mlp, (None, self.at("hook_mlp_out"))
+
+    def within_mlp(self, mlp: nn.Module) -> Iterator[Handlers]:
+        """The hidden vector of an MLP; of a mixture of experts, the scores of its router ``(B, T, n)``."""
+        if isinstance(mlp, MixtureOfExperts):
+            yield mlp.router, (None, self.at("mlp.hook_router"))
+            return
+        gated = isinstance(mlp, SwiGLU)
+        yield mlp.get_submodule("gate" if gated else "expand"), (None, self.at("mlp.hook_pre"))
+        if gated:
+            yield mlp.get_submodule("expand"), (None, self.at("mlp.hook_pre_linear"))
+        yield mlp.get_submodule("contract"), (self.at("mlp.hook_post"), None)
 
 
 class _PreNorm(_Block):

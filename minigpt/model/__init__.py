@@ -20,12 +20,10 @@ from minigpt.model.heads import grouped_query_attention, multi_head_attention, p
 from minigpt.model.initialisation import INITIALISATIONS, initialise
 from minigpt.model.loss import cross_entropy, cross_entropy_from_logits, next_token_loss, smoothed_cross_entropy
 from minigpt.model.mlp import MLP, SwiGLU, gelu, gelu_tanh, relu_squared, silu
-from minigpt.model.ngram import NGram
-from minigpt.model.ngram_counts import NGramCounts
-from minigpt.model.ngram_smoothing import Additive, KneserNey, Smoothing
+from minigpt.model.ngrams import Additive, KneserNey, NGram, NGramCounts, Smoothing
 from minigpt.model.norms import LayerNorm, RMSNorm, layer_norm, rms_norm
-from minigpt.model.position_schemes import POSITIONS
 from minigpt.model.positions import Rotation, alibi_slopes, rotary, rotary_angles, sinusoidal_positions
+from minigpt.model.positions.schemes import POSITIONS
 from minigpt.model.probabilities import log_softmax, log_sum_exp, softmax
 from minigpt.model.roles import ROLES, roles_of
 

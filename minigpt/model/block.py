@@ -18,9 +18,10 @@ from minigpt.model.backends import ATTENTION, Pattern
 from minigpt.model.config import GPTConfig
 from minigpt.model.context import NO_POSITIONS, Context
 from minigpt.model.convolution import NoConvolution, ShortConvolution
+from minigpt.model.experts import MixtureOfExperts
 from minigpt.model.mlp import MLP, SwiGLU
 from minigpt.model.norms import NORMS, RMSNorm
-from minigpt.model.positions import rotary
+from minigpt.model.positions.formulas import rotary
 
 SUBLAYERS = {
     "x": "(T, D) the residual stream",
@@ -39,24 +40,25 @@ class CausalSelfAttention(nn.Module):
 
     Args:
         config: of the model.
+        layer: number of the block, from 0.
     """
 
     parameter_roles: ClassVar = {"project_qkv": "qkv", "project_out": "residual"}
 
-    def __init__(self, config: GPTConfig) -> None:
+    def __init__(self, config: GPTConfig, layer: int = 0) -> None:
         super().__init__()
-        self.n_heads, self.n_kv_heads = config.n_heads, config.kv_heads
+        self.n_heads, self.n_kv_heads, self.head_width = config.n_heads, config.kv_heads, config.head_width
         n_columns = (self.n_heads + 2 * self.n_kv_heads) * config.head_width
-        self.project_qkv = nn.Linear(config.d_model, n_columns, bias=config.bias)
-        self.project_out = nn.Linear(config.d_model, config.d_model, bias=config.bias)
+        self.project_qkv = nn.Linear(config.d_model, n_columns, bias=config.biases["qkv"])
+        self.project_out = nn.Linear(config.heads_width, config.d_model, bias=config.biases["out"])
         self.norm_q = RMSNorm(config.head_width, eps=config.norm_eps) if config.qk_norm else nn.Identity()
         self.norm_k = RMSNorm(config.head_width, eps=config.norm_eps) if config.qk_norm else nn.Identity()
         self.attend = ATTENTION[config.attention]
-        self.window, self.dropout = config.window, config.dropout
+        self.window, self.dropout = config.windows[layer], config.dropout
 
     def forward(self, x: Tensor, context: Context = NO_POSITIONS) -> Tensor:
         """``(B, T, D)`` → ``(B, T, D)``; position t depends on positions ≤ t alone."""
-        heads = rearrange(self.project_qkv(x), "b t (n e) -> b n t e", e=x.shape[-1] // self.n_heads)
+        heads = rearrange(self.project_qkv(x), "b t (n e) -> b n t e", e=self.head_width)
         q, k, v = heads.split([self.n_heads, self.n_kv_heads, self.n_kv_heads], dim=1)
         q, k = self.norm_q(q), self.norm_k(k)
         if context.rotation is not None:
@@ -85,16 +87,17 @@ class PreNormBlock(nn.Module):
 
     Args:
         config: of the model.
+        layer: number of the block, from 0.
     """
 
     equation: ClassVar[Equation]
 
-    def __init__(self, config: GPTConfig) -> None:
+    def __init__(self, config: GPTConfig, layer: int = 0) -> None:
         super().__init__()
         taps, width = config.convolution, config.d_model
         self.convolution = NoConvolution() if taps is None else ShortConvolution(taps, width)
         self.norm_1 = build_norm(config)
-        self.attention = CausalSelfAttention(config)
+        self.attention = CausalSelfAttention(config, layer)
         self.norm_2 = build_norm(config)
         self.mlp = build_mlp(config)
         self.drop = nn.Dropout(config.dropout)
@@ -136,7 +139,14 @@ def build_norm(config: GPTConfig) -> nn.Module:
 
 
 def build_mlp(config: GPTConfig) -> nn.Module:
-    """The position-wise network that the configuration names."""
+    """The position-wise network that the configuration names, or a mixture of several."""
+    if config.n_experts is None:
+        return _dense_mlp(config)
+    experts = [_dense_mlp(config) for _ in range(config.n_experts)]
+    return MixtureOfExperts(config.d_model, experts, config.n_active_experts)
+
+
+def _dense_mlp(config: GPTConfig) -> nn.Module:
     build: Callable[..., nn.Module] = SwiGLU if config.mlp == "swiglu" else MLP
     names = () if config.mlp == "swiglu" else (config.mlp,)
-    return build(config.d_model, config.hidden_width, *names, bias=config.bias)
+    return build(config.d_model, config.hidden_width, *names, bias=config.biases["mlp"])

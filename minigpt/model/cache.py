@@ -59,13 +59,13 @@ class Cache:
         self.config, self.n_rows, self.n_positions = config, n_rows, n_positions
         self.dtype, self.device = dtype, torch.device(device)
         self.padding = torch.tensor(padding, device=device) if any(padding) else None
-        self.layers = [self._new_layer() for _ in range(config.n_layers)]
+        self.layers = [self._new_layer(window) for window in config.windows]
         self.length = self._newest = 0
 
-    def _new_layer(self) -> KeptLayer:
+    def _new_layer(self, window: int | None) -> KeptLayer:
         config, rows = self.config, self.n_rows
         heads, taps = (rows, config.kv_heads), config.convolution
-        keys, values = (self._ring(heads, config.head_width, config.window) for _ in range(2))
+        keys, values = (self._ring(heads, config.head_width, window) for _ in range(2))
         return KeptLayer(keys, values, None if taps is None else self._ring((rows,), config.d_model, taps))
 
     def _ring(self, shape: tuple[int, ...], width: int, window: int | None) -> Ring:

@@ -13,7 +13,10 @@ from minigpt.model.backends import ATTENTION
 from minigpt.model.initialisation import INITIALISATIONS
 from minigpt.model.mlp import ACTIVATIONS
 from minigpt.model.norms import NORMS
-from minigpt.model.position_schemes import POSITIONS
+from minigpt.model.positions.scaling import ROPE_SCALINGS
+from minigpt.model.positions.schemes import POSITIONS
+from minigpt.model.presets import GPT2_VOCABULARY, PRESETS
+from minigpt.model.shape import ModelShape, check_shape
 from minigpt.settings import (
     Mark,
     Range,
@@ -24,20 +27,17 @@ from minigpt.settings import (
     kinds,
     nearest,
     resolved,
-    rule_of,
     shown,
     to_object,
-    values,
 )
 
 MLPS = (*ACTIVATIONS, "swiglu")
 PLACEMENTS = ("pre", "post")
-GPT2_VOCABULARY = 50257
-MOST_PARAMETERS = 10**13  # 40 TB in float32, more than any model that was ever trained has
 WIDTH, LENGTH = Range(1, 2**20), Range(1, 2**24)  # of a layer, in numbers; of a row, in tokens
 
 # The names of the tables, for the command line and for type checkers; a test holds them equal to the tables.
 PositionName = Literal["none", "sinusoidal", "learned", "rope-interleaved", "rope-half", "alibi"]
+RopeScalingName = Literal["none", "linear", "ntk", "yarn", "llama3"]
 NormName = Literal["layer", "rms"]
 PlacementName = Literal["pre", "post"]
 MLPName = Literal["gelu", "gelu-tanh", "relu2", "relu", "swiglu"]
@@ -46,7 +46,7 @@ AttentionName = Literal["formula", "sdpa", "triton", "auto"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class GPTConfig:
+class GPTConfig(ModelShape):
     """Model: the shape of a GPT and the choice of each of its parts.
 
     Attributes:
@@ -54,21 +54,35 @@ class GPTConfig:
         context_length: T, most tokens that the model sees at once.
         d_model: D, width of the residual stream.
         n_layers: L, number of blocks.
-        n_heads: H, number of query heads; divides d_model.
+        n_heads: H, number of query heads; divides d_model unless d_head is given.
         n_kv_heads: G, number of key/value heads, a divisor of H.
+        d_head: E, width of a head.
         d_hidden: F, hidden width of the MLP.
         position: position scheme.
         rope_base: base of the rotary and sinusoidal wavelengths.
+        rope_scaling: change of the rotary frequencies for rows longer than those of the first training.
+        rope_factor: s, how many times longer the rows are.
+        rope_original_context: length of the rows of the first training in tokens ("yarn" and "llama3").
+        rope_low_turns: turns over those rows up to which a pair is slowed down by s ("yarn" and "llama3").
+        rope_high_turns: turns from which a pair keeps its frequency ("yarn" and "llama3").
+        rope_attention_factor: factor on rotated queries and keys ("yarn").
         norm: norm: LayerNorm or RMSNorm.
         norm_placement: norms inside the branches (GPT-2) or after the sums (the first Transformer).
         norm_eps: constant added under the root of every norm.
         qk_norm: normalise queries and keys before their dot product.
         mlp: activation of the MLP; "swiglu" is gated.
+        n_experts: MLPs among which a router chooses for each token (default: one MLP and no router).
+        n_active_experts: experts that each token goes through.
         bias: biases in linear maps and LayerNorms.
+        qkv_bias: biases of queries, keys and values.
+        out_bias: bias of the output matrix of attention.
+        mlp_bias: biases in the MLP.
         tied_head: the output matrix is the embedding matrix.
         convolution: positions, itself included, that a short convolution mixes at the start of each block
             (default: no convolution).
         window: positions that a query sees, itself included (default: the whole past).
+        window_layers: layers that have the window, a letter each, repeated: "w" a window, "f" the full past; "wf" is
+            every other layer.
         dropout: share of activations dropped in training.
         initialisation: start of the matrices that write to the residual stream.
         init_std: standard deviation of the initial weights.
@@ -81,20 +95,39 @@ class GPTConfig:
     n_layers: Annotated[int, Range(1, 4096)] = 6
     n_heads: Annotated[int, WIDTH] = 6
     n_kv_heads: Annotated[int | None, WIDTH, Rule("n_heads")] = None
+    d_head: Annotated[int | None, WIDTH, Rule("d_model // n_heads")] = None
     d_hidden: Annotated[
         int | None, Range(1, 2**24), Rule("(d_model + 2) // 3 * 8 if mlp == 'swiglu' else 4 * d_model")
     ] = None
     position: PositionName = "learned"
     rope_base: Annotated[float, Range(0.0, math.inf, "()", "; the paper has 10000")] = 10000.0
+    rope_scaling: RopeScalingName = "none"
+    rope_factor: Annotated[float, Range(1.0, math.inf, "[)", ": it is how many times longer the rows are")] = 1.0
+    rope_original_context: Annotated[int | None, LENGTH, Rule("context_length")] = None
+    rope_low_turns: Annotated[float, Range(0.0, math.inf, "()")] = 1.0
+    rope_high_turns: Annotated[
+        float | None, Range(0.0, math.inf, "()"), Rule("32.0 if rope_scaling == 'yarn' else 4.0")
+    ] = None
+    rope_attention_factor: Annotated[
+        float | None,
+        Range(0.0, math.inf, "()"),
+        Rule("0.1 * log(rope_factor) + 1 if rope_scaling == 'yarn' else 1.0"),
+    ] = None
     norm: NormName = "layer"
     norm_placement: PlacementName = "pre"
     norm_eps: Annotated[float, Range(0.0, math.inf, "[)", "; GPT-2 has 1e-5")] = 1e-5
     qk_norm: bool = False
     mlp: MLPName = "gelu-tanh"
+    n_experts: Annotated[int | None, Range(1, 1024)] = None
+    n_active_experts: Annotated[int, Range(1, 1024)] = 2
     bias: bool = True
+    qkv_bias: Annotated[bool | None, Rule("bias")] = None
+    out_bias: Annotated[bool | None, Rule("bias")] = None
+    mlp_bias: Annotated[bool | None, Rule("bias")] = None
     tied_head: bool = True
     convolution: Annotated[int | None, LENGTH] = None
     window: Annotated[int | None, LENGTH] = None
+    window_layers: str = "w"
     dropout: Annotated[float, Range(0.0, 1.0, "[)", ": it is the share of activations set to 0")] = 0.0
     initialisation: InitialisationName = "gpt2"
     init_std: Annotated[float, Range(0.0, math.inf, "()", "; GPT-2 has 0.02")] = 0.02
@@ -103,72 +136,13 @@ class GPTConfig:
     def __post_init__(self) -> None:
         check_types(self)
         check_choice("position", self.position, POSITIONS)
+        check_choice("rope_scaling", self.rope_scaling, ROPE_SCALINGS)
         check_choice("norm", self.norm, NORMS)
         check_choice("norm_placement", self.norm_placement, PLACEMENTS)
         check_choice("mlp", self.mlp, MLPS)
         check_choice("attention", self.attention, ATTENTION)
         check_choice("initialisation", self.initialisation, INITIALISATIONS)
-        self._check_widths()
-        self._check_size()
-
-    def _check_widths(self) -> None:
-        d, h = self.d_model, self.n_heads
-        if d % h:
-            fit = f"d_model={d - d % h}" if d > h else f"n_heads={d}"
-            raise ValueError(f"d_model={d} must be divisible by n_heads={h}; try {fit}")
-        if h % self.kv_heads:
-            raise ValueError(
-                f"n_heads={h} must be a multiple of n_kv_heads={self.n_kv_heads}; try one of "
-                f"{[g for g in range(1, h + 1) if h % g == 0]}"
-            )
-        needs_pairs = {"sinusoidal": d, "rope-interleaved": self.head_width, "rope-half": self.head_width}
-        if needs_pairs.get(self.position, 0) % 2:
-            raise ValueError(
-                f"position={self.position!r} needs an even width, got {needs_pairs[self.position]} "
-                f"(d_model={d}, n_heads={h}); try d_model={d + h}"
-            )
-
-    def _check_size(self) -> None:
-        if (n := self.n_parameters) > MOST_PARAMETERS:
-            raise ValueError(
-                f"a model with d_model={self.d_model}, n_layers={self.n_layers}, vocab_size={self.vocab_size} and "
-                f"context_length={self.context_length} has {n:.1e} parameters, {4 * n / 1e12:,.0f} TB in float32; the "
-                f"limit is {MOST_PARAMETERS:.0e}, {4 * MOST_PARAMETERS / 1e12:.0f} TB: make it smaller"
-            )
-
-    @property
-    def n_parameters(self) -> int:
-        """N, the number of trained numbers, counted by arithmetic alone; a tied head counts once."""
-        d, f, biases = self.d_model, self.hidden_width, int(self.bias)
-        columns = (self.n_heads + 2 * self.kv_heads) * self.head_width
-        expanding = 2 if self.mlp == "swiglu" else 1
-        norm = d * (1 + biases) if self.norm == "layer" else d
-        attention = (d + biases) * columns + (d + biases) * d + 2 * self.head_width * self.qk_norm
-        mlp = expanding * (d + biases) * f + (f + biases) * d
-        block = attention + mlp + 2 * norm + d * (self.convolution or 0)
-        outside = d * self.vocab_size * (1 if self.tied_head else 2) + norm * (self.norm_placement == "pre")
-        positions = d * self.context_length if self.position == "learned" else 0
-        return outside + positions + self.n_layers * block
-
-    @property
-    def kv_heads(self) -> int:
-        """G, with ``None`` resolved."""
-        return int(self._or_rule("n_kv_heads"))
-
-    @property
-    def head_width(self) -> int:
-        """E = D / H."""
-        return self.d_model // self.n_heads
-
-    @property
-    def hidden_width(self) -> int:
-        """F, with ``None`` resolved."""
-        return int(self._or_rule("d_hidden"))
-
-    def _or_rule(self, name: str) -> Any:
-        """A field, or what its rule gives."""
-        value, rule = getattr(self, name), rule_of(GPTConfig, name)
-        return rule.value(values(self)) if value is None and rule is not None else value
+        check_shape(self)
 
     def resolved(self) -> Self:
         """The same with each ``None`` that follows a rule replaced by its value."""
@@ -206,26 +180,3 @@ class GPTConfig:
         if "vocab_size" not in fields:
             raise ValueError("the model configuration lacks the field vocab_size")
         return cls(**{name: fit(name, value, known[name]) for name, value in fields.items()})
-
-
-#: The fields of each preset, by its name.
-PRESETS: dict[str, dict[str, Any]] = {
-    "nano": {"context_length": 64, "d_model": 128, "n_layers": 4, "n_heads": 4},
-    "micro": {"context_length": 256, "d_model": 384, "n_layers": 6, "n_heads": 6},
-    "gpt2": {"context_length": 1024, "d_model": 768, "n_layers": 12, "n_heads": 12},
-    "gpt2-medium": {"context_length": 1024, "d_model": 1024, "n_layers": 24, "n_heads": 16},
-    "gpt2-large": {"context_length": 1024, "d_model": 1280, "n_layers": 36, "n_heads": 20},
-    "gpt2-xl": {"context_length": 1024, "d_model": 1600, "n_layers": 48, "n_heads": 25},
-    "llama-tiny": {
-        "vocab_size": 32000,
-        "context_length": 256,
-        "d_model": 256,
-        "n_layers": 6,
-        "n_heads": 8,
-        "n_kv_heads": 4,
-        "position": "rope-half",
-        "norm": "rms",
-        "mlp": "swiglu",
-        "bias": False,
-    },
-}

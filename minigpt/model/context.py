@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from minigpt.model.kept import KeptLayer
-from minigpt.model.positions import Rotation
+from minigpt.model.positions.formulas import Rotation
 
 
 @dataclass(frozen=True, kw_only=True)

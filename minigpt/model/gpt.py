@@ -18,7 +18,7 @@ from minigpt.model.cache import Cache
 from minigpt.model.config import GPTConfig
 from minigpt.model.initialisation import initialise
 from minigpt.model.inspection import numbers_of
-from minigpt.model.position_schemes import POSITIONS
+from minigpt.model.positions.schemes import POSITIONS
 
 
 @equation(
@@ -52,10 +52,10 @@ class GPT(nn.Module):
         self.config = config
         self.token_embedding = nn.Embedding(config.vocab_size, config.d_model)
         self.position = POSITIONS[config.position](
-            config.context_length, config.d_model, config.n_heads, config.rope_base
+            config.context_length, config.d_model, config.n_heads, config.rope_base, (config.head_width, config.rope)
         )
         self.drop = nn.Dropout(config.dropout)
-        self.blocks = nn.ModuleList(BLOCKS[config.norm_placement](config) for _ in range(config.n_layers))
+        self.blocks = nn.ModuleList(BLOCKS[config.norm_placement](config, layer) for layer in range(config.n_layers))
         self.norm = build_norm(config) if config.norm_placement == "pre" else nn.Identity()
         self.head = nn.Linear(config.d_model, config.vocab_size, bias=False)
         if config.tied_head:

@@ -4,26 +4,23 @@ Every tensor is accounted for. One that is missing, left over or of another shap
 that loads is the model that was saved.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from minigpt.files.folder import update_folder
 from minigpt.files.json_object import read_object
 from minigpt.files.paths import as_path
 from minigpt.model import GPT, GPTConfig
 from minigpt.model.initialisation import shapes_alone
-from minigpt.pretrained import gpt2
-from minigpt.pretrained.weights import CONFIG_LIMIT, WEIGHTS, StoredTensor, stored_tensors
+from minigpt.pretrained.formats import Format, Stored
+from minigpt.pretrained.weights import CONFIG_LIMIT, StoredTensor, stored_tensors
+from minigpt.pretrained.writing import FORMATS
+from minigpt.settings import shown
 from minigpt.text import Tokenizer, load_tokenizer
-from minigpt.text.tokenizers.bpe import END_OF_TEXT
-from minigpt.text.tokenizers.hugging_face import hugging_face_files
 
-DEFAULT_END = 50256  # what transformers takes for the end of a text where config.json says nothing
+FLOATING = ("F16", "BF16", "F32", "F64")
 
 
 def load_folder(
@@ -33,7 +30,7 @@ def load_folder(
     dropout: float | None = None,
     attention: str = "auto",
 ) -> tuple[GPT, Tokenizer]:
-    """The GPT-2 and the tokenizer in a folder of Hugging Face, as :func:`minigpt.load_model` returns those of a run.
+    """The model and the tokenizer in a folder of Hugging Face, as :func:`minigpt.load_model` returns those of a run.
 
     Args:
         folder: holds ``config.json``; ``model.safetensors``, or several ``.safetensors`` with an index; and
@@ -67,7 +64,7 @@ def pretrained_model(
     dropout: float | None = None,
     attention: str = "auto",
 ) -> GPT:
-    """The GPT-2 in a folder of Hugging Face, on the CPU and in evaluation mode; its tokenizer is not read.
+    """The model in a folder of Hugging Face, on the CPU and in evaluation mode; its tokenizer is not read.
 
     Args:
         folder: holds ``config.json`` and ``model.safetensors``, or several ``.safetensors`` with an index.
@@ -76,18 +73,21 @@ def pretrained_model(
         attention: how attention is computed, see :class:`minigpt.GPTConfig`.
 
     Raises:
-        ValueError: if a file is missing or can't be read, the model is of another kind than GPT-2, or a tensor is
+        ValueError: if a file is missing or can't be read, the model is of a kind that is not known, or a tensor is
             missing, left over, of another shape or not finite; it names the field or the tensor.
     """
     folder = as_path(folder, "folder")
     fields = _read_fields(folder)
     config = _config_of(folder, fields, dropout=dropout, attention=attention)
-    stored = _by_full_name(folder, gpt2.tensor_names(config))  # first: a forged number of blocks takes minutes to build
+    kind = _format_of(fields)
+    places = kind.places(config)
+    stored = _by_full_name(folder, kind, places)  # first: a forged number of blocks takes minutes to build
     with shapes_alone():  # the weights come from the file
         model = GPT(config)
-    _read_weights(folder, stored, model, dtype)
-    if fields.get(gpt2.BY_LAYER, False):
-        gpt2.divide_queries(model)
+    _read_weights(folder, stored, model, places, dtype)
+    if config.tied_head:
+        _tie(folder, stored, kind, model, dtype)
+    kind.prepare(model, fields)
     return model.eval()
 
 
@@ -117,75 +117,65 @@ def _read_fields(folder: Path) -> dict[str, Any]:
 
 def _config_of(folder: Path, fields: dict[str, Any], *, dropout: float | None, attention: str) -> GPTConfig:
     try:
-        return gpt2.gpt_config(fields, dropout=dropout, attention=attention)
+        return _format_of(fields).gpt_config(fields, dropout, attention)
     except ValueError as error:
         raise ValueError(f"{folder / 'config.json'} can't be used: {error}") from None
 
 
-def save_pretrained(model: GPT, folder: Path | str, tokenizer: Tokenizer | None = None) -> None:
-    """Write a model with GPT-2's parts, and its tokenizer, so that Hugging Face's libraries read them.
+def _format_of(fields: dict[str, Any]) -> Format:
+    kind = fields.get("model_type", "gpt2")
+    if not isinstance(kind, str) or kind not in FORMATS:
+        raise ValueError(
+            f"model_type is {shown(kind)}, which this GPT does not do; {', '.join(map(repr, FORMATS))} can be loaded"
+        )
+    return FORMATS[kind]
 
-    Args:
-        model: with learned positions, LayerNorm before each branch, and biases; see the recipe "gpt2".
-        folder: made if need be. The files of an earlier model are replaced in one step and other files stay: a
-            kill leaves the earlier model or this one.
-        tokenizer: byte-level BPE or characters; ``None`` writes the model alone.
 
-    Raises:
-        ValueError: naming each part of the model that GPT-2 does not have, or if the tokenizer is of another kind, or
-            ``folder`` holds folders or can't be replaced for another reason.
-    """
-    folder = as_path(folder, "folder")
-    fields = gpt2.hugging_face_fields(model.config)
+def _read_weights(
+    folder: Path, stored: dict[str, StoredTensor], model: GPT, places: dict[str, Stored], dtype: torch.dtype
+) -> None:
+    """Give each parameter of a model without storage its tensors from the folder."""
     ours = dict(model.named_parameters())
-    names = gpt2.tensor_names(model.config)
-    tensors = {theirs: gpt2.transpose(theirs, ours[name].detach()).cpu().contiguous() for theirs, name in names.items()}
-    fields["dtype"] = str(tensors["transformer.wte.weight"].dtype).removeprefix("torch.")
-    files = {} if tokenizer is None else _tokenizer_files(tokenizer, model.config.context_length)
-    end = None if tokenizer is None else tokenizer.special_tokens.get(END_OF_TEXT)
-    if tokenizer is not None or model.config.vocab_size <= DEFAULT_END:
-        fields["bos_token_id"] = fields["eos_token_id"] = end
-    files |= {WEIGHTS: safetensors.torch.save(tensors, {"format": "pt"}), "config.json": _as_bytes(fields)}
-    update_folder(folder, files, f"{folder} is as it was; free some space and save the model again")
+    for name, place in places.items():
+        wanted = {theirs: tuple(part.shape) for theirs, part in place.parts(ours[name]).items()}
+        parts = [_read(folder, stored[theirs], shape, dtype) for theirs, shape in wanted.items()]
+        whole = parts[0] if len(parts) == 1 else torch.cat(parts)
+        _set_parameter(model, name, (whole.t() if place.transposed else whole).contiguous())
 
 
-def _tokenizer_files(tokenizer: Tokenizer, context_length: int) -> dict[str, bytes]:
-    files = hugging_face_files(tokenizer, context_length)
-    return {name: _as_bytes(value) for name, value in files.items()}
+def _read(folder: Path, tensor: StoredTensor, wanted: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    shape, kind = tensor.shape_and_type()
+    if shape != wanted or kind not in FLOATING:
+        raise ValueError(
+            f"{folder}: the tensor {tensor.name} has shape {shape} and type {kind}; by its config.json it should have "
+            f"shape {wanted} and floating point"
+        )
+    numbers = tensor.read().to(dtype, copy=True)
+    if not numbers.isfinite().all():
+        raise ValueError(f"{folder}: the tensor {tensor.name} holds NaN or infinity as {dtype}")
+    return numbers
 
 
-def _read_weights(folder: Path, stored: dict[str, StoredTensor], model: GPT, dtype: torch.dtype) -> None:
-    """Give each parameter of a model without storage its tensor from the folder."""
-    names, ours = gpt2.tensor_names(model.config), dict(model.named_parameters())
-    for theirs, name in names.items():
-        wanted = tuple(gpt2.transpose(theirs, ours[name]).shape)
-        shape, kind = stored[theirs].shape_and_type()
-        if shape != wanted or "F" not in kind:
-            raise ValueError(
-                f"{folder}: the tensor {stored[theirs].name} has shape {shape} and type {kind}; by its config.json it "
-                f"should have shape {wanted} and floating point"
-            )
-        tensor = gpt2.transpose(theirs, stored[theirs].read()).to(dtype, copy=True).contiguous()
-        if not tensor.isfinite().all():
-            raise ValueError(f"{folder}: the tensor {stored[theirs].name} holds NaN or infinity as {dtype}")
-        _set_parameter(model, name, tensor)
-    if model.config.tied_head:
-        embedding = model.head.weight = model.token_embedding.weight
-        if gpt2.HEAD in stored and not torch.equal(stored[gpt2.HEAD].read().to(dtype), embedding):
-            raise ValueError(
-                f"{folder} holds a {gpt2.HEAD} that is not wte.weight, where its config.json says that they are one "
-                '("tie_word_embeddings"); mend config.json'
-            )
+def _tie(folder: Path, stored: dict[str, StoredTensor], kind: Format, model: GPT, dtype: torch.dtype) -> None:
+    embedding = model.head.weight = model.token_embedding.weight
+    if kind.head in stored and not torch.equal(stored[kind.head].read().to(dtype), embedding):
+        name = kind.places(model.config)["token_embedding.weight"].names[0].rpartition("transformer.")[2]
+        raise ValueError(
+            f"{folder} holds a {kind.head} that is not {name}, where its config.json says that they are one "
+            '("tie_word_embeddings"); correct config.json'
+        )
 
 
-def _by_full_name(folder: Path, names: dict[str, str]) -> dict[str, StoredTensor]:
-    """The tensors of the folder, neither more nor fewer than ``names``; a tied head may be there too."""
+def _by_full_name(folder: Path, kind: Format, places: dict[str, Stored]) -> dict[str, StoredTensor]:
+    """The tensors of the folder, neither more nor fewer than those of ``places``; a tied head may be there too."""
+    names = [name for place in places.values() for name in place.names]
+    known = {*names, kind.head}
     stored: dict[str, StoredTensor] = {}
     for tensor in stored_tensors(folder):
-        full = gpt2.full_name(tensor.name)
-        if gpt2.is_causal_mask(full):
+        full = kind.full_name(tensor.name)
+        if kind.is_ignored(full):
             continue
-        if full in stored or full not in {*names, gpt2.HEAD}:
+        if full in stored or full not in known:
             twice = f", and {stored[full].name} is the same" if full in stored else ""
             raise ValueError(f"{folder}: the tensor {tensor.name} has no place in the model{twice}")
         stored[full] = tensor
@@ -197,7 +187,3 @@ def _by_full_name(folder: Path, names: dict[str, str]) -> dict[str, StoredTensor
 def _set_parameter(model: nn.Module, name: str, tensor: Tensor) -> None:
     parent, _, leaf = name.rpartition(".")
     setattr(model.get_submodule(parent), leaf, nn.Parameter(tensor))
-
-
-def _as_bytes(value: dict[str, Any]) -> bytes:
-    return json.dumps(value, indent=2, ensure_ascii=False).encode()

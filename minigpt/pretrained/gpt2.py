@@ -11,9 +11,9 @@ import re
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from minigpt.model import GPT, GPTConfig
+from minigpt.pretrained.formats import Format, Stored
 from minigpt.settings import shown
 
 SIZES = {
@@ -78,7 +78,7 @@ _TRANSPOSED = re.compile(r"\.(c_attn|c_proj|c_fc)\.weight$")
 _CAUSAL_MASK = re.compile(r"\.attn\.(bias|masked_bias)$")
 
 
-def gpt_config(fields: dict[str, Any], *, dropout: float | None, attention: str) -> GPTConfig:
+def gpt_config(fields: dict[str, Any], dropout: float | None, attention: str) -> GPTConfig:
     """Our configuration of the model that a ``config.json`` describes.
 
     Args:
@@ -115,20 +115,20 @@ def gpt_config(fields: dict[str, Any], *, dropout: float | None, attention: str)
     return GPTConfig.from_json(json.dumps(ours))  # which checks each type
 
 
-def hugging_face_fields(config: GPTConfig) -> dict[str, Any]:
-    """The ``config.json`` of a model of ours that has GPT-2's parts.
-
-    Raises:
-        ValueError: naming each part that is not GPT-2's.
-    """
+def not_gpt2(config: GPTConfig) -> list[str]:
+    """The parts of a configuration of ours that GPT-2 does not have, as a message names them."""
     other = [f"{name}={getattr(config, name)!r}" for name, part in GPT2_PARTS.items() if getattr(config, name) != part]
+    other += [f"{place}_bias=False" for place, has in config.biases.items() if config.bias and not has]
     other += [f"n_kv_heads={config.n_kv_heads}"] if config.kv_heads != config.n_heads else []
+    other += [f"d_head={config.d_head}"] if config.heads_width != config.d_model else []
+    other += [f"n_experts={config.n_experts}"] if config.n_experts is not None else []
+    return other + ([] if config.mlp in ACTIVATION_NAMES.values() else [f"mlp={config.mlp!r}"])
+
+
+def hugging_face_fields(config: GPTConfig) -> dict[str, Any]:
+    """The ``config.json`` of a model of ours that has GPT-2's parts."""
     theirs = {ours: name for name, ours in reversed(ACTIVATION_NAMES.items())}
-    other += [] if config.mlp in theirs else [f"mlp={config.mlp!r}"]
-    if other:
-        raise ValueError(f"GPT-2's format has no place for {', '.join(other)}; it takes the parts of recipe 'gpt2'")
     return {
-        "model_type": "gpt2",
         "architectures": ["GPT2LMHeadModel"],
         **{name: getattr(config, ours) for ours, name in SIZES.items()},
         "n_inner": config.d_hidden,
@@ -139,14 +139,15 @@ def hugging_face_fields(config: GPTConfig) -> dict[str, Any]:
     }
 
 
-def tensor_names(config: GPTConfig) -> dict[str, str]:
-    """Our name of each tensor, by its name in the file."""
+def gpt2_places(config: GPTConfig) -> dict[str, Stored]:
+    """Where each of our parameters is."""
     names = {
         f"transformer.h.{layer}.{theirs}": f"blocks.{layer}.{ours}"
         for layer in range(config.n_layers)
         for theirs, ours in BLOCK_TENSORS.items()
     }
-    return {**OUTER_TENSORS, **names, **({} if config.tied_head else {HEAD: "head.weight"})}
+    names = {**OUTER_TENSORS, **names, **({} if config.tied_head else {HEAD: "head.weight"})}
+    return {ours: Stored((theirs,), transposed=bool(_TRANSPOSED.search(theirs))) for theirs, ours in names.items()}
 
 
 def full_name(name: str) -> str:
@@ -159,17 +160,15 @@ def is_causal_mask(name: str) -> bool:
     return _CAUSAL_MASK.search(name) is not None
 
 
-def transpose(name: str, tensor: Tensor) -> Tensor:
-    """The matrices of the blocks turned from (in, out) to (out, in) or back; other tensors as they are."""
-    return tensor.t() if _TRANSPOSED.search(name) and tensor.dim() == 2 else tensor
-
-
-def divide_queries(model: GPT) -> None:
-    """Divide the queries of block l by l + 1, which divides its scores, as ``BY_LAYER`` asks for.
+def divide_queries(model: GPT, fields: dict[str, Any]) -> None:
+    """Divide the queries of block l by l + 1, which divides its scores, where ``BY_LAYER`` asks for it.
 
     Args:
         model: with the weights of the file.
+        fields: of its ``config.json``.
     """
+    if not fields.get(BY_LAYER, False):
+        return
     with torch.no_grad():
         for layer in range(model.config.n_layers):
             for leaf in ("weight", "bias"):
@@ -184,3 +183,16 @@ def _dropout(fields: dict[str, Any]) -> float:
             f"its rates of dropout differ ({shown(rates)}), and this GPT has one; choose it with dropout=…"
         )
     return rates["embd_pdrop"]
+
+
+GPT2_FORMAT = Format(
+    title="GPT-2",
+    gpt_config=gpt_config,
+    lacking=not_gpt2,
+    fields=hugging_face_fields,
+    places=gpt2_places,
+    head=HEAD,
+    full_name=full_name,
+    is_ignored=is_causal_mask,
+    prepare=divide_queries,
+)

@@ -30,7 +30,7 @@ class Rule:
 
     def value(self, names: Mapping[str, Any]) -> Any:
         """The formula's value, or ``None`` where the condition is false."""
-        scope = {"__builtins__": {}, "min": min, "max": max}
+        scope = {"__builtins__": {}, "min": min, "max": max, "log": math.log}
         return eval(self.formula, scope, dict(names)) if eval(self.when, scope, dict(names)) else None
 
 

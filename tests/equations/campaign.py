@@ -66,6 +66,8 @@ EQUAL_REGISTERED = {
         "a fraction is one factor",
     ),
     ("repeated-data-loss", "name 'V' by 'U' at 107"): "where V is not U nothing is repeated, and the term is 0",
+    ("top-k-gate", r"double '\\mathbb{1}[r_j < k]' at 77"): "the weights are shares",
+    ("rope-yarn", "constant '1' by '0.5' at 130"): "the ends of the ramp are whole numbers",
     ("attention-pairs", "constant '1' by '0' at 12"): "the term of t = 0 is 0",
     ("short-convolution", "upper bound 'T' by 't' at 45"): "s + k = t + 1 with k of at least 1 leaves s up to t",
     ("online-softmax", "constant '0' by '1' at 212"): "the first value is multiplied by exp(-inf)",

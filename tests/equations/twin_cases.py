@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from minigpt.checks import Draw
 from minigpt.model import Pattern, alibi_slopes
+from minigpt.model.experts import top_k_gate
 from minigpt.text import BPETokenizer
 from minigpt.training import OPTIMIZERS
 
@@ -86,6 +87,18 @@ def _norms(draw: Draw, *, shift: bool = False, shapes: Sequence[tuple[int, ...]]
 CASES["model.norms.fast_layer_norm"] = partial(_norms, shift=True)
 CASES["model.norms.fast_rms_norm"] = CASES["model.norms.torch_rms_norm"] = _norms
 CASES["model.fused.triton_rms_norm"] = partial(_norms, shapes=SHAPES[1:3])
+
+
+@cases("model.experts.through_chosen")
+def _experts(draw: Draw) -> Iterator[Case]:
+    for n_tokens, n_experts, k in ((1, 3, 1), (7, 1, 1), (9, 5, 2), (5, 4, 4)):
+        x, matrices, scores = draw.normal(n_tokens, 5), draw.normal(n_experts, 5, 5), draw.normal(n_tokens, n_experts)
+
+        def mixed(function: Callable, given: dict[str, Tensor], k: int = k) -> dict[str, Tensor]:
+            experts = [lambda rows, m=m: rows @ m for m in given["matrices"]]
+            return {"y": function(given["x"], top_k_gate(given["scores"], k), experts)}
+
+        yield Case({"x": apart(x), "scores": scores, "matrices": matrices}, mixed)
 
 
 @cases("model.convolution.fast_short_convolution")

@@ -1,7 +1,12 @@
 """Small GPT-2s of transformers, every weight random: no bias is 0 and no gain is 1."""
 
+import sys
+from pathlib import Path
+
 import pytest
 import torch
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 SMALL = {"vocab_size": 97, "n_positions": 128, "n_embd": 32, "n_layer": 3, "n_head": 4}
 

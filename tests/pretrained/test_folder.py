@@ -198,7 +198,10 @@ def test_a_head_of_its_own_must_be_there(folder):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model_type": "llama"}, "model_type is 'llama', which this GPT does not do; only 'gpt2' can be loaded"),
+        (
+            {"model_type": "gemma"},
+            "model_type is 'gemma', which this GPT does not do; 'gpt2', 'llama', .* can be",
+        ),
         ({"scale_attn_by_inverse_layer_idx": 2}, "scale_attn_by_inverse_layer_idx is 2; expected true or false"),
         ({"quantization_config": {"bits": 4}}, r"its weights are quantized \(quantization_config\), which is not read"),
         ({"scale_attn_weights": False}, "scale_attn_weights is False"),

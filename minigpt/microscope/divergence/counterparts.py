@@ -37,7 +37,8 @@ def counterparts(a: nn.Module, b: nn.Module) -> dict[str, str]:
 def _gpt2_names(model: GPT) -> dict[str, str]:
     """Modules by their tensors' names, and the modules around them; ours first."""
     pairs = dict(WITHOUT_WEIGHTS)
-    for theirs, ours in gpt2.tensor_names(model.config).items():
+    for ours, place in gpt2.gpt2_places(model.config).items():
+        (theirs,) = place.names
         while "." in ours:
             ours, theirs = ours.rpartition(".")[0], theirs.rpartition(".")[0]
             if "." in theirs:  # not the whole of their model without its head, which ours has no module for

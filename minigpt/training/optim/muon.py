@@ -68,7 +68,7 @@ def step_size(theta: Tensor) -> float:
 
 
 def _parts(group: Settings, matrix: Tensor) -> tuple[Tensor, ...]:
-    return split_qkv(matrix) if group["role"] == "qkv" else (matrix,)
+    return split_qkv(matrix, group.get("n_queries")) if group["role"] == "qkv" else (matrix,)
 
 
 def _of_one_shape(parameters: list[Tensor]) -> Iterator[list[int]]:

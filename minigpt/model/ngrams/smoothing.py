@@ -24,7 +24,7 @@ from typing import Protocol, Self
 import numpy as np
 
 from minigpt.equations import equation
-from minigpt.model.ngram_counts import NGramCounts
+from minigpt.model.ngrams.counts import NGramCounts
 
 
 @equation(

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from minigpt.model.context import NO_POSITIONS, Context
-from minigpt.model.positions import Rotation, alibi_slopes, rotary_angles, sinusoidal_positions
+from minigpt.model.positions.formulas import Rotation, alibi_slopes, rotary_angles, sinusoidal_positions
+from minigpt.model.positions.scaling import UNSCALED, RopeScaling
 
 
 class Position(nn.Module):
@@ -23,11 +24,20 @@ class Position(nn.Module):
         d_model: D.
         n_heads: H.
         base: of the rotary and sinusoidal wavelengths.
+        rope: E and how the rotary frequencies are changed; ``None``: E = D / H, and not at all.
     """
 
-    def __init__(self, context_length: int, d_model: int, n_heads: int, base: float = 10000.0) -> None:
+    def __init__(
+        self,
+        context_length: int,
+        d_model: int,
+        n_heads: int,
+        base: float = 10000.0,
+        rope: tuple[int, RopeScaling] | None = None,
+    ) -> None:
         super().__init__()
         self.context_length, self.d_model, self.n_heads, self.base = context_length, d_model, n_heads, base
+        self.head_width, self.scaling = rope or (d_model // n_heads, UNSCALED)
 
     def context(self, n_positions: int, device: torch.device, start: int = 0) -> Context:
         """What the layers must know about the positions ``start`` … ``start + n_positions - 1``."""
@@ -52,8 +62,15 @@ class LearnedPosition(Position):
 
     parameter_roles: ClassVar = {"embedding": "position"}
 
-    def __init__(self, context_length: int, d_model: int, n_heads: int, base: float = 10000.0) -> None:
-        super().__init__(context_length, d_model, n_heads, base)
+    def __init__(
+        self,
+        context_length: int,
+        d_model: int,
+        n_heads: int,
+        base: float = 10000.0,
+        rope: tuple[int, RopeScaling] | None = None,
+    ) -> None:
+        super().__init__(context_length, d_model, n_heads, base, rope)
         self.embedding = nn.Embedding(context_length, d_model)
 
     def add_to(self, x: Tensor, context: Context = NO_POSITIONS) -> Tensor:
@@ -68,8 +85,9 @@ class RotaryPosition(Position):
 
     def context(self, n_positions: int, device: torch.device, start: int = 0) -> Context:
         """With cosines and sines ``(T, E/2)``, in float32 whatever the model's dtype: angles grow to T radians."""
-        angles = rotary_angles(start + n_positions, self.d_model // self.n_heads, self.base, device=device)[start:]
-        return Context(start=start, rotation=Rotation(angles.cos(), angles.sin(), self.layout))
+        end, m = start + n_positions, self.scaling.attention_factor
+        angles = rotary_angles(end, self.head_width, self.base, scaling=self.scaling, device=device)[start:]
+        return Context(start=start, rotation=Rotation(m * angles.cos(), m * angles.sin(), self.layout))
 
 
 class HalfRotaryPosition(RotaryPosition):

@@ -1,4 +1,4 @@
-r"""The formulas of the position schemes, whose modules are in :mod:`minigpt.model.position_schemes`.
+r"""The formulas of the position schemes, whose modules are in :mod:`minigpt.model.positions.schemes`.
 
 - sinusoidal: a table of sines and cosines, added to the embedding.
 - learned: a row of a trained table, added to the embedding (GPT-2: Radford et al. 2019).
@@ -18,6 +18,7 @@ from einops import rearrange
 from torch import Tensor
 
 from minigpt.equations import equation
+from minigpt.model.positions.scaling import ROPE_SCALINGS, UNSCALED, RopeScaling
 
 ROPE_SOURCE = "Su et al. 2021, arXiv:2104.09864, Eq. 34"
 ROPE_ANGLE = r"\phi(t, i) = (t - 1) b^{-2(i - 1)/E}"
@@ -78,6 +79,7 @@ def rotary_angles(
     width: int,
     base: float = 10000.0,
     *,
+    scaling: RopeScaling = UNSCALED,
     device: torch.device | str | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
@@ -87,6 +89,7 @@ def rotary_angles(
         n_positions: T.
         width: E, even.
         base: the longest wavelength is 2π × base positions.
+        scaling: how the frequencies are changed; the equation has them unchanged.
         device: where the table is made.
         dtype: of the table.
 
@@ -99,6 +102,7 @@ def rotary_angles(
     if width % 2:
         raise ValueError(f"width={width} must be even: a position is encoded in pairs of coordinates; try {width + 1}")
     frequencies = base ** -(torch.arange(0, width, 2, device=device, dtype=dtype) / width)
+    frequencies = ROPE_SCALINGS[scaling.kind](frequencies, base, scaling)
     return torch.arange(n_positions, device=device, dtype=dtype)[:, None] * frequencies
 
 

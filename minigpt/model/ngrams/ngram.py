@@ -5,7 +5,7 @@ $$p(x_1, \dots, x_T) = \prod_{t=1}^{T} p(x_t \mid x_1, \dots, x_{t-1})
 
 The first form is the chain rule, and what a GPT models; the second forgets all but the last n-1 tokens, so
 that contexts come again and can be counted. What a count says of a context seen rarely or never is up to the smoothing:
-:class:`~minigpt.model.ngram_smoothing.KneserNey` or :class:`~minigpt.model.ngram_smoothing.Additive`.
+:class:`~minigpt.model.ngrams.smoothing.KneserNey` or :class:`~minigpt.model.ngrams.smoothing.Additive`.
 
 Dimensions: V vocabulary, N tokens of the counted text, T tokens of another, n order, S tokens of a context.
 Source: Shannon 1948, A Mathematical Theory of Communication, section 3.
@@ -17,8 +17,8 @@ from typing import Self
 import numpy as np
 import torch
 
-from minigpt.model.ngram_counts import Ids, NGramCounts, check_row
-from minigpt.model.ngram_smoothing import KneserNey, Order, Smoothing
+from minigpt.model.ngrams.counts import Ids, NGramCounts, check_row
+from minigpt.model.ngrams.smoothing import KneserNey, Order, Smoothing
 
 
 class NGram:

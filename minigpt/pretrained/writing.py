@@ -1,0 +1,90 @@
+"""A model and its tokenizer into a folder that Hugging Face's libraries read."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+
+from minigpt.files.folder import update_folder
+from minigpt.files.paths import as_path
+from minigpt.model import GPT, GPTConfig
+from minigpt.pretrained.formats import Format
+from minigpt.pretrained.gpt2 import GPT2_FORMAT
+from minigpt.pretrained.llama import LLAMA_FORMATS
+from minigpt.pretrained.weights import WEIGHTS
+from minigpt.text import Tokenizer
+from minigpt.text.tokenizers.bpe import END_OF_TEXT
+from minigpt.text.tokenizers.hugging_face import hugging_face_files
+
+#: Every format, by the ``model_type`` of its ``config.json``; the first that has all parts of a model is written.
+FORMATS: dict[str, Format] = {"gpt2": GPT2_FORMAT, **LLAMA_FORMATS}
+DEFAULT_END = 50256  # what transformers takes for the end of a text where the config.json of a GPT-2 says nothing
+CARD = "README.md"
+
+
+def save_pretrained(
+    model: GPT, folder: Path | str, tokenizer: Tokenizer | None = None, card: str | None = None
+) -> None:
+    """Write a model and its tokenizer so that Hugging Face's libraries read them.
+
+    The format is the first of GPT-2, Llama, Qwen2, Qwen3, Mistral and Mixtral that has all parts of the model.
+
+    Args:
+        model: with the parts of one of the formats; see :func:`minigpt.pretrained.format_of`.
+        folder: made if need be. The files of an earlier model are replaced in one step and other files stay: a
+            kill leaves the earlier model or this one.
+        tokenizer: byte-level BPE; ``None`` writes the model alone.
+        card: text of the model card, ``README.md``; ``None`` writes none.
+
+    Raises:
+        ValueError: naming each part of the model that the nearest format does not have, or if the tokenizer is of
+            another kind, or ``folder`` holds folders or can't be replaced for another reason.
+    """
+    folder = as_path(folder, "folder")
+    kind = format_of(model.config)
+    chosen = FORMATS[kind]
+    fields = {"model_type": kind, **chosen.fields(model.config)}
+    ours = dict(model.named_parameters())
+    tensors = {
+        theirs: part.detach().cpu().contiguous().clone()
+        for name, place in chosen.places(model.config).items()
+        for theirs, part in place.parts(ours[name]).items()
+    }
+    fields["dtype"] = str(next(iter(tensors.values())).dtype).removeprefix("torch.")
+    files = {} if tokenizer is None else _tokenizer_files(tokenizer, model.config.context_length)
+    end = None if tokenizer is None else tokenizer.special_tokens.get(END_OF_TEXT)
+    if tokenizer is not None or model.config.vocab_size <= DEFAULT_END:
+        fields["bos_token_id"] = fields["eos_token_id"] = end
+    files |= {WEIGHTS: safetensors.torch.save(tensors, {"format": "pt"}), "config.json": _as_bytes(fields)}
+    files |= {} if card is None else {CARD: card.encode()}
+    update_folder(folder, files, f"{folder} is as it was; free some space and save the model again")
+
+
+def format_of(config: GPTConfig) -> str:
+    """The format that :func:`minigpt.save_pretrained` writes: "gpt2", "llama", "qwen2", "qwen3", "mistral", "mixtral".
+
+    Args:
+        config: of the model.
+
+    Raises:
+        ValueError: if none has all parts of the model; it names what the nearest lacks.
+    """
+    lacking = {kind: chosen.lacking(config) for kind, chosen in FORMATS.items()}
+    nearest = min(lacking, key=lambda kind: len(lacking[kind]))
+    if not lacking[nearest]:
+        return nearest
+    hint = "; it takes the parts of recipe 'gpt2'" if nearest == "gpt2" else ""
+    raise ValueError(
+        f"{FORMATS[nearest].title}'s format has no place for {', '.join(lacking[nearest])}{hint}"
+        + ("" if nearest == "gpt2" else ", and the other formats have places for fewer parts of this model")
+    )
+
+
+def _tokenizer_files(tokenizer: Tokenizer, context_length: int) -> dict[str, bytes]:
+    files = hugging_face_files(tokenizer, context_length)
+    return {name: _as_bytes(value) for name, value in files.items()}
+
+
+def _as_bytes(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, indent=2, ensure_ascii=False).encode()

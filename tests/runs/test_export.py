@@ -1,0 +1,50 @@
+"""A run into a folder of Hugging Face, with its model card."""
+
+import pytest
+
+import minigpt as mg
+from minigpt.cli import main
+
+TEXT = "the cat sees the dog and the dog sees the cat. " * 60
+SHAPE = {"context_length": 16, "d_model": 8, "n_layers": 1, "n_heads": 2}
+LLAMA = {"position": "rope-half", "norm": "rms", "mlp": "swiglu", "bias": False}
+
+
+def trained(tmp_path, tokenizer="bpe:262", **parts):
+    (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")
+    config = mg.RunConfig.of(
+        out=tmp_path / "run",
+        text=tmp_path / "text.txt",
+        tokenizer=tokenizer,
+        steps=3,
+        batch_size=2,
+        device="cpu",
+        **SHAPE,
+        **parts,
+    )
+    mg.start_run(config, progress=False)
+    return tmp_path / "run"
+
+
+def test_a_run_goes_out_with_its_tokenizer_and_a_card_of_its_figures(tmp_path, capsys):
+    out = trained(tmp_path, **LLAMA)
+    main(["export", str(out), str(tmp_path / "folder")])
+    assert capsys.readouterr().out == f"wrote {tmp_path / 'folder'} in the format of Llama\n"
+    model, tokenizer = mg.load_pretrained(tmp_path / "folder")
+    own, words = mg.load_model(out)
+    assert all(a.equal(b) for a, b in zip(model.parameters(), own.parameters(), strict=True))
+    assert tokenizer.encode(TEXT) == words.encode(TEXT)
+    card = (tmp_path / "folder" / "README.md").read_text(encoding="utf-8")
+    assert "| trained on | `text.txt` |" in card and str(tmp_path) not in card
+    assert card.startswith("---\nlibrary_name: transformers\n") and "# run\n" in card
+    assert f"| parameters | {own.n_parameters:,} |" in card and "| steps | 3 of 3 steps, 2 sequences each |" in card
+
+
+def test_another_tokenizer_stays_behind_where_that_is_asked_for(tmp_path, capsys):
+    out = trained(tmp_path, tokenizer="char")
+    with pytest.raises(SystemExit):
+        main(["export", str(out), str(tmp_path / "folder")])
+    assert "a char tokenizer has no place" in capsys.readouterr().err
+    assert not (tmp_path / "folder").exists()
+    main(["export", str(out), str(tmp_path / "folder"), "--no-tokenizer"])
+    assert not (tmp_path / "folder" / "tokenizer.json").exists()
