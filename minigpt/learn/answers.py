@@ -96,14 +96,15 @@ def syntax_error(path: Path, lang: Language = "en") -> str:
         path: of the file.
         lang: of the sentence, "en" or "zh".
     """
+    text = text_of(path)
     try:
-        ast.parse(text_of(path))
-    except SyntaxError as error:
-        line = (error.text or "").strip()[:LONGEST_LINE]
-        return NO_PYTHON[lang].format(error=error.msg, n=error.lineno or 1, line=line)
-    except ValueError as error:  # a byte of 0
-        before = text_of(path).partition("\0")[0]
-        return NO_PYTHON[lang].format(error=error, n=before.count("\n") + 1, line=before.rpartition("\n")[2])
+        ast.parse(text)
+    except (SyntaxError, ValueError) as error:
+        before, null, _ = text.partition("\0")
+        n, line = getattr(error, "lineno", None) or 1, getattr(error, "text", None) or ""
+        if null:  # for which Python names no line
+            n, line = before.count("\n") + 1, before.rpartition("\n")[2]
+        return NO_PYTHON[lang].format(error=getattr(error, "msg", error), n=n, line=line.strip()[:LONGEST_LINE])
     return ""
 
 

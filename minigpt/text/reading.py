@@ -54,7 +54,7 @@ class TextFiles:
             for i, file in enumerate(files):
                 if not file.is_file():
                     files[i] = Path(folder) / f"{i}-{file.name}"
-                    with _opened(file) as pipe, files[i].open("wb") as copy:
+                    with _pipe(file) as pipe, files[i].open("wb") as copy:
                         shutil.copyfileobj(pipe, copy)
             yield files
 
@@ -112,24 +112,24 @@ def read_file(file: Path) -> str:
         ValueError: if the file can't be read, or is not UTF-8.
     """
     try:
-        with _opened(file) as stream:
-            data = stream.read()
+        data = _piped(file) if file.is_fifo() else file.read_bytes()
     except OSError as error:  # the error of a read, other than that of an open, does not name the file
         raise ValueError(f"{file} can't be read: {error.strerror}; give a text file that can") from None
     return decode_utf8(data, file)
 
 
+def _piped(pipe: Path) -> bytes:
+    with _pipe(pipe) as stream:
+        return stream.read()
+
+
 @contextmanager
-def _opened(file: Path) -> Iterator[IO[bytes]]:
-    """A file; or a pipe, whose writer has a minute to begin."""
-    if not file.is_fifo():
-        with file.open("rb") as stream:
-            yield stream
-        return
-    with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:
+def _pipe(pipe: Path) -> Iterator[IO[bytes]]:
+    """A pipe, whose writer has a minute to begin."""
+    with os.fdopen(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:
         if not select.select([stream], [], [], SECONDS_TO_BEGIN)[0]:
             raise ValueError(
-                f"nothing was written to the pipe {file} for {SECONDS_TO_BEGIN} s; write the text to a file and name that"
+                f"nothing was written to the pipe {pipe} for {SECONDS_TO_BEGIN} s; write the text to a file and name it"
             )
         os.set_blocking(stream.fileno(), True)
         yield stream
