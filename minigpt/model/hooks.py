@@ -10,7 +10,9 @@ finite, the microscope, and the comparison of two models. The model has no code 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from threading import Lock
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from torch import Tensor, nn
 
@@ -38,20 +40,33 @@ def watched(
         yield
 
 
+_LOCK = Lock()
+_MODES: WeakKeyDictionary[nn.Module, list[bool]] = WeakKeyDictionary()  # of the modules before, while blocks run
+_BLOCKS: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()  # that run now
+
+
 @contextmanager
 def evaluation_mode(model: nn.Module) -> Iterator[None]:
     """Evaluation mode while the block runs: nothing is dropped. Each module is then back in its own mode.
 
+    Where blocks overlap, in several threads or one within another, the last one to end brings the modes back.
+
     Args:
         model: what computes.
     """
-    modes = [(module, module.training) for module in model.modules()]
+    with _LOCK:
+        if not _BLOCKS.get(model, 0):
+            _MODES[model] = [module.training for module in model.modules()]
+            model.eval()
+        _BLOCKS[model] = _BLOCKS.get(model, 0) + 1
     try:
-        model.eval()
         yield
     finally:
-        for module, was_training in modes:
-            module.training = was_training
+        with _LOCK:
+            _BLOCKS[model] -= 1
+            if not _BLOCKS[model]:
+                for module, was_training in zip(model.modules(), _MODES.pop(model), strict=True):
+                    module.training = was_training
 
 
 def _enter(hook: Hook, name: str, module: nn.Module, inputs: tuple[Any, ...]) -> Any:

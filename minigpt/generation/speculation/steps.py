@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from minigpt.generation.decoder import Decoder
 from minigpt.generation.sampler import Sampler
@@ -56,7 +57,7 @@ def speculative_steps(
 
 
 def _verified(
-    decoder: Decoder, ids: Tensor, proposal: tuple[Tensor, Tensor], sampler: Sampler, generator: torch.Generator
+    decoder: Decoder, ids: Tensor, proposal: tuple[Tensor, Tensor | None], sampler: Sampler, generator: torch.Generator
 ) -> Tensor:
     """``(n,)``: the proposed tokens up to the first that is rejected, and one more token of the model."""
     proposed, q = proposal
@@ -65,10 +66,9 @@ def _verified(
     kept = ids.shape[1]
     for i, token in enumerate(proposed.tolist()):
         p = sampler.probabilities(logits[i : i + 1], row[:, :kept])[0].to(generator.device)
-        if float(torch.rand((), generator=generator, device=generator.device)) >= float(
-            acceptance(p, q[i].to(p))[token]
-        ):
-            return _with_one_more(row[0, ids.shape[1] : kept], residual_probabilities(p, q[i].to(p)), generator)
+        q_i = F.one_hot(proposed[i], len(p)).to(p) if q is None else q[i].to(p)
+        if float(torch.rand((), generator=generator, device=generator.device)) >= float(acceptance(p, q_i)[token]):
+            return _with_one_more(row[0, ids.shape[1] : kept], residual_probabilities(p, q_i), generator)
         kept += 1
     p = sampler.probabilities(logits[-1:], row)[0].to(generator.device)
     return _with_one_more(proposed, p, generator)

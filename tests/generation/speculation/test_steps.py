@@ -6,7 +6,7 @@ import torch
 from decoding_models import Table, small_gpt
 
 import minigpt.generation.speculation.steps as speculative
-from minigpt.generation import Decoder, Sampler, generate_ids
+from minigpt.generation import Decoder, Sampler, generate_ids, stream_ids
 from minigpt.generation.sampler import GREEDY
 from minigpt.generation.speculation.drafts import DraftModel, PromptLookup
 
@@ -108,6 +108,30 @@ def test_a_draft_of_another_vocabulary_is_refused():
     decoder = Decoder(Table(4), draft=DraftModel(Table(5)))
     with pytest.raises(ValueError, match="the draft has a vocabulary of 5 tokens, the model 4"):
         generate_ids(decoder, torch.tensor([[0]]), max_new_tokens=3, generator=torch.Generator())
+
+
+def test_streams_of_two_vocabularies_may_share_a_look_up():
+    draft, prompt = PromptLookup(2, 1), torch.tensor([[1, 2, 1, 2, 1]])
+    settings = {"max_new_tokens": 9, "sampler": GREEDY, "generator": torch.Generator()}
+    streams = [stream_ids(Decoder(small_gpt(vocab_size=v), draft=draft), prompt, **settings) for v in (11, 7)]
+    for vocab_size, drawn in zip((11, 7), zip(*zip(*streams, strict=True), strict=True), strict=True):
+        expected = generate_ids(small_gpt(vocab_size=vocab_size), prompt, **settings)
+        assert list(map(int, drawn)) == expected[0, 5:].tolist()
+
+
+@pytest.mark.parametrize(
+    ("row", "n", "expected"),
+    [
+        ([5, 1, 2, 8, 9, 1, 2, 3, 4, 1, 2], 2, [3, 4]),  # the last place
+        ([5, 1, 2, 8, 9, 1, 2, 3, 1, 2], 4, [3, 1, 2, 3]),  # what follows it is repeated
+        ([7, 7, 7, 7], 5, [7, 7, 7, 7, 7]),
+        ([1, 2, 3, 4], 5, []),
+        ([2, 1, 3, 1], 2, []),  # a single token is not looked up
+    ],
+)
+def test_what_followed_the_last_tokens_is_proposed(row, n, expected):
+    ids, q = PromptLookup().propose(torch.tensor([row]), n, GREEDY, torch.Generator())
+    assert ids.tolist() == expected and q is None
 
 
 @pytest.mark.parametrize(("longest", "shortest"), [(2, 3), (3, 0)])
