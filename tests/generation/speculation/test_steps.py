@@ -94,6 +94,28 @@ def test_a_perfect_draft_saves_passes_and_a_useless_one_pauses():
         assert len(seen) <= most
 
 
+def test_a_draft_that_never_agrees_costs_a_twentieth_at_most():
+    cost = {1: 1.0, 4: 1.5, 8: 1.8}  # of passes of a model of 135 million parameters on a CPU, by tokens
+    pauses, spent, n_tokens = speculative.Pauses(), 0.0, 256
+    for _ in range(n_tokens):
+        paused = pauses.next()
+        spent += cost[1 if paused else pauses.n_proposed + 1]
+        if not paused:
+            pauses.judge(pauses.n_proposed, 1)
+    assert n_tokens / spent >= 0.95
+
+
+def test_a_draft_that_agrees_again_is_used_again():
+    pauses, used = speculative.Pauses(), []
+    for step in range(60):
+        used.append(not pauses.next())
+        if used[-1]:
+            pauses.judge(pauses.n_proposed, 1 if step < 30 else pauses.n_proposed + 1)
+    first = used.index(True, 30)
+    assert not all(used[:30]) and all(used[first:])
+    assert pauses.n_proposed == speculative.MOST_PROPOSED
+
+
 def test_a_stop_token_among_the_proposals_ends_the_text():
     model = Table(4, seed=3, scale=9.0)
     prompt = torch.tensor([PROMPT])
