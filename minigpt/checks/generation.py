@@ -63,7 +63,7 @@ def allowed_tokens(function: Any, draw: Draw) -> Case:
 def beam_score(function: Any, draw: Draw) -> Case:
     """Penalties of both signs."""
     nats, alpha = draw.normal(draw.size(1, 6)), draw.choice([-0.5, 0.7, 1.5])
-    return {"ell": nats, "n": len(nats), "alpha": alpha}, function(nats, alpha)
+    return {"l": nats, "n": len(nats), "alpha": alpha}, function(nats, alpha)
 
 
 @check

@@ -39,9 +39,9 @@ class SearchResult:
 
 @equation(
     "beam-score",
-    r"s = \frac{\sum_{t=1}^{n} \ell_t}{\left(\frac{5 + n}{6}\right)^{\alpha}}",
+    r"s = \frac{\sum_{t=1}^{n} l_t}{\left(\frac{5 + n}{6}\right)^{\alpha}}",
     symbols={
-        r"\ell": "(n) log-probability of each new token, in nats",
+        "l": "(n) log-probability of each new token, in nats",
         r"\alpha": "() length penalty; 0 compares the log-probabilities of whole texts",
         "s": "() score",
     },

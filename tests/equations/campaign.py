@@ -65,6 +65,11 @@ EQUAL_REGISTERED = {
         ],
         "a fraction is one factor",
     ),
+    (
+        "beam-score",
+        r"unwrap group '\\left(\\frac{5 + n}{6}\\right)' by '\\frac{5 + n}{6}' at 30",
+    ): "a fraction is one factor",
+    ("speculative-residual", "exchange 'p_j - q_j' by 'q_j - p_j' at 52"): "both distributions have the same sum",
     ("repeated-data-loss", "name 'V' by 'U' at 107"): "where V is not U nothing is repeated, and the term is 0",
     ("attention-pairs", "constant '1' by '0' at 12"): "the term of t = 0 is 0",
     ("short-convolution", "upper bound 'T' by 't' at 45"): "s + k = t + 1 with k of at least 1 leaves s up to t",

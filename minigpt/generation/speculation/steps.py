@@ -4,8 +4,8 @@ One pass of the model over several tokens costs little more than one over a sing
 what takes time. What is drawn has the model's own distribution, whatever the draft proposes
 (:mod:`minigpt.generation.speculation.rule`); greedy tokens are the same but for rounding.
 
-Few tokens are proposed at first, and more while all are accepted. Where few are, the draft pauses by itself, longer each
-time.
+Few tokens are proposed at first, and more while all are accepted. Where few are, the draft pauses by itself, longer
+each time.
 
 Dimensions: T tokens so far, K proposed tokens, V vocabulary.
 """
