@@ -3,12 +3,14 @@ r"""A mixture of experts: several MLPs, of which each token goes through a few.
 A router gives each expert a score. The k experts with the highest scores are computed, and their outputs are summed
 with the softmax of these k scores as weights. So a model has the parameters of all experts and the operations of k.
 
-Nothing limits how many tokens an expert gets. The load-balancing loss has a gradient that makes the numbers more even.
+Nothing limits how many tokens an expert gets. The load-balancing loss has a gradient that makes the numbers more even;
+training adds it to its own loss. For that, a mixture keeps the scores of its router while :func:`scores_kept` runs.
 
 Dimensions: N tokens, D width, n experts, k of them for a token; leading axes are arbitrary.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 import torch
@@ -150,17 +152,57 @@ class MixtureOfExperts(nn.Module):
     """
 
     parameter_roles: ClassVar = {"router": "matrix"}
+    scores: Tensor | None
 
     def __init__(self, d_model: int, experts: list[nn.Module], n_active: int) -> None:
         super().__init__()
         self.router = nn.Linear(d_model, len(experts), bias=False)
         self.experts = nn.ModuleList(experts)
         self.n_active = n_active
+        self.keeps_scores, self.scores = False, None
 
     def forward(self, x: Tensor) -> Tensor:
         """``(..., D)`` → ``(..., D)``."""
-        weights = top_k_gate(self.router(x), self.n_active).to(x.dtype).flatten(0, -2)
+        scores = self.router(x)
+        if self.keeps_scores:
+            self.scores = scores
+        weights = top_k_gate(scores, self.n_active).to(x.dtype).flatten(0, -2)
         # which tokens an expert gets is known only when it runs: what is traced takes the formula
         traced = is_transformed() or torch.compiler.is_compiling() or torch.compiler.is_exporting()
         route = through_all if traced else through_chosen
         return route(x.flatten(0, -2), weights, list(self.experts)).view_as(x)
+
+
+@contextmanager
+def scores_kept(model: nn.Module) -> Iterator[list[MixtureOfExperts]]:
+    """Let each mixture of a model keep the scores of its last forward pass, as ``scores``, while the block runs.
+
+    A hook on the router would not do: ``torch.compile`` does not ask again which hooks a module has.
+
+    Args:
+        model: what computes.
+
+    Yields:
+        The mixtures of the model, in the order of its layers; none in a model without experts.
+    """
+    mixtures = [module for module in model.modules() if isinstance(module, MixtureOfExperts)]
+    try:
+        for module in mixtures:
+            module.keeps_scores = True
+        yield mixtures
+    finally:
+        for module in mixtures:  # what is kept belongs to a graph, which can't be copied and takes memory
+            module.keeps_scores, module.scores = False, None
+
+
+def balance_of(mixtures: list[MixtureOfExperts]) -> Tensor:
+    """The load-balancing loss of the scores that some mixtures have kept, summed over them.
+
+    Args:
+        mixtures: as :func:`scores_kept` gives them, after a forward pass.
+
+    Returns:
+        ``()`` at least float32.
+    """
+    kept = [(each.scores, each.n_active) for each in mixtures]
+    return torch.stack([load_balancing_loss(scores, k) for scores, k in kept if scores is not None]).sum()
