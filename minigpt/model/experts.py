@@ -21,6 +21,7 @@ from minigpt.equations import equation, fast_twin
 from minigpt.model.inspection import is_transformed
 from minigpt.model.probabilities import softmax
 
+SWITCH = "Fedus, Zoph & Shazeer 2021, arXiv:2101.03961"
 MIXTRAL = "Jiang et al. 2024, arXiv:2401.04088, section 2.1"
 
 
@@ -48,8 +49,12 @@ def top_k_gate(scores: Tensor, k: int) -> Tensor:
         ``(..., n)`` in the dtype of ``scores``; the softmax is taken in float32 at least.
     """
     chosen = scores.topk(k, dim=-1)
-    wide = chosen.values.float() if scores.dtype in (torch.float16, torch.bfloat16) else chosen.values
-    return torch.zeros_like(scores).scatter(-1, chosen.indices, softmax(wide).to(scores.dtype))
+    weights = softmax(_at_least_float32(chosen.values)).to(scores.dtype)
+    return torch.zeros_like(scores).scatter(-1, chosen.indices, weights)
+
+
+def _at_least_float32(x: Tensor) -> Tensor:
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
 @equation(
@@ -76,6 +81,33 @@ def mixture(weights: Tensor, outputs: Tensor) -> Tensor:
 
 
 @equation(
+    "expert-shares",
+    r"f_j = \frac{1}{N} \sum_{t=1}^{N} \mathbb{1}[r_{tj} < k]",
+    where=[r"r_{tj} = \sum_{i=1}^{n} \mathbb{1}[s_{ti} > s_{tj}]"],
+    symbols={
+        "s": "(N, n) scores of the experts, for each token",
+        "k": "() experts that a token goes through",
+        "N": "() tokens",
+        "r": "(N, n) how many scores of the token are higher",
+        "f": "(n) share of the tokens that go through each expert",
+    },
+    source=f"{SWITCH}, Eq. 5, for k experts a token",
+)
+def expert_shares(scores: Tensor, k: int) -> Tensor:
+    """The share of the tokens that go through each expert.
+
+    Args:
+        scores: ``(..., n)`` of the router.
+        k: experts that a token goes through.
+
+    Returns:
+        ``(n)`` at least float32, with the sum k; k / n each where all experts get as many tokens.
+    """
+    rows = _at_least_float32(scores.detach().flatten(0, -2))
+    return torch.zeros_like(rows).scatter(-1, rows.topk(k, dim=-1).indices, 1).mean(0)
+
+
+@equation(
     "load-balancing-loss",
     r"B = n \sum_{j=1}^{n} f_j P_j",
     where=[
@@ -93,7 +125,7 @@ def mixture(weights: Tensor, outputs: Tensor) -> Tensor:
         "P": "(n) mean probability of each expert",
         "B": "() loss, k where all experts get as many tokens",
     },
-    source="Fedus, Zoph & Shazeer 2021, arXiv:2101.03961, Eqs. 4-6, for k experts a token",
+    source=f"{SWITCH}, Eqs. 4-6, for k experts a token",
 )
 def load_balancing_loss(scores: Tensor, k: int) -> Tensor:
     """How unevenly tokens go through experts; its gradient lowers the probability of experts that get many.
@@ -106,10 +138,8 @@ def load_balancing_loss(scores: Tensor, k: int) -> Tensor:
         ``()`` at least float32; k where all experts get as many tokens.
     """
     n = scores.shape[-1]
-    rows = scores.flatten(0, -2)
-    rows = rows.float() if rows.dtype in (torch.float16, torch.bfloat16) else rows
-    used = torch.zeros_like(rows).scatter(-1, rows.topk(k, dim=-1).indices, 1)
-    return n * (used.mean(0) * softmax(rows).mean(0)).sum()
+    probabilities = softmax(_at_least_float32(scores.flatten(0, -2)))
+    return n * (expert_shares(scores, k) * probabilities.mean(0)).sum()
 
 
 def through_all(x: Tensor, weights: Tensor, experts: list[Callable[[Tensor], Tensor]]) -> Tensor:
