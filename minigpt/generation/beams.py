@@ -38,9 +38,9 @@ class SearchResult:
 
 @equation(
     "beam-score",
-    r"s = \frac{\sum_{t=1}^{n} \ell_t}{\left(\frac{5 + n}{6}\right)^{\alpha}}",
+    r"s = \frac{\sum_{t=1}^{n} \log(p_t)}{\left(\frac{5 + n}{6}\right)^{\alpha}}",
     symbols={
-        r"\ell": "(n) log-probability of each new token, in nats",
+        "p": "(n) probability of each new token",
         r"\alpha": "() length penalty; 0 compares the log-probabilities of whole texts",
         "s": "() score",
     },
