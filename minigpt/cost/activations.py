@@ -3,8 +3,8 @@ r"""What the forward pass leaves in memory for the backward pass, tensor by tens
 It depends on how the parts are computed, so this follows the modules of :mod:`minigpt.model` as they run on a CPU: what
 each operation keeps for its gradient. In mixed precision, the residual stream and the norms stay in float32 (4 bytes a
 number), and what enters a product has h = 2 bytes. Tensors of less than D numbers a position are left out, but for the
-statistics of norms. Of a mixture of experts, each active expert keeps its own copy of its input, and its output, which is
-multiplied with its weight; the scores of the router are left out.
+statistics of norms. Of a mixture of experts, each active expert keeps its own copy of its input, and its output, which
+is multiplied with its weight; the scores of the router are left out.
 
 Dimensions: T positions, D width, H query heads, G key/value heads, E head width, F hidden width of the MLP, V
 vocabulary.
