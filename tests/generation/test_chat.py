@@ -95,7 +95,7 @@ def test_a_tokenizer_that_can_not_chat_is_refused():
 
 
 def test_what_was_read_is_not_computed_again(monkeypatch):
-    config = mg.GPTConfig(vocab_size=258, context_length=300, d_model=16, n_layers=2, n_heads=2)
+    config = mg.GPTConfig(vocab_size=258, context_length=600, d_model=16, n_layers=2, n_heads=2)
     model = mg.GPT(config, generator=torch.Generator().manual_seed(0)).eval()
     chat, computed, known = ChatConversation(model, tokenizer(), max_new_tokens=9), [], 0
     plain = mg.GPT.features
