@@ -237,6 +237,7 @@ SUBJECTS: dict[str, list[Row]] = {
         Formula("SwiGLU", "swiglu", f"{BEYOND} § SwiGLU"),
         Formula("Gate of a mixture of experts", "top-k-gate", f"{BEYOND} § Mixture of experts"),
         Formula("Mixture of experts", "mixture-of-experts", f"{BEYOND} § Mixture of experts"),
+        Formula("Shares of experts", "expert-shares", f"{BEYOND} § Mixture of experts"),
         Formula("Load-balancing loss", "load-balancing-loss", f"{BEYOND} § Mixture of experts"),
     ],
     "The model": [

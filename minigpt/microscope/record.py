@@ -16,6 +16,7 @@ from minigpt.microscope.views.kinds import attention_view, stacked
 from minigpt.microscope.views.table import View
 from minigpt.microscope.views.tokens import Labels, token_texts
 from minigpt.model import GPT, GPTConfig
+from minigpt.model.experts import expert_shares
 from minigpt.settings.language import Bilingual
 
 _TITLE = Bilingual("{n} activations of {shape} tokens, {size:.1f} MiB", "{n} 个激活值，词元 {shape}，{size:.1f} MiB")
@@ -153,3 +154,33 @@ def look(model: GPT, ids: Tensor, names: str | Iterable[str] | None = None, *, g
     with at_rest(model), torch.set_grad_enabled(gradients), tapped(model, tap, chosen):
         model(ids)
     return Activations(model.config, ids, tensors)
+
+
+def expert_usage(looked_at: GPT | Activations, ids: Tensor | None = None) -> Tensor:
+    """The share of the tokens that go through each expert of each layer.
+
+    Args:
+        looked_at: a model with experts, which then reads ``ids``; or what :func:`look` recorded of one, with the
+            scores of its routers, ``"blocks.*.mlp.hook_router"``.
+        ids: ``(B, T)`` token ids for a model; ``None`` with a record.
+
+    Returns:
+        ``(L, n)``: each row has the sum k, the number of experts that a token goes through, and is k / n everywhere
+        where all experts get as many tokens.
+
+    Raises:
+        ValueError: if the model has no experts, there are ids for a record or none for a model, or the record has no
+            scores.
+    """
+    is_record = isinstance(looked_at, Activations)
+    if not is_record:
+        require_gpt(looked_at)
+    config = looked_at.config
+    if config.n_experts is None:
+        raise ValueError("the model has no experts, n_experts=None; build it with GPTConfig(n_experts=8)")
+    if is_record != (ids is None):
+        raise ValueError("give a model and ids, or a record alone: it holds what the model computed of its own ids")
+    names = [f"blocks.{layer}.mlp.hook_router" for layer in range(config.n_layers)]
+    record = look(looked_at, ids, names) if isinstance(looked_at, GPT) and ids is not None else looked_at
+    assert isinstance(record, Activations)
+    return torch.stack([expert_shares(record[name], config.n_active_experts) for name in names])

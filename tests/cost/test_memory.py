@@ -22,6 +22,8 @@ from minigpt.cost.memory import moment_numbers, stages
         ("fast", {"precision": "bf16"}),
         ("alibi", {}),
         ("formula", {"recomputed": True}),
+        ("experts", {}),
+        ("experts", {"precision": "bf16"}),
     ],
 )
 def test_the_prediction_is_within_a_tenth_of_what_is_measured(name, settings):
