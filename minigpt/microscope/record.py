@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from minigpt.microscope.names import chosen_names, head_of, unknown
-from minigpt.microscope.running import at_rest, on_device, on_the_path, require_gpt, whole_number
+from minigpt.microscope.running import at_rest, on_device, on_the_path, require_gpt
 from minigpt.microscope.taps import tapped
 from minigpt.microscope.views.kinds import attention_view, stacked
 from minigpt.microscope.views.table import View
 from minigpt.microscope.views.tokens import Labels, token_texts
 from minigpt.model import GPT, GPTConfig
+from minigpt.settings import whole_number
 from minigpt.settings.language import Bilingual
 
 _TITLE = Bilingual("{n} activations of {shape} tokens, {size:.1f} MiB", "{n} 个激活值，词元 {shape}，{size:.1f} MiB")
