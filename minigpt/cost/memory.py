@@ -27,7 +27,7 @@ from minigpt.cost.flops import matrix_parameters
 from minigpt.cost.parameters import count_parameters
 from minigpt.model import GPTConfig
 from minigpt.model.chunked_loss import LEAST_ROWS
-from minigpt.settings import check_choice
+from minigpt.settings import check_choice, whole_number
 from minigpt.training.losses import LOSSES
 from minigpt.training.optim import OPTIMIZERS
 from minigpt.training.safety.memory import StepMemory
@@ -67,8 +67,7 @@ class StepPlan:
         check_choice("loss", self.loss, LOSSES)
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
         for name in ("n_positions", "n_sequences"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
+            object.__setattr__(self, name, whole_number(name, getattr(self, name), 1))
 
 
 @dataclass(frozen=True, kw_only=True)

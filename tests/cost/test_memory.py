@@ -78,8 +78,8 @@ def test_a_block_of_gpt2_keeps_sixteen_vectors_a_position():
         ({"precision": "fp8"}, "precision='fp8' is unknown; choose one of fp32, bf16, fp16"),
         ({"loss": "none"}, "loss='none' is unknown"),
         ({"optimizer": "adan"}, r"optimizer='adan' is unknown.*did you mean adam"),
-        ({"n_positions": 0}, "n_positions=0 must be at least 1"),
-        ({"n_sequences": 0}, "n_sequences=0 must be at least 1"),
+        ({"n_positions": 0}, "n_positions=0 must be a whole number, at least 1"),
+        ({"n_sequences": 0}, "n_sequences=0 must be a whole number, at least 1"),
     ],
 )
 def test_a_step_that_can_not_be_is_refused(changes, message):

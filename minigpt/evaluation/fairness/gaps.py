@@ -167,7 +167,7 @@ def counterfactual_gaps(
 
 
 def _checked(pairs: object) -> list[Counterfactual]:
-    every = list(pairs) if isinstance(pairs, Iterable) else [pairs]
+    every: list[Any] = list(pairs) if isinstance(pairs, Iterable) else [pairs]
     for i, pair in enumerate(every, 1):
         if not isinstance(pair, Counterfactual) or not all(isinstance(text, str) for text in pair):
             raise ValueError(
