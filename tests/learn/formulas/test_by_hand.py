@@ -59,7 +59,7 @@ def test_the_reply_is_also_in_chinese():
         (
             ("cross-entropy-from-logits", "c", "p_i"),
             ValueError,
-            "'c'; it has one for each of z",
+            "'c', which is a whole number: .*; it has one for each of z",
         ),
         (("cross-entropy-from-logit", "z", "p_i"), ValueError, "did you mean cross-entropy-from-logits"),
         (("softmax", "z", 5), ValueError, "latex must be a text, got 5; such as gradient"),
