@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from minigpt.cost.assumptions import MOST_TOKENS, Assumptions, assumptions_of, positive, refuse_unused
-from minigpt.cost.cache import kv_cache_bytes
+from minigpt.cost.cache import cache_bytes
 from minigpt.cost.flops_by_part import backward_flops, forward_flops
 from minigpt.cost.hardware import Bill, Cluster, parse_hardware, training_bill, training_seconds
 from minigpt.cost.machine import Machine, step_seconds
@@ -38,7 +38,7 @@ class Estimate:
         training_flops: floating-point operations of the whole training, forward and backward.
         memory: bytes of one training step at its peak, everything in one device.
         step_memory: the same in its parts, in bytes.
-        cache: bytes of the keys and values of one sequence as long as the context, in 16 bits.
+        cache: bytes of a cache for one sequence as long as the context, in 16 bits; see :func:`cache_bytes`.
         seconds: of the whole training; ``None`` without hardware.
         bill: hours, dollars, energy and carbon; ``None`` without named hardware.
     """
@@ -163,7 +163,7 @@ def estimate(
         training_flops=flops,
         memory=step.weights + step.moments + peak_bytes(config, plan, plan.n_sequences),
         step_memory=step,
-        cache=kv_cache_bytes(config, config.context_length, word=2),
+        cache=cache_bytes(config, config.context_length, word=2),
         seconds=None,
         bill=None,
     )

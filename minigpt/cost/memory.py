@@ -94,6 +94,9 @@ class PredictedMemory(StepMemory):
 def predict_memory(config: GPTConfig, plan: StepPlan) -> PredictedMemory:
     """What :func:`minigpt.training.safety.memory.step_memory` would measure, in bytes, without building the model.
 
+    For one and two sequences, trust the measurement where there is one. Beyond two, trust the ``total`` of this: it
+    follows each stage of the step, whereas the measured line may be too low.
+
     Args:
         config: the model's shape.
         plan: how a step is computed.
