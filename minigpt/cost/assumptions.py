@@ -10,7 +10,7 @@ from minigpt.cost.machine import Machine
 from minigpt.cost.memory import StepPlan
 from minigpt.settings import fit, shown
 
-MOST_TOKENS = 1e30  # of an estimate: far more than there are, and few enough for finite figures
+MOST_TOKENS_READ = 1e30  # of an estimate: far more than there are, and few enough for finite figures
 MOST_DOLLARS = 1e9  # for an hour of one device
 LEAST_MFU = 1e-9
 

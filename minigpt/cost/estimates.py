@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from minigpt.cost.assumptions import MOST_TOKENS, Assumptions, assumptions_of, positive, refuse_unused
+from minigpt.cost.assumptions import MOST_TOKENS_READ, Assumptions, assumptions_of, positive, refuse_unused
 from minigpt.cost.cache import cache_bytes
 from minigpt.cost.flops_by_part import backward_flops, forward_flops
 from minigpt.cost.hardware import Bill, Cluster, parse_hardware, training_bill, training_seconds
@@ -150,7 +150,7 @@ def estimate(
         precision=on.device.precision if isinstance(on, Cluster) else "fp32",
     )
     parts, step = count_parameters(config), predict_memory(config, plan)
-    n_tokens = approach_1_tokens(parts.total) if tokens is None else positive("tokens", tokens, MOST_TOKENS)
+    n_tokens = approach_1_tokens(parts.total) if tokens is None else positive("tokens", tokens, MOST_TOKENS_READ)
     by_part = (count(config, plan.n_positions) for count in (forward_flops, backward_flops))
     flops = sum(each.total for each in by_part) / plan.n_positions * n_tokens
     made = Estimate(

@@ -13,7 +13,7 @@ ALIASES = {
     "h200sxm": "H200", "b200sxm": "B200", "3090": "RTX-3090", "4090": "RTX-4090", "5090": "RTX-5090",
 }  # fmt: skip
 MOST_DEVICES = 10**7
-FORMS = (  # a name; with a count before it, such as 8xH100 or 8 H100; with a count behind it, such as H100x8
+NAME_FORMS = (  # a name; with a count before it, such as 8xH100 or 8 H100; with a count behind it, such as H100x8
     re.compile(r"(?:(?P<count>\d{1,9})(?:\s*[x×*]\s*|\s+))?(?P<device>.+)", re.IGNORECASE | re.DOTALL),
     re.compile(r"(?P<device>.+?)\s*[x×*]\s*(?P<count>\d{1,9})", re.IGNORECASE | re.DOTALL),
 )
@@ -52,7 +52,7 @@ def parse_hardware(name: str) -> Cluster:
     if THIS_MACHINE.fullmatch(name[:100].strip()):
         raise ValueError(f"{shown(name)} has to be measured first: give what minigpt.bench.probe_machine() returns")
     own, plains = {re.sub(r"\W", "", each.lower()): each for each in DEVICES}, list[str]()
-    for found in filter(None, (form.fullmatch(name[:100].strip()) for form in FORMS)):
+    for found in filter(None, (form.fullmatch(name[:100].strip()) for form in NAME_FORMS)):
         plains.append(re.sub(r"[\W_]|nvidia|geforce", "", found["device"].lower()))
         if (known := ALIASES.get(plains[-1]) or own.get(plains[-1])) is not None:
             return Cluster(device=DEVICES[known], count=_count(name, found["count"]))
