@@ -39,7 +39,7 @@ class ScalingPoint:
     Attributes:
         parameters: N.
         loss: L, in nats per token.
-        tokens: D; ``None`` where all runs have read the same.
+        tokens: D; ``None`` where all runs have read the same, or the same number a parameter.
     """
 
     parameters: float

@@ -70,11 +70,13 @@ def test_a_law_of_the_size_alone_is_fitted_where_no_tokens_are_given():
         found.interval(1e5)
 
 
-def test_a_run_four_times_as_large_is_predicted_within_two_percent():
+def test_a_run_of_four_times_the_arithmetic_is_predicted_within_two_percent_and_one_of_sixteen_within_three():
     fitted, large = scaling_runs.points()
-    law = fit_scaling_law(fitted)
-    assert large.parameters > 3.9 * max(point.parameters for point in fitted)
-    assert law.loss(large.parameters) == pytest.approx(large.loss, rel=0.02)
+    law, largest = fit_scaling_law(fitted), max(fitted, key=lambda point: point.parameters)
+    for point, arithmetic, error in zip(large, (4, 16), (0.02, 0.03), strict=True):
+        assert (point.parameters / largest.parameters) ** 2 > 0.95 * arithmetic
+        assert point.loss < 0.95 * largest.loss  # the curve is not flat there
+        assert law.loss(point.parameters) == pytest.approx(point.loss, rel=error)
 
 
 @pytest.mark.parametrize(
