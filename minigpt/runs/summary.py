@@ -9,7 +9,7 @@ from typing import Any
 from minigpt.files.paths import as_path
 from minigpt.runs.config import PARTS, RUN_FILE, RunConfig
 from minigpt.runs.source import settings_in_effect
-from minigpt.settings import to_object
+from minigpt.settings import counted, to_object
 from minigpt.settings.language import columns_of, filled
 from minigpt.training.report.history import History, is_row
 from minigpt.training.storage.folders import checkpoint_folders, step_of
@@ -144,11 +144,6 @@ def table_of(runs: list[RunSummary], wrong: Mapping[Path, str] | None = None) ->
     widths[0] = max([widths[0], *map(columns_of, damaged)])
     lines = ["  ".join(map(filled, row, widths)).rstrip() for row in rows]
     return "\n".join([*lines, *(f"{filled(path, widths[0])}  damaged: {why}" for path, why in damaged.items())])
-
-
-def counted(n: int, noun: str) -> str:
-    """A number with its noun, in the singular for one: "1 layer", "2,000 steps"."""
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def read_log(log: Path) -> History:

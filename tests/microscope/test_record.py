@@ -39,6 +39,15 @@ def test_with_the_formula_they_are_equal_bit_for_bit_too(make_model, ids, kind):
     assert torch.equal(mg.look(model, ids).logits, model(ids))
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+@pytest.mark.parametrize("kind", KINDS)
+def test_where_all_weights_are_recorded_the_logits_are_those_of_the_formula(make_model, ids, kind, dtype):
+    model, formula = make_model(kind, dtype), make_model(kind, dtype, attention="formula")
+    seen, fused = mg.look(model, ids).logits, model(ids)
+    assert torch.equal(seen, formula(ids)) and torch.equal(mg.look(model, ids, "logits").logits, fused)
+    assert (seen - fused).abs().max() <= 12 * torch.finfo(dtype).eps * fused.abs().max()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_is_left_behind(make_model, ids, kind):
     model = make_model(kind, torch.float32)
