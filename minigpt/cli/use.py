@@ -28,10 +28,8 @@ from minigpt.text.tinyworld import TASKS, task_of
 from minigpt.text.tokenizers.bpe import END_OF_TEXT
 
 NEW_SEEDS = 10**6  # from which a new one is drawn: few digits to type again
-OutFolder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
-
-
 CHAT_TOKENS = 1000  # the most of one answer
+OutFolder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,8 +98,7 @@ class Chat:
         out: the run folder; or "smollm2", a GGUF file, a folder of Hugging Face.
         system: what a model that others trained is told before the conversation (default: what its own template says).
         sampler: how each token is chosen.
-        weights: numbers of the matrices: "float32", "bfloat16" (half the bytes to read for a token) or "int8" (a
-            quarter); fewer bytes are faster and less exact.
+        weights: numbers of the matrices: "float32", "bfloat16" or "int8"; fewer bytes are faster and less exact.
         seed: random seed of the draws (default: a new one).
     """
 
@@ -117,30 +114,26 @@ class Chat:
         Ctrl-C ends an answer, which is then forgotten with its question; where a line is typed, it ends the chat.
         """
         if is_pretrained(self.out):
-            _talk(self._with_pretrained())
-            return
+            return _talk(self._with_pretrained())
         if self.system is not None:
-            raise ValueError(
-                "--system is for models that others trained to chat; a run with a task has no such message"
-            )
+            raise ValueError("--system is for models that others trained to chat; a run with a task has none")
         config = RunConfig.read(self.out)
         if config.source.task is None:
             raise ValueError(
                 f"the run in {self.out} has no task to talk about: use `minigpt sample {self.out}`, or train a model "
                 f"with --task {' or '.join(TASKS)}"
             )
-        model, tokenizer = mg.load_model(self.out)
-        task = task_of(config.source.task)
+        (model, tokenizer), task = mg.load_model(self.out), task_of(config.source.task)
         conversation = Conversation(mg.for_generation(model, self.weights), tokenizer, task.prompt, **self._draws())
-        print(f"This model was trained to {task.summary}. For instance:\n")
-        print(textwrap.indent("".join(part.text for part in task.example(_world(config), 0)), "  "))
+        example = textwrap.indent("".join(part.text for part in task.example(_world(config), 0)), "  ")
+        print(f"This model was trained to {task.summary}. For instance:\n\n{example}")
         print("Now you. ", end="")
         _talk(conversation)
 
     def _with_pretrained(self) -> ChatConversation:
         model, tokenizer = mg.load_pretrained(self.out)
-        model, most = mg.for_generation(model, self.weights), CHAT_TOKENS
-        return ChatConversation(model, tokenizer, system=self.system, max_new_tokens=most, **self._draws())
+        options = {"system": self.system, "max_new_tokens": CHAT_TOKENS, **self._draws()}
+        return ChatConversation(mg.for_generation(model, self.weights), tokenizer, **options)
 
     def _draws(self) -> dict[str, Any]:
         return {"sampler": self.sampler, "seed": randbelow(NEW_SEEDS) if self.seed is None else self.seed}

@@ -18,8 +18,8 @@ from minigpt.settings import shown
 Message = dict[str, str]  # "role" ("system", "user" or "assistant") and "content"
 LONGEST_TEMPLATE = 100_000  # characters
 MOST_LINES = 10**6  # that run, of the program into which Jinja turns a template
-LARGEST = 10**7  # characters of a text, elements of a list or bits of a number that a template computes
-TOO_LARGE = f"it computes something larger than {LARGEST:,} characters, elements or bits"
+LARGEST_RESULT = 10**7  # characters of a text, elements of a list or bits of a number that a template computes
+TOO_LARGE = f"it computes something larger than {LARGEST_RESULT:,} characters, elements or bits"
 
 _MARK = re.compile("\ue000([0-9]+)\ue001")  # stands for the content of a message while the template runs
 
@@ -206,7 +206,7 @@ def _joined(pieces: Iterable[Any]) -> str:
     for piece in pieces:
         texts.append(str(piece))
         size += len(texts[-1])
-        if size > LARGEST:
+        if size > LARGEST_RESULT:
             _refuse(TOO_LARGE)
     return "".join(texts)
 
@@ -214,7 +214,7 @@ def _joined(pieces: Iterable[Any]) -> str:
 def _check_widths(form: str, *values: Any) -> None:
     """Refuse numbers, and a format with one such as ``"%9999999999d"``, that make a text wider than any should be."""
     numbers = [each for value in values for each in (value if isinstance(value, tuple) else (value,))]
-    is_wide = any(isinstance(each, int) and each > LARGEST for each in numbers)
+    is_wide = any(isinstance(each, int) and each > LARGEST_RESULT for each in numbers)
     if is_wide or re.search(r"[%{][^%{}]*\d{7}", form):
         _refuse(TOO_LARGE)
 
@@ -240,11 +240,11 @@ def _check_operation(operator: str, left: Any, right: Any) -> None:
             size = left.bit_length() * right if operator == "**" else left.bit_length() + right.bit_length()
         else:
             continue
-        if size > LARGEST:
+        if size > LARGEST_RESULT:
             _refuse(TOO_LARGE)
 
 
 def _sized(value: Any) -> Any:
-    if isinstance(value, (str, list, tuple)) and len(value) > LARGEST:
+    if isinstance(value, (str, list, tuple)) and len(value) > LARGEST_RESULT:
         _refuse(TOO_LARGE)
     return value
