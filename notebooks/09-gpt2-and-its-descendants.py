@@ -272,7 +272,7 @@ plt.show()
 # noise of three seeds: **here these parts neither help nor hurt measurably**. For some of
 # them that is the point. The biases are gone, the cache needs half the memory for each
 # token and an eighth for the whole context, and the loss is about the same. With four
-# experts the model has twice the parameters, and after 130 steps no lower loss.
+# experts the model has twice the parameters, and after 130 steps no clearly lower loss.
 #
 # The models are tiny, the runs short, and the loss is still twice the floor. Whether a part
 # pays off in a model a thousand times larger is a question for a run of that size. What the
