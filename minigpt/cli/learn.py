@@ -21,10 +21,10 @@ from minigpt.learn.answers import (
 )
 from minigpt.learn.exercises import CATALOGUE, exercise_named
 from minigpt.learn.exercises.exercise import Exercise, Words
-from minigpt.learn.judge.layout import TERMINAL_WIDTH, wrapped
+from minigpt.learn.judge.layout import TERMINAL_WIDTH
 from minigpt.learn.judge.reply import Reply
 from minigpt.learn.progress import FOLDER, LearnerProgress, class_report, class_table, overview
-from minigpt.settings.language import Language, language
+from minigpt.settings.language import Language, language, wrapped
 
 STUB_WRITTEN = Words("{path} is written: fill in the function, then", "已写好 {path}：请补全函数，然后运行")
 THERE = Words("{path} is there already and stays as it is; check it with", "{path} 已存在，保持不变；检查它请运行")

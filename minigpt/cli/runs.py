@@ -10,6 +10,7 @@ import tyro
 from minigpt.cli.output import print_json
 from minigpt.runs.doctor import examine
 from minigpt.runs.summary import RunSummary, list_runs, table_of
+from minigpt.settings.language import folded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,4 +82,5 @@ class Doctor:
         elif found:
             print("\n\n".join(map(str, found)))
         else:
-            print(f"the log of {self.out} shows no symptoms; mg.sanity looks at the model and the data themselves")
+            looks = "mg.sanity looks at the model and the data themselves"
+            print(folded(f"the log of {self.out} shows no symptoms; {looks}"))

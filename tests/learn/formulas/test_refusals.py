@@ -9,8 +9,9 @@ import torch
 
 import minigpt as mg
 from minigpt.equations import characters, hints
+from minigpt.equations.equality import refusals
 from minigpt.equations.equality.expression import undelimited
-from minigpt.learn.formulas import as_function, refusals
+from minigpt.learn.formulas import as_function
 
 SOFTMAX = r"p_i = \frac{\exp(z_i)}{\sum_k \exp(z_k)}"
 # What is typed for softmax, and the English and the Chinese sentence.
