@@ -47,6 +47,7 @@ BEYOND = "explanation/parts-beyond-the-course"
 CACHE = "explanation/what-a-cache-stores"
 FAULTS = "explanation/exactness-under-faults"
 INSIDE = "howto/look-inside-your-model"
+WRITES = "howto/choose-how-a-model-writes"
 TEST_OF_SCORES = "tests/microscope/test_heads.py::test_each_score_is_1_for_its_own_head_and_0_for_the_others"
 TEST_OF_COMPOSITION = "tests/microscope/test_composition.py::test_the_planted_pair_stands_out_of_noise"
 TWO_HUNDRED_STEPS = "tests/training/optim/test_optimizers.py::test_two_hundred_steps_are_those_of_"
@@ -388,13 +389,13 @@ SUBJECTS: dict[str, list[Row]] = {
         Formula("Temperature", "temperature", "07 § From probabilities to text"),
         Formula("Top-k sampling", "top-k", "07 § From probabilities to text"),
         Formula("Top-p (nucleus) sampling", "top-p", "07 § From probabilities to text"),
-        Formula("Min-p sampling", "min-p", "07 § From probabilities to text"),
-        Formula("Repetition penalty", "repetition-penalty", "07 § From probabilities to text"),
-        Formula("Logit bias", "logit-bias", "07 § From probabilities to text"),
-        Formula("Constrained sampling", "allowed-tokens", "07 § From probabilities to text"),
-        Formula("Beam search: the score", "beam-score", "07 § From probabilities to text"),
-        Formula("Speculative sampling: acceptance", "speculative-acceptance", "07 § From probabilities to text"),
-        Formula("Speculative sampling: residual", "speculative-residual", "07 § From probabilities to text"),
+        Formula("Min-p sampling", "min-p", f"{WRITES} § Which tokens may be drawn"),
+        Formula("Repetition penalty", "repetition-penalty", f"{WRITES} § Repetition penalty and logit bias"),
+        Formula("Logit bias", "logit-bias", f"{WRITES} § Repetition penalty and logit bias"),
+        Formula("Constrained sampling", "allowed-tokens", f"{WRITES} § Text that must match"),
+        Formula("Beam search: the score", "beam-score", f"{WRITES} § Beam search"),
+        Formula("Speculative sampling: acceptance", "speculative-acceptance", f"{WRITES} § Speculative sampling"),
+        Formula("Speculative sampling: residual", "speculative-residual", f"{WRITES} § Speculative sampling"),
         Rule(
             "Generation, token by token",
             "The model reads its last tokens, one token is drawn and appended, and so on.",

@@ -62,8 +62,8 @@ def allowed_tokens(function: Any, draw: Draw) -> Case:
 @check
 def beam_score(function: Any, draw: Draw) -> Case:
     """Penalties of both signs."""
-    nats, alpha = draw.normal(draw.size(1, 6)), draw.choice([-0.5, 0.7, 1.5])
-    return {"ell": nats, "n": len(nats), "alpha": alpha}, function(nats, alpha)
+    p, alpha = draw.probabilities(draw.size(2, 6)), draw.choice([-0.5, 0.7, 1.5])
+    return {"p": p, "n": len(p), "alpha": alpha}, function(p.log(), alpha)
 
 
 @check

@@ -17,6 +17,7 @@ from torch import Tensor
 from minigpt.equations import equation
 from minigpt.generation.decoder import Decoder
 from minigpt.generation.ids import generate_ids
+from minigpt.generation.logits import at_least_float32
 from minigpt.generation.sampler import GREEDY, Sampler
 from minigpt.model import GPT, log_softmax
 
@@ -38,9 +39,9 @@ class SearchResult:
 
 @equation(
     "beam-score",
-    r"s = \frac{\sum_{t=1}^{n} \ell_t}{\left(\frac{5 + n}{6}\right)^{\alpha}}",
+    r"s = \frac{\sum_{t=1}^{n} \log(p_t)}{\left(\frac{5 + n}{6}\right)^{\alpha}}",
     symbols={
-        r"\ell": "(n) log-probability of each new token, in nats",
+        "p": "(n) probability of each new token",
         r"\alpha": "() length penalty; 0 compares the log-probabilities of whole texts",
         "s": "() score",
     },
@@ -79,7 +80,8 @@ def beam_search(
         stop_tokens: ids that end a text.
 
     Returns:
-        Up to K texts, the best first; those that reached ``max_new_tokens`` without a stop token count as well.
+        Up to K texts, the best first; those that reached ``max_new_tokens`` without a stop token count as well. A text
+        that a stop token ends counts if it is among the K best of its length.
 
     Raises:
         ValueError: if a number is outside its range, or ``ids`` are not one prompt that the model can take.
@@ -91,14 +93,17 @@ def beam_search(
     stops = torch.tensor(sorted(stop_tokens), dtype=torch.int64, device=ids.device)
     done: list[SearchResult] = []
     for n in range(1, max_new_tokens + 1):
-        log_p = log_softmax(decoder(rows).float())
+        log_p = log_softmax(at_least_float32(decoder(rows)))
         totals = steps.to(log_p).sum(-1, keepdim=True) + log_p
-        best = totals.flatten().topk(min(2 * n_beams * (1 + len(stops)), totals.numel())).indices
+        _check_finite(totals)
+        best = totals.flatten().topk(min(n_beams * (1 + len(stops)), totals.numel())).indices
+        best = best[totals.flatten()[best] > -math.inf]  # never a token that the model says can't be
         parents, tokens = best // log_p.shape[1], best % log_p.shape[1]
         grown = torch.cat([rows[parents], tokens[:, None]], dim=1)
         nats = torch.cat([steps.to(log_p)[parents], log_p[parents, tokens][:, None]], dim=1)
         ends = torch.isin(tokens, stops) | (n == max_new_tokens)
-        done = _best([*done, *_found(grown[ends], nats[ends], length_penalty)], n_beams)
+        among_best = ends & (torch.arange(len(ends), device=ends.device) < n_beams)
+        done = _best([*done, *_found(grown[among_best], nats[among_best], length_penalty)], n_beams)
         live = (~ends).nonzero().squeeze(1)[:n_beams]
         if len(live) == 0 or _is_settled(done, nats[live[0]], n_beams, length_penalty, max_new_tokens):
             break
@@ -135,21 +140,42 @@ def best_of(
         ValueError: as :func:`beam_search`.
     """
     _check(ids, n, max_new_tokens)
-    decoder = model if isinstance(model, Decoder) else Decoder(model)
+    kept = Remembering(sampler)
     rows = generate_ids(
-        decoder,
+        model,
         [ids[0]] * n,
         max_new_tokens=max_new_tokens,
         generator=generator,
-        sampler=sampler,
+        sampler=kept,
         stop_tokens=stop_tokens,
     )
-    found = [
-        SearchResult(row, nats, float(nats.mean()))
-        for row in rows
-        if len(nats := token_log_probabilities(decoder, row[None], ids.shape[1])[0])
-    ]
-    return _best(found, n)
+    nats = torch.stack(kept.nats, dim=1)
+    own = [row_nats[: len(row) - ids.shape[1]] for row, row_nats in zip(rows, nats, strict=True)]
+    return _best([SearchResult(row, each, float(each.mean())) for row, each in zip(rows, own, strict=True)], n)
+
+
+class Remembering:
+    """A way to choose tokens that keeps the model's log-probability of each.
+
+    Args:
+        sampler: chooses them.
+
+    Attributes:
+        nats: ``(B,)`` a step; of a row that has ended, anything.
+    """
+
+    def __init__(self, sampler: Sampler) -> None:
+        self.sampler, self.nats = sampler, list[Tensor]()
+
+    def check(self, vocab_size: int) -> None:
+        """As :meth:`~minigpt.generation.sampler.Sampler.check`, same arguments."""
+        self.sampler.check(vocab_size)
+
+    def __call__(self, logits: Tensor, generator: torch.Generator, ids: Tensor) -> Tensor:
+        """As :meth:`~minigpt.generation.sampler.Sampler.__call__`, same arguments."""
+        tokens = self.sampler(logits, generator, ids)
+        self.nats.append(log_softmax(at_least_float32(logits)).gather(-1, tokens[:, None])[:, 0])
+        return tokens
 
 
 def token_log_probabilities(model: GPT | Decoder, ids: Tensor, n_prompt: int) -> Tensor:
@@ -174,8 +200,8 @@ def token_log_probabilities(model: GPT | Decoder, ids: Tensor, n_prompt: int) ->
             "all but the last of which the model sees"
         )
     if n_prompt == length:
-        return torch.zeros(len(ids), 0)
-    log_p = log_softmax(decoder.after_last(ids[:, :-1], length - n_prompt).float())
+        return torch.zeros(len(ids), 0, device=ids.device)
+    log_p = log_softmax(at_least_float32(decoder.after_last(ids[:, :-1], length - n_prompt)))
     return log_p.gather(-1, ids[:, n_prompt:, None]).squeeze(-1)
 
 
@@ -201,10 +227,17 @@ def _length_divisor(length: int, length_penalty: float) -> float:
     return ((5 + length) / 6) ** length_penalty
 
 
+def _check_finite(log_p: Tensor) -> None:
+    best = log_p.amax(-1)
+    if not best.isfinite().all():
+        raise ValueError(f"non-finite logits: the best log-probability of a text is {float(best[~best.isfinite()][0])}")
+
+
 def _check(ids: Tensor, n: int, max_new_tokens: int, length_penalty: float = 0.0) -> None:
     if ids.ndim != 2 or len(ids) != 1:
         raise ValueError(f"ids have shape {tuple(ids.shape)}; expected (1, T), one prompt: search each by itself")
-    if n < 1 or max_new_tokens < 1:
+    whole = all(isinstance(each, int) and not isinstance(each, bool) for each in (n, max_new_tokens))
+    if not whole or n < 1 or max_new_tokens < 1:
         raise ValueError(f"got {n} texts of {max_new_tokens} new tokens; expected at least 1 of each")
     if not math.isfinite(length_penalty):
         raise ValueError(f"length_penalty={length_penalty} must be finite; 0 compares whole log-probabilities")

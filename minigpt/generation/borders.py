@@ -80,7 +80,7 @@ class Vocabulary:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         special = set(tokenizer.special_tokens.values())
-        self.ids = dict(_used(tokenizer, (i for i in range(tokenizer.vocab_size) if i not in special)))
+        self.ids = dict(used_tokens(tokenizer, (i for i in range(tokenizer.vocab_size) if i not in special)))
         self.sorted = sorted(self.ids)
         self.longest = max(map(len, self.sorted))
 
@@ -182,7 +182,8 @@ def without_start(pieces: Iterable[bytes], n_bytes: int) -> Iterator[bytes]:
             yield left
 
 
-def _used(tokenizer: Tokenizer, ids: Iterable[int]) -> Iterator[tuple[bytes, int]]:
+def used_tokens(tokenizer: Tokenizer, ids: Iterable[int]) -> Iterator[tuple[bytes, int]]:
+    """The bytes and the id of each token, of those ids that the tokenizer uses."""
     for token in ids:
         try:
             yield tokenizer.token_bytes(token), token

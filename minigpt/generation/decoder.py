@@ -12,6 +12,7 @@ Dimensions: B rows, T tokens, V vocabulary.
 
 from collections.abc import Sequence
 from itertools import chain
+from threading import RLock
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +26,8 @@ PROMPT_CHUNK = 512  # tokens of a prompt that are read in one pass: bounds the m
 
 class Decoder:
     """The next-token logits of rows of tokens. The weights must stay as they are while one decoder is used.
+
+    Threads may share one, which they use in turns; each with a decoder of its own keeps more of what it has read.
 
     Args:
         model: maps ``(B, T)`` ids to ``(B, T, V)`` logits. One with ``new_cache``, as :class:`~minigpt.model.GPT` has,
@@ -48,6 +51,7 @@ class Decoder:
         self.cache: Cache | None = None
         self.padding: tuple[int, ...] = ()
         self.read = torch.zeros(0, 0, dtype=torch.int64)
+        self._lock = RLock()
 
     def __call__(self, rows: Tensor, padding: Sequence[int] = ()) -> Tensor:
         """The logits after the last token of each row.
@@ -74,7 +78,7 @@ class Decoder:
         """
         padding = tuple(padding) if any(padding) else ()
         # Entered for one step only: around a yield, inference mode would leak into the code that reads the stream.
-        with evaluation_mode(self.model), torch.inference_mode():
+        with self._lock, evaluation_mode(self.model), torch.inference_mode():
             if self.cached and rows.shape[1] <= self.config.context_length:
                 return self._continue(rows, n, padding)
             limit = self.config.context_length
@@ -87,12 +91,13 @@ class Decoder:
         Args:
             rows: numbers of rows, from 0; a row may come several times.
         """
-        if self.cache is None:
-            return
-        chosen = torch.as_tensor(rows, device=self.read.device)
-        self.cache, self.read = self.cache.fork(chosen), self.read[chosen]
-        if self.padding:
-            self.padding = tuple(self.padding[row] for row in chosen.tolist())
+        with self._lock:
+            chosen = torch.as_tensor(rows, device=self.read.device)
+            if self.cache is None or int(chosen.max()) >= self.cache.n_rows:  # another thread has read other rows
+                return
+            self.cache, self.read = self.cache.fork(chosen), self.read[chosen]
+            if self.padding:
+                self.padding = tuple(self.padding[row] for row in chosen.tolist())
 
     def _continue(self, rows: Tensor, n: int, padding: tuple[int, ...]) -> Tensor:
         cache = self._cache_for(rows, n, padding)
@@ -108,7 +113,8 @@ class Decoder:
         n_rows, length = rows.shape
         cache = self.cache
         if cache is None or cache.n_rows != n_rows or self.padding != padding or cache.n_positions < length:
-            self.n_positions = max(self.n_positions, length)
+            if length > self.n_positions:  # doubled, as each new cache reads all tokens anew
+                self.n_positions = max(length, min(2 * self.n_positions, self.config.context_length))
             cache = self.model.new_cache(n_rows, self.n_positions, padding=padding)
             self.cache, self.padding = cache, padding
             return cache

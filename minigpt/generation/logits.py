@@ -50,7 +50,7 @@ def repetition_penalty(logits: Tensor, seen: Tensor, penalty: float) -> Tensor:
     "logit-bias",
     r"z'_i = z_i + b_i",
     symbols=_LOGITS | {"b": "(V) bias"},
-    source="log-odds that are added: Bishop 2006, TextPattern Recognition and Machine Learning, section 4.2",
+    source="log-odds that are added: Bishop 2006, Pattern Recognition and Machine Learning, section 4.2",
 )
 def add_bias(logits: Tensor, bias: Tensor) -> Tensor:
     """Make chosen tokens more or less likely; a bias of ``-inf`` forbids a token.
@@ -78,7 +78,7 @@ def add_bias(logits: Tensor, bias: Tensor) -> Tensor:
     "allowed-tokens",
     r"p_i = \frac{a_i \exp(z_i)}{\sum_{k=1}^{V} a_k \exp(z_k)}",
     symbols={"z": "(V) logits", "a": "(V) 1 where the token is allowed, otherwise 0", "p": "(V) probabilities"},
-    source="conditional probability: Bishop 2006, TextPattern Recognition and Machine Learning, section 1.2",
+    source="conditional probability: Bishop 2006, Pattern Recognition and Machine Learning, section 1.2",
 )
 def allowed_probabilities(logits: Tensor, allowed: Tensor) -> Tensor:
     """The model's distribution, given that the token is one of those allowed.
@@ -93,8 +93,7 @@ def allowed_probabilities(logits: Tensor, allowed: Tensor) -> Tensor:
     Raises:
         ValueError: if a row allows no token with a finite logit.
     """
-    wide = mask_tokens(logits, allowed)
-    return (wide if wide.dtype == torch.float64 else wide.float()).softmax(-1)
+    return at_least_float32(mask_tokens(logits, allowed)).softmax(-1)
 
 
 def mask_tokens(logits: Tensor, allowed: Tensor) -> Tensor:
@@ -114,6 +113,11 @@ def mask_tokens(logits: Tensor, allowed: Tensor) -> Tensor:
     if bool((masked == -math.inf).all(-1).any()):
         raise ValueError("no token is allowed here; loosen what is banned or what the text must match")
     return masked
+
+
+def at_least_float32(logits: Tensor) -> Tensor:
+    """Logits of 16 bits as float32, others as they are: in 16 bits, a bias of 0.01 would be rounded away."""
+    return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
 
 
 def bias_of(biases: Mapping[int, float], vocab_size: int) -> Tensor:

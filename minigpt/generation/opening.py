@@ -7,7 +7,8 @@ from itertools import islice
 from minigpt.generation.borders import Borders, OpenEnd, Vocabulary, settled, without_start
 from minigpt.generation.decoder import Decoder, config_of
 from minigpt.generation.ids import Chooser
-from minigpt.generation.matching.constraints import Constrained, Spelling, TextPattern, until_match
+from minigpt.generation.matching.constraints import Constrained, Spelling, until_match
+from minigpt.generation.matching.pattern import text_pattern
 from minigpt.generation.sampler import Sampler
 from minigpt.generation.streaming import cut_at_stop, text_pieces
 from minigpt.model import GPT
@@ -91,7 +92,7 @@ def prepared(model: GPT | Decoder, tokenizer: Tokenizer, prompt: str, borders: B
     ids, rest = borders.encode(tokenizer, prompt) or _start(tokenizer), b""
     chooser: Chooser = sampler
     if sampler.match is not None:
-        chooser = Constrained(sampler, TextPattern(sampler.match), Spelling(tokenizer), stop_tokens)
+        chooser = Constrained(sampler, text_pattern(sampler.match), Spelling(tokenizer), stop_tokens, stop_strings)
     elif borders.before is not None:
         vocabulary = Vocabulary(tokenizer)
         given = settled(prompt, borders, tokenizer, vocabulary)

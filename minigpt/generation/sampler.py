@@ -17,8 +17,15 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from minigpt.generation.logits import add_bias, bias_of, check_penalty, repetition_penalty, seen_tokens
-from minigpt.generation.matching.pattern import TextPattern
+from minigpt.generation.logits import (
+    add_bias,
+    at_least_float32,
+    bias_of,
+    check_penalty,
+    repetition_penalty,
+    seen_tokens,
+)
+from minigpt.generation.matching.pattern import text_pattern
 from minigpt.generation.sampling import (
     check_min_p,
     check_temperature,
@@ -72,7 +79,7 @@ class Sampler:
             check_min_p(self.min_p)
         check_penalty(self.repetition_penalty)
         if self.match is not None:
-            TextPattern(self.match)
+            text_pattern(self.match)
 
     def check(self, vocab_size: int) -> None:
         """Check the settings against a vocabulary before the first token is drawn.
@@ -95,9 +102,13 @@ class Sampler:
             logits: ``(B, V)`` floating point.
             ids: ``(B, T)`` int64, the tokens so far; needed by a repetition penalty only.
 
+        Returns:
+            ``(B, V)``, at least float32.
+
         Raises:
             ValueError: if there is a repetition penalty and no ``ids``.
         """
+        logits = at_least_float32(logits)
         if self.repetition_penalty != 1:
             if ids is None:
                 raise ValueError("a repetition penalty needs the tokens so far; give ids of shape (B, T)")

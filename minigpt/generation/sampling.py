@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from minigpt.equations import equation
+from minigpt.generation.logits import at_least_float32
 from minigpt.model import softmax
 
 RANK = r"r_i = \sum_{j=1}^{V} \mathbb{1}[p_j > p_i] + \sum_{j=1}^{i} \mathbb{1}[p_j = p_i]"
@@ -48,7 +49,7 @@ def temperature_probabilities(logits: Tensor, temperature: float = 1.0) -> Tenso
         ValueError: if the temperature is negative or not finite, or a row of logits has no finite maximum.
     """
     check_temperature(temperature)
-    wide = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+    wide = at_least_float32(logits)
     largest, greedy = wide.max(dim=-1, keepdim=True)
     # The maximum of a row is finite unless the row holds NaN or inf, or nothing but -inf: one test finds all three.
     if not largest.isfinite().all():

@@ -43,7 +43,7 @@ class Writing:
         self.start, self.n_new = start, n_new
         self.tokens: list[int] = []
         self.n_written, self.written = 0, b""
-        self.ended = False
+        self.ended = isinstance(start.chooser, Constrained) and start.chooser.ended
 
     def add(self, token: int) -> bool:
         """Take one token more, and tell whether the text has ended with it."""

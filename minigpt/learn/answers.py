@@ -1,7 +1,9 @@
 """A learner's folder: the file of the next exercise, the exercises in a file, and a table of several folders."""
 
 import ast
+import io
 import textwrap
+import tokenize
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -96,19 +98,21 @@ def syntax_error(path: Path, lang: Language = "en") -> str:
         path: of the file.
         lang: of the sentence, "en" or "zh".
     """
+    text = text_of(path)
     try:
-        ast.parse(text_of(path))
-    except SyntaxError as error:
-        line = (error.text or "").strip()[:LONGEST_LINE]
-        return NO_PYTHON[lang].format(error=error.msg, n=error.lineno or 1, line=line)
-    except ValueError as error:  # a byte of 0
-        return NO_PYTHON[lang].format(error=error, n=1, line="")
+        ast.parse(text)
+    except (SyntaxError, ValueError) as error:
+        before, null, _ = text.partition("\0")
+        n, line = getattr(error, "lineno", None) or 1, getattr(error, "text", None) or ""
+        if null:  # for which Python names no line
+            n, line = before.count("\n") + 1, before.rpartition("\n")[2]
+        return NO_PYTHON[lang].format(error=getattr(error, "msg", error), n=n, line=line.strip()[:LONGEST_LINE])
     return ""
 
 
 def _defined(node: ast.stmt) -> Iterator[str]:
     match node:
-        case ast.FunctionDef(name=name):
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
             yield name
         case ast.Assign(targets=targets):
             yield from (target.id for target in targets if isinstance(target, ast.Name))
@@ -194,7 +198,7 @@ def _told(reply: Reply) -> str:
 
 
 def text_of(path: Path) -> str:
-    """The text of a file.
+    """The text of a Python file, in UTF-8 or in the encoding that its first lines declare.
 
     Args:
         path: of the file.
@@ -202,10 +206,14 @@ def text_of(path: Path) -> str:
     Raises:
         ValueError: if it can't be read.
     """
+    data = read_plain(path, str(path), limit=LARGEST_FILE)
     try:
-        return read_plain(path, str(path), limit=LARGEST_FILE).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} can't be read: {error}") from None
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+        return data.decode(encoding)
+    except (SyntaxError, UnicodeDecodeError):
+        raise ValueError(
+            f"{path} is not in UTF-8, which Python expects: save it anew with the encoding UTF-8"
+        ) from None
 
 
 def judge_file(

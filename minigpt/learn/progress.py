@@ -57,7 +57,7 @@ class LearnerProgress:
             ValueError: if the file is damaged.
         """
         path = folder / FILE
-        if not path.is_file():
+        if not path.exists():
             return cls()
         kept = read_object(path)
         try:

@@ -10,7 +10,9 @@ finite, the microscope, and the comparison of two models. The model has no code 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from threading import Lock
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from torch import Tensor, nn
 
@@ -38,21 +40,34 @@ def watched(
         yield
 
 
+_LOCK = Lock()
+_MODES: WeakKeyDictionary[nn.Module, list[nn.Module]] = WeakKeyDictionary()  # those in training before
+_BLOCKS: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()  # that run now
+
+
 @contextmanager
 def evaluation_mode(model: nn.Module) -> Iterator[None]:
     """Evaluation mode while the block runs: nothing is dropped. Each module is then back in its own mode.
 
+    Where blocks overlap, in several threads or one within another, the last one to end brings the modes back.
+
     Args:
         model: what computes.
     """
-    in_training = [module for module in model.modules() if module.training]
+    with _LOCK:
+        if not _BLOCKS.get(model, 0):
+            _MODES[model] = [module for module in model.modules() if module.training]
+            if _MODES[model]:
+                model.eval()
+        _BLOCKS[model] = _BLOCKS.get(model, 0) + 1
     try:
-        if in_training:
-            model.eval()
         yield
     finally:
-        for module in in_training:
-            module.training = True
+        with _LOCK:
+            _BLOCKS[model] -= 1
+            if not _BLOCKS[model]:
+                for module in _MODES.pop(model):
+                    module.training = True
 
 
 def _enter(hook: Hook, name: str, module: nn.Module, inputs: tuple[Any, ...]) -> Any:

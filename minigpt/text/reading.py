@@ -5,6 +5,7 @@ begin with a dot are not read, nor what macOS adds to an archive, and a file tha
 """
 
 import os
+import select
 import shutil
 import stat
 import tempfile
@@ -12,13 +13,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from minigpt.files.paths import as_path
 from minigpt.text.encodings import decode_utf8
 
 TEXT_SUFFIXES = (".txt", ".text", ".md", ".rst")
 BETWEEN_FILES = "\n\n"
+SECONDS_TO_BEGIN = 60  # that the writer of a pipe has
 _NOT_TEXTS = ("__MACOSX",)
 
 
@@ -52,7 +54,7 @@ class TextFiles:
             for i, file in enumerate(files):
                 if not file.is_file():
                     files[i] = Path(folder) / f"{i}-{file.name}"
-                    with file.open("rb") as pipe, files[i].open("wb") as copy:
+                    with _pipe(file) as pipe, files[i].open("wb") as copy:
                         shutil.copyfileobj(pipe, copy)
             yield files
 
@@ -110,10 +112,27 @@ def read_file(file: Path) -> str:
         ValueError: if the file can't be read, or is not UTF-8.
     """
     try:
-        data = file.read_bytes()
+        data = _piped(file) if file.is_fifo() else file.read_bytes()
     except OSError as error:  # the error of a read, other than that of an open, does not name the file
         raise ValueError(f"{file} can't be read: {error.strerror}; give a text file that can") from None
     return decode_utf8(data, file)
+
+
+def _piped(pipe: Path) -> bytes:
+    with _pipe(pipe) as stream:
+        return stream.read()
+
+
+@contextmanager
+def _pipe(pipe: Path) -> Iterator[IO[bytes]]:
+    """A pipe, whose writer has a minute to begin."""
+    with os.fdopen(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:
+        if not select.select([stream], [], [], SECONDS_TO_BEGIN)[0]:
+            raise ValueError(
+                f"nothing was written to the pipe {pipe} for {SECONDS_TO_BEGIN} s; write the text to a file and name it"
+            )
+        os.set_blocking(stream.fileno(), True)
+        yield stream
 
 
 def text_files(path: str | os.PathLike[str], glob: str | None = None) -> list[Path]:

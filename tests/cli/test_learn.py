@@ -350,3 +350,39 @@ def test_a_folder_of_learners_is_checked_folder_by_folder_in_80_columns(capsys, 
     assert max(map(len, lines)) <= 80
     status_of("check", ".", "--json")
     assert json.loads(capsys.readouterr().out)[0]["file"] == "ann/01_double.py"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"# -*- coding: latin-1 -*-\n# \xe9\ndef double(x):\n    return 2 * x\n",
+        b"\xef\xbb\xbfdef double(x):\r\n    return 2 * x\r\n",
+    ],
+)
+def test_a_file_is_read_in_the_encoding_that_python_reads_it_in(tmp_path, data):
+    (tmp_path / "mine.py").write_bytes(data)
+    assert answers.judge_file(tmp_path / "mine.py", [DOUBLE], "en")[0].right
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"# \xe9\ndef double(x):\n    return 2 * x\n", "is not in UTF-8, which Python expects: save it anew"),
+        (b"x = 1\ny = 2\nz = \0\n", "line 3"),
+    ],
+)
+def test_a_file_that_python_cannot_read_says_where(tmp_path, data, why):
+    (tmp_path / "mine.py").write_bytes(data)
+    with pytest.raises(ValueError, match=why):
+        answers.exercises_in(tmp_path / "mine.py")
+
+
+def test_an_answer_with_async_def_is_judged_and_told_why(tmp_path):
+    (tmp_path / "mine.py").write_text("async def double(x):\n    return 2 * x\n", encoding="utf-8")
+    assert answers.exercises_in(tmp_path / "mine.py") == [DOUBLE]
+
+
+def test_a_folder_in_the_place_of_the_progress_is_named(tmp_path):
+    (tmp_path / progress.FILE).mkdir()
+    with pytest.raises(ValueError, match=f"{progress.FILE}"):
+        progress.LearnerProgress.read(tmp_path)

@@ -65,6 +65,11 @@ EQUAL_REGISTERED = {
         ],
         "a fraction is one factor",
     ),
+    (
+        "beam-score",
+        r"unwrap group '\\left(\\frac{5 + n}{6}\\right)' by '\\frac{5 + n}{6}' at 30",
+    ): "a fraction is one factor",
+    ("speculative-residual", "exchange 'p_j - q_j' by 'q_j - p_j' at 52"): "both distributions have the same sum",
     ("repeated-data-loss", "name 'V' by 'U' at 107"): "where V is not U nothing is repeated, and the term is 0",
     ("top-k-gate", r"double '\\mathbb{1}[r_j < k]' at 77"): "the weights are shares",
     ("rope-yarn", "constant '1' by '0.5' at 130"): "the ends of the ramp are whole numbers",

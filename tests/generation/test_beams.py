@@ -59,7 +59,30 @@ def test_a_wider_beam_finds_what_greedy_search_misses():
     assert wide.score > greedy.score
 
 
-def test_beams_are_those_of_transformers(tmp_path):
+@pytest.mark.parametrize("seed", range(20))
+def test_one_beam_is_greedy_where_texts_may_end(seed):
+    model, prompt = Table(4, seed=seed), torch.tensor([[0]])
+    drawn = generate_ids(model, prompt, max_new_tokens=5, generator=torch.Generator(), sampler=GREEDY, stop_tokens=[2])
+    found = beam_search(model, prompt, n_beams=1, max_new_tokens=5, stop_tokens=[2])
+    assert [each.ids.tolist() for each in found] == drawn.tolist()
+
+
+def test_a_token_that_cannot_be_is_in_no_beam():
+    model = Table(4, seed=1)
+    model.table[:, :, 2:] = -math.inf
+    found = beam_search(model, torch.tensor([[0]]), n_beams=8, max_new_tokens=2)
+    assert sorted(each.ids.tolist() for each in found) == [[0, 0, 0], [0, 0, 1], [0, 1, 0], [0, 1, 1]]
+
+
+def test_beams_of_a_model_that_has_diverged_are_refused():
+    model = Table(4, seed=1)
+    model.table[1] = math.nan
+    with pytest.raises(ValueError, match="non-finite logits"):
+        beam_search(model, torch.tensor([[1]]), n_beams=2, max_new_tokens=3)
+
+
+@pytest.mark.parametrize("stops", [(), (2, 7)])
+def test_beams_are_those_of_transformers(tmp_path, stops):
     from transformers import AutoModelForCausalLM
 
     model = small_gpt(3)
@@ -74,11 +97,12 @@ def test_beams_are_those_of_transformers(tmp_path):
         max_new_tokens=8,
         do_sample=False,
         length_penalty=0.0,
-        eos_token_id=None,
+        eos_token_id=list(stops) or None,
         pad_token_id=0,
     )
-    found = beam_search(model, prompt, n_beams=4, max_new_tokens=8)
-    assert [each.ids.tolist() for each in found] == expected.tolist()
+    found = beam_search(model, prompt, n_beams=4, max_new_tokens=8, stop_tokens=stops)
+    longest = expected.shape[1]
+    assert [each.ids.tolist() + [0] * (longest - len(each.ids)) for each in found] == expected.tolist()
 
 
 def test_the_best_of_several_is_the_likeliest_of_those_drawn():
@@ -87,6 +111,18 @@ def test_the_best_of_several_is_the_likeliest_of_those_drawn():
     drawn = generate_ids(model, [prompt[0]] * 6, max_new_tokens=5, generator=torch.Generator().manual_seed(0))
     scores = [float(token_log_probabilities(model, row[None], 2).mean()) for row in drawn]
     assert [each.score for each in found] == pytest.approx(sorted(scores, reverse=True), abs=1e-5)
+
+
+def test_the_best_of_several_beyond_the_context_has_what_each_step_says():
+    model, prompt = small_gpt(vocab_size=7, context_length=6), torch.tensor([[1, 4, 2, 0]])
+    for each in best_of(
+        model, prompt, 2, max_new_tokens=5, generator=torch.Generator().manual_seed(0), stop_tokens=[3]
+    ):
+        with torch.no_grad():
+            rows = [each.ids[:t][-6:] for t in range(4, len(each.ids))]
+            expected = [float(model(row[None])[0, -1].log_softmax(-1)[each.ids[4 + i]]) for i, row in enumerate(rows)]
+        torch.testing.assert_close(each.log_probabilities, torch.tensor(expected), rtol=1e-4, atol=1e-5)
+        assert each.score == pytest.approx(sum(expected) / len(expected), abs=1e-5)
 
 
 def test_log_probabilities_are_those_of_one_token_at_a_time():
@@ -101,6 +137,7 @@ def test_log_probabilities_are_those_of_one_token_at_a_time():
     ("change", "why"),
     [
         ({"n_beams": 0}, "expected at least 1 of each"),
+        ({"n_beams": 2.5}, "expected at least 1 of each"),
         ({"max_new_tokens": 0}, "expected at least 1 of each"),
         ({"length_penalty": math.nan}, "length_penalty=nan must be finite"),
         ({"ids": torch.zeros(2, 3, dtype=torch.int64)}, "expected .1, T., one prompt"),

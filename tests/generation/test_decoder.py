@@ -1,5 +1,7 @@
 """minigpt/generation/decoder.py: what was read is not read again, and the logits are those of the whole row."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import cache_campaign
 import pytest
 import torch
@@ -145,3 +147,19 @@ def test_a_recorded_microscope_sees_each_step():
     with mg.model.hooks.watched([("block", model.blocks[0])], leaves=lambda name, x: seen.append(tuple(x.shape))):
         generate_ids(model, draw(1, 6), max_new_tokens=3, generator=torch.Generator())
     assert seen == [(1, 6, 16), (1, 1, 16), (1, 1, 16)]
+
+
+def test_a_cache_that_is_outgrown_is_doubled():
+    model = cache_campaign.make_model("learned", 2, None, None)
+    limit, read = model.config.context_length, counted(model)
+    generate_ids(Decoder(model, 3), draw(1, 2), max_new_tokens=limit - 2, generator=torch.Generator(), sampler=GREEDY)
+    assert sum(shape[1] for shape in read) <= 3 * limit
+
+
+def test_threads_that_share_a_decoder_write_what_each_would_alone():
+    model = make_model()
+    decoder, settings = Decoder(model), {"max_new_tokens": 12, "generator": torch.Generator(), "sampler": GREEDY}
+    expected = [generate_ids(model, draw(n, n, seed=n), **settings).tolist() for n in (1, 2, 3, 4)]
+    with ThreadPoolExecutor(4) as threads:
+        jobs = [threads.submit(generate_ids, decoder, draw(n, n, seed=n), **settings) for n in (1, 2, 3, 4) * 3]
+        assert [job.result().tolist() for job in jobs] == expected * 3

@@ -241,3 +241,28 @@ def test_the_settings_are_declared_by_the_sampler_its_rules_and_the_two_function
     # an exercise has them as the learner's own parameters, a formula's match is a match of re
     found = [(place, name) for place, name in declared(Path(mg.__file__).parent, KNOBS) if "learn/" not in place]
     assert sorted(found) == sorted(everything)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_sixteen_bits_lose_no_small_penalty_or_bias(dtype):
+    logits, ids = torch.tensor([[10.0, 10.0]], dtype=dtype), torch.tensor([[0]])
+    for sampler in (Sampler(repetition_penalty=1.003), Sampler(logit_bias={0: -0.01})):
+        expected = sampler.probabilities(logits.double(), ids).float()
+        torch.testing.assert_close(sampler.probabilities(logits, ids), expected)
+        assert expected[0, 0] < expected[0, 1]
+
+
+def test_every_setting_at_its_extreme_leaves_the_largest_logit():
+    logits = torch.tensor([[1e38, -1e38, 3e38, -math.inf, 0.0]])
+    sampler = Sampler(temperature=1e-30, top_k=5, top_p=1e-45, min_p=1.0, repetition_penalty=1.5)
+    assert sampler.probabilities(logits, torch.tensor([[0, 1]])).tolist() == [[0, 0, 1, 0, 0]]
+
+
+def test_a_ragged_row_is_penalised_for_its_own_tokens_alone():
+    model = mg.GPT(mg.GPTConfig(vocab_size=11, context_length=12, d_model=8, n_layers=1, n_heads=2))
+    sampler = Sampler(temperature=0, repetition_penalty=1.7, logit_bias={3: 0.5})
+    rows = [torch.tensor(row) for row in ([1], [2, 3, 4, 5], [6, 7], [0, 0, 0, 0, 0, 0])]
+    settings = {"max_new_tokens": 15, "generator": generator(), "sampler": sampler}
+    together = mg.generation.generate_ids(model, rows, **settings)
+    alone = [mg.generation.generate_ids(model, row[None], **settings)[0] for row in rows]
+    assert [row.tolist() for row in together] == [row.tolist() for row in alone]

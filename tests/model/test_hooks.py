@@ -100,3 +100,15 @@ def test_evaluation_mode_ends_with_each_module_in_its_own_mode_even_after_an_err
     with pytest.raises(KeyError):
         fails()
     assert [module.training for module in model.modules()] == before
+
+
+def test_evaluation_modes_that_overlap_end_with_the_last_one():
+    model = nn.Sequential(nn.Dropout(), nn.Dropout()).train()
+    model[1].eval()
+    first, second = evaluation_mode(model), evaluation_mode(model)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert not any(module.training for module in model.modules())
+    second.__exit__(None, None, None)
+    assert [module.training for module in model.modules()] == [True, True, False]

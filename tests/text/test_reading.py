@@ -1,5 +1,6 @@
 import errno
 import os
+import subprocess
 import sys
 import threading
 
@@ -156,3 +157,20 @@ def test_the_texts_of_a_folder_are_those_of_its_files(tmp_path):
     (tmp_path / "c.txt").write_text("\n")
     with pytest.raises(ValueError, match="holds no text"):
         read_texts(tmp_path)
+
+
+@posix
+def test_a_pipe_that_nobody_writes_to_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr("minigpt.text.reading.SECONDS_TO_BEGIN", 0.1)
+    os.mkfifo(tmp_path / "pipe")
+    for read in (read_text, lambda path: list(TextFiles(path).on_disk().__enter__())):
+        with pytest.raises(ValueError, match=r"nothing was written to the pipe .* for 0.1 s"):
+            read(tmp_path / "pipe")
+
+
+@posix
+def test_a_pipe_whose_writer_begins_late_and_pauses_is_read_to_its_end(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    program = "import sys, time; time.sleep(0.2); f = open(sys.argv[1], 'w'); f.write('a' * 99999); f.flush(); "
+    with subprocess.Popen([sys.executable, "-c", f"{program}time.sleep(0.2); f.write('b')", tmp_path / "pipe"]):
+        assert read_text(tmp_path / "pipe") == "a" * 99999 + "b"

@@ -2,7 +2,7 @@
 
 A token is allowed if the text so far and the token are the beginning of a match. So what is drawn is always the
 beginning of a match, and it ends where it matches: at an end token, whose probability decides, or at the first match
-where there is none.
+where there is none. A token may hold a part of a character if the tokenizer can write every rest of it.
 
 Allowed tokens are renormalised one at a time, so a text is drawn with a probability that differs from the model's own
 probability of the text, given that it matches; for that, compare the log-probabilities of whole texts.
@@ -10,23 +10,24 @@ probability of the text, given that it matches; for that, compare the log-probab
 Dimensions: V vocabulary.
 """
 
-from bisect import bisect_right
-from collections.abc import Collection, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
+from minigpt.generation.borders import used_tokens
 from minigpt.generation.ids import Chooser
 from minigpt.generation.logits import mask_tokens
 from minigpt.generation.matching.pattern import TextPattern
 from minigpt.settings import shown
 from minigpt.text import Tokenizer
 
-LAST = "\U0010ffff"  # sorts behind every other character
+NO_TEXT = b"\xff"  # never in UTF-8, and sorts behind every byte that is
 
 
 class Spelling:
-    """The tokens of a tokenizer, sorted by their texts; special tokens and parts of characters are left out.
+    """The tokens of a tokenizer, sorted by their bytes; special tokens are left out.
 
     Args:
         tokenizer: whose tokens.
@@ -34,27 +35,29 @@ class Spelling:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         special = set(tokenizer.special_tokens.values())
-        texts = ((_text(tokenizer.token_bytes(i)), i) for i in range(tokenizer.vocab_size) if i not in special)
-        found = sorted((text, i) for text, i in texts if text)
-        self.texts, self.ids = [text for text, _ in found], [i for _, i in found]
+        found = sorted(used_tokens(tokenizer, (i for i in range(tokenizer.vocab_size) if i not in special)))
+        single = {token for token, _ in found if len(token) == 1}
+        in_parts = all(bytes([byte]) in single for byte in range(0x80, 0xC0))  # each byte inside a character
+        found = [(token, i) for token, i in found if token and NO_TEXT not in token and (in_parts or _is_text(token))]
+        self.tokens, self.ids = [token for token, _ in found], [i for _, i in found]
 
-    def leading_on(self, text: str, pattern: TextPattern) -> Iterator[int]:
-        """The tokens after which a text is still the beginning of a match.
+    def leading_on(self, text: bytes, begins: Callable[[bytes], bool]) -> Iterator[int]:
+        """The tokens after which a text is still the beginning of what it may be.
 
-        Tokens that share their first characters are asked about together.
+        Tokens that share their first bytes are asked about together.
 
         Args:
-            text: so far, the beginning of a match.
-            pattern: that it must match.
+            text: so far.
+            begins: whether a text is the beginning of what it may be.
         """
-        open_ranges = [(0, len(self.texts), 0)]  # tokens that agree in so many characters
+        open_ranges = [(0, len(self.tokens), 0)]  # tokens that agree in so many bytes
         while open_ranges:
             low, high, shared = open_ranges.pop()
             while low < high:
-                begun = self.texts[low][: shared + 1]
-                end = bisect_right(self.texts, begun + LAST, low, high)
-                if pattern.begins(text + begun):
-                    while low < end and self.texts[low] == begun:
+                begun = self.tokens[low][: shared + 1]
+                end = bisect_left(self.tokens, begun + NO_TEXT, low, high)
+                if begins(text + begun):
+                    while low < end and self.tokens[low] == begun:
                         yield self.ids[low]
                         low += 1
                     open_ranges.append((low, end, shared + 1))
@@ -68,14 +71,24 @@ class Constrained:
         sampler: chooses each token among those allowed.
         pattern: that the text must match.
         spelling: the tokens of the tokenizer.
-        ends: ids of tokens that end a text, allowed where it matches.
+        ends: ids of special tokens that end a text, allowed where it matches.
+        stops: texts that the match can't have; one that is a token ends a text, too.
     """
 
-    def __init__(self, sampler: Chooser, pattern: TextPattern, spelling: Spelling, ends: Collection[int] = ()) -> None:
-        self.sampler, self.pattern, self.spelling, self.ends = sampler, pattern, spelling, frozenset(ends)
-        self.texts = dict(zip(spelling.ids, spelling.texts, strict=True))
-        self.text, self.ended, self.n_drawn = "", False, 0
-        self.next = sorted(spelling.leading_on("", pattern))
+    def __init__(
+        self,
+        sampler: Chooser,
+        pattern: TextPattern,
+        spelling: Spelling,
+        ends: Collection[int] = (),
+        stops: Sequence[str] = (),
+    ) -> None:
+        self.sampler, self.pattern, self.spelling = sampler, pattern, spelling
+        self.tokens = dict(zip(spelling.ids, spelling.tokens, strict=True))
+        self.stops = [stop.encode() for stop in stops]
+        self.ends = {*ends, *(i for i, token in self.tokens.items() if token in self.stops)}
+        self.text, self.n_drawn = b"", 0
+        self._look_ahead()
 
     def check(self, vocab_size: int) -> None:
         """As :meth:`~minigpt.generation.sampler.Sampler.check`, same arguments.
@@ -84,13 +97,13 @@ class Constrained:
             ValueError: also if no token begins a match.
         """
         self.sampler.check(vocab_size)
-        if not self.next:
+        if not self.next and not self.ended:
             raise ValueError(
                 f"no token of this tokenizer begins a match of {shown(self.pattern.expected)}; change match"
             )
 
     def __call__(self, logits: Tensor, generator: torch.Generator, ids: Tensor) -> Tensor:
-        """One token that leads on to a match, or ends it.
+        """One token that leads on to a match, or ends it; after the end, any.
 
         Args:
             logits: ``(1, V)`` floating point.
@@ -103,6 +116,8 @@ class Constrained:
         Raises:
             ValueError: if no token leads on to a match.
         """
+        if self.ended:
+            return ids[:, -1]
         may_end = self.ends if self.pattern.matches(self.text) else frozenset()
         allowed = torch.zeros(logits.shape[-1], dtype=torch.bool, device=logits.device)
         allowed[[*self.next, *may_end]] = True
@@ -118,7 +133,7 @@ class Constrained:
         """
         if not self.pattern.matches(self.text):
             raise ValueError(
-                f"{shown(self.text)} is only the beginning of a match of {shown(self.pattern.expected)}; "
+                f"{self._shown()} is only the beginning of a match of {shown(self.pattern.expected)}; "
                 "raise max_new_tokens, or bound the repetitions in match"
             )
 
@@ -127,15 +142,26 @@ class Constrained:
         if token in self.ends:
             self.ended = True
             return
-        self.text += self.texts[token]
-        matches = self.pattern.matches(self.text)
-        self.next = [] if matches and not self.ends else sorted(self.spelling.leading_on(self.text, self.pattern))
-        self.ended = matches and not self.next
-        if not matches and not self.next:
+        self.text += self.tokens[token]
+        self._look_ahead()
+        if not self.next and not self.ended:
             raise ValueError(
-                f"after {shown(self.text)} no token of this tokenizer leads on to a match of "
-                f"{shown(self.pattern.expected)}; look-ahead, and characters without a token of their own, can do that"
+                f"after {self._shown()} no token of this tokenizer leads on to a match of "
+                f"{shown(self.pattern.expected)}; characters without a token of their own can do that"
             )
+
+    def _look_ahead(self) -> None:
+        """The tokens that lead on, and whether the text has ended because there is nothing to decide."""
+        matches = self.pattern.matches(self.text)
+        goes_on = self.ends or not matches
+        self.next = sorted(self.spelling.leading_on(self.text, self._begins)) if goes_on else []
+        self.ended = matches and not self.next
+
+    def _begins(self, text: bytes) -> bool:
+        return self.pattern.begins(text) and not any(stop in text for stop in self.stops)
+
+    def _shown(self) -> str:
+        return shown(self.text.decode(errors="replace"))
 
 
 def until_match(tokens: Iterator[int], chooser: Constrained) -> Iterator[int]:
@@ -148,16 +174,18 @@ def until_match(tokens: Iterator[int], chooser: Constrained) -> Iterator[int]:
     Raises:
         ValueError: after the last token, if the text is the beginning of a match only.
     """
-    for n, token in enumerate(tokens, start=1):
+    n = 0
+    while not (chooser.ended and n == chooser.n_drawn):
+        token = next(tokens, None)
+        if token is None:
+            return chooser.finish()
+        n += 1
         yield token
-        if chooser.ended and n == chooser.n_drawn:
-            return
-    chooser.finish()
 
 
-def _text(token: bytes) -> str:
-    """The characters of a token; "" for a part of one."""
+def _is_text(token: bytes) -> bool:
     try:
-        return token.decode()
+        token.decode()
     except UnicodeDecodeError:
-        return ""
+        return False
+    return True

@@ -17,5 +17,10 @@ class Draft(Protocol):
     def check(self, vocab_size: int) -> None:
         """Raise ValueError if it proposes tokens of another vocabulary."""
 
-    def propose(self, ids: Tensor, n: int, sampler: Sampler, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Up to ``n`` tokens after ``ids`` ``(1, T)``: ``(K,)`` int64, and ``(K, V)``, what each was drawn from."""
+    def propose(
+        self, ids: Tensor, n: int, sampler: Sampler, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor | None]:
+        """Up to ``n`` tokens after ``ids`` ``(1, T)``: ``(K,)`` int64, and ``(K, V)``, what each was drawn from.
+
+        ``None`` in its place says that nothing was drawn: each distribution has all its mass on its token.
+        """

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from minigpt.generation.decoder import Decoder, config_of
 from minigpt.generation.sampler import Sampler
@@ -60,24 +59,21 @@ class PromptLookup:
         if not 1 <= shortest <= longest:
             raise ValueError(f"got shortest={shortest}, longest={longest}; expected 1 ≤ shortest ≤ longest")
         self.sizes: Sequence[int] = range(longest, shortest - 1, -1)
-        self.vocab_size = 0
 
     def check(self, vocab_size: int) -> None:
-        """Take note of the vocabulary."""
-        self.vocab_size = vocab_size
+        """Any vocabulary will do."""
 
-    def propose(self, ids: Tensor, n: int, sampler: Sampler, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """As :meth:`~minigpt.generation.speculation.draft.Draft.propose`; none where the last tokens are new.
+    def propose(self, ids: Tensor, n: int, sampler: Sampler, generator: torch.Generator) -> tuple[Tensor, None]:
+        """As :meth:`~minigpt.generation.speculation.draft.Draft.propose`; no tokens where the last ones are new.
 
-        A token that was looked up was not drawn: its distribution has all its mass on it.
+        Of several places the last one counts. Where fewer than ``n`` tokens follow it, they are repeated.
         """
         row = ids[0]
         for size in self.sizes:
             if len(row) <= size:
                 continue
-            places = (row.unfold(0, size, 1)[:-1] == row[-size:]).all(dim=1).nonzero()
-            if len(places):
-                start = int(places[-1]) + size
-                found = row[start : start + n]
-                return found, F.one_hot(found, self.vocab_size).float()
-        return row[:0], torch.zeros(0, self.vocab_size)
+            starts = size + (row.unfold(0, size, 1)[:-1] == row[-size:]).all(dim=1).nonzero().squeeze(1)
+            if len(starts):
+                found = row[starts[-1] :]
+                return found.repeat(-(-n // len(found)))[:n], None
+        return row[:0], None

@@ -4,7 +4,8 @@ One pass of the model over several tokens costs little more than one over a sing
 what takes time. What is drawn has the model's own distribution, whatever the draft proposes
 (:mod:`minigpt.generation.speculation.rule`); greedy tokens are the same but for rounding.
 
-Where few proposals are accepted, the draft pauses by itself, longer each time.
+Few tokens are proposed at first, and more while all are accepted. Where few are, the draft pauses by itself, longer
+each time.
 
 Dimensions: T tokens so far, K proposed tokens, V vocabulary.
 """
@@ -13,17 +14,17 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from minigpt.generation.decoder import Decoder
 from minigpt.generation.sampler import Sampler
 from minigpt.generation.speculation.draft import Draft
 from minigpt.generation.speculation.rule import acceptance, residual_probabilities
 
-MOST_PROPOSED = 7  # tokens at once: on CPUs, a pass over 8 tokens costs hardly more than one over 4
-LEAST_GAIN = (
-    2.0  # tokens of a pass with proposals; a pass over several tokens costs about twice one over a single token
-)
-TRIES = 4  # passes after which the draft is judged
+# tokens at once: on CPUs, a pass over 4 tokens costs about 1.5 times one over 1, a pass over 8 about 1.8 times
+FEW_PROPOSED, MOST_PROPOSED = 3, 7
+LEAST_GAIN = 1.7  # tokens of a pass with proposals
+TRIES, RETRIES = 4, 1  # passes after which the draft is judged, at first and after a pause
 FIRST_PAUSE, LONGEST_PAUSE = 16, 256  # tokens
 
 
@@ -43,7 +44,7 @@ def speculative_steps(
     draft.check(decoder.config.vocab_size)
     pauses, limit = Pauses(), decoder.config.context_length
     while n_steps > 0:
-        n = min(MOST_PROPOSED, n_steps - 1, limit - ids.shape[1])
+        n = min(pauses.n_proposed, n_steps - 1, limit - ids.shape[1])
         if n < 1 or pauses.next():
             new = sampler(decoder(ids), generator, ids)
         else:
@@ -56,7 +57,7 @@ def speculative_steps(
 
 
 def _verified(
-    decoder: Decoder, ids: Tensor, proposal: tuple[Tensor, Tensor], sampler: Sampler, generator: torch.Generator
+    decoder: Decoder, ids: Tensor, proposal: tuple[Tensor, Tensor | None], sampler: Sampler, generator: torch.Generator
 ) -> Tensor:
     """``(n,)``: the proposed tokens up to the first that is rejected, and one more token of the model."""
     proposed, q = proposal
@@ -65,10 +66,9 @@ def _verified(
     kept = ids.shape[1]
     for i, token in enumerate(proposed.tolist()):
         p = sampler.probabilities(logits[i : i + 1], row[:, :kept])[0].to(generator.device)
-        if float(torch.rand((), generator=generator, device=generator.device)) >= float(
-            acceptance(p, q[i].to(p))[token]
-        ):
-            return _with_one_more(row[0, ids.shape[1] : kept], residual_probabilities(p, q[i].to(p)), generator)
+        q_i = F.one_hot(proposed[i], len(p)).to(p) if q is None else q[i].to(p)
+        if float(torch.rand((), generator=generator, device=generator.device)) >= float(acceptance(p, q_i)[token]):
+            return _with_one_more(row[0, ids.shape[1] : kept], residual_probabilities(p, q_i), generator)
         kept += 1
     p = sampler.probabilities(logits[-1:], row)[0].to(generator.device)
     return _with_one_more(proposed, p, generator)
@@ -79,10 +79,15 @@ def _with_one_more(tokens: Tensor, p: Tensor, generator: torch.Generator) -> Ten
 
 
 class Pauses:
-    """Stops a draft whose proposals are not accepted, for a while."""
+    """Stops a draft whose proposals are not accepted, for a while.
+
+    Attributes:
+        n_proposed: the most tokens that the draft proposes next.
+    """
 
     def __init__(self) -> None:
-        self.left, self.length = 0, FIRST_PAUSE
+        self.n_proposed = FEW_PROPOSED
+        self.left, self.length, self.tries = 0, FIRST_PAUSE, TRIES
         self.gains: list[int] = []
 
     def next(self) -> bool:
@@ -99,11 +104,12 @@ class Pauses:
         """
         if n_proposed == 0:
             return
-        self.gains = [*self.gains, n_new][-TRIES:]
-        if len(self.gains) < TRIES:
+        self.n_proposed = min(2 * self.n_proposed + 1, MOST_PROPOSED) if n_new > n_proposed else FEW_PROPOSED
+        self.gains = [*self.gains, n_new][-self.tries :]
+        if len(self.gains) < self.tries:
             return
-        if sum(self.gains) >= LEAST_GAIN * TRIES:
-            self.length = FIRST_PAUSE
+        if sum(self.gains) >= LEAST_GAIN * self.tries:
+            self.length, self.tries = FIRST_PAUSE, TRIES
             return
-        self.left, self.gains = self.length, []
+        self.left, self.gains, self.tries = self.length, [], RETRIES
         self.length = min(2 * self.length, LONGEST_PAUSE)

@@ -6,7 +6,7 @@ import torch
 from decoding_models import Table, small_gpt
 
 import minigpt.generation.speculation.steps as speculative
-from minigpt.generation import Decoder, Sampler, generate_ids
+from minigpt.generation import Decoder, Sampler, generate_ids, stream_ids
 from minigpt.generation.sampler import GREEDY
 from minigpt.generation.speculation.drafts import DraftModel, PromptLookup
 
@@ -94,6 +94,28 @@ def test_a_perfect_draft_saves_passes_and_a_useless_one_pauses():
         assert len(seen) <= most
 
 
+def test_a_draft_that_never_agrees_costs_a_twentieth_at_most():
+    cost = {1: 1.0, 4: 1.5, 8: 1.8}  # of passes of a model of 135 million parameters on a CPU, by tokens
+    pauses, spent, n_tokens = speculative.Pauses(), 0.0, 256
+    for _ in range(n_tokens):
+        paused = pauses.next()
+        spent += cost[1 if paused else pauses.n_proposed + 1]
+        if not paused:
+            pauses.judge(pauses.n_proposed, 1)
+    assert n_tokens / spent >= 0.95
+
+
+def test_a_draft_that_agrees_again_is_used_again():
+    pauses, used = speculative.Pauses(), []
+    for step in range(60):
+        used.append(not pauses.next())
+        if used[-1]:
+            pauses.judge(pauses.n_proposed, 1 if step < 30 else pauses.n_proposed + 1)
+    first = used.index(True, 30)
+    assert not all(used[:30]) and all(used[first:])
+    assert pauses.n_proposed == speculative.MOST_PROPOSED
+
+
 def test_a_stop_token_among_the_proposals_ends_the_text():
     model = Table(4, seed=3, scale=9.0)
     prompt = torch.tensor([PROMPT])
@@ -108,6 +130,30 @@ def test_a_draft_of_another_vocabulary_is_refused():
     decoder = Decoder(Table(4), draft=DraftModel(Table(5)))
     with pytest.raises(ValueError, match="the draft has a vocabulary of 5 tokens, the model 4"):
         generate_ids(decoder, torch.tensor([[0]]), max_new_tokens=3, generator=torch.Generator())
+
+
+def test_streams_of_two_vocabularies_may_share_a_look_up():
+    draft, prompt = PromptLookup(2, 1), torch.tensor([[1, 2, 1, 2, 1]])
+    settings = {"max_new_tokens": 9, "sampler": GREEDY, "generator": torch.Generator()}
+    streams = [stream_ids(Decoder(small_gpt(vocab_size=v), draft=draft), prompt, **settings) for v in (11, 7)]
+    for vocab_size, drawn in zip((11, 7), zip(*zip(*streams, strict=True), strict=True), strict=True):
+        expected = generate_ids(small_gpt(vocab_size=vocab_size), prompt, **settings)
+        assert list(map(int, drawn)) == expected[0, 5:].tolist()
+
+
+@pytest.mark.parametrize(
+    ("row", "n", "expected"),
+    [
+        ([5, 1, 2, 8, 9, 1, 2, 3, 4, 1, 2], 2, [3, 4]),  # the last place
+        ([5, 1, 2, 8, 9, 1, 2, 3, 1, 2], 4, [3, 1, 2, 3]),  # what follows it is repeated
+        ([7, 7, 7, 7], 5, [7, 7, 7, 7, 7]),
+        ([1, 2, 3, 4], 5, []),
+        ([2, 1, 3, 1], 2, []),  # a single token is not looked up
+    ],
+)
+def test_what_followed_the_last_tokens_is_proposed(row, n, expected):
+    ids, q = PromptLookup().propose(torch.tensor([row]), n, GREEDY, torch.Generator())
+    assert ids.tolist() == expected and q is None
 
 
 @pytest.mark.parametrize(("longest", "shortest"), [(2, 3), (3, 0)])
