@@ -39,8 +39,8 @@ PAUSE = 0.3
 class Learn:
     """Show the exercises: what is done, what is open, and how hard each is.
 
-    `minigpt learn next` writes the file of the next open exercise into the folder, `minigpt learn next softmax` that of
-    a certain one. `minigpt learn report FOLDER FOLDER ...` is one table for a class.
+    The command `minigpt learn next` writes the file of the next open exercise into the folder, `minigpt learn next
+    softmax` that of a certain one, and `minigpt learn report FOLDER FOLDER ...` prints one table for a class.
 
     Attributes:
         words: "next" and perhaps the name of an exercise, or "report" and the folders of learners.

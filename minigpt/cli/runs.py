@@ -1,5 +1,6 @@
 """Commands that look at run folders: `minigpt runs`, `minigpt info` and `minigpt doctor`."""
 
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,7 @@ class Runs:
             for message in wrong.values():
                 print(f"minigpt: {message}", file=sys.stderr)
         elif found or wrong:
-            print(table_of(found, wrong))
+            print(table_of(found, wrong, shutil.get_terminal_size().columns))
         else:
             print(f"no runs in {self.folder}; start one with: minigpt train --out {self.folder / 'first'}")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from minigpt.cost.hardware import DEFAULT_MFU, Site
 from minigpt.cost.memory import StepPlan
-from minigpt.settings import shown
+from minigpt.settings import nearest, shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,10 @@ def assumptions_of(given: dict[str, Any]) -> Assumptions:
     """
     names = list(Assumptions.__dataclass_fields__)
     if unknown := [name for name in given if name not in names]:
-        raise ValueError(f"estimate has no argument {unknown[0]!r}; choose one of {', '.join(names)}")
+        known = ("config", "tokens", "on", *names)
+        raise ValueError(
+            f"estimate has no argument {unknown[0]!r}; it has {', '.join(known)}{nearest(unknown[0], known)}"
+        )
     made = Assumptions(**{name: value for name, value in given.items() if value is not None})
     if made.price is not None:
         positive("price", made.price)

@@ -13,6 +13,10 @@ ALIASES = {
     "h200sxm": "H200", "b200sxm": "B200", "3090": "RTX-3090", "4090": "RTX-4090", "5090": "RTX-5090",
 }  # fmt: skip
 MOST_DEVICES = 10**7
+MEASURED = (
+    "to measure this machine, pass on=minigpt.bench.probe_machine() in Python, or --on 'this machine' to minigpt "
+    "estimate"
+)
 THIS_MACHINE = re.compile(r"(?:(?:this|my)[ _-](?:laptop|machine|computer|pc)|here)", re.IGNORECASE)
 
 
@@ -45,7 +49,7 @@ def parse_hardware(name: str) -> Cluster:
     if not isinstance(name, str):
         raise ValueError(f"hardware must be a name such as '8xH100', got {shown(name)}")
     if THIS_MACHINE.fullmatch(name[:100].strip()):
-        raise ValueError(f"{shown(name)} has to be measured first: give what minigpt.bench.probe_machine() returns")
+        raise ValueError(f"{shown(name)} has no fixed speed; {MEASURED}")
     found = re.fullmatch(r"\s*(?:(\d{1,9})\s*[x×*]\s*)?(.+?)\s*", name[:100], re.IGNORECASE)
     count, device = (found[1], found[2]) if found else (None, "")
     if count is not None and not 1 <= int(count) <= MOST_DEVICES:
@@ -54,10 +58,10 @@ def parse_hardware(name: str) -> Cluster:
     own = {re.sub(r"\W", "", each.lower()): each for each in DEVICES}
     known = ALIASES.get(plain) or own.get(plain)
     if known is None:
-        near = [own[each] for each in get_close_matches(plain, own, n=3, cutoff=0.5)]
+        near = [own[each] for each in get_close_matches(plain, own, n=3, cutoff=0.6)]
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         raise ValueError(
             f"the hardware {shown(name)} is unknown; choose one of {', '.join(DEVICES)}, with a count before it for "
-            f"several, such as 8xH100, or 'this machine' (in Python: minigpt.bench.probe_machine()){hint}"
+            f"several, such as 8xH100{hint}; {MEASURED}"
         )
     return Cluster(device=DEVICES[known], count=int(count or 1))

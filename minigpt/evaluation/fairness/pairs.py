@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from minigpt.files.json_object import parse_object, read_object
 from minigpt.files.paths import as_path
-from minigpt.settings.language import Bilingual
+from minigpt.settings.language import Bilingual, folded
 
 PAIRS_LIMIT = 2**20  # bytes of a file of pairs
 PAIR_LANGUAGES = ("en", "zh")
@@ -73,7 +73,8 @@ class PairSet:
         lines = [_TITLE.spoken().format(n=len(self.pairs), templates=counts.total(), lang=self.language)]
         lines += [_MEANING.spoken().format(name=name, a=a, b=b) for name, (a, b) in self.meanings.items()]
         lines += [_GROUP.spoken().format(group=group, n=n) for group, n in counts.items()]
-        return "\n".join([*lines, _LIMITS.spoken(), *(f"  - {limit}" for limit in self.limits)])
+        lines = [folded(line, 4) for line in lines]
+        return "\n".join([*lines, _LIMITS.spoken(), *(folded(f"  - {limit}", 4) for limit in self.limits)])
 
 
 def load_pairs(language: str = "en") -> PairSet:

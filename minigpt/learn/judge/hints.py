@@ -11,9 +11,9 @@ from minigpt.learn.exercises.exercise import Exercise, Words
 from minigpt.learn.exercises.notes import result_names
 from minigpt.learn.judge.compare import Call
 from minigpt.learn.judge.example import Example, array_text, of_argument, small_trials
-from minigpt.learn.judge.layout import Paragraph, Section
+from minigpt.learn.judge.layout import INDENT, TERMINAL_WIDTH, Paragraph, Section
 from minigpt.learn.judge.places import number_text
-from minigpt.settings.language import Language
+from minigpt.settings.language import Language, folded
 
 HINT_1 = Words("Hint 1: the mistake and the smallest example", "提示 1：错误所在与最小的例子")
 PLACE = Words("Hint {}: the place in the formula", "提示 {}：公式中的位置")
@@ -125,7 +125,8 @@ def worked_out(exercise: Exercise, example: Example | None, lang: Language) -> t
     if any(re.search(r"\b(inf|nan)\b", line) for line in lines):
         return ()
     yours = Paragraph(YOUR_VALUE[lang].format(number_text(entry[3])))
-    return Paragraph(BY_HAND[lang]), Paragraph("\n".join(lines), is_block=True), yours
+    shown = folded("\n".join(lines), 8, TERMINAL_WIDTH - len(INDENT))
+    return Paragraph(BY_HAND[lang]), Paragraph(shown, is_block=True), yours
 
 
 def small_call(exercise: Exercise, lang: Language) -> tuple[Paragraph, ...]:

@@ -62,7 +62,7 @@ TYPED = {
     r"p_i = \frac{z_i}{": ("the formula ends too early", "公式提前结束"),
     r"p_i = \exp(Z_i)": (
         "Z has no meaning here (did you mean z?); the exercise softmax has V, z",
-        "（是不是 z？）；练习 softmax 中有 V, z",
+        "（是不是 z？）；练习 softmax 中有 V、z",
     ),
     "p_i = z_i + q": (
         "q has no meaning here; the exercise softmax has V, z: use these",
