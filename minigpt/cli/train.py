@@ -27,7 +27,7 @@ from minigpt.training.storage.lock import FolderLock
 from minigpt.training.storage.run_folder import Resume
 
 TOLD = 500  # stories that the demo is measured on
-MANY_PARAMETERS, MANY_EPOCHS = 20, 20  # parameters a token and passes over a text at which a model learns it by heart
+MANY_PARAMETERS, MANY_READINGS = 20, 20  # parameters a token and passes over a text at which a model learns it by heart
 PROMPT_WINDOWS = 32  # windows of the validation text in which a prompt is looked for
 
 
@@ -130,7 +130,7 @@ def _advice(run: Run) -> str:
     """What to do where a text is read again and again by a model that can learn it by heart; or nothing."""
     n_tokens, n_parameters, training = getattr(run.data, "n_tokens", 0), run.model.n_parameters, run.config.training
     n_read = training.steps * training.batch_size * run.model.config.context_length
-    if not n_tokens or n_parameters < MANY_PARAMETERS * n_tokens or n_read < MANY_EPOCHS * n_tokens:
+    if not n_tokens or n_parameters < MANY_PARAMETERS * n_tokens or n_read < MANY_READINGS * n_tokens:
         return ""
     return (
         f"note:  {n_parameters / n_tokens:,.0f} parameters a token, each token read {n_read / n_tokens:,.0f} times: "

@@ -66,7 +66,7 @@ def test_a_busy_machine_is_said_once_beside_the_figures(capsys, measured, monkey
     ("words", "message"),
     [
         ("--on 8xH10", "the hardware '8xH10' is unknown"),
-        ("--on Z9", "or 'this machine'"),
+        ("--on Z9", "or --on 'this machine' to minigpt estimate"),
         ("--budget soon", "the budget 'soon' can't be read"),
         ("--budget tonight --preset gpt2", "--budget chooses the model and its tokens; leave out --preset"),
         ("--preset gpt3", "preset='gpt3' is unknown"),

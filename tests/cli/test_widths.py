@@ -1,5 +1,6 @@
 """What commands print fits a terminal of 80 columns; paths stay whole."""
 
+import dataclasses
 import re
 import sys
 
@@ -8,6 +9,9 @@ import torch
 
 import minigpt as mg
 from minigpt.cli import main
+from minigpt.learn.exercises import exercise_named
+from minigpt.learn.judge.attempts import Submission
+from minigpt.learn.judge.replies import judged
 from minigpt.runs.summary import RunSummary, table_of
 from minigpt.settings.language import columns_of
 
@@ -54,12 +58,15 @@ def test_the_answer_of_equal_fits(lang):
 
 
 def test_the_worked_lines_of_a_hint_fit():
-    reply = mg.check.layer_norm(lambda x, gain, bias, eps: x * gain, lang="en")
+    times_gain = Submission(lambda x, gain, bias, eps: x * gain, isolated=False)
+    reply = judged(exercise_named("layer_norm"), times_gain, "en")
     assert "by hand" in str(reply.hint(1)) and widest(reply.hint(1)) <= 80
 
 
 def test_where_two_models_part_fits(make_gpts):
-    assert widest(mg.microscope.first_divergence(*make_gpts, torch.arange(8)[None])) <= 80
+    found = mg.microscope.first_divergence(*make_gpts, torch.arange(8)[None])
+    long = "the output of blocks.11.attention.project_out differs, first at [0, 127, 767]: 0.12345678 and 0.98765432"
+    assert widest(dataclasses.replace(found, what=long)) <= 80
 
 
 @pytest.fixture

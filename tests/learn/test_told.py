@@ -8,11 +8,18 @@ import torch
 
 import minigpt as mg
 from minigpt.equations import EquationError
-from minigpt.learn.exercises import CATALOGUE
+from minigpt.learn.exercises import CATALOGUE, exercise_named
 from minigpt.learn.exercises.notes import noted, result_names
+from minigpt.learn.judge.attempts import Submission
 from minigpt.learn.judge.hints import MARKS
+from minigpt.learn.judge.replies import judged
 
 HALF_WIDTH = re.compile("[\u4e00-\u9fff] ?[,:;?!]|[,:;?!] ?[\u4e00-\u9fff]")
+
+
+def asked(name, function, lang):
+    """The reply to a function that runs in this process."""
+    return judged(exercise_named(name), Submission(function, isolated=False), lang)
 
 
 def not_written(z):
@@ -33,12 +40,12 @@ def replies(lang):
     """One of each kind: misconceptions, diagnoses, failures, formulas, derivatives, and a right answer."""
     ask, formula = mg.check, r"\frac{\exp(z_i)}{\sum_{k=2}^{V} \exp(z_k)}"
     return {
-        "right": ask.softmax(lambda z: torch.softmax(z, -1), lang=lang),
-        "known": ask.softmax(lambda z: torch.softmax(z, 0), lang=lang),
-        "diagnosis": ask.layer_norm(gainless, lang=lang),
-        "unknown": ask.softmax(lambda z: torch.softmax(z, -1) + 0.01 * z.sin() ** 3, lang=lang),
-        "not written": ask.softmax(not_written, lang=lang),
-        "raises": ask.softmax(raises, lang=lang),
+        "right": asked("softmax", lambda z: torch.softmax(z, -1), lang=lang),
+        "known": asked("softmax", lambda z: torch.softmax(z, 0), lang=lang),
+        "diagnosis": asked("layer_norm", gainless, lang=lang),
+        "unknown": asked("softmax", lambda z: torch.softmax(z, -1) + 0.01 * z.sin() ** 3, lang=lang),
+        "not written": asked("softmax", not_written, lang=lang),
+        "raises": asked("softmax", raises, lang=lang),
         "unreadable": ask.softmax(r"z_i / \sum_k z_k", lang=lang),
         "no value": ask.softmax(r"p_i = z_{i + V}", lang=lang),
         "procedure": ask.bpe_encode("x", lang=lang),
@@ -73,7 +80,7 @@ def test_a_chinese_reply_has_full_width_marks():
 def test_the_second_hint_marks_what_the_mistake_is_about(id, marked):
     exercise = next(each for each in CATALOGUE if id.startswith(each.name + "."))
     slip = next(each.slip for each in exercise.misconceptions if each.id == id)
-    assert f"«{marked}»" in str(getattr(mg.check, exercise.name)(slip, lang="en").hint(2))
+    assert f"«{marked}»" in str(asked(exercise.name, slip, lang="en").hint(2))
 
 
 def test_the_second_hint_marks_nothing_where_the_place_is_unknown():
@@ -89,7 +96,7 @@ def test_every_mark_is_of_a_known_mistake_and_in_its_formula():
 
 
 def test_solutions_and_hints_are_printed_one_below_another():
-    reply = mg.check.softmax(lambda z: torch.softmax(z, -1), lang="en")
+    reply = asked("softmax", lambda z: torch.softmax(z, -1), lang="en")
     assert str(reply.solutions).startswith("A short solution:\n    def softmax(")
     assert "\nAnother way:\n    def softmax(" in str(reply.solutions)
     assert len(reply.solutions) > 1 and reply.solutions[0] in tuple(reply.solutions)
@@ -101,9 +108,9 @@ def test_several_results_are_called_by_their_names():
         nats = torch.cat(losses)
         return nats.mean().exp(), nats.sum() / n_bytes
 
-    reply = mg.check.perplexity(bits_forgotten, lang="en")
+    reply = asked("perplexity", bits_forgotten, lang="en")
     assert "perplexity: " in str(reply) and "bits per byte: expected" in str(reply)
-    chinese = mg.check.perplexity(bits_forgotten, lang="zh")
+    chinese = asked("perplexity", bits_forgotten, lang="zh")
     assert "每字节比特数" in str(chinese) and "1: " not in str(chinese)
     assert result_names("(param, m, v) after the step, each as param", 3, "en") == ["param", "m", "v"]
     assert result_names("(T, D)", 1, "en") == ["1"]
