@@ -237,6 +237,7 @@ SUBJECTS: dict[str, list[Row]] = {
         Formula("SwiGLU", "swiglu", f"{BEYOND} § SwiGLU"),
         Formula("Gate of a mixture of experts", "top-k-gate", f"{BEYOND} § Mixture of experts"),
         Formula("Mixture of experts", "mixture-of-experts", f"{BEYOND} § Mixture of experts"),
+        Formula("Shares of experts", "expert-shares", f"{BEYOND} § Mixture of experts"),
         Formula("Load-balancing loss", "load-balancing-loss", f"{BEYOND} § Mixture of experts"),
     ],
     "The model": [
@@ -257,6 +258,13 @@ SUBJECTS: dict[str, list[Row]] = {
             "minigpt/pretrained/sources.py::load_pretrained",
             "tests/pretrained/test_folder.py::test_the_logits_are_those_of_transformers",
             f"{BEYOND} § Weights of GPT-2",
+        ),
+        Rule(
+            "The Llama family",
+            "Llama, Qwen and Mistral are the GPT with other parts, chosen by the configuration alone.",
+            "minigpt/model/config.py::GPTConfig",
+            "tests/pretrained/test_llama.py::test_the_logits_are_those_of_transformers_in_and_out",
+            "09 § From GPT-2 to Llama, one part at a time",
         ),
         Formula("Low-rank update (LoRA)", "lora-linear", f"{BEYOND} § A low-rank update (LoRA)"),
     ],
@@ -411,6 +419,13 @@ SUBJECTS: dict[str, list[Row]] = {
             f"{CACHE} § A step with a cache",
         ),
         Formula("Weights in 8 bits", "int8-weights", f"{CACHE} § Fewer bytes"),
+        Rule(
+            "Chat template",
+            "A conversation is written as its model saw it in training, and nothing that is typed is a special token.",
+            "minigpt/text/tokenizers/chat.py::encode_chat",
+            "tests/text/tokenizers/test_chat.py::test_a_special_token_that_was_typed_is_text",
+            "09 § A real model answers",
+        ),
         Rule(
             "Generation of text",
             "A prompt is encoded, continued token by token, and decoded; the same seed gives the same text.",

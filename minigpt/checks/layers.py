@@ -185,11 +185,17 @@ def mixture_of_experts(function: Any, draw: Draw) -> Case:
 
 
 @check
-def load_balancing_loss(function: Any, draw: Draw) -> Case:
+def expert_shares(function: Any, draw: Draw) -> Case:
     """One of the experts, some, and all."""
     n_tokens, n = draw.size(1, 5), draw.size(1, 4)
     s, k = draw.normal(n_tokens, n), draw.integer(1, n)
     return {"N": n_tokens, "n": n, "s": s, "k": k}, function(s, k)
+
+
+@check
+def load_balancing_loss(function: Any, draw: Draw) -> Case:
+    """As the shares of the experts."""
+    return expert_shares(function, draw)
 
 
 @check

@@ -13,7 +13,7 @@ import minigpt as mg
 from minigpt import bench, checks
 from minigpt.cli.output import print_json, save_picture
 from minigpt.equations import Equation
-from minigpt.runs.summary import counted
+from minigpt.settings import counted
 from minigpt.training.processes.device import choose_device
 
 

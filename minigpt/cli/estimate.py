@@ -11,7 +11,6 @@ import minigpt as mg
 from minigpt import bench
 from minigpt.cli.output import command, print_json
 from minigpt.cost.budget import BudgetPlan, parse_budget, plan_budget
-from minigpt.cost.hardware import DEFAULT_MFU
 from minigpt.cost.hardware.names import THIS_MACHINE
 from minigpt.cost.machine import Machine
 from minigpt.runs import RunConfig
@@ -34,7 +33,7 @@ class Estimate:
         on: hardware, such as H100, 8xH100, or "this machine", which is measured for two seconds.
         budget: time and place, such as "tonight on this laptop" or "3 hours on 8xH100": which model learns most in it.
         price: dollars for an hour of one device (default: the lowest of the table).
-        mfu: share of the hardware's peak that is reached.
+        mfu: share of the hardware's peak that is reached (default: 0.43).
         json: print the figures as JSON, and nothing else.
     """
 
@@ -46,7 +45,7 @@ class Estimate:
     on: Annotated[str | None, DEFAULT_IN_TEXT] = None
     budget: Annotated[str | None, DEFAULT_IN_TEXT] = None
     price: Annotated[float | None, DEFAULT_IN_TEXT] = None
-    mfu: float = DEFAULT_MFU
+    mfu: Annotated[float | None, DEFAULT_IN_TEXT] = None
     json: bool = False
 
     def __call__(self) -> None:
@@ -67,11 +66,13 @@ class Estimate:
         names = ("preset", "run", "tokens", "on")
         if given := [name for name in names if getattr(self, name) is not None]:
             raise ValueError(f"--budget chooses the model and its tokens; leave out --{given[0]}")
+        if self.price is not None and not self.json:
+            raise ValueError("the table of a budget has no price, so --price has no effect; add --json")
         read = parse_budget(budget)
         on = self._measured() if read.on is None else read.on
         shape = {
-            "vocab_size": self.vocab_size or BUDGET_VOCABULARY,
-            "context_length": self.context_length or BUDGET_CONTEXT,
+            "vocab_size": BUDGET_VOCABULARY if self.vocab_size is None else self.vocab_size,
+            "context_length": BUDGET_CONTEXT if self.context_length is None else self.context_length,
         }
         return plan_budget(read.seconds, on, **shape, price=self.price, mfu=self.mfu)
 

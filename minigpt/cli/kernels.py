@@ -10,7 +10,7 @@ import tyro
 from tqdm import tqdm
 
 from minigpt.bench import tune_tiles
-from minigpt.runs.summary import counted
+from minigpt.settings import counted
 
 if TYPE_CHECKING:
     from minigpt.bench.compiled.inspection import Report

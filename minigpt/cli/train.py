@@ -19,7 +19,8 @@ from minigpt.evaluation.stories import TELLING, tell_stories
 from minigpt.generation import Sampler
 from minigpt.runs import Run, RunConfig, recipe
 from minigpt.runs.epochs import tell_other_steps
-from minigpt.runs.summary import counted, steps_done
+from minigpt.runs.summary import steps_done
+from minigpt.settings import counted
 from minigpt.settings.language import folded
 from minigpt.text import RowDataset
 from minigpt.training.processes.distributed import is_alone, is_main_process

@@ -5,7 +5,7 @@ import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import randbelow
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -13,6 +13,7 @@ import minigpt as mg
 from minigpt.cli.output import print_json
 from minigpt.generation import Borders, ChatConversation, Conversation, Sampler
 from minigpt.generation.inference import WeightsName
+from minigpt.generation.sampler import GREEDY
 from minigpt.generation.text import stream_text
 from minigpt.pretrained import FORMATS
 from minigpt.pretrained.sources import is_pretrained
@@ -83,7 +84,7 @@ class Sample:
     def _start(self, tokenizer: Tokenizer, seed: int) -> tuple[str, Borders]:
         """The prompt, or words that begin a document where there is nothing else to start from; and its borders."""
         if is_pretrained(self.out):
-            return self.prompt, Borders(end=_ends(tokenizer))
+            return self.prompt, Borders(end=_ends(tokenizer), bos=getattr(tokenizer, "bos", ""))
         if not (self.out / RUN_FILE).is_file():  # trained by mg.train, which does not say on what
             return self.prompt or "\n", Borders()
         config = RunConfig.read(self.out)
@@ -98,10 +99,17 @@ class Chat:
     Attributes:
         out: the run folder; or "smollm2", a GGUF file, a folder of Hugging Face.
         system: what a model that others trained is told before the conversation (default: what its own template says).
+        sampler: how each token is chosen.
+        weights: numbers of the matrices: "float32", "bfloat16" (half the bytes to read for a token) or "int8" (a
+            quarter); fewer bytes are faster and less exact.
+        seed: random seed of the draws (default: a new one).
     """
 
     out: OutFolder
     system: str | None = None
+    sampler: Annotated[Sampler, tyro.conf.arg(name="")] = GREEDY
+    weights: WeightsName = "float32"
+    seed: Annotated[int | None, tyro.conf.arg(help_behavior_hint="")] = None
 
     def __call__(self) -> None:
         """Answer line after line; an empty line starts anew, and the end of the input ends.
@@ -123,7 +131,7 @@ class Chat:
             )
         model, tokenizer = mg.load_model(self.out)
         task = task_of(config.source.task)
-        conversation = Conversation(model, tokenizer, task.prompt)
+        conversation = Conversation(mg.for_generation(model, self.weights), tokenizer, task.prompt, **self._draws())
         print(f"This model was trained to {task.summary}. For instance:\n")
         print(textwrap.indent("".join(part.text for part in task.example(_world(config), 0)), "  "))
         print("Now you. ", end="")
@@ -131,7 +139,11 @@ class Chat:
 
     def _with_pretrained(self) -> ChatConversation:
         model, tokenizer = mg.load_pretrained(self.out)
-        return ChatConversation(model, tokenizer, system=self.system, max_new_tokens=CHAT_TOKENS)
+        model, most = mg.for_generation(model, self.weights), CHAT_TOKENS
+        return ChatConversation(model, tokenizer, system=self.system, max_new_tokens=most, **self._draws())
+
+    def _draws(self) -> dict[str, Any]:
+        return {"sampler": self.sampler, "seed": randbelow(NEW_SEEDS) if self.seed is None else self.seed}
 
 
 @dataclass(frozen=True, kw_only=True)

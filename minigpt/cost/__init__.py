@@ -7,7 +7,7 @@ What is measured has its own places: :mod:`minigpt.training.safety.memory` for t
 from minigpt.cost.activations import Kept, kept_activations
 from minigpt.cost.assumptions import Assumptions
 from minigpt.cost.budget import BudgetPlan, parse_budget, plan_budget
-from minigpt.cost.cache import kv_cache_bytes
+from minigpt.cost.cache import cache_bytes, kv_cache_bytes
 from minigpt.cost.estimates import Estimate, estimate
 from minigpt.cost.flops import matrix_parameters, training_flops_per_token
 from minigpt.cost.flops_by_part import Flops, attention_pairs, backward_flops, forward_flops
@@ -31,6 +31,7 @@ __all__ = [
     "StepPlan",
     "attention_pairs",
     "backward_flops",
+    "cache_bytes",
     "count_parameters",
     "data_parallel_bytes",
     "estimate",

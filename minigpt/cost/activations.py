@@ -3,7 +3,8 @@ r"""What the forward pass leaves in memory for the backward pass, tensor by tens
 It depends on how the parts are computed, so this follows the modules of :mod:`minigpt.model` as they run on a CPU: what
 each operation keeps for its gradient. In mixed precision, the residual stream and the norms stay in float32 (4 bytes a
 number), and what enters a product has h = 2 bytes. Tensors of less than D numbers a position are left out, but for the
-statistics of norms. Of a mixture of experts, the hidden vectors of the active experts count, and its router does not.
+statistics of norms. Of a mixture of experts, each active expert keeps its own copy of its input, and its output, which
+is multiplied with its weight; the scores of the router are left out.
 
 Dimensions: T positions, D width, H query heads, G key/value heads, E head width, F hidden width of the MLP, V
 vocabulary.
@@ -57,7 +58,8 @@ def kept_activations(config: GPTConfig, n_positions: int, precision: str = "fp32
     taken_in = STREAM * t * d if config.convolution else 0
     attention = norm + half * t * d + _attention(config, t, half) + dropped + taken_in
     inputs = 2 if config.mlp == "swiglu" and half < STREAM else 1  # each of two products makes its own copy in 16 bits
-    mlp = norm + inputs * half * t * d + half * t * MLP_KEEPS[config.mlp] * config.active_width + dropped
+    vectors = inputs if config.n_experts is None else 1 + (inputs + 1) * config.n_active_experts
+    mlp = norm + vectors * half * t * d + half * t * MLP_KEEPS[config.mlp] * config.active_width + dropped
     outside = (norm if config.norm_placement == "pre" else 0) + half * t * d + (STREAM * t * d if config.dropout else 0)
     return Kept(
         stream=STREAM * t * d,

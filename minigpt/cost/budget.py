@@ -32,6 +32,7 @@ TIME_UNITS = {
 _WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _NUMBERS = {word: float(i) for i, word in enumerate(_WORDS, 1)} | {"a": 1.0, "an": 1.0, "half a": 0.5, "half an": 0.5}
 A_TIME = re.compile(rf"\s*(\d{{1,9}}(?:\.\d{{1,9}})?|(?:{'|'.join(_NUMBERS)})(?=\s))\s*([a-z]+)\s*", re.IGNORECASE)
+A_PLACE = re.compile(r"\s+on\s+", re.IGNORECASE)
 MULTIPLES = (1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64, 96)  # of 64, the widths that are tried
 HEAD_WIDTH = 64  # width of a head, and of the smallest model
 READABLE = (
@@ -78,7 +79,10 @@ def parse_budget(text: str) -> Budget:
     Raises:
         ValueError: if it can't be read, with an example.
     """
-    time, _, place = text[:200].strip().partition(" on ")
+    if not isinstance(text, str):
+        raise ValueError(f"the budget must be a text, got {shown(text)}; {READABLE}")
+    time, *after = A_PLACE.split(text[:200].strip(), maxsplit=1)
+    place = after[0] if after else ""
     if time.strip().lower() in ("tonight", "overnight"):
         seconds = NIGHT
     else:

@@ -5,8 +5,8 @@ import json
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from minigpt.cost.assumptions import Assumptions, assumptions_of, positive
-from minigpt.cost.cache import kv_cache_bytes
+from minigpt.cost.assumptions import MOST_TOKENS_READ, Assumptions, assumptions_of, positive, refuse_unused
+from minigpt.cost.cache import cache_bytes
 from minigpt.cost.flops_by_part import backward_flops, forward_flops
 from minigpt.cost.hardware import Bill, Cluster, parse_hardware, training_bill, training_seconds
 from minigpt.cost.machine import Machine, step_seconds
@@ -38,7 +38,7 @@ class Estimate:
         training_flops: floating-point operations of the whole training, forward and backward.
         memory: bytes of one training step at its peak, everything in one device.
         step_memory: the same in its parts, in bytes.
-        cache: bytes of the keys and values of one sequence as long as the context, in 16 bits.
+        cache: bytes of a cache for one sequence as long as the context, in 16 bits; see :func:`cache_bytes`.
         seconds: of the whole training; ``None`` without hardware.
         bill: hours, dollars, energy and carbon; ``None`` without named hardware.
     """
@@ -131,25 +131,26 @@ def estimate(
 
     Args:
         config: the model's shape, or the name of a preset or of a published model.
-        tokens: that are read, repetitions included; ``None``: those that are best for the size, by the table of
-            Hoffmann et al. 2022.
+        tokens: that are read, repetitions included, at most 1e30; ``None``: those that are best for the size, by the
+            table of Hoffmann et al. 2022.
         on: hardware by name, such as ``"8xH100"``; or a machine that :func:`minigpt.bench.probe_machine` has measured;
             ``None``: neither time nor price.
         assumptions: fields of :class:`Assumptions`: ``price`` in dollars for an hour of one device, ``mfu``, ``plan``
             and ``site``.
 
     Raises:
-        ValueError: if the hardware, the preset or an assumption is unknown or out of its range.
+        ValueError: if the hardware, the preset or an assumption is unknown or out of its range, or an assumption has no
+            effect: a price without hardware, or on a measured machine.
     """
-    config = _named(config) if isinstance(config, str) else config
-    given, on = assumptions_of(assumptions), parse_hardware(on) if isinstance(on, str) else on
+    config, on, given = _named(config), _hardware(on), assumptions_of(assumptions)
+    refuse_unused(assumptions, on)
     plan = given.plan or StepPlan(
         n_positions=config.context_length,
         n_sequences=TrainConfig.batch_size if isinstance(on, Machine) else 1,
         precision=on.device.precision if isinstance(on, Cluster) else "fp32",
     )
     parts, step = count_parameters(config), predict_memory(config, plan)
-    n_tokens = approach_1_tokens(parts.total) if tokens is None else positive("tokens", tokens)
+    n_tokens = approach_1_tokens(parts.total) if tokens is None else positive("tokens", tokens, MOST_TOKENS_READ)
     by_part = (count(config, plan.n_positions) for count in (forward_flops, backward_flops))
     flops = sum(each.total for each in by_part) / plan.n_positions * n_tokens
     made = Estimate(
@@ -162,7 +163,7 @@ def estimate(
         training_flops=flops,
         memory=step.weights + step.moments + peak_bytes(config, plan, plan.n_sequences),
         step_memory=step,
-        cache=kv_cache_bytes(config, config.context_length, word=2),
+        cache=cache_bytes(config, config.context_length, word=2),
         seconds=None,
         bill=None,
     )
@@ -176,6 +177,12 @@ def estimate(
     return replace(made, seconds=seconds, bill=bill)
 
 
-def _named(name: str) -> GPTConfig:
+def _named(name: GPTConfig | str) -> GPTConfig:
+    if isinstance(name, GPTConfig):
+        return name
     check_choice("model", name, [*PRESETS, *(each for each in PUBLISHED_MODELS if each not in PRESETS)])
     return GPTConfig.preset(name) if name in PRESETS else PUBLISHED_MODELS[name].config
+
+
+def _hardware(on: Cluster | Machine | str | None) -> Cluster | Machine | None:
+    return on if on is None or isinstance(on, Cluster | Machine) else parse_hardware(on)

@@ -5,7 +5,12 @@ activations, softmax and the look-up of embeddings are no products and count not
 
 The scores can be counted in two ways. *Causal*: only the pairs of positions that see each other, which is what the
 formula needs. *Full*: every pair, which is what a program does that masks after multiplying, and what PyTorch's
-``FlopCounterMode`` counts.
+``FlopCounterMode`` counts with ``attention="formula"``.
+
+With ``attention="sdpa"`` that counter shows other totals for the same products. It knows no formula for the fused
+attention of a CPU and counts nothing there, so its total lacks the scores and weighted sums. For that of a GPU it
+counts the backward pass as 2.5 times the forward pass, since the kernel computes the scores once more; here it is
+twice, as for every product.
 
 Dimensions: T positions, D width, L layers, H query heads, G key/value heads, E head width, F hidden width of the MLP, V
 vocabulary, w window.

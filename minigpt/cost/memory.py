@@ -27,7 +27,7 @@ from minigpt.cost.flops import matrix_parameters
 from minigpt.cost.parameters import count_parameters
 from minigpt.model import GPTConfig
 from minigpt.model.chunked_loss import LEAST_ROWS
-from minigpt.settings import check_choice
+from minigpt.settings import check_choice, whole_number
 from minigpt.training.losses import LOSSES
 from minigpt.training.optim import OPTIMIZERS
 from minigpt.training.safety.memory import StepMemory
@@ -67,8 +67,7 @@ class StepPlan:
         check_choice("loss", self.loss, LOSSES)
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
         for name in ("n_positions", "n_sequences"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
+            object.__setattr__(self, name, whole_number(name, getattr(self, name), 1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +93,9 @@ class PredictedMemory(StepMemory):
 
 def predict_memory(config: GPTConfig, plan: StepPlan) -> PredictedMemory:
     """What :func:`minigpt.training.safety.memory.step_memory` would measure, in bytes, without building the model.
+
+    For one and two sequences, trust the measurement where there is one. Beyond two, trust the ``total`` of this: it
+    follows each stage of the step, whereas the measured line may be too low.
 
     Args:
         config: the model's shape.

@@ -56,6 +56,8 @@ def get(name: str) -> Equation:
     Raises:
         ValueError: if there is none; the message names the nearest.
     """
+    if not isinstance(name, str):
+        raise ValueError(f"an equation is named by a text, such as 'causal-attention', got {name!r:.80}")
     if name not in _registry:
         near = difflib.get_close_matches(name, _registry, n=3, cutoff=0.3)
         raise ValueError(f"no equation {name!r}; did you mean {' or '.join(near) or 'one of mg.equations.all()'}?")

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from minigpt.equations import equation
 from minigpt.plots import BLUE, GREY, ORANGE, new_figure
+from minigpt.settings import whole_number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -117,8 +118,7 @@ class Calibration:
             )
         if not np.isin(right, (0, 1)).all():
             raise ValueError("right has other values than true and false; compare the answers with the right ones")
-        if not isinstance(self.n_bins, int) or isinstance(self.n_bins, bool) or self.n_bins < 1:
-            raise ValueError(f"n_bins={self.n_bins!r} must be a whole number, at least 1; 15 is usual")
+        object.__setattr__(self, "n_bins", whole_number("n_bins", self.n_bins, 1))
         object.__setattr__(self, "confidence", confidence)
         object.__setattr__(self, "right", right.astype(bool))
 

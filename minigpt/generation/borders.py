@@ -32,10 +32,12 @@ class Borders:
         before: text or special token right before a document, such as a line end; "" where nothing precedes it, and
             ``None`` for a prompt that need not begin a document: its tokens are taken as they are.
         end: strings, or names of special tokens, before which a document ends.
+        bos: special token that the model has read before every text, whatever the text; "" for none.
     """
 
     before: str | None = None
     end: tuple[str, ...] = ()
+    bos: str = ""
 
     def stopping(self, stop: str | Sequence[str]) -> "Borders":
         """The same with more ends.
@@ -59,8 +61,12 @@ class Borders:
             prompt: the first words of a document.
 
         Raises:
-            ValueError: if the tokenizer can't encode the prompt.
+            ValueError: if the tokenizer can't encode the prompt, or does not know the special token before it.
         """
+        if self.bos:
+            if self.bos not in tokenizer.special_tokens:
+                raise ValueError(f"bos={self.bos[:40]!r} is not a special token of the {tokenizer.name} tokenizer")
+            return [tokenizer.special_tokens[self.bos], *replace(self, bos="").encode(tokenizer, prompt)]
         own, before = tokenizer.encode(prompt), self.before or ""
         if before in tokenizer.special_tokens:
             return [tokenizer.special_tokens[before], *own]

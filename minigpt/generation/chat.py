@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import torch
 
-from minigpt.generation.ids import config_of, stream_ids
+from minigpt.generation.decoder import Decoder, config_of
+from minigpt.generation.ids import stream_ids
 from minigpt.generation.sampler import GREEDY, Sampler
 from minigpt.generation.streaming import text_pieces
 from minigpt.model import GPT
@@ -17,7 +18,7 @@ class ChatConversation:
     """Messages in, answers out, until the context is full.
 
     The whole conversation is written anew for every answer: a template adds to the first message what it must not add
-    to the others.
+    to the others. The model computes only what comes after the beginning that it has read already.
 
     Args:
         model: trained to chat.
@@ -50,6 +51,7 @@ class ChatConversation:
             raise ValueError(f"the {tokenizer.name} tokenizer has no token that ends an answer")
         self.first: list[Message] = [] if system is None else [{"role": "system", "content": system}]
         self.messages = list(self.first)
+        self._decoder: Decoder | None = None
 
     def reply(self, content: str) -> Iterator[str]:
         """The answer to a message, piece by piece; both are kept once the last piece was read.
@@ -67,10 +69,11 @@ class ChatConversation:
             raise ValueError(
                 f"the conversation is longer than the {limit} tokens that this model sees at once; start a new one"
             )
+        n_new = room if self.max_new_tokens is None else min(room, self.max_new_tokens)
         drawn = stream_ids(
-            self.model,
+            self._decoder_for(len(ids) + n_new),
             torch.tensor([ids]),
-            max_new_tokens=room if self.max_new_tokens is None else min(room, self.max_new_tokens),
+            max_new_tokens=n_new,
             generator=torch.Generator().manual_seed(self.seed + len(messages)),
             sampler=self.sampler,
             stop_tokens=self.end,
@@ -82,6 +85,12 @@ class ChatConversation:
     def start_anew(self) -> None:
         """Forget what was said, but for the system message."""
         self.messages = list(self.first)
+
+    def _decoder_for(self, n_positions: int) -> Decoder:
+        """One that has room for so many tokens; a larger one, which has read nothing, has room for as many again."""
+        if self._decoder is None or self._decoder.n_positions < n_positions:
+            self._decoder = Decoder(self.model, 2 * n_positions)
+        return self._decoder
 
     def _kept(self, messages: list[Message], pieces: Iterator[str]) -> Iterator[str]:
         answer = ""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from minigpt.generation.borders import Borders
 from minigpt.generation.decoder import Decoder
-from minigpt.generation.sampler import GREEDY
+from minigpt.generation.sampler import GREEDY, Sampler
 from minigpt.generation.text import stream_text
 from minigpt.model import GPT
 from minigpt.text import Tokenizer
@@ -21,10 +21,15 @@ class Conversation:
         tokenizer: the one that it was trained with.
         prompt: turns what was said before and a new line into the text that the model continues;
             ``TASKS[name].prompt`` of the tiny world is one.
+        sampler: chooses each token.
+        seed: of the draws, new for each answer.
     """
 
-    def __init__(self, model: GPT, tokenizer: Tokenizer, prompt: Prompt) -> None:
+    def __init__(
+        self, model: GPT, tokenizer: Tokenizer, prompt: Prompt, *, sampler: Sampler = GREEDY, seed: int = 0
+    ) -> None:
         self.model, self.tokenizer, self.prompt = model, tokenizer, prompt
+        self.sampler, self.seed = sampler, seed
         self.said = ""
         self._decoder: Decoder | None = None
 
@@ -41,7 +46,15 @@ class Conversation:
                 f"the conversation is longer than the {limit} tokens that this model sees at once; start a new one"
             )
         self._decoder = self._decoder or Decoder(self.model)  # what it has read is not read again
-        pieces = stream_text(self._decoder, self.tokenizer, prompt, GREEDY, max_new_tokens=room, borders=BORDERS)
+        pieces = stream_text(
+            self._decoder,
+            self.tokenizer,
+            prompt,
+            self.sampler,
+            max_new_tokens=room,
+            borders=BORDERS,
+            seed=self.seed + len(self.said),
+        )
         return self._kept(prompt, pieces)
 
     def start_anew(self) -> None:

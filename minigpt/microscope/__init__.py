@@ -29,7 +29,7 @@ from minigpt.microscope.lens import LogitLens, lens_logits, logit_lens, residual
 from minigpt.microscope.names import activation_names
 from minigpt.microscope.patching import Metric, Patching, log_probability, logit_difference, patch, recovery
 from minigpt.microscope.path_patching import Receiver, patch_path
-from minigpt.microscope.record import Activations, look
+from minigpt.microscope.record import Activations, expert_usage, look
 from minigpt.microscope.taps import tapped
 
 __all__ = [
@@ -52,6 +52,7 @@ __all__ = [
     "composition_scores",
     "cosine_similarity",
     "duplicate_token_score",
+    "expert_usage",
     "first_divergence",
     "head_scores",
     "in_context_gain",

@@ -17,8 +17,9 @@ from torch import Tensor
 from minigpt.equations import equation
 from minigpt.microscope.frozen_norms import norm_scale, shift_of
 from minigpt.microscope.record import Activations, look
-from minigpt.microscope.running import ids_of_rows, require_gpt, whole_number
+from minigpt.microscope.running import ids_of_rows, require_gpt
 from minigpt.model import GPT, CausalSelfAttention, LayerNorm
+from minigpt.settings import whole_number
 from minigpt.settings.language import Bilingual, filled
 
 _SUM, _MODEL = Bilingual("sum", "总和"), Bilingual("model", "模型")

@@ -18,11 +18,11 @@ import torch
 from torch import Tensor, nn
 
 from minigpt.equations import equation
-from minigpt.microscope.running import require_gpt, whole_number
+from minigpt.microscope.running import require_gpt
 from minigpt.model import GPT
 from minigpt.model.block import PreNormBlock
 from minigpt.model.heads import share_heads
-from minigpt.settings import check_choice
+from minigpt.settings import check_choice, whole_number
 from minigpt.settings.language import Bilingual
 
 ELHAGE = "Elhage et al. 2021, A Mathematical Framework for Transformer Circuits, composition of heads"

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from minigpt.equations import equation
 from minigpt.microscope.record import look
-from minigpt.microscope.running import on_device, require_gpt, whole_number
+from minigpt.microscope.running import on_device, require_gpt
 from minigpt.microscope.views.tokens import Labels, token_texts
 from minigpt.model import GPT
+from minigpt.settings import whole_number
 from minigpt.settings.language import Bilingual, columns_of, filled
 
 _TOKEN, _COSINE = Bilingual("token", "词元"), Bilingual("cosine", "余弦")

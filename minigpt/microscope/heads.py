@@ -15,9 +15,9 @@ from torch import Tensor
 
 from minigpt.equations import equation
 from minigpt.microscope.record import look
-from minigpt.microscope.running import require_gpt, whole_number
+from minigpt.microscope.running import require_gpt
 from minigpt.model import GPT, cross_entropy_from_logits
-from minigpt.settings import check_choice
+from minigpt.settings import check_choice, whole_number
 from minigpt.settings.language import Bilingual, filled
 
 OLSSON = "Olsson et al. 2022, arXiv:2209.11895"

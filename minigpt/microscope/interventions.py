@@ -40,15 +40,18 @@ def run_with(
         model: a GPT; nothing is changed in it.
         ids: ``(B, T)`` token ids.
         edits: what replaces each activation, by its name, such as ``(B, T, D)``; in a name, ``*`` stands for anything.
-            A function gets a copy, which it may change, and has to return a tensor of the same shape.
+            A function gets a copy, which it may change, and has to return a tensor of the same shape. A replacement
+            of another floating-point dtype is rounded to that of the model.
         names: what to record, as in :func:`minigpt.look`; of an activation that is replaced, the replacement.
         gradients: whether the activations belong to a graph that can be differentiated, as in :func:`minigpt.look`.
 
     Returns:
-        The activations, of which ``logits`` are what the model returned.
+        The activations, of which ``logits`` are what the model returned with its attention as :func:`minigpt.look`
+        computes it.
 
     Raises:
-        ValueError: if a name is unknown, or a replacement has another shape.
+        ValueError: if a name is unknown, or a replacement has another shape, is complex, has whole numbers, or exceeds
+            the dtype of the model.
     """
     require_gpt(model)
     recorded, tensors = set(chosen_names(model, names)), dict[str, Tensor]()
@@ -87,7 +90,21 @@ def _edited(name: str, x: Tensor, edit: Replacement) -> Tensor:
         raise ValueError(f"the edit of {name} returned {type(y).__name__}; it must return the tensor that replaces it")
     if y.shape != x.shape:
         raise ValueError(f"the edit of {name} has shape {tuple(y.shape)}; expected {tuple(x.shape)}, as it was")
-    return y.to(x)
+    return _in_the_dtype_of(x, y, name)
+
+
+def _in_the_dtype_of(x: Tensor, y: Tensor, name: str) -> Tensor:
+    """A replacement as the model computes it: rounded where it has more digits, and never another number."""
+    if y.dtype == x.dtype:
+        return y.to(x)
+    if not y.is_floating_point():
+        raise ValueError(
+            f"the edit of {name} has dtype {y.dtype}; expected a floating-point tensor, such as {x.dtype} (.float())"
+        )
+    made = y.to(x)
+    if made.isinf().sum() > y.isinf().sum():
+        raise ValueError(f"the edit of {name} has numbers that {x.dtype} can't hold, up to {y.abs().max().item():.3g}")
+    return made
 
 
 def ablate(

@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from minigpt.equations import equation
 from minigpt.microscope.frozen_norms import norm_scale, normalised_by
 from minigpt.microscope.record import look
-from minigpt.microscope.running import at_rest, ids_of_rows, on_device, require_gpt, whole_number
+from minigpt.microscope.running import at_rest, ids_of_rows, on_device, require_gpt
 from minigpt.microscope.views.kinds import lens_view
 from minigpt.microscope.views.table import View
 from minigpt.microscope.views.tokens import Labels
 from minigpt.model import GPT, cross_entropy_from_logits
-from minigpt.settings import check_choice
+from minigpt.settings import check_choice, whole_number
 
 #: How the streams are normalised.
 SCALES = ("own", "last", "none")

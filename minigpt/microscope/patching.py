@@ -20,12 +20,12 @@ from minigpt.equations import equation
 from minigpt.microscope.interventions import run_with
 from minigpt.microscope.names import activation_names
 from minigpt.microscope.record import look
-from minigpt.microscope.running import ids_of_rows, on_device, require_gpt, whole_number
+from minigpt.microscope.running import ids_of_rows, on_device, require_gpt
 from minigpt.microscope.views.kinds import patching_view
 from minigpt.microscope.views.table import View
 from minigpt.microscope.views.tokens import Labels, token_texts
 from minigpt.model import GPT, log_softmax
-from minigpt.settings import check_choice, nearest, shown
+from minigpt.settings import check_choice, nearest, shown, whole_number
 from minigpt.settings.language import Bilingual
 
 #: From logits ``(B, T, V)`` to one number.

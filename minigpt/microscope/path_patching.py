@@ -18,7 +18,7 @@ from minigpt.microscope.interventions import HeadPlace, Replacement, run_with
 from minigpt.microscope.record import Activations, look
 from minigpt.microscope.running import at_rest, on_device, require_gpt
 from minigpt.model import GPT, PreNormBlock
-from minigpt.settings import shown
+from minigpt.settings import counted, shown, whole_number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,8 @@ class Receiver:
     """What reads the stream.
 
     Attributes:
-        layer: of the block; L, the number of blocks, means the final norm and the logits.
+        layer: of the block; L, the number of blocks, means the final norm and the logits, which read the stream as a
+            whole: ``reads`` and ``head`` are then left out.
         reads: "q", "k" or "v" of one head, or "attention" or "mlp" as a whole.
         head: for "q" a query head, for "k" and "v" a key/value head; ``None`` means all of the layer.
     """
@@ -36,6 +37,9 @@ class Receiver:
     head: int | None = None
 
     def __post_init__(self) -> None:
+        whole_number("layer", self.layer, 0)
+        if self.head is not None:
+            whole_number("head", self.head, 0)
         if self.reads not in ("q", "k", "v", "attention", "mlp"):
             raise ValueError(f"reads={shown(self.reads)} must be one of q, k, v, attention, mlp")
         if self.head is not None and self.reads not in ("q", "k", "v"):
@@ -57,8 +61,8 @@ def patch_path(model: GPT, ids: Tensor, other: Tensor, sender: HeadPlace | str, 
         A record with the logits.
 
     Raises:
-        ValueError: if the sender does not come before the receiver, or the model is post-norm, where no part of the
-            stream is a part's contribution.
+        ValueError: if the model has no such sender or receiver, the sender does not come before the receiver, or the
+            model is post-norm, where no part of the stream is a part's contribution.
     """
     require_gpt(model)
     if model.config.norm_placement != "pre":
@@ -69,12 +73,13 @@ def patch_path(model: GPT, ids: Tensor, other: Tensor, sender: HeadPlace | str, 
     if ids.shape != other.shape:
         raise ValueError(f"ids {tuple(ids.shape)} and other {tuple(other.shape)} must have the same shape")
     name, place = _sender(model, sender)
-    _check_order(model, place, receiver)
+    _check_receiver(model, receiver)
+    _check_order(place, receiver)
     entered = _entered(model, receiver)
     run, source = look(model, ids, [name, entered]), look(model, other, name)
     change = source[name] - run[name]
     if not isinstance(sender, str):
-        change = change[:, :, sender[1]]
+        change = change[:, :, sender[1]]  # of the one head
     with torch.no_grad(), at_rest(model):
         x = run[entered] + _carried(model, change, int(place), receiver)
         edits = _edits(model, receiver, entered, x)
@@ -83,18 +88,25 @@ def patch_path(model: GPT, ids: Tensor, other: Tensor, sender: HeadPlace | str, 
 
 def _sender(model: GPT, sender: HeadPlace | str) -> tuple[str, float]:
     """The name of a contribution, and where it is added: the layer, and a half more after the MLP."""
-    if not isinstance(sender, str):
-        layer, head = sender
-        if not (0 <= layer < model.config.n_layers and 0 <= head < model.config.n_heads):
-            raise ValueError(
-                f"sender={sender} is no head: there are {model.config.n_layers} layers of {model.config.n_heads} heads"
-            )
+    n_layers, n_heads = model.config.n_layers, model.config.n_heads
+    if isinstance(sender, tuple | list) and len(sender) == 2:
+        try:
+            layer, head = whole_number("layer", sender[0], 0, n_layers - 1), whole_number("head", sender[1], 0)
+            whole_number("head", head, 0, n_heads - 1)
+        except ValueError:
+            there_are = f"{counted(n_layers, 'layer')} of {counted(n_heads, 'head')}"
+            raise ValueError(f"sender={shown(sender)} is no head: there are {there_are}, counted from 0") from None
         return f"blocks.{layer}.attn.hook_result", layer
     if sender in ("hook_embed", "hook_pos_embed"):
         return sender, -1
     kinds = {"hook_attn_out": 0.0, "hook_mlp_out": 0.5}
-    parts = sender.split(".")
-    if len(parts) == 3 and parts[0] == "blocks" and parts[1].isdigit() and parts[2] in kinds:
+    parts = sender.split(".") if isinstance(sender, str) else []
+    if len(parts) == 3 and parts[0] == "blocks" and parts[2] in kinds:
+        if parts[1] not in map(str, range(n_layers)):
+            raise ValueError(
+                f"sender={shown(sender)}: there is no layer {parts[1]:.20}; the model has "
+                f"{counted(n_layers, 'layer')}, counted from 0"
+            )
         return sender, int(parts[1]) + kinds[parts[2]]
     raise ValueError(
         f"sender={shown(sender)} is nothing that is added to the stream: give (layer, head), hook_embed, "
@@ -102,10 +114,22 @@ def _sender(model: GPT, sender: HeadPlace | str) -> tuple[str, float]:
     )
 
 
-def _check_order(model: GPT, place: float, receiver: Receiver) -> None:
+def _check_receiver(model: GPT, receiver: Receiver) -> None:
+    if not isinstance(receiver, Receiver):
+        raise ValueError(f"receiver={shown(receiver)} must be a minigpt.microscope Receiver, such as Receiver(layer=1)")
     end = model.config.n_layers
-    if not 0 <= receiver.layer <= end:
+    if receiver.layer > end:
         raise ValueError(f"receiver.layer={receiver.layer} must be 0 to {end}; {end} is the final norm")
+    if receiver.layer == end and (receiver.reads, receiver.head) != ("attention", None):
+        raise ValueError(
+            f"{receiver}: layer {end} is the final norm, which reads the stream as a whole; leave out reads and head"
+        )
+    n_heads = model.config.n_heads if receiver.reads == "q" else model.config.kv_heads
+    if receiver.head is not None and receiver.head >= n_heads:
+        raise ValueError(f"{receiver}: the layer has {counted(n_heads, 'such head')}")
+
+
+def _check_order(place: float, receiver: Receiver) -> None:
     reading = receiver.layer + (0.25 if receiver.reads == "mlp" else -0.25)
     if place >= reading:
         raise ValueError(
@@ -143,8 +167,6 @@ def _edits(model: GPT, receiver: Receiver, entered: str, x: Tensor) -> dict[str,
     def edit(old: Tensor) -> Tensor:
         if receiver.head is None:
             return changed
-        if not 0 <= receiver.head < old.shape[2]:
-            raise ValueError(f"{receiver}: the layer has {old.shape[2]} such heads")
         old[:, :, receiver.head] = changed[:, :, receiver.head]
         return old
 

@@ -6,7 +6,6 @@ each other.
 Dimensions: B batch, T positions.
 """
 
-import operator
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import RLock
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 
 from minigpt.model import GPT
 from minigpt.model.hooks import evaluation_mode
-from minigpt.settings import shown
+from minigpt.settings import whole_number
 
 ONE_AT_A_TIME = RLock()  # one for all models: two models may share modules, and an edit may run another model
 _looked_at: list[nn.Module] = []
@@ -50,28 +49,6 @@ def on_device(model: GPT, ids: Tensor) -> Tensor:
     if not isinstance(ids, Tensor):
         raise ValueError(f"ids must be a tensor (B, T) of token ids, got {type(ids).__name__}: use torch.tensor([ids])")
     return ids.to(model.token_embedding.weight.device)
-
-
-def whole_number(name: str, value: object, low: int, high: int | None = None) -> int:
-    """A whole number within bounds.
-
-    Args:
-        name: of the argument, for the message.
-        value: what was given.
-        low: the least that is allowed.
-        high: the most; ``None``: there is no such bound.
-
-    Raises:
-        ValueError: if it is something else.
-    """
-    try:
-        number = None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        number = None
-    if number is None or number < low or (high is not None and number > high):
-        allowed = f"at least {low}" if high is None else f"{low} to {high}"
-        raise ValueError(f"{name}={shown(value)} must be a whole number, {allowed}")
-    return number
 
 
 def ids_of_rows(name: str, value: object, shape: Sequence[int], logits: Tensor) -> Tensor:

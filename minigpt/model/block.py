@@ -121,6 +121,7 @@ class PostNormBlock(PreNormBlock):
 
     Args:
         config: of the model.
+        layer: number of the block, from 0.
     """
 
     def forward(self, x: Tensor, context: Context = NO_POSITIONS) -> Tensor:

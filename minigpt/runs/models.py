@@ -6,7 +6,8 @@ from minigpt.files.paths import as_path
 from minigpt.model import GPT
 from minigpt.pretrained import FORMATS, format_of, load_pretrained, save_pretrained
 from minigpt.runs.run import load_model
-from minigpt.runs.summary import RunSummary, counted
+from minigpt.runs.summary import RunSummary
+from minigpt.settings import counted
 from minigpt.text import Tokenizer, load_tokenizer
 from minigpt.training.run_state import model_from
 from minigpt.training.storage.checkpoint import MANIFEST

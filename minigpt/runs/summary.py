@@ -9,7 +9,7 @@ from typing import Any
 from minigpt.files.paths import as_path
 from minigpt.runs.config import PARTS, RUN_FILE, RunConfig
 from minigpt.runs.source import settings_in_effect
-from minigpt.settings import to_object
+from minigpt.settings import counted, to_object
 from minigpt.settings.language import columns_of, filled
 from minigpt.training.report.history import History, is_row
 from minigpt.training.storage.folders import checkpoint_folders, step_of
@@ -165,11 +165,6 @@ def _start(text: str, columns: int, mark: str = "…") -> str:
     while columns_of(text) > columns - 1:
         text = text[:-1]
     return text + mark
-
-
-def counted(n: int, noun: str) -> str:
-    """A number with its noun, in the singular for one: "1 layer", "2,000 steps"."""
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def read_log(log: Path) -> History:

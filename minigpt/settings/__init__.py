@@ -6,7 +6,7 @@ evaluated, once, when the configuration is resolved; then everything reads plain
 This room imports nothing of ours, so that each part of a configuration can live in the room that it describes.
 """
 
-from minigpt.settings.checks import check_choice, check_types, fit, nearest, shown
+from minigpt.settings.checks import check_choice, check_types, counted, fit, nearest, shown, whole_number
 from minigpt.settings.fields import Mark, Range, Rule, kinds, marked, rule_of
 from minigpt.settings.tables import overlaid, resolved, to_object, values
 
@@ -16,6 +16,7 @@ __all__ = [
     "Rule",
     "check_choice",
     "check_types",
+    "counted",
     "fit",
     "kinds",
     "marked",
@@ -26,4 +27,5 @@ __all__ = [
     "shown",
     "to_object",
     "values",
+    "whole_number",
 ]

@@ -78,6 +78,38 @@ def shown(value: object) -> str:
     return _SHORT.repr(value)
 
 
+def whole_number(name: str, value: object, low: int, high: int | None = None) -> int:
+    """A whole number within bounds; numbers of NumPy are numbers.
+
+    Args:
+        name: of the argument, for the message.
+        value: what was given.
+        low: the least that is allowed.
+        high: the most; ``None``: there is no such bound.
+
+    Raises:
+        ValueError: if it is something else.
+    """
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = None
+    if number is None or number < low or (high is not None and number > high):
+        allowed = f"at least {low}" if high is None else f"{low} to {high}"
+        raise ValueError(f"{name}={shown(value)} must be a whole number, {allowed}")
+    return number
+
+
+def counted(n: int, noun: str) -> str:
+    """A number with its noun, in the singular for one: "1 layer", "2,000 steps".
+
+    Args:
+        n: how many.
+        noun: in the singular; its plural ends in s.
+    """
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
 class _Short(reprlib.Repr):
     def __init__(self) -> None:
         super().__init__()

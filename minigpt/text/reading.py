@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from minigpt.files.paths import as_path
+from minigpt.settings import counted
 from minigpt.text.encodings import decode_utf8
 
 TEXT_SUFFIXES = (".txt", ".text", ".md", ".rst")
@@ -191,7 +192,7 @@ def split_text(text: str, validation_fraction: float = 0.1) -> tuple[str, str]:
     """
     check_fraction(validation_fraction)
     if len(text) < 2:
-        raise ValueError(f"a text of {len(text)} characters cannot be cut in two; give a longer text")
+        raise ValueError(f"a text of {counted(len(text), 'character')} cannot be cut in two; give a longer text")
     cut = min(max(int(len(text) * (1 - validation_fraction)), 1), len(text) - 1)
     return text[:cut], text[cut:]
 

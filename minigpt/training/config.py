@@ -59,6 +59,8 @@ class TrainConfig:
         spike_threshold: standard deviations above its running mean at which a loss or gradient norm is a spike, whose
             step is skipped (default: never); 6 is a cautious choice.
         label_smoothing: probability spread over all tokens in the training loss; validation has none.
+        balance: weight of the load-balancing loss of each layer with experts in the training loss (0 = off);
+            validation has none.
         ema: EMA decay of the weights, such as 0.99; the average is evaluated and loaded later (0 = off).
         seed: random seed of the initial weights, the data order and dropout.
         eval_every: steps between two passes over the whole validation split (0 = only after the last step).
@@ -96,6 +98,7 @@ class TrainConfig:
     clip_norm: Annotated[float, Range(0.0, math.inf, "(]", "; for no clipping use float('inf')")] = 1.0
     spike_threshold: Annotated[float | None, Range(0.0, math.inf, "(]", "; to skip no spikes use None")] = None
     label_smoothing: Annotated[float, SHARE] = 0.0
+    balance: Annotated[float, NOT_NEGATIVE] = 0.01  # Fedus, Zoph & Shazeer 2021, arXiv:2101.03961, section 2.2
     ema: Annotated[float, SHARE] = 0.0
     seed: Annotated[int, Range(0, 2**63 - 1)] = 0
     eval_every: Annotated[int, COUNT, Mark.WATCHED] = 250

@@ -18,8 +18,10 @@ from typing import Any, TypeGuard
 from torch import Tensor, nn
 
 from minigpt.model import GPT, chunked_next_token_loss, next_token_loss
+from minigpt.model.experts import balance_of, scores_kept
 from minigpt.model.fused import triton_next_token_loss
 from minigpt.settings import check_choice
+from minigpt.text.datasets.windows import IGNORED_TARGET
 
 #: Of a model, ids, targets, the positions of the targets and the label smoothing.
 Loss = Callable[[Any, Tensor, Tensor, Tensor | None, float], Tensor]
@@ -110,17 +112,27 @@ class LossModule(nn.Module):
         model: maps ids ``(B, T)`` to logits ``(B, T, V)``; for a loss other than "logits" a :class:`minigpt.GPT`.
         loss: a name in ``LOSSES``.
         label_smoothing: ε of :func:`minigpt.model.smoothed_cross_entropy`; only in training mode, as dropout.
+        balance: weight of :func:`minigpt.model.experts.load_balancing_loss`, summed over the layers of a model with
+            experts; only in training mode. The tokens are those of the call, so that each micro-batch of each process
+            is balanced by itself, and counts by its number of targets.
+
+    Attributes:
+        balance_now: the load-balancing loss of the last call that added it, mean over the layers; ``None`` before.
 
     Raises:
         ValueError: if the loss is unknown, or does without the logits of a model that has nothing else.
     """
 
-    def __init__(self, model: nn.Module, loss: str = "logits", label_smoothing: float = 0.0) -> None:
+    def __init__(
+        self, model: nn.Module, loss: str = "logits", label_smoothing: float = 0.0, balance: float = 0.0
+    ) -> None:
         super().__init__()
         check_choice("loss", loss, LOSSES)
         if loss != "logits" and not ends_in_head(model):
             raise ValueError(f"loss={loss!r} needs a GPT, got {type(model).__name__}; use loss='logits'")
-        self.model, self.loss, self.label_smoothing = model, LOSSES[loss], label_smoothing
+        self.model, self.loss = model, LOSSES[loss]
+        self.label_smoothing, self.balance = label_smoothing, balance
+        self.balance_now: Tensor | None = None
 
     def forward(self, ids: Tensor, targets: Tensor, at: Tensor | None = None) -> Tensor:
         """The loss of a batch.
@@ -133,9 +145,17 @@ class LossModule(nn.Module):
                 ``None`` for all.
 
         Returns:
-            ``()`` in nats, summed over the targets.
+            ``()`` in nats, summed over the targets; in training mode with the load-balancing loss, once a target.
         """
-        return self.loss(self.model, ids, targets, at, self.label_smoothing if self.training else 0.0)
+        if not (self.training and self.balance):
+            return self.loss(self.model, ids, targets, at, self.label_smoothing if self.training else 0.0)
+        with scores_kept(self.model) as mixtures:
+            nats = self.loss(self.model, ids, targets, at, self.label_smoothing)
+            if not mixtures:
+                return nats
+            balance = balance_of(mixtures)
+        self.balance_now = balance.detach() / len(mixtures)
+        return nats + self.balance * (targets != IGNORED_TARGET).sum() * balance
 
 
 def as_loss(model: nn.Module) -> nn.Module:

@@ -71,7 +71,7 @@ class RunState:
         config = self.config
         self.world.micro_batch(config.batch_size, config.micro_batch_size)  # refuses a batch that can't be shared
         self.own_parts = own_parts(self.model)
-        self.loss = LossModule(self.model, config.loss, config.label_smoothing)
+        self.loss = LossModule(self.model, config.loss, config.label_smoothing, config.balance)
         self.precision = Precision(config.precision, next(self.model.parameters()).device)
         self.wrapper = wrap(self.loss, config.strategy, self.world, PRECISIONS[self.precision.name])
         self.average = WeightAverage(self.model, config.ema) if config.ema else None
@@ -135,6 +135,8 @@ class RunState:
         saved = {name: checkpoint.state[name] for name in own}
         if "shards" not in saved["data"]:  # saved before shards were looked at
             own["data"].pop("shards", None)
+        if "balance" not in saved["train_config"]:  # saved before there were experts
+            own["train_config"].pop("balance")
         check_same_run(saved, own)
         carried = checkpoint.state.get("carried")
         if not isinstance(carried, dict) or _types(carried) != _types(self._carried()):

@@ -73,6 +73,8 @@ def train_step(run: RunState, step: int) -> StepRow:
         return is_allowed(run, judge(run, made.loss, made.norm), row)
 
     made = update(run, partial(batch_gradient, run, step), rate, allows)
+    if run.loss.balance_now is not None:
+        row["balance_loss"] = run.loss.balance_now.item()
     return row | {"tokens_per_second": made.n_positions / (time.perf_counter() - started)}
 
 

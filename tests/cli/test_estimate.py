@@ -7,7 +7,9 @@ import pytest
 import minigpt as mg
 from minigpt import bench
 from minigpt.cli import main
+from minigpt.cli.estimate import Estimate
 from minigpt.cost import Machine
+from minigpt.cost.hardware import DEFAULT_MFU
 
 
 @pytest.fixture
@@ -62,6 +64,19 @@ def test_a_busy_machine_is_said_once_beside_the_figures(capsys, measured, monkey
     assert "busy" not in capsys.readouterr().err
 
 
+def test_the_price_of_a_budget_is_in_its_json_alone(capsys):
+    budget = ["estimate", "--budget", "1 hour on 2xH100", "--price", "3"]
+    main([*budget, "--json"])
+    assert json.loads(capsys.readouterr().out)["dollars"] == pytest.approx(6)
+    with pytest.raises(SystemExit):
+        main(budget)
+    assert "the table of a budget has no price, so --price has no effect" in capsys.readouterr().err
+
+
+def test_the_default_of_the_help_is_that_of_the_library():
+    assert f"(default: {DEFAULT_MFU})" in (Estimate.__doc__ or "")
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -71,6 +86,13 @@ def test_a_busy_machine_is_said_once_beside_the_figures(capsys, measured, monkey
         ("--budget tonight --preset gpt2", "--budget chooses the model and its tokens; leave out --preset"),
         ("--preset gpt3", "preset='gpt3' is unknown"),
         ("--run x --preset gpt2", "--run and --preset both say what the model is"),
+        ("--price 3", "price has no effect without hardware; name it, such as on='8xH100' (--on 8xH100)"),
+        ("--mfu .43", "mfu has no effect without hardware"),
+        ("--on here --price 3", "price has no effect on a measured machine"),
+        ("--budget tonight --mfu .3", "mfu has no effect on a measured machine"),
+        ("--tokens 1e300 --on H100", "tokens must be a number above 0, got 1e+300; the largest is 1e+30"),
+        ("--budget tonight --vocab-size 0", "vocab_size=0 must be"),
+        ("--budget tonight --context-length 0", "context_length=0 must be"),
         ("--tokens -3", "tokens must be a number above 0"),
     ],
 )

@@ -5,11 +5,14 @@ import signal
 from types import SimpleNamespace
 
 import pytest
+import torch
 from tiny_runs import SMALL, TEXTS, no_plot
 
 import minigpt as mg
 from minigpt.cli import main
-from minigpt.generation import ChatConversation
+from minigpt.generation import ChatConversation, Sampler
+from minigpt.generation.ids import generate_ids
+from minigpt.generation.sampler import GREEDY
 from minigpt.text.tokenizers.chat_format import CHATML
 from minigpt.text.tokenizers.imported import ImportedTokenizer
 from minigpt.training import History
@@ -19,7 +22,7 @@ def test_ctrl_c_ends_the_answer_and_not_the_chat(tiny_run, monkeypatch, capsys):
     out, asked = tiny_run("qa").out, []
 
     class Interrupted:
-        def __init__(self, *arguments):
+        def __init__(self, *arguments, **options):
             pass
 
         def reply(self, line):
@@ -69,6 +72,32 @@ def test_a_model_that_others_trained_writes_and_chats(pretrained, monkeypatch, c
     said = "An empty line starts anew, Ctrl-C ends an answer, Ctrl-D the chat.\n"
     too_long = "the conversation is longer than the 300 tokens that this model sees at once; start a new one\n"
     assert capsys.readouterr().out == f"{said}{answer}\n\n{too_long}"
+
+
+def test_a_chat_has_the_options_of_the_sampler_and_of_the_weights(pretrained, monkeypatch, capsys):
+    words = ["--temperature", "1.5", "--top-k", "200", "--weights", "bfloat16", "--seed", "7", "--system", "Hi."]
+    monkeypatch.setattr("minigpt.cli.use._ask", iter(["one", None]).__next__)
+    main(["chat", str(pretrained), *words])
+    model, tokenizer = mg.load_pretrained(pretrained)
+    few, sampler = mg.for_generation(model, "bfloat16"), Sampler(temperature=1.5, top_k=200)
+    expected = ChatConversation(few, tokenizer, system="Hi.", sampler=sampler, seed=7, max_new_tokens=1000)
+    answer = "".join(expected.reply("one"))
+    _, said = capsys.readouterr().out.split("the chat.\n", 1)
+    assert said == f"{answer}\n"
+    assert "".join(ChatConversation(model, tokenizer, system="Hi.").reply("one")) != answer
+
+
+def test_a_sample_begins_with_the_token_before_every_text(pretrained, capsys):
+    model, tokenizer = mg.load_pretrained(pretrained)
+    tokenizer.bos = "<|im_start|>"
+    mg.save_pretrained(model, pretrained.parent / "with-bos", tokenizer)
+    for prompt in ("Hello", ""):
+        words = ["--prompt", prompt, "--max-new-tokens", "5", "--temperature", "0", "--seed", "1"]
+        main(["sample", str(pretrained.parent / "with-bos"), *words])
+        ids = torch.tensor([[256, *tokenizer.encode(prompt)]])
+        options = {"generator": torch.Generator(), "sampler": GREEDY, "stop_tokens": [257]}
+        drawn = generate_ids(model, ids, max_new_tokens=5, **options)[0, 1:].tolist()
+        assert capsys.readouterr().out == f"{tokenizer.decode([token for token in drawn if token != 257])}\n"
 
 
 def test_ctrl_c_ends_an_answer_of_a_model_that_others_trained(pretrained, monkeypatch, capsys):

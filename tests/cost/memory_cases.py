@@ -27,6 +27,10 @@ MODELS = {
     "formula": {
         "vocab_size": 100, "context_length": 128, "d_model": 64, "n_layers": 2, "n_heads": 8, "attention": "formula",
     },
+    "experts": {
+        "vocab_size": 97, "context_length": 64, "d_model": 64, "n_layers": 3, "n_heads": 4, "mlp": "swiglu",
+        "n_experts": 4, "n_active_experts": 2,
+    },
 }  # fmt: skip
 
 

@@ -29,6 +29,8 @@ from minigpt.settings.language import columns_of
         ("a night on H100", 8 * 3600, "H100"),
         ("2h", 7200, None),
         ("45 mins", 2700, None),
+        ("TONIGHT ON H100", 8 * 3600, "H100"),
+        ("2 Hours  On 2 H100", 7200, "2 × H100"),
         ("one year", 365.25 * 86400, None),
     ],
 )

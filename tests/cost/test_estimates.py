@@ -4,7 +4,9 @@ import json
 import pickle
 import re
 
+import numpy as np
 import pytest
+from test_machine import machine
 
 import minigpt as mg
 from minigpt.cost import StepPlan, count_parameters, peak_bytes
@@ -117,6 +119,24 @@ def test_json_and_html_have_the_figures_of_the_table():
     assert mg.estimate(mg.GPTConfig(vocab_size=9)).rows()[0][1] in str(mg.estimate(mg.GPTConfig(vocab_size=9)))
 
 
+@pytest.mark.parametrize("on", ["H100", "RTX-4090", machine()])
+def test_the_most_tokens_at_the_highest_price_have_finite_figures(on):
+    given = {"price": 1e9, "mfu": 1e-9, "site": Site(pue=100, kg_per_kwh=100)} if isinstance(on, str) else {}
+    made = mg.estimate("gpt3-175b", np.float64(1e30), on, **given)
+    json.loads(made.to_json(), parse_constant=pytest.fail)
+    assert not re.search(r"\b(inf|nan)\b", str(made))
+
+
+def test_a_site_out_of_its_range_and_no_model_are_refused():
+    for wrong in ({"pue": float("inf")}, {"pue": 0.5}, {"pue": "1.1"}, {"kg_per_kwh": -1.0}, {"kg_per_kwh": 1e308}):
+        with pytest.raises(ValueError, match=r"pue|kg_per_kwh"):
+            Site(**wrong)
+    with pytest.raises(ValueError, match="model must be one of"):
+        mg.estimate(5)
+    with pytest.raises(ValueError, match="n_sequences=True must be a whole number"):
+        StepPlan(n_positions=8, n_sequences=True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -129,7 +149,22 @@ def test_json_and_html_have_the_figures_of_the_table():
             r"has no fixed speed; to measure this machine, pass on=minigpt",
         ),
         ({"price": -1.0}, "price must be a number above 0"),
-        ({"on": "A100", "mfu": 43}, r"mfu=43 must lie in \(0, 1\]"),
+        ({"on": "A100", "mfu": 43}, r"mfu=43 must lie in \[1e-09, 1\]"),
+        ({"on": "A100", "mfu": 1e-300}, r"mfu=1e-300 must lie in"),
+        ({"on": "A100", "mfu": "0.4"}, "mfu must be float"),
+        ({"on": "A100", "mfu": True}, "mfu must be float"),
+        ({"on": "A100", "price": 1e308}, r"price must be a number above 0, got 1e\+308; the largest is 1e\+09"),
+        ({"on": "A100", "tokens": 1e300}, r"tokens must be a number above 0, got 1e\+300; the largest is 1e\+30"),
+        ({"on": "A100", "tokens": 10**400}, "tokens must be a number above 0"),
+        ({"on": "A100", "plan": 3}, "plan must be a minigpt.cost StepPlan, got 3"),
+        ({"on": "A100", "site": "Paris"}, "site must be a minigpt.cost Site"),
+        ({"on": 8}, "hardware must be a name such as '8xH100', got 8"),
+        ({"price": 3}, "price has no effect without hardware; name it"),
+        ({"mfu": DEFAULT_MFU}, "mfu has no effect without hardware"),
+        ({"site": Site()}, "site has no effect without hardware"),
+        ({"on": machine(), "price": 3}, "price has no effect on a measured machine"),
+        ({"on": machine(), "mfu": 0.4}, "mfu has no effect on a measured machine"),
+        ({"on": machine(), "site": Site()}, "site has no effect on a measured machine"),
         ({"cost": 3}, "estimate has no argument 'cost'; it has config, tokens, on, price, mfu, plan, site"),
     ],
 )

@@ -9,7 +9,16 @@ from minigpt.cost.flops import matrix_parameters, training_flops_per_token
 from minigpt.cost.flops_by_part import forward_flops
 
 
-@pytest.mark.parametrize("changes", [{}, {"mlp": "swiglu", "n_kv_heads": 2}, {"tied_head": False}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"mlp": "swiglu", "n_kv_heads": 2},
+        {"tied_head": False},
+        {"n_experts": 5, "n_active_experts": 3},
+        {"n_experts": 4, "n_active_experts": 1, "mlp": "swiglu"},
+    ],
+)
 def test_the_prediction_is_what_the_counter_counts(changes):
     config = mg.GPTConfig(
         vocab_size=50, context_length=32, d_model=48, n_heads=6, n_layers=2, attention="formula", **changes

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode, flop_registry
+from torch.utils.flop_counter import FlopCounterMode, flop_registry, sdpa_backward_flop_count, sdpa_flop_count
 
 import minigpt as mg
 from minigpt.cost import attention_pairs, backward_flops, forward_flops
@@ -35,6 +35,17 @@ def test_forward_and_backward_are_what_the_counter_counts(changes):
     _, forward, backward = counted(config)
     assert forward == 3 * forward_flops(config, 13, full=True).total
     assert backward == 3 * backward_flops(config, 13, full=True).total
+
+
+def test_of_fused_attention_the_counter_counts_nothing_on_a_cpu_and_half_a_forward_pass_more_on_a_gpu():
+    config = mg.GPTConfig(**{**ODD, "attention": "sdpa"})
+    _, forward, backward = counted(config)
+    own = forward_flops(config, 13, full=True)
+    attention = own.scores + own.weighted_sum
+    assert (forward, backward) == (3 * (own.total - attention), 3 * 2 * (own.total - attention))
+    shape = (3, 6, 13, 5)
+    assert 2 * sdpa_backward_flop_count(shape, shape, shape, shape) == 5 * sdpa_flop_count(shape, shape, shape)
+    assert config.n_layers * sdpa_flop_count(shape, shape, shape) == 3 * attention
 
 
 @pytest.mark.parametrize("changes", CONFIGS)

@@ -86,7 +86,7 @@ def test_the_list_of_names_says_of_a_constant_what_it_is_and_not_what_its_type_i
     pytest.importorskip("sphinx", reason="the site needs Sphinx: install the docs extra")
     monkeypatch.syspath_prepend(DOCS / "_ext")
     listed = import_module("public_names").entry("PRESETS")
-    assert listed == "{py:obj}`mg.PRESETS <minigpt.model.config.PRESETS>`\n: The fields of each preset, by its name.\n"
+    assert listed == "{py:obj}`mg.PRESETS <minigpt.model.presets.PRESETS>`\n: The fields of each preset, by its name.\n"
 
 
 @pytest.mark.parametrize(("name", "thing"), CODE, ids=[name for name, _ in CODE])

@@ -147,10 +147,11 @@ TABLE = {
     ],
     "model.experts": [
         ("scores.topk(k, dim=-1)", "scores.topk(k, dim=-1, largest=False)"),
-        ("chosen.indices, softmax(wide)", "chosen.indices, wide.sigmoid()"),
+        ("softmax(_at_least_float32(chosen.values))", "_at_least_float32(chosen.values).sigmoid()"),
         ('"... n, ... n d -> ... d"', '"... n, ... m d -> ... d"'),
-        ("return n * (used.mean(0)", "return (used.mean(0)"),
-        ("used.mean(0) * softmax(rows).mean(0)", "used.mean(0) * (used * softmax(rows)).mean(0)"),
+        ("return n * (expert_shares", "return (expert_shares"),
+        ("* probabilities.mean(0)).sum()", "* probabilities.amax(0)).sum()"),
+        (".indices, 1).mean(0)", ".indices, 1).sum(0)"),
         ("rows.topk(k, dim=-1).indices, 1)", "rows.topk(1, dim=-1).indices, 1)"),
     ],
     "model.norms": [

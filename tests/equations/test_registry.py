@@ -45,6 +45,7 @@ WITHOUT = {
             "kept_activations",
             "peak_bytes",
             "plan_budget",
+            "cache_bytes",
             "predict_memory",
             "step_seconds",
         ],

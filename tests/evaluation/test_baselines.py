@@ -87,7 +87,7 @@ def test_a_floor_that_is_no_entropy_is_refused(floor):
     ("train_ids", "validation_ids", "message"),
     [
         ([0, 1, 2], [0, 1], "a text of 3 tokens has no n-gram of order=5"),
-        ([0] * 9, [0], "a text of 1 tokens leaves none to predict"),
+        ([0] * 9, [0], "a text of 1 token leaves none to predict"),
         ([0] * 9, [0, 99], "token id 99 at position 1 is outside"),
         ([99] * 9, [0, 1], "token id 99 at position 0 is outside"),
     ],

@@ -112,6 +112,11 @@ def test_what_is_no_confidence_is_refused(given, says):
         Calibration(*(np.array(each) if isinstance(each, list) else each for each in given))
 
 
+def test_the_bins_may_be_counted_by_a_number_of_numpy():
+    report = Calibration(CONFIDENCE, RIGHT, np.int64(7))
+    assert report.error == Calibration(CONFIDENCE, RIGHT, 7).error and type(report.n_bins) is int
+
+
 def test_a_coverage_or_an_accuracy_that_is_no_share_is_refused():
     report = Calibration(CONFIDENCE, RIGHT)
     with pytest.raises(ValueError, match="coverage=0 "):

@@ -5,6 +5,7 @@ import torch
 
 import minigpt as mg
 from minigpt.generation import ChatConversation, Sampler
+from minigpt.text import encode_chat
 from minigpt.text.tokenizers.chat_format import CHATML
 from minigpt.text.tokenizers.imported import ImportedTokenizer
 
@@ -91,3 +92,24 @@ def test_a_tokenizer_that_can_not_chat_is_refused():
     endless = mg.text.ChatFormat(template="x", end=("</s>",))
     with pytest.raises(ValueError, match="no token that ends an answer"):
         ChatConversation(Scripted(YES), tokenizer(chat=endless))
+
+
+def test_what_was_read_is_not_computed_again(monkeypatch):
+    config = mg.GPTConfig(vocab_size=258, context_length=600, d_model=16, n_layers=2, n_heads=2)
+    model = mg.GPT(config, generator=torch.Generator().manual_seed(0)).eval()
+    chat, computed, known = ChatConversation(model, tokenizer(), max_new_tokens=9), [], 0
+    plain = mg.GPT.features
+    monkeypatch.setattr(
+        mg.GPT, "features", lambda self, ids, cache=None: computed.append(ids.shape[1]) or plain(self, ids, cache)
+    )
+    for line in ("A first line of several words", "on", "no room for this " * 8, "on"):
+        before = len(computed)
+        length = len(encode_chat(chat.tokenizer, [*chat.messages, {"role": "user", "content": line}]))
+        anew = ChatConversation(model, tokenizer(), max_new_tokens=9)
+        anew.messages = list(chat.messages)
+        answer = "".join(chat.reply(line))
+        new = computed[before:]
+        assert "".join(anew.reply(line)) == answer
+        if line == "on":
+            assert sum(new) <= length - known + 9  # all but the prompt that was read before
+        known = length

@@ -115,6 +115,15 @@ def test_a_wrong_edit_is_refused(make_model, ids):
     torch.testing.assert_close(run_with(model, ids, {}).logits, model(ids))
 
 
+def test_a_replacement_of_another_precision_is_rounded_and_infinities_stay(make_model, ids):
+    model = make_model().float()
+    y = torch.full((2, 9, 17), 1 / 3, dtype=torch.float64)
+    y[0, 0, 0] = -torch.inf
+    found = run_with(model, ids, {"logits": y}).logits
+    assert found.dtype == torch.float32 and torch.equal(found, y.float())
+    assert torch.equal(run_with(model, ids, {"logits": y.bfloat16()}).logits, y.bfloat16().float())
+
+
 def test_gradients_flow_through_an_edit_that_asks_for_them(make_model, ids):
     model = make_model()
     factor = torch.ones((), dtype=torch.float64, requires_grad=True)

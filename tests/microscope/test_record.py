@@ -5,7 +5,7 @@ import torch
 from microscope_models import KINDS
 
 import minigpt as mg
-from minigpt.microscope import activation_names
+from minigpt.microscope import activation_names, expert_usage
 
 FROM_MODULES = ["hook_*", "*hook_resid*", "*_out", "*_in", "*ln*", "*mlp*", "*.hook_?", "*hook_result", "*hook_rot*"]
 
@@ -37,6 +37,15 @@ def test_without_attention_weights_the_logits_are_equal_bit_for_bit(make_model, 
 def test_with_the_formula_they_are_equal_bit_for_bit_too(make_model, ids, kind):
     model = make_model(kind, torch.float32, attention="formula")
     assert torch.equal(mg.look(model, ids).logits, model(ids))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+@pytest.mark.parametrize("kind", KINDS)
+def test_where_all_weights_are_recorded_the_logits_are_those_of_the_formula(make_model, ids, kind, dtype):
+    model, formula = make_model(kind, dtype), make_model(kind, dtype, attention="formula")
+    seen, fused = mg.look(model, ids).logits, model(ids)
+    assert torch.equal(seen, formula(ids)) and torch.equal(mg.look(model, ids, "logits").logits, fused)
+    assert (seen - fused).abs().max() <= 12 * torch.finfo(dtype).eps * fused.abs().max()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -221,3 +230,35 @@ def test_the_text_is_a_table_of_names_and_shapes(make_model, ids):
     assert "blocks.0…2.attn.hook_pattern      (2, 4, 9, 9)\n" in text
     assert text.endswith("logits                            (2, 9, 17)")
     assert "blocks.1.hook_z" in str(mg.look(make_model(), ids, "blocks.1.attn.hook_z")).replace("attn.", "")
+
+
+def of_experts(**changes):
+    shape = {"vocab_size": 11, "context_length": 7, "d_model": 12, "n_heads": 3, "n_layers": 2, "init_std": 0.5}
+    config = mg.GPTConfig(**{**shape, "n_experts": 5, "n_active_experts": 2, **changes})
+    return mg.GPT(config, generator=torch.Generator().manual_seed(3)), torch.arange(21).view(3, 7) * 4 % 11
+
+
+@pytest.mark.parametrize("n_active", [1, 2, 5])
+def test_expert_usage_is_the_share_of_the_tokens_whose_gate_is_not_zero(n_active):
+    model, ids = of_experts(n_active_experts=n_active)
+    entered = {}
+    for layer, block in enumerate(model.blocks):
+        for j, expert in enumerate(block.mlp.experts):
+            expert.register_forward_hook(lambda _, x, y, at=(layer, j): entered.update({at: len(x[0])}))
+    usage = expert_usage(model, ids)
+    assert usage.tolist() == [[pytest.approx(entered[layer, j] / 21) for j in range(5)] for layer in range(2)]
+    assert torch.equal(expert_usage(mg.look(model, ids, "*.hook_router")), usage)
+
+
+def test_expert_usage_of_what_has_none_is_refused():
+    (model, ids), (dense, _) = of_experts(), of_experts(n_experts=None)
+    for given, message in (
+        ((dense, ids), "the model has no experts, n_experts=None"),
+        ((mg.look(dense, ids),), "the model has no experts"),
+        ((model,), "give a model and ids, or a record alone"),
+        ((mg.look(model, ids), ids), "give a model and ids, or a record alone"),
+        ((mg.look(model, ids, "*.hook_mlp_out"),), "no activation is called 'blocks.0.mlp.hook_router'"),
+        (([1], ids), "GPT"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            expert_usage(*given)

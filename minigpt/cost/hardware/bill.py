@@ -7,8 +7,10 @@ Dimensions: C operations of the whole training, n devices, F peak of a device in
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from minigpt.equations import equation
+from minigpt.settings import Range, check_types
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,9 +23,12 @@ class Site:
         source: of the two.
     """
 
-    pue: float = 1.1
-    kg_per_kwh: float = 0.429
+    pue: Annotated[float, Range(1, 100, hint="; large data centres have 1.1")] = 1.1
+    kg_per_kwh: Annotated[float, Range(0, 100, hint="; coal has about 1")] = 0.429
     source: str = "PUE 1.1, 0.429 kg/kWh (USA 2020): Patterson et al. 2021, arXiv:2104.10350"
+
+    def __post_init__(self) -> None:
+        check_types(self)
 
 
 @dataclass(frozen=True, kw_only=True)

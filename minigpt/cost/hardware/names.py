@@ -17,6 +17,10 @@ MEASURED = (
     "to measure this machine, pass on=minigpt.bench.probe_machine() in Python, or --on 'this machine' to minigpt "
     "estimate"
 )
+NAME_FORMS = (  # a name; with a count before it, such as 8xH100 or 8 H100; with a count behind it, such as H100x8
+    re.compile(r"(?:(?P<count>\d{1,9})(?:\s*[x×*]\s*|\s+))?(?P<device>.+)", re.IGNORECASE | re.DOTALL),
+    re.compile(r"(?P<device>.+?)\s*[x×*]\s*(?P<count>\d{1,9})", re.IGNORECASE | re.DOTALL),
+)
 THIS_MACHINE = re.compile(r"(?:(?:this|my)[ _-](?:laptop|machine|computer|pc)|here)", re.IGNORECASE)
 
 
@@ -40,7 +44,8 @@ def parse_hardware(name: str) -> Cluster:
     """The devices that a name such as ``H100``, ``8xH100`` or ``2 × RTX 4090`` stands for.
 
     Args:
-        name: an optional count and a name in :data:`DEVICES`; signs, spaces and case do not matter.
+        name: a name in :data:`DEVICES`, with a count before or behind it for several; signs, spaces and case do not
+            matter.
 
     Raises:
         ValueError: if the device is unknown, with the names that are most like it; if the count is out of range; or if
@@ -50,18 +55,20 @@ def parse_hardware(name: str) -> Cluster:
         raise ValueError(f"hardware must be a name such as '8xH100', got {shown(name)}")
     if THIS_MACHINE.fullmatch(name[:100].strip()):
         raise ValueError(f"{shown(name)} has no fixed speed; {MEASURED}")
-    found = re.fullmatch(r"\s*(?:(\d{1,9})\s*[x×*]\s*)?(.+?)\s*", name[:100], re.IGNORECASE)
-    count, device = (found[1], found[2]) if found else (None, "")
+    own, plains = {re.sub(r"\W", "", each.lower()): each for each in DEVICES}, list[str]()
+    for found in filter(None, (form.fullmatch(name[:100].strip()) for form in NAME_FORMS)):
+        plains.append(re.sub(r"[\W_]|nvidia|geforce", "", found["device"].lower()))
+        if (known := ALIASES.get(plains[-1]) or own.get(plains[-1])) is not None:
+            return Cluster(device=DEVICES[known], count=_count(name, found["count"]))
+    near = [own[each] for plain in reversed(plains) for each in get_close_matches(plain, own, n=3, cutoff=0.6)]
+    hint = f"; did you mean {' or '.join(dict.fromkeys(near[:3]))}?" if near else ""
+    raise ValueError(
+        f"the hardware {shown(name)} is unknown; choose one of {', '.join(DEVICES)}, with a count before it for "
+        f"several, such as 8xH100{hint}; {MEASURED}"
+    )
+
+
+def _count(name: str, count: str | None) -> int:
     if count is not None and not 1 <= int(count) <= MOST_DEVICES:
         raise ValueError(f"{shown(name)} asks for {int(count):,} devices; give 1 to {MOST_DEVICES:,}")
-    plain = re.sub(r"[\W_]|nvidia|geforce", "", device.lower())
-    own = {re.sub(r"\W", "", each.lower()): each for each in DEVICES}
-    known = ALIASES.get(plain) or own.get(plain)
-    if known is None:
-        near = [own[each] for each in get_close_matches(plain, own, n=3, cutoff=0.6)]
-        hint = f"; did you mean {' or '.join(near)}?" if near else ""
-        raise ValueError(
-            f"the hardware {shown(name)} is unknown; choose one of {', '.join(DEVICES)}, with a count before it for "
-            f"several, such as 8xH100{hint}; {MEASURED}"
-        )
-    return Cluster(device=DEVICES[known], count=int(count or 1))
+    return int(count or 1)

@@ -11,6 +11,8 @@ Departure: the papers swap gendered words; here names are swapped as well, and a
 import re
 from collections.abc import Mapping
 
+from minigpt.settings import shown
+
 
 def swap_words(text: str, partners: Mapping[str, str]) -> str:
     """The text with each word replaced by its partner, in both directions at once.
@@ -24,7 +26,11 @@ def swap_words(text: str, partners: Mapping[str, str]) -> str:
     Raises:
         ValueError: if there is no pair, or a word occurs in two.
     """
-    every = [word for pair in partners.items() for word in pair]
+    if not isinstance(text, str):
+        raise ValueError(f"text must be a text, got {shown(text)}")
+    every = [word for pair in partners.items() for word in pair] if isinstance(partners, Mapping) else [partners]
+    if not all(isinstance(word, str) for word in every) or not isinstance(partners, Mapping):
+        raise ValueError(f"partners must be a dict from word to word, such as {{'she': 'he'}}, got {shown(partners)}")
     if not every or len(set(every)) < len(every) or not all(every):
         twice = sorted({word for word in every if every.count(word) > 1 or not word})
         raise ValueError(f"got {len(partners)} pairs with {twice} more than once or empty; each word needs one partner")

@@ -27,6 +27,7 @@ from minigpt.evaluation.fairness.table import gap_table
 from minigpt.model import cross_entropy_from_logits
 from minigpt.model.hooks import evaluation_mode
 from minigpt.plots import BLUE, new_figure
+from minigpt.settings import shown, whole_number
 from minigpt.text import Tokenizer
 
 if TYPE_CHECKING:
@@ -147,11 +148,8 @@ def counterfactual_gaps(
         ValueError: if there is no pair, ``batch_size`` is not at least 1, a prompt or a continuation has no token or
             can't be encoded, all pairs are longer than the context of the model, or a gap is not finite.
     """
-    every = list(pairs)
-    if not every:
-        raise ValueError("got no pairs; expected at least one, as load_pairs('en') has them")
-    if not isinstance(batch_size, int) or batch_size < 1:
-        raise ValueError(f"batch_size={batch_size!r} must be a whole number of pairs, at least 1; try 32")
+    every = _checked(pairs)
+    batch_size = whole_number("batch_size", batch_size, 1)
     fitting, encoded = _fitting(every, tokenizer, getattr(getattr(model, "config", None), "context_length", None))
     found: dict[str, dict[str, list[float]]] = {}
     bar = tqdm(total=len(fitting), desc="pairs", disable=progress is False, delay=0 if progress else 2, leave=False)
@@ -166,6 +164,19 @@ def counterfactual_gaps(
     corrected = holm(torch.tensor([row.p for row in intervals.values()], dtype=torch.float64)).tolist()
     counts = {"n_pairs": len(every), "n_skipped": len(every) - len(fitting)}
     return GapReport(gaps, intervals, dict(zip(intervals, corrected, strict=True)), **counts)
+
+
+def _checked(pairs: object) -> list[Counterfactual]:
+    every: list[Any] = list(pairs) if isinstance(pairs, Iterable) else [pairs]
+    for i, pair in enumerate(every, 1):
+        if not isinstance(pair, Counterfactual) or not all(isinstance(text, str) for text in pair):
+            raise ValueError(
+                f"pair {i} must be a minigpt.fairness.Counterfactual of five texts (item, group, prompt_a, prompt_b, "
+                f"continuation), got {shown(pair)}; load_pairs('en') has some"
+            )
+    if not every:
+        raise ValueError("got no pairs; expected at least one, as load_pairs('en') has them")
+    return every
 
 
 def _fitting(

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from minigpt.equations import equation
+from minigpt.settings import fit, whole_number
 
 
 class Interval(NamedTuple):
@@ -125,8 +126,9 @@ def bootstrap(
         ValueError: if there is no item, a value is not finite, or the level is not between 0 and 1.
     """
     given = _numbers(values)
-    if not 0 < level < 1 or not isinstance(n_resamples, int) or n_resamples < 1:
-        raise ValueError(f"got level={level}, n_resamples={n_resamples}; expected 0 < level < 1, as 0.95, and ≥ 1")
+    n_resamples, level = whole_number("n_resamples", n_resamples, 1), fit("level", level, float)
+    if not 0 < level < 1:
+        raise ValueError(f"level={level} must be above 0 and below 1, such as 0.95")
     rng, n = np.random.default_rng(seed), len(given)
     drawn = rng.integers(0, n, (n_resamples, n))
     low, high = np.quantile(given[drawn].mean(1), [(1 - level) / 2, (1 + level) / 2])

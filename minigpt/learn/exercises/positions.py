@@ -73,7 +73,7 @@ ROTARY_POSITIONS = Exercise(
     r"x'_{t,2i+1} = x_{t,2i} \sin(\varphi(t, i)) + x_{t,2i+1} \cos(\varphi(t, i)), \quad "
     r"\varphi(t, i) = t b^{-2i/E}",
     equations=("rotary-interleaved",),
-    page="docs/explanation/parts-beyond-the-course",
+    page="notebooks/09-gpt2-and-its-descendants",
     term=r"\varphi(t, i) = t b^{-2i/E}",
     draw=_rotary_draw,
     expected=_rotary_expected,

@@ -14,6 +14,7 @@ from minigpt.learn.formulas.reading import Reading, fitting, readings, values_at
 from minigpt.learn.formulas.slips import find
 from minigpt.learn.judge.layout import Paragraph
 from minigpt.learn.judge.reply import Reply
+from minigpt.settings import shown
 from minigpt.settings.language import Language, language
 
 #: So many draws are always compared, and further ones up to so many entries of derivatives.
@@ -44,6 +45,7 @@ def derivative_by_hand(
         EquationError: at the place of the formula that cannot be read or evaluated.
         ValueError: if there is no such equation, or it has no derivative with respect to the symbol.
     """
+    _refuse_what_is_no_text(equation, symbol, latex, where)
     spoken = language(lang)
     whole = _equation_called(equation, spoken)
     output = whole.outputs[-1]
@@ -51,7 +53,11 @@ def derivative_by_hand(
     _refuse(equation, symbol, drawn[0], spoken)
     n_entries = np.cumsum([np.size(each.values[symbol]) * each.result({}).size for each in drawn])
     drawn = [each for i, each in enumerate(drawn) if i < N_ENOUGH_DRAWS or n_entries[i] <= MAX_ENTRIES]
-    expected = [each.derivative(symbol) for each in drawn]
+    try:
+        expected = [each.derivative(symbol) for each in drawn]
+    except EquationError as error:  # of the equation, not of the formula
+        why = str(error).partition("\n")[0]
+        raise ValueError(f"{equation} can't be differentiated with respect to {shown(symbol)}: {why}") from None
     found = readings(latex, where, drawn[0], symbol)
     fits = fitting(found, drawn, expected)
     chosen = fits or found[:1]
@@ -72,10 +78,23 @@ def _equation_called(name: str, lang: Language) -> Equation:
         raise ValueError(told) from None
 
 
+def _refuse_what_is_no_text(equation: object, symbol: object, latex: object, where: object) -> None:
+    for name, value in {"equation": equation, "symbol": symbol, "latex": latex}.items():
+        if not isinstance(value, str):
+            raise ValueError(
+                f"{name} must be a text, got {shown(value)}; such as "
+                'gradient("cross-entropy-from-logits", "z", "p_i - y_i")'
+            )
+    if not isinstance(where, list | tuple) or not all(isinstance(each, str) for each in where):
+        raise ValueError(f"where must be a list of texts, one for each definition, got {shown(where)}")
+
+
 def _refuse(equation: str, symbol: str, drawn: Drawn, lang: Language) -> None:
     if symbol not in drawn.symbols:
         names = ("、" if lang == "zh" else ", ").join(drawn.symbols)
-        raise ValueError(sentences.NO_SYMBOL[lang].format(equation=equation, symbol=repr(symbol), names=names))
+        whole = sentences.WHOLE_SYMBOL[lang] if symbol in drawn.whole else ""
+        told = sentences.NO_SYMBOL[lang]
+        raise ValueError(told.format(equation=equation, symbol=shown(symbol), whole=whole, names=names))
 
 
 def derivative_name(evidence: WorkedOut, reading: Reading, at: Sequence[int] | None = None) -> str:

@@ -95,12 +95,19 @@ class Drawn:
     @property
     def symbols(self) -> list[str]:
         """What can be differentiated by: every name with a value but the result, functions, sizes and indices."""
+        names = [name for name, value in self.values.items() if not callable(value)]
+        return [name for name in names if name not in self.whole | {self.output}]
+
+    @cached_property
+    def whole(self) -> set[str]:
+        """Names of whole numbers: sizes, indices, and what a bound or a floor is computed from."""
         document = self.equation.document
         indices = [index for array in document.tree.find_data("array") for index in array.children[1:]]
         indexing = {str(index.children[0]) for index in indices if index.data == "array"}
-        sizes = {str(dim.children[0]) for shape in document.shapes.values() for dim in shape if dim.data == "array"}
-        names = [name for name, value in self.values.items() if not callable(value)]
-        return [name for name in names if name not in indexing | sizes | {self.output}]
+        dims = [dim for shape in document.shapes.values() for dim in shape]
+        bounds = [bound for kind in ("from_to", "each_from_to") for span in document.tree.find_data(kind)
+                  for bound in span.children[-2:]]  # fmt: skip
+        return indexing | {str(name) for node in (*dims, *bounds) for name in names_in(node)}
 
     @property
     def sizes(self) -> dict[str, float]:

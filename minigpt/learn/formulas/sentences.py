@@ -2,10 +2,11 @@
 
 from minigpt.learn.exercises.exercise import Words
 
+WHOLE_SYMBOL = Words(", which is a whole number: a length, an index or a bound", "（它是整数：长度、下标或上下界）")
 NO_EQUATION = Words("no equation {name!r}; did you mean {near}?", "没有名为 {name!r} 的公式；是不是 {near}？")
 NO_SYMBOL = Words(
-    "{equation} has no derivative with respect to {symbol}; it has one for each of {names}",
-    "{equation} 没有对 {symbol} 的导数；可以求导的变量有 {names}",
+    "{equation} has no derivative with respect to {symbol}{whole}; it has one for each of {names}",
+    "{equation} 没有对 {symbol} 的导数{whole}；可以求导的变量有 {names}",
 )
 RIGHT_DERIVATIVE = Words(
     "It equals the numerical derivative of the equation at {n} random draws.",

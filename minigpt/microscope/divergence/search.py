@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from minigpt.microscope.divergence.counterparts import counterparts
 from minigpt.microscope.divergence.seen import ENTERS, ModulePlace, tensors_seen
 from minigpt.microscope.divergence.tolerance import budget_of, distance, first_apart
+from minigpt.settings import shown
 from minigpt.settings.language import folded
 
 N_AROUND = 3  # points before and after the first divergence
@@ -129,6 +130,11 @@ def first_divergence(a: nn.Module, b: nn.Module, ids: Tensor, *, names: Mapping[
         ValueError: if ``names`` has a module that is not there, ``ids`` holds no token, or nothing of the two
             models could be compared.
     """
+    for which, model in (("first", a), ("second", b)):
+        if not isinstance(model, nn.Module):
+            raise ValueError(f"the {which} model must be a torch.nn.Module, got {shown(model)}")
+    if names is not None and not isinstance(names, Mapping):
+        raise ValueError(f"names must be a dict from a module of a to one of b, got {shown(names)}")
     pairs = counterparts(a, b) if names is None else dict(names)
     seen, other = tensors_seen(a, list(pairs), ids), tensors_seen(b, list(pairs.values()), ids)
     points, name, what = list[Point](), "", ""

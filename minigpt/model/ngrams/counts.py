@@ -18,6 +18,8 @@ from typing import Self
 import numpy as np
 from torch import Tensor
 
+from minigpt.settings import counted
+
 Ids = Sequence[int] | np.ndarray | Tensor
 
 UNSEEN = -1
@@ -79,7 +81,7 @@ class NGramCounts:
         tokens = check_row(ids, vocab_size)
         if len(tokens) < order:
             fewer = f"give a longer text, or try order={len(tokens)}" if len(tokens) else "give a text that has some"
-            raise ValueError(f"a text of {len(tokens)} tokens has no n-gram of order={order}; {fewer}")
+            raise ValueError(f"a text of {counted(len(tokens), 'token')} has no n-gram of order={order}; {fewer}")
         levels = []
         grams = np.zeros(len(tokens) + 1, dtype=np.int64)  # the empty 0-gram, number 0, starts everywhere
         for k in range(order):

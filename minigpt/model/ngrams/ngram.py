@@ -19,6 +19,7 @@ import torch
 
 from minigpt.model.ngrams.counts import Ids, NGramCounts, check_row
 from minigpt.model.ngrams.smoothing import KneserNey, Order, Smoothing
+from minigpt.settings import counted
 
 
 class NGram:
@@ -75,7 +76,7 @@ class NGram:
         """
         tokens = check_row(ids, self.vocab_size)
         if len(tokens) < 2:
-            raise ValueError(f"a text of {len(tokens)} tokens leaves none to predict; give at least 2")
+            raise ValueError(f"a text of {counted(len(tokens), 'token')} leaves none to predict; give at least 2")
         p = np.full(len(tokens), 1 / self.vocab_size)
         for k, (order, (contexts, grams)) in enumerate(zip(self.orders, self.counts.walk(tokens), strict=True)):
             # the first k tokens have fewer than k before them, and keep the shorter context's probability

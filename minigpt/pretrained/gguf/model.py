@@ -38,7 +38,7 @@ REPEATED_FIELDS = {
     "attention.value_length",
     "rope.scaling.type",
 }
-READ_FIELDS = {
+GGUF_FIELDS = {
     *SIZE_FIELDS.values(),
     "attention.head_count_kv",
     "attention.layer_norm_rms_epsilon",
@@ -219,7 +219,7 @@ def _check_fields(fields: dict[str, Any]) -> None:
     for name, value in fields.items():
         if isinstance(value, list | np.ndarray):
             raise ValueError(f"{ARCHITECTURE}.{name} has a value for each layer; only one for all can be read")
-        if name not in READ_FIELDS and value not in empty:
+        if name not in GGUF_FIELDS and value not in empty:
             raise ValueError(f"{ARCHITECTURE}.{name} is {shown(value)}, which this GPT does not do")
 
 

@@ -19,6 +19,7 @@ SPLIT_NAMES = {
     "llama-bpe": ("llama3", False),
     "qwen2": ("qwen2", True),
 }
+STARTS_WITH_BOS = {"llama-bpe"}  # where a file does not say whether a token is put before every text
 NORMAL, CONTROL, USER_DEFINED = 1, 3, 4  # types of tokens
 TYPES = {NORMAL, CONTROL, USER_DEFINED, 2, 5}  # and unknown and unused ones, which no text becomes
 
@@ -61,7 +62,9 @@ def tokenizer_in(fields: dict[str, Any]) -> ImportedTokenizer:
     types = _types(fields, len(tokens))
     special = {token: i for i, token in enumerate(tokens) if types[i] != NORMAL}
     ids = {token: i for i, token in enumerate(tokens)}
-    return from_vocabulary(ids, merges, special, split=split, composed=composed, chat=_chat(fields, tokens))
+    chat, adds = _chat(fields, tokens), fields.get(f"{PREFIX}add_bos_token", cut in STARTS_WITH_BOS)
+    bos = _named(fields, "bos", tokens) if adds is True else ""
+    return from_vocabulary(ids, merges, special, split=split, composed=composed, chat=chat, bos=bos)
 
 
 def _texts(fields: dict[str, Any], name: str) -> list[str]:
@@ -83,9 +86,12 @@ def _chat(fields: dict[str, Any], tokens: list[str]) -> ChatFormat | None:
     template = fields.get("tokenizer.chat_template")
     if not isinstance(template, str):
         return None
-    named = {}
-    for name in ("bos", "eos", "eot"):
-        token_id = fields.get(f"{PREFIX}{name}_token_id")
-        named[name] = tokens[token_id] if type(token_id) is int and 0 <= token_id < len(tokens) else ""
+    named = {name: _named(fields, name, tokens) for name in ("bos", "eos", "eot")}
     ends = tuple(dict.fromkeys(token for token in (named["eos"], named["eot"]) if token))
     return ChatFormat(template=template, end=ends, bos_token=named["bos"], eos_token=named["eos"])
+
+
+def _named(fields: dict[str, Any], name: str, tokens: list[str]) -> str:
+    """The token that a file names by its id; "" for none."""
+    token_id = fields.get(f"{PREFIX}{name}_token_id")
+    return tokens[token_id] if type(token_id) is int and 0 <= token_id < len(tokens) else ""

@@ -13,6 +13,7 @@ Massive Datasets, chapter 3.
 
 import numpy as np
 
+from minigpt.settings import whole_number
 from minigpt.text.cleaning.report import Removal, excerpt_of
 from minigpt.text.cleaning.similarity import estimated_similarity, minhash_signature
 from minigpt.text.cleaning.words import check_words_in_a_row, shingle_hashes
@@ -42,11 +43,9 @@ class NearDuplicates:
         check_words_in_a_row(shingle, "shingle")
         if not 0 < similarity <= 1:
             raise ValueError(f"similarity={similarity!r} must lie above 0 and be at most 1; try 0.8")
-        whole = all(isinstance(each, int) and not isinstance(each, bool) for each in (bands, rows))
-        if not whole or min(bands, rows) < 1 or bands * rows > 2**14:
-            raise ValueError(
-                f"bands={bands!r} and rows={rows!r} must be whole numbers, at least 1, and their product at most 16,384"
-            )
+        bands, rows = whole_number("bands", bands, 1), whole_number("rows", rows, 1)
+        if bands * rows > 2**14:
+            raise ValueError(f"bands={bands:,} times rows={rows:,} must be at most 16,384 hashes")
         self.similarity, self.shingle, self.bands, self.rows = similarity, shingle, bands, rows
         self._tables: list[dict[bytes, list[int]]] = [{} for _ in range(bands)]
         self._signatures: list[np.ndarray] = []

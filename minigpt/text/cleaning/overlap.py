@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from minigpt.settings import whole_number
 from minigpt.text.cleaning.cleaner import with_bar, with_names
 from minigpt.text.cleaning.words import check_words_in_a_row, ngram_hashes, word_hashes, words
 
@@ -104,8 +105,7 @@ def contamination(
             single text.
     """
     check_words_in_a_row(n, "n")
-    if not isinstance(worst, int) or isinstance(worst, bool) or worst < 0:
-        raise ValueError(f"worst={worst!r} must be a whole number of documents, at least 0; try 5")
+    worst = whole_number("worst", worst, 0)
     texts = list(with_names(test, "test"))
     grams = [ngram_hashes(word_hashes(text), n) for _, text in texts]
     known = np.unique(np.concatenate([*grams, np.empty(0, dtype=np.uint64)]))

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from minigpt.settings import whole_number
 from minigpt.text.datasets.order import stir
 
 _SPACELESS = r"\p{Han}\p{Hiragana}\p{Katakana}ー\p{Thai}\p{Lao}\p{Myanmar}\p{Khmer}"
@@ -126,5 +127,4 @@ def check_words_in_a_row(n: int, name: str) -> None:
     Raises:
         ValueError: if it is not a whole number of at least 1.
     """
-    if not isinstance(n, int) or isinstance(n, bool) or n < 1:
-        raise ValueError(f"{name}={n!r} must be a whole number of words, at least 1; try 5")
+    whole_number(name, n, 1)

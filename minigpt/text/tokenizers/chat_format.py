@@ -2,11 +2,13 @@
 
 A template comes with a model's files, so it runs in Jinja's sandbox, out of reach of Python and of the machine. What a
 person typed is no part of the program: :meth:`ChatFormat.parts` keeps the two apart, so that a user who types
-``<|im_end|>`` ends nothing.
+``<|im_end|>`` ends nothing. What a template may do is bounded: the lines that run, and the size of what is computed.
 """
 
 import re
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -15,6 +17,9 @@ from minigpt.settings import shown
 
 Message = dict[str, str]  # "role" ("system", "user" or "assistant") and "content"
 LONGEST_TEMPLATE = 100_000  # characters
+MOST_LINES = 10**6  # that run, of the program into which Jinja turns a template
+LARGEST = 10**7  # characters of a text, elements of a list or bits of a number that a template computes
+TOO_LARGE = f"it computes something larger than {LARGEST:,} characters, elements or bits"
 
 _MARK = re.compile("\ue000([0-9]+)\ue001")  # stands for the content of a message while the template runs
 
@@ -73,7 +78,10 @@ class ChatFormat:
 
         names = {"bos_token": self.bos_token, "eos_token": self.eos_token, "add_generation_prompt": answer}
         try:
-            return str(_sandbox().from_string(self.template).render(messages=messages, **names))
+            program: Any = _sandbox().from_string(self.template)
+            program.root_render_func.__globals__["str_join"] = _joined  # what ~ calls
+            with _bounded():
+                return _joined(program.generate(messages=messages, **names))
         except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, RecursionError) as error:
             raise ValueError(f"the chat template can't be used: {str(error)[:300]}") from None
 
@@ -135,9 +143,28 @@ def _sandbox() -> Any:
     from jinja2.ext import loopcontrols
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    sandbox = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
+    class Sandbox(ImmutableSandboxedEnvironment):
+        intercepted_binops = frozenset({"+", "*", "**", "%"})
+        concat = staticmethod(_joined)
+
+        def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+            _check_operation(operator, left, right)
+            return _sized(super().call_binop(context, operator, left, right))
+
+        def call(self, context: Any, called: Any, /, *values: Any, **named: Any) -> Any:
+            if isinstance(getattr(called, "__self__", None), str):
+                _check_widths("", *values, *named.values())
+            return super().call(context, called, *values, **named)
+
+        def wrap_str_format(self, value: Any) -> Any:
+            wrapped = super().wrap_str_format(value)
+            return None if wrapped is None else _with_widths(wrapped, value.__self__)
+
+    sandbox = Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
     sandbox.globals |= {"raise_exception": _refuse, "strftime_now": lambda form: datetime.now().strftime(form)}
     sandbox.filters["tojson"] = _as_json
+    sandbox.filters |= {name: _with_widths(sandbox.filters[name], "") for name in ("center", "indent")}
+    sandbox.filters["format"] = _with_widths(sandbox.filters["format"])
     return sandbox
 
 
@@ -151,3 +178,73 @@ def _refuse(message: str) -> None:
     from jinja2 import TemplateError
 
     raise TemplateError(message)
+
+
+@contextmanager
+def _bounded() -> Iterator[None]:
+    """Refuse more than ``MOST_LINES`` lines of a template: Python asks before each, in whatever loop it is."""
+    left, before = MOST_LINES, sys.gettrace()
+
+    def count(frame: Any, event: str, argument: Any) -> Any:
+        nonlocal left
+        if frame.f_code.co_filename != "<template>":
+            return None
+        left -= 1
+        if left < 0:
+            _refuse(f"it runs more than {MOST_LINES:,} lines; are loops nested in it?")
+        return count
+
+    sys.settrace(count)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+
+
+def _joined(pieces: Iterable[Any]) -> str:
+    texts, size = [], 0
+    for piece in pieces:
+        texts.append(str(piece))
+        size += len(texts[-1])
+        if size > LARGEST:
+            _refuse(TOO_LARGE)
+    return "".join(texts)
+
+
+def _check_widths(form: str, *values: Any) -> None:
+    """Refuse numbers, and a format with one such as ``"%9999999999d"``, that make a text wider than any should be."""
+    numbers = [each for value in values for each in (value if isinstance(value, tuple) else (value,))]
+    is_wide = any(isinstance(each, int) and each > LARGEST for each in numbers)
+    if is_wide or re.search(r"[%{][^%{}]*\d{7}", form):
+        _refuse(TOO_LARGE)
+
+
+def _with_widths(function: Callable[..., Any], form: str | None = None) -> Callable[..., Any]:
+    """The same function, whose format is ``form``, or its first argument."""
+
+    def checked(*values: Any, **named: Any) -> Any:
+        _check_widths(str(values[0]) if form is None else form, *values, *named.values())
+        return _sized(function(*values, **named))
+
+    return checked
+
+
+def _check_operation(operator: str, left: Any, right: Any) -> None:
+    """Refuse a product, power or formatted text that would be too large, before it is computed."""
+    if operator == "%" and isinstance(left, str):
+        _check_widths(left, right)
+    for one, other in ((left, right), (right, left)):
+        if operator == "*" and isinstance(one, (str, list, tuple)) and isinstance(other, int):
+            size = len(one) * other
+        elif operator in ("*", "**") and isinstance(left, int) and isinstance(right, int):
+            size = left.bit_length() * right if operator == "**" else left.bit_length() + right.bit_length()
+        else:
+            continue
+        if size > LARGEST:
+            _refuse(TOO_LARGE)
+
+
+def _sized(value: Any) -> Any:
+    if isinstance(value, (str, list, tuple)) and len(value) > LARGEST:
+        _refuse(TOO_LARGE)
+    return value

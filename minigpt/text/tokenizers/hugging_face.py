@@ -5,9 +5,11 @@ A folder has ``tokenizer.json``, or the two files of GPT-2's time: ``vocab.json`
 BPE is read whose text is cut like that of GPT-2, SmolLM2, Llama 3 or Qwen 2; and the character tokenizer, as it is
 written here.
 
-What a post-processor adds to every text, such as a token at its start, is left out: it is not part of the text.
+What a post-processor adds to every text is left out, since it is not part of the text; a token at the start of every
+text is told as ``bos``.
 """
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +53,25 @@ def from_hugging_face(data: dict[str, Any]) -> Tokenizer:
         if model.get(name):
             raise OtherKindError(f"its model has {name}={model[name]!r}; only an empty one can be read")
     vocabulary, merges = json_field(model, "vocab", dict), json_field(model, "merges", list)
-    return from_vocabulary(vocabulary, merges, _added(data), split=split, composed=normalizer is not None)
+    added, composed = _added(data), normalizer is not None
+    return from_vocabulary(vocabulary, merges, added, split=split, composed=composed, bos=bos_of(data, added))
+
+
+def bos_of(data: dict[str, Any], special_tokens: Collection[str]) -> str:
+    """The special token that a ``tokenizer.json`` puts before every text; "" for none.
+
+    Args:
+        data: the object in the file.
+        special_tokens: of the tokenizer.
+    """
+    processor: Any = data.get("post_processor")
+    try:
+        steps = processor["processors"] if processor["type"] == "Sequence" else [processor]
+        (template,) = (step["single"] for step in steps if step["type"] == "TemplateProcessing")
+        start: str = template[0]["SpecialToken"]["id"]
+        return start if start in special_tokens else ""
+    except (TypeError, KeyError, IndexError, ValueError):  # no template, or one that begins with the text
+        return ""
 
 
 def to_hugging_face(tokenizer: Tokenizer) -> dict[str, Any]:
@@ -88,6 +108,7 @@ def to_hugging_face(tokenizer: Tokenizer) -> dict[str, Any]:
     return _object(
         added_tokens=[{"id": token_id, "content": text, **flags} for text, token_id in special],
         normalizer={"type": "NFC"} if getattr(tokenizer, "composed", False) else None,
+        post_processor=_puts_before(getattr(tokenizer, "bos", ""), tokenizer.special_tokens),
         pre_tokenizer=_pre_tokenizer(patterns[tokenizer.pattern]),
         decoder={**PRE_TOKENIZER, "trim_offsets": True},
         model=model,
@@ -147,6 +168,19 @@ def read_folder(folder: Path) -> ImportedTokenizer:
 def _object(**parts: Any) -> dict[str, Any]:
     empty = dict.fromkeys(("truncation", "padding", "normalizer", "post_processor"))
     return {"version": "1.0", "added_tokens": [], **empty, **parts}
+
+
+def _puts_before(token: str, special_tokens: dict[str, int]) -> dict[str, Any] | None:
+    """What puts a special token before every text, as a ``tokenizer.json`` says it."""
+    if not token:
+        return None
+    start, text = {"SpecialToken": {"id": token, "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}
+    return {
+        "type": "TemplateProcessing",
+        "single": [start, text],
+        "pair": [start, text, {"Sequence": {"id": "B", "type_id": 1}}],
+        "special_tokens": {token: {"id": token, "ids": [special_tokens[token]], "tokens": [token]}},
+    }
 
 
 def _pre_tokenizer(split: str) -> dict[str, Any]:

@@ -30,6 +30,7 @@ class ImportedTokenizer(ByteLevelTokenizer):
         split: name of the pattern that cuts a text into pieces, one of ``SPLITS``.
         composed: whether a text is brought into Unicode's form NFC first.
         chat: how a conversation is written for the model of the vocabulary, if it can chat.
+        bos: special token that the model has read before every text; "" for none. ``encode`` does not write it.
 
     Raises:
         ValueError: if a byte of English text has no id, an id is given twice, or there are more than 20,000 special
@@ -44,6 +45,7 @@ class ImportedTokenizer(ByteLevelTokenizer):
         split: str = "gpt2",
         composed: bool = False,
         chat: ChatFormat | None = None,
+        bos: str = "",
     ) -> None:
         check_special_count(len(special_tokens))
         if split not in SPLITS:
@@ -56,6 +58,7 @@ class ImportedTokenizer(ByteLevelTokenizer):
             raise ValueError(f"{len(ids)} tokens should have as many different ids, from 0 on and without large gaps")
         super().__init__("imported", SPLITS[split], ranks, special_tokens)
         self.split, self.composed, self.chat = split, composed, chat
+        self.bos = checked_bos(bos, special_tokens)
         self._missing = bytes(missing)
 
     def encode(self, text: str, *, allow_special: bool = False) -> list[int]:
@@ -92,6 +95,7 @@ class ImportedTokenizer(ByteLevelTokenizer):
             tokens[token_id] = printed(token)
         more: dict[str, Any] = {"split": self.split, "composed": self.composed}
         more |= {} if self.chat is None else {"chat": self.chat.to_json()}
+        more |= {"bos": self.bos} if self.bos else {}
         return {**json_header("imported"), "tokens": tokens, "special_tokens": self.special_tokens, **more}
 
     @classmethod
@@ -109,7 +113,23 @@ class ImportedTokenizer(ByteLevelTokenizer):
             split=json_field({"split": "gpt2", **data}, "split", str),  # older files have no more fields
             composed=json_field({"composed": False, **data}, "composed", bool),
             chat=None if data.get("chat") is None else ChatFormat.from_json(data["chat"]),
+            bos=json_field({"bos": "", **data}, "bos", str),
         )
+
+
+def checked_bos(bos: str, special_tokens: dict[str, int]) -> str:
+    """``bos`` itself.
+
+    Args:
+        bos: a token before every text; "" for none.
+        special_tokens: of the tokenizer.
+
+    Raises:
+        ValueError: if it is not one of them.
+    """
+    if bos and bos not in special_tokens:
+        raise ValueError(f"bos={bos[:40]!r} is not one of the {len(special_tokens)} special tokens")
+    return bos
 
 
 def printed(token: bytes) -> str:

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from minigpt.text.tokenizers.chat_format import ChatFormat
-from minigpt.text.tokenizers.imported import unprinted
+from minigpt.text.tokenizers.imported import checked_bos, unprinted
 from minigpt.text.tokenizers.tokenizer import (
     TokenizerBase,
     check_ids,
@@ -35,6 +35,7 @@ class LibraryTokenizer(TokenizerBase):
     Args:
         data: the object of a ``tokenizer.json``.
         chat: how a conversation is written for its model, if it can chat.
+        bos: special token that the model has read before every text; "" for none. ``encode`` does not write it.
 
     Raises:
         ValueError: if the library can't use it, or what a token stands for can't be told from it.
@@ -43,7 +44,7 @@ class LibraryTokenizer(TokenizerBase):
 
     name = "library"
 
-    def __init__(self, data: dict[str, Any], chat: ChatFormat | None = None) -> None:
+    def __init__(self, data: dict[str, Any], chat: ChatFormat | None = None, bos: str = "") -> None:
         self.chat = chat
         # what is left out lengthens, shortens or marks every text
         self.data = {**data, "post_processor": None, "truncation": None, "padding": None}
@@ -55,6 +56,7 @@ class LibraryTokenizer(TokenizerBase):
         added = self._plain.get_added_tokens_decoder()
         check_special_count(len(added))
         self._special_tokens = {token.content: token_id for token_id, token in added.items() if token.special}
+        self.bos = checked_bos(bos, self._special_tokens)
         self._tokens = {token_id: token for token, token_id in self._plain.get_vocab(with_added_tokens=True).items()}
         if not self._tokens or max(self._tokens) >= 2 * len(self._tokens):
             raise ValueError(f"{len(self._tokens)} tokens should have ids from 0 on without large gaps")
@@ -133,7 +135,7 @@ class LibraryTokenizer(TokenizerBase):
     def to_json(self) -> dict[str, Any]:
         """The object of the ``tokenizer.json``, within ours."""
         chat = {} if self.chat is None else {"chat": self.chat.to_json()}
-        return {**json_header("library"), "tokenizer": self.data, **chat}
+        return {**json_header("library"), "tokenizer": self.data, **chat, **({"bos": self.bos} if self.bos else {})}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "LibraryTokenizer":
@@ -144,7 +146,7 @@ class LibraryTokenizer(TokenizerBase):
         """
         chat = None if data.get("chat") is None else ChatFormat.from_json(data["chat"])
         try:
-            return cls(json_field(data, "tokenizer", dict), chat)
+            return cls(json_field(data, "tokenizer", dict), chat, json_field({"bos": "", **data}, "bos", str))
         except ImportError:
             raise ValueError("it needs the package tokenizers: pip install tokenizers") from None
 

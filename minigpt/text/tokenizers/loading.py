@@ -10,7 +10,7 @@ from minigpt.files.paths import as_path
 from minigpt.text.tokenizers.bpe import BPETokenizer
 from minigpt.text.tokenizers.characters import CharTokenizer
 from minigpt.text.tokenizers.chat_files import with_chat_of
-from minigpt.text.tokenizers.hugging_face import from_hugging_face, read_folder
+from minigpt.text.tokenizers.hugging_face import bos_of, from_hugging_face, read_folder
 from minigpt.text.tokenizers.imported import ImportedTokenizer, OtherKindError
 from minigpt.text.tokenizers.library import LibraryTokenizer
 from minigpt.text.tokenizers.tiktoken_bridge import TiktokenTokenizer
@@ -70,7 +70,9 @@ def _of_hugging_face(data: dict[str, Any]) -> Tokenizer:
         return from_hugging_face(data)
     except OtherKindError as error:
         try:
-            return LibraryTokenizer(data)
+            tokenizer = LibraryTokenizer(data)
+            tokenizer.bos = bos_of(data, tokenizer.special_tokens)
+            return tokenizer
         except ImportError:
             raise ValueError(f"{error}; for other kinds, pip install tokenizers") from None
         except ValueError as why:

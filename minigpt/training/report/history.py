@@ -41,7 +41,9 @@ class History:
     A row has ``validation_loss`` too (nats per token, over the whole validation split) where the model was evaluated;
     there also ``floor``, the least expected validation loss, where it is known, and ``epochs``, the passes over a text
     so far. It has ``skipped`` where the step left the weights as they were, and in float16 ``loss_scale``, that of the
-    next step.
+    next step. With experts it has ``balance_loss``, the load-balancing loss of the last micro-batch of the first
+    process, mean over the layers: it is ``n_active_experts`` where all experts get as many tokens, and higher where a
+    few get most.
 
     Args:
         rows: the rows so far.

@@ -42,7 +42,7 @@ class StepMemory:
     activations: int
 
     def total(self, n_sequences: int) -> int:
-        """The peak of a step with ``n_sequences`` at once through the model."""
+        """The peak of a step with ``n_sequences`` at once through the model; measured for 1 and 2."""
         return self.weights + self.gradients + self.moments + self.working(n_sequences)
 
     def working(self, n_sequences: int) -> int:
@@ -51,7 +51,11 @@ class StepMemory:
 
 
 def step_memory(run: RunState) -> StepMemory:
-    """Measure what a step of a run in one process needs, with short steps whose gradients are thrown away."""
+    """Measure what a step of a run in one process needs, with short steps whose gradients are thrown away.
+
+    One and two sequences are measured, and these totals are to be trusted. Beyond two,
+    :func:`minigpt.cost.predict_memory` is: it follows each stage of the step, and the line may be too low.
+    """
     parameters = list(run.model.parameters())
     weights = _bytes(parameters)
     moments = _bytes([tensor for p in parameters for tensor in run.optimizer.state_of(p).values()])

@@ -18,6 +18,12 @@ def test_two_swaps_give_the_text_back():
     assert augment(text, WORDS) == text + swap_words(text, WORDS)
 
 
+@pytest.mark.parametrize(("text", "partners"), [(None, {"a": "b"}), ("a", None), ("a", ["ab"]), ("a", {"a": 5})])
+def test_what_is_no_text_or_no_pairs_of_words_is_refused(text, partners):
+    with pytest.raises(ValueError, match="must be a "):
+        swap_words(text, partners)
+
+
 @pytest.mark.parametrize("words", [{}, {"her": "him", "hers": "him"}, {"a": "b", "b": "c"}, {"": "b"}])
 def test_a_word_without_one_partner_is_refused(words):
     with pytest.raises(ValueError, match="each word needs one partner"):

@@ -137,6 +137,9 @@ def test_what_cant_be_scored_is_refused():
     counterfactual_gaps(model, TOKENIZER, [pair._replace(continuation=" abc")])  # six tokens, the last one unread
     with pytest.raises(ValueError, match=r"every pair is longer than context_length=5 and one: the shortest has 7 tok"):
         counterfactual_gaps(model, TOKENIZER, [pair._replace(continuation=" abcd"), pair._replace(prompt_b="abcdefg")])
+    for wrong in [("a", "b")], [pair, tuple(pair)], [pair._replace(continuation=5)], None, "ab":
+        with pytest.raises(ValueError, match=r"pair \d must be a minigpt.fairness.Counterfactual of five texts"):
+            counterfactual_gaps(model, TOKENIZER, wrong)
     with pytest.raises(ValueError, match="got no pairs"):
         counterfactual_gaps(model, TOKENIZER, [])
     for empty in (pair._replace(prompt_b=""), pair._replace(continuation="")):
@@ -174,7 +177,7 @@ def test_a_model_that_is_told_the_planted_world_has_its_gaps(language):
     assert {group: row.mean for group, row in report.intervals.items()} == pytest.approx(planted.truth)
 
 
-@pytest.mark.parametrize("batch_size", [0, -1, 1.5])
+@pytest.mark.parametrize("batch_size", [0, -1, 1.5, True])
 def test_a_batch_size_below_one_is_refused(batch_size):
     model, pairs, _ = told_pairs(0.5, 3)
     with pytest.raises(ValueError, match=f"batch_size={batch_size} must be"):

@@ -65,15 +65,58 @@ def test_a_file_of_ones_own_is_read(tmp_path):
             ({"templates": [{**GOOD["templates"][0], "prompt": prompt}]}, "own.json, template 1, has .*write .*{name}")
             for prompt in ("{", "{} is", "{0} is", "{name:999999999}", "{name!r}", "{name.x}", "{name:{name}}")
         ],
-        ({"attributes": {}}, "KeyError 'sex'"),
-        ({"attributes": 3}, "TypeError"),
-        ({"limits": None}, "expected language, limits"),
+        ({"attributes": {}}, "template.*attribute='sex' is unknown"),
+        ({"attributes": 3}, "own.json: attributes must be an object with a, b and swaps, got 3"),
+        ({"limits": None}, "own.json: limits must be a list of texts, got None"),
+        ({"limits": "abc"}, "own.json: limits must be a list of texts, got 'abc'"),
+        ({"limits": ["fine", 5]}, "own.json: limits, number 2 must be a text that is not empty, got 5"),
+        ({"language": 5}, "own.json: language must be a text"),
+        ({"language": "e\ud800"}, "own.json: language has a lone surrogate"),
+        ({"templates": {}}, "own.json: templates must be a list of objects"),
+        ({"templates": ["{name} is"]}, "own.json: templates, number 1 must be an object with attribute, group"),
+        *[
+            ({"templates": [GOOD["templates"][0], {**GOOD["templates"][0], field: value}]}, f"number 2, {field} {says}")
+            for field in ("group", "prompt", "continuation", "attribute")
+            for value, says in [
+                (None, "must be a text that is not empty, got None"),
+                (5, "must be a text"),
+                ("", "must be a text that is not empty, got ''"),
+                (["a"], "must be a text"),
+                ("{name}\udfff", "has a lone surrogate"),
+            ]
+        ],
+        *[
+            ({"attributes": {"sex": GOOD["attributes"]["sex"] | {"swaps": swaps}}}, f"attribute 'sex'.*{says}")
+            for swaps, says in [
+                ([{"name": "ab"}], "swaps, number 1, 'name' must be two different texts.*got 'ab'"),
+                ([{"name": ["Eva", "Jan"]}, {"name": ["a", "b", "c"]}], "number 2, 'name' must be two different"),
+                ([{"name": [None, None]}], r"must be two different texts.*got \[None, None\]"),
+                ([{"name": [1, 2]}], r"must be two different texts.*got \[1, 2\]"),
+                ([{"name": ["he", "he"]}], "must be two different texts.*into the prompt"),
+                ([{"name": ["he", "h\ud83d"]}], "'name' has a lone surrogate"),
+                ([["ab"], ["ba"]], "number 1 must be an object with words for each slot"),
+                ({"name": ["he", "she"]}, "swaps must be a list of words"),
+                (None, "swaps must be a list"),
+                ([], "has no swaps"),
+            ]
+        ],
+        ({"attributes": {"sex": GOOD["attributes"]["sex"] | {"a": 1}}}, "attribute 'sex', a must be a text"),
+        ({"attributes": {"sex": ["she", "he"]}}, "attribute 'sex' must be an object"),
+        ({"attributes": {"": GOOD["attributes"]["sex"]}}, "attributes, a name must be a text that is not empty"),
     ],
 )
 def test_a_file_that_is_none_is_refused(tmp_path, changed, says):
     (tmp_path / "own.json").write_text(json.dumps(GOOD | changed), "utf-8")
     with pytest.raises(ValueError, match=says):
         read_pairs(tmp_path / "own.json")
+
+
+def test_one_pair_and_one_template_are_in_the_singular(tmp_path):
+    sex = GOOD["attributes"]["sex"]
+    one = GOOD | {"attributes": {"sex": sex | {"swaps": sex["swaps"][:1]}}}
+    (tmp_path / "own.json").write_text(json.dumps(one), "utf-8")
+    lines = str(read_pairs(tmp_path / "own.json")).split("\n")
+    assert lines[0] == "1 pair from 1 template (en)" and lines[2] == "  sex: work: 1 template"
 
 
 def test_other_languages_and_what_is_not_json_are_refused(tmp_path):

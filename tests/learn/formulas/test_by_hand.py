@@ -59,13 +59,26 @@ def test_the_reply_is_also_in_chinese():
         (
             ("cross-entropy-from-logits", "c", "p_i"),
             ValueError,
-            "'c'; it has one for each of z",
+            "'c', which is a whole number: .*; it has one for each of z",
         ),
         (("cross-entropy-from-logit", "z", "p_i"), ValueError, "did you mean cross-entropy-from-logits"),
+        (("softmax", "z", 5), ValueError, "latex must be a text, got 5; such as gradient"),
+        (("softmax", None, "p_i"), ValueError, "symbol must be a text, got None"),
+        ((None, "z", "p_i"), ValueError, "equation must be a text, got None"),
+        (("attention-pairs", "T", "1"), ValueError, "to 'T', which is a whole number: .* it has one for each of w$"),
+        (("rope-linear", "E", "1"), ValueError, "respect to 'E', which is a whole number"),
+        (("online-softmax", "m", "1"), ValueError, "online-softmax can't be differentiated with respect to 'm': index"),
         (("head-loss", "W", r"\frac{\partial L}{\partial x_{id}} = x_{id}"), EquationError, "is another derivative"),
         (("softmax", "z", r"\sum_{k=1}^{99999999} p_i p_j"), EquationError, "at most"),
     ],
 )
 def test_what_cannot_be_answered_is_an_error(arguments, error, says):
-    with pytest.raises(error, match=says):
+    with pytest.raises(error, match=says) as raised:
         gradient(*arguments)
+    assert raised.type is error
+
+
+@pytest.mark.parametrize("where", ["abc", [5], None])
+def test_definitions_that_are_no_list_of_texts_are_refused(where):
+    with pytest.raises(ValueError, match="where must be a list of texts"):
+        gradient("softmax", "z", "p_i", where=where)

@@ -72,7 +72,7 @@ def test_the_generator_decides_the_sample():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda model: model.log_prob([3]), "a text of 1 tokens leaves none to predict; give at least 2"),
+        (lambda model: model.log_prob([3]), "a text of 1 token leaves none to predict; give at least 2"),
         (lambda model: model.log_prob([3, 8]), r"token id 8 at position 1 is outside 0\.\.7"),
         (lambda model: model.probabilities([9]), r"token id 9 at position 0 is outside 0\.\.7"),
         (lambda model: model.sample(-1, torch.Generator()), "n_tokens=-1 must not be negative"),

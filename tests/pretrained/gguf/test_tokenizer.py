@@ -31,6 +31,20 @@ def test_the_chat_format_is_that_of_the_file(make):
 
 
 @pytest.mark.parametrize(
+    ("fields", "bos"),
+    [
+        ({}, ""),
+        ({"add_bos_token": True}, "<|im_start|>"),
+        ({"add_bos_token": False, "pre": "llama-bpe"}, ""),
+        ({"pre": "llama-bpe"}, "<|im_start|>"),  # as llama.cpp takes such a file that says nothing
+        ({"add_bos_token": True, "bos_token_id": 99_999}, ""),
+    ],
+)
+def test_the_token_before_every_text_is_that_of_the_file(make, fields, bos):
+    assert gguf_tokenizer(make(fields={f"tokenizer.ggml.{name}": value for name, value in fields.items()})).bos == bos
+
+
+@pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"model": "llama"}, "its tokenizer is of the kind 'llama', and only byte-level BPE, 'gpt2', can be read"),

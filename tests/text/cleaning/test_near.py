@@ -91,10 +91,10 @@ def test_a_document_that_stays_takes_a_few_kilobytes():
         ({"similarity": 0}, "similarity=0 must lie above 0"),
         ({"similarity": 1.5}, "similarity=1.5 must lie above 0"),
         ({"similarity": float("nan")}, "similarity=nan must lie above 0"),
-        ({"shingle": 0}, "shingle=0 must be a whole number of words"),
-        ({"bands": 0}, "bands=0 and rows=6 must be whole numbers, at least 1"),
-        ({"bands": 1.5}, "bands=1.5 and rows=6 must be whole numbers"),
-        ({"bands": 10**6, "rows": 10**6}, "their product at most 16,384"),
+        ({"shingle": 0}, "shingle=0 must be a whole number, at least 1"),
+        ({"bands": 0}, "bands=0 must be a whole number, at least 1"),
+        ({"bands": 1.5}, "bands=1.5 must be a whole number"),
+        ({"bands": 10**6, "rows": 10**6}, "must be at most 16,384 hashes"),
     ],
 )
 def test_settings_out_of_range_are_refused(options, message):

@@ -92,7 +92,7 @@ def test_the_report_lists_the_worst_documents_in_words():
     [
         (("text", ["text"]), "train='text' must be a list"),
         ((["text"], "text"), "test='text' must be a list"),
-        ((["text"], ["text"], 0), "n=0 must be a whole number of words"),
+        ((["text"], ["text"], 0), "n=0 must be a whole number, at least 1"),
         ((["text"], [None]), "document 0 is None, expected a text"),
         (([3], ["text"]), "document 0 is 3, expected a text"),
     ],

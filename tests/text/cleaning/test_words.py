@@ -67,7 +67,7 @@ def test_hashes_are_the_same_in_every_process():
 
 @pytest.mark.parametrize("n", [0, -1, 2.0, True, "5"])
 def test_a_number_of_words_that_is_none_is_refused(n):
-    with pytest.raises(ValueError, match=r"n=.* must be a whole number of words, at least 1"):
+    with pytest.raises(ValueError, match=r"n=.* must be a whole number, at least 1"):
         check_words_in_a_row(n, "n")
 
 

@@ -1,6 +1,7 @@
 """Chat templates: what they write, what they may not do, and whose words are whose."""
 
 import re
+import sys
 
 import pytest
 
@@ -77,6 +78,54 @@ def test_a_conversation_that_goes_on_is_written_as_before():
 def test_what_a_template_may_not_do_is_refused(template, message):
     with pytest.raises(ValueError, match=message):
         ChatFormat(template=template, end=()).parts([USER])
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+        "{% for i in range(99999) %}{% for j in range(99999) %}{{ 'many words' }}{% endfor %}{% endfor %}",
+        "{% macro f(n) %}{{ f(n) }}{{ f(n) }}{% endmacro %}{{ f(1) }}",
+    ],
+)
+def test_a_template_without_an_end_is_ended(template):
+    with pytest.raises(ValueError, match=r"more than 1,000,000 lines; are loops nested|recursion"):
+        ChatFormat(template=template, end=()).parts([USER])
+    assert sys.gettrace() is None or "count" not in repr(sys.gettrace())
+
+
+@pytest.mark.parametrize(
+    "computes",
+    ["'a' * 10**9", "[1] * 10**9", "2 ** 999999999", "(range(9**5) | list) * 9**5",
+     "'%999999999d' % 3", "'%*d' % (10**9, 3)",
+     "'a'.ljust(10**9)", "'a' | center(10**9)", "'{:999999999}'.format(3)", "'{:{w}}'.format(3, w=10**9)",
+     "'%999999999d' | format(3)", "'a\nb' | indent(10**9)"],
+)  # fmt: skip
+def test_a_template_that_computes_something_huge_is_refused_before_it_does(computes):
+    with pytest.raises(ValueError, match="can't be used: it computes something larger than 10,000,000"):
+        ChatFormat(template=f"{{{{ ({computes}) | length }}}}", end=()).parts([USER])
+
+
+@pytest.mark.parametrize(
+    "doubled", ["set n.x = n.x + n.x", "set n.x = n.x ~ n.x", "set n.x %}{{ n.x }}{{ n.x }}{% endset"]
+)
+def test_a_text_that_doubles_is_refused_in_time(doubled):
+    template = f"{{% set n = namespace(x='aa') %}}{{% for i in range(60) %}}{{% {doubled} %}}{{% endfor %}}"
+    with pytest.raises(ValueError, match="it computes something larger"):
+        ChatFormat(template=template, end=()).parts([USER])
+
+
+@pytest.mark.parametrize("writes", ["'%s' % m.content", "'%s' | format(m.content)", "'{}'.format(m.content)"])
+def test_a_message_may_hold_any_number(writes):
+    said = {"role": "user", "content": "%1234567890d {:1234567890}"}
+    parts = ChatFormat(template=f"{{% for m in messages %}}{{{{ {writes} }}}}{{% endfor %}}", end=()).parts([said])
+    assert parts == [(said["content"], False)]
+
+
+def test_long_messages_and_many_are_written():
+    many = [USER, {"role": "assistant", "content": "word " * 20_000}] * 20
+    parts = CHATML.parts(many)
+    assert [text for text, own in parts if not own] == [message["content"] for message in many]
 
 
 def test_a_template_may_ask_for_the_date_and_for_json():

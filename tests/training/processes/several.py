@@ -324,6 +324,12 @@ def silences(folder):
     return found
 
 
+def experts(**changes):
+    """A model with experts; the tokens that are balanced are those of each micro-batch of each process."""
+    model = make_model(n_experts=3, n_active_experts=2, init_std=0.3)
+    return train(windows(), model, steps=4, eval_every=4, balance=0.5, **changes)
+
+
 SCENARIOS = {
     **{f"{s} {data}": partial(losses, strategy=s, data=data) for s in STRATEGIES for data in DATA},
     "fsdp sharded": lambda folder: sharded(folder),
@@ -342,6 +348,7 @@ SCENARIOS = {
         for strategy in ("zero", "fsdp")
     },
     "chunked": lambda folder: {s: train(windows(), strategy=s, loss="chunked") for s in STRATEGIES},
+    "experts": lambda folder: {s: experts(strategy=s) for s in STRATEGIES},
     "called after": lambda folder: {s: called_after(folder, s) for s in STRATEGIES},
     "gradient travels": gradient_travels,
     "narrow": narrow_in_shards,

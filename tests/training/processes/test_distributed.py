@@ -61,6 +61,15 @@ def test_two_processes_see_the_losses_of_one(alone, together, strategy, data):
             assert difference(found, expected) <= LARGEST_DIFFERENCE * max(1, *expected), figure
 
 
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_each_process_balances_the_experts_over_its_own_tokens(together, strategy):
+    expected = several.experts(micro_batch_size=4)  # as many rows as each of the two has
+    for figure, numbers in expected.items():
+        for seen in together:
+            found = seen["experts"][strategy][figure]
+            assert difference(found, numbers) <= LARGEST_DIFFERENCE * max(1, *numbers), figure
+
+
 @pytest.mark.parametrize("strategy", ["zero", "fsdp"])
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_optimizer_and_the_average_work_where_they_are_shared(together, name, strategy):
