@@ -29,6 +29,7 @@ from minigpt.cli.train import Demo, Train
 from minigpt.cli.use import Chat, Eval, Export, Sample
 from minigpt.interrupts import STATUS, raise_from_now_on
 from minigpt.settings import nearest
+from minigpt.settings.language import folded
 from minigpt.training.processes.distributed import is_main_process
 
 COMMANDS: dict[str, type] = {
@@ -76,7 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             drop_output(sys.stdout)
         except (ValueError, OSError, ImportError, FloatingPointError, MemoryError) as error:
             who = "minigpt" if is_main_process() else f"minigpt (rank {os.environ['RANK']})"
-            print(f"{who}: {message_of(error)}", file=sys.stderr)
+            told = f"{who}: {message_of(error)}"
+            print(folded(told, 2) if sys.stderr.isatty() else told, file=sys.stderr)
             sys.exit(2)
         except KeyboardInterrupt:
             sys.exit(STATUS)

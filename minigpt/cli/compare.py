@@ -74,6 +74,8 @@ class Compare:
             print(f"figures: {kept}")
             picture = save_picture(comparison.plot, kept.with_suffix(".png"), kept=f"the figures are kept in {kept}")
             print(f"picture: {picture}")
+        if comparison.n_missing:
+            raise KeyboardInterrupt  # the exit status is that of other commands at Ctrl-C
 
 
 def _write_new(out: Path, figures: str) -> Path:

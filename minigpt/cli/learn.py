@@ -21,10 +21,10 @@ from minigpt.learn.answers import (
 )
 from minigpt.learn.exercises import CATALOGUE, exercise_named
 from minigpt.learn.exercises.exercise import Exercise, Words
-from minigpt.learn.judge.layout import TERMINAL_WIDTH, wrapped
+from minigpt.learn.judge.layout import TERMINAL_WIDTH
 from minigpt.learn.judge.reply import Reply
 from minigpt.learn.progress import FOLDER, LearnerProgress, class_report, class_table, overview
-from minigpt.settings.language import Language, language
+from minigpt.settings.language import Language, language, wrapped
 
 STUB_WRITTEN = Words("{path} is written: fill in the function, then", "已写好 {path}：请补全函数，然后运行")
 THERE = Words("{path} is there already and stays as it is; check it with", "{path} 已存在，保持不变；检查它请运行")
@@ -39,8 +39,8 @@ PAUSE = 0.3
 class Learn:
     """Show the exercises: what is done, what is open, and how hard each is.
 
-    `minigpt learn next` writes the file of the next open exercise into the folder, `minigpt learn next softmax` that of
-    a certain one. `minigpt learn report FOLDER FOLDER ...` is one table for a class.
+    The command `minigpt learn next` writes the file of the next open exercise into the folder, `minigpt learn next
+    softmax` that of a certain one, and `minigpt learn report FOLDER FOLDER ...` prints one table for a class.
 
     Attributes:
         words: "next" and perhaps the name of an exercise, or "report" and the folders of learners.

@@ -1,5 +1,6 @@
 """Commands that look at run folders: `minigpt runs`, `minigpt info` and `minigpt doctor`."""
 
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ import tyro
 from minigpt.cli.output import print_json
 from minigpt.runs.doctor import examine
 from minigpt.runs.summary import RunSummary, list_runs, table_of
+from minigpt.settings.language import folded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +34,7 @@ class Runs:
             for message in wrong.values():
                 print(f"minigpt: {message}", file=sys.stderr)
         elif found or wrong:
-            print(table_of(found, wrong))
+            print(table_of(found, wrong, shutil.get_terminal_size().columns))
         else:
             print(f"no runs in {self.folder}; start one with: minigpt train --out {self.folder / 'first'}")
 
@@ -81,4 +83,5 @@ class Doctor:
         elif found:
             print("\n\n".join(map(str, found)))
         else:
-            print(f"the log of {self.out} shows no symptoms; mg.sanity looks at the model and the data themselves")
+            looks = "mg.sanity looks at the model and the data themselves"
+            print(folded(f"the log of {self.out} shows no symptoms; {looks}"))

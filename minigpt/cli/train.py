@@ -21,12 +21,14 @@ from minigpt.runs import Run, RunConfig, recipe
 from minigpt.runs.epochs import tell_other_steps
 from minigpt.runs.summary import steps_done
 from minigpt.settings import counted
+from minigpt.settings.language import folded
 from minigpt.text import RowDataset
 from minigpt.training.processes.distributed import is_alone, is_main_process
 from minigpt.training.storage.lock import FolderLock
 from minigpt.training.storage.run_folder import Resume
 
 TOLD = 500  # stories that the demo is measured on
+MANY_PARAMETERS, MANY_READINGS = 20, 20  # parameters a token and passes over a text at which a model learns it by heart
 PROMPT_WINDOWS = 32  # windows of the validation text in which a prompt is looked for
 
 
@@ -111,7 +113,7 @@ def _describe(run: Run) -> str:
     floor = run.validation.floor
     known = "" if floor is None else f", down to the floor, {floor:.3f}"
     first = "" if source.from_pretrained is None else f", from {source.from_pretrained}"
-    return (
+    lines = (
         f"text:  {run.data} to learn from, {run.validation} to be tested on; "
         f"{run.tokenizer.name} tokenizer, {run.tokenizer.vocab_size} tokens\n"
         f"model: {counted(model.n_layers, 'layer')} × {model.d_model} wide, {counted(model.n_heads, 'head')}, "
@@ -119,16 +121,30 @@ def _describe(run: Run) -> str:
         f"{run.model.n_parameters:,} parameters, context {model.context_length}{first}\n"
         f"train: {counted(training.steps, 'step')} of {counted(training.batch_size, 'sequence')}, "
         f"{training.optimizer}, learning rate {training.peak:.3g}\n"
-        f"goal:  a loss far below guessing, {guess:.3f} nats per token{known}"
+        + _advice(run)
+        + f"goal:  a loss far below guessing, {guess:.3f} nats per token{known}"
+    )
+    return folded(lines, 7)
+
+
+def _advice(run: Run) -> str:
+    """What to do where a text is read again and again by a model that can learn it by heart; or nothing."""
+    n_tokens, n_parameters, training = getattr(run.data, "n_tokens", 0), run.model.n_parameters, run.config.training
+    n_read = training.steps * training.batch_size * run.model.config.context_length
+    if not n_tokens or n_parameters < MANY_PARAMETERS * n_tokens or n_read < MANY_READINGS * n_tokens:
+        return ""
+    return (
+        f"note:  {n_parameters / n_tokens:,.0f} parameters a token, each token read {n_read / n_tokens:,.0f} times: "
+        "the model will overfit; a longer text, a smaller --preset, --dropout or fewer --steps help\n"
     )
 
 
 def _stories(run: Run, judged: bool = False) -> str:
     lines = []
     for story in tell_stories(run.model, run.tokenizer, 3, max_tokens=80, sampler=Sampler(temperature=TELLING)):
-        lines.append(textwrap.fill(story, 116, initial_indent="  | ", subsequent_indent="  |   "))
+        lines.append(textwrap.fill(story, 80, initial_indent="  | ", subsequent_indent="  |   "))
         if judged:
-            lines.append(textwrap.fill(_verdict(story), 116, initial_indent="  = ", subsequent_indent="    "))
+            lines.append(textwrap.fill(_verdict(story), 80, initial_indent="  = ", subsequent_indent="    "))
     return "\n".join(lines)
 
 

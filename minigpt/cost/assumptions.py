@@ -8,7 +8,7 @@ from typing import Any
 from minigpt.cost.hardware import DEFAULT_MFU, Cluster, Site
 from minigpt.cost.machine import Machine
 from minigpt.cost.memory import StepPlan
-from minigpt.settings import fit, shown
+from minigpt.settings import fit, nearest, shown
 
 MOST_TOKENS_READ = 1e30  # of an estimate: far more than there are, and few enough for finite figures
 MOST_DOLLARS = 1e9  # for an hour of one device
@@ -44,7 +44,10 @@ def assumptions_of(given: dict[str, Any]) -> Assumptions:
     """
     names = list(Assumptions.__dataclass_fields__)
     if unknown := [name for name in given if name not in names]:
-        raise ValueError(f"estimate has no argument {unknown[0]!r}; choose one of {', '.join(names)}")
+        known = ("config", "tokens", "on", *names)
+        raise ValueError(
+            f"estimate has no argument {unknown[0]!r}; it has {', '.join(known)}{nearest(unknown[0], known)}"
+        )
     made = Assumptions(**{name: value for name, value in given.items() if value is not None})
     if made.price is not None:
         positive("price", made.price, MOST_DOLLARS)

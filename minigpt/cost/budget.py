@@ -9,7 +9,7 @@ from minigpt.cost.hardware import Cluster, parse_hardware
 from minigpt.cost.hardware.names import THIS_MACHINE
 from minigpt.cost.machine import Machine
 from minigpt.cost.scaling.chinchilla import approach_1_tokens
-from minigpt.cost.units import shown_count, shown_seconds
+from minigpt.cost.units import YEAR, shown_count, shown_seconds
 from minigpt.model import PRESETS, GPTConfig
 from minigpt.settings import shown
 from minigpt.settings.language import Bilingual, filled, language
@@ -27,7 +27,7 @@ TIME_UNITS = {
     "day": 86400.0,
     "week": 7 * 86400.0,
     "month": 30 * 86400.0,
-    "year": 365 * 86400.0,
+    "year": YEAR,
 }
 _WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _NUMBERS = {word: float(i) for i, word in enumerate(_WORDS, 1)} | {"a": 1.0, "an": 1.0, "half a": 0.5, "half an": 0.5}
@@ -37,7 +37,8 @@ MULTIPLES = (1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64, 96)  # of 64, the
 HEAD_WIDTH = 64  # width of a head, and of the smallest model
 READABLE = (
     "expected a time and a place, such as 'tonight on this laptop', 'ten hours', '2 weeks on 8xH100' or 'a month on "
-    "2xRTX-4090'; times are numbers (or one to twelve) of minutes, hours, days, weeks or months"
+    "2xRTX-4090'; times are numbers (also a, half a, and one to twelve) of seconds, minutes, hours, days, weeks, "
+    "months or years"
 )
 
 _ON = Bilingual("{} on {}", "{}，使用 {}")
@@ -91,7 +92,7 @@ def parse_budget(text: str) -> Budget:
         if found is None or unit not in TIME_UNITS:
             raise ValueError(f"the budget {shown(text)} can't be read; {READABLE}")
         seconds = TIME_UNITS[unit] * (_NUMBERS.get(found[1].lower()) or float(found[1]))
-    if not 1 <= seconds <= 10 * 365 * 86400:
+    if not 1 <= seconds <= 10 * YEAR:
         raise ValueError(f"the budget {shown(text)} is {shown_seconds(seconds)}; give from a second to ten years")
     return Budget(
         seconds=seconds, on=None if not place or THIS_MACHINE.fullmatch(place.strip()) else parse_hardware(place)

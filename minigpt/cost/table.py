@@ -10,6 +10,7 @@ from minigpt.cost.units import shown_bytes, shown_count, shown_dollars, shown_se
 from minigpt.settings.language import Bilingual, columns_of, filled, language
 
 TABLE_COLUMNS = 80
+LEAST_HOURS = 0.1  # of one device that are shown in hours
 Line = tuple[str, str, str]  # what, how much, and what that means
 
 _MODEL, _TOKENS, _MEMORY = Bilingual("model", "模型"), Bilingual("tokens", "词元"), Bilingual("memory", "内存")
@@ -29,7 +30,8 @@ _MIXED = Bilingual(" mixed precision", " 混合精度")
 _FULL = Bilingual("of one full context, in 16 bits", "一个完整上下文，16 位")
 _MEASURED = Bilingual("{}, measured", "{}，实测")
 _PEAK = Bilingual("{} at {:.0%} of {} {} peak", "{0}，达到其 {3} 峰值的 {1:.0%}")
-_HOURS = Bilingual("{:,.4g} hours of one device", "单个设备 {:,.4g} 小时")
+_DEVICE_TIME = Bilingual("{} of one device", "单个设备 {}")
+_HOURS = Bilingual("{:,.4g} hours", "{:,.4g} 小时")
 _ASK = Bilingual("{}; give dollars an hour as price", "{}；请用 price 给出每小时的美元价格")
 _AT, _READ = Bilingual("{} at ${:,.2f}", "{}，每小时 ${:,.2f}"), Bilingual(", read {}", "，价格读取于 {}")
 _UP_TO = Bilingual("; up to ${:,.2f} elsewhere", "；其他地方最高 ${:,.2f}")
@@ -78,7 +80,9 @@ def _time_rows(made: Any) -> list[Line]:
 def _bill_rows(made: Any) -> list[Line]:
     assert made.bill is not None and isinstance(made.on, Cluster)
     bill, device, site = made.bill, made.on.device, made.assumptions.site
-    hours = _HOURS.spoken().format(bill.device_hours)
+    few = bill.device_hours < LEAST_HOURS
+    hours = shown_seconds(3600 * bill.device_hours, language()) if few else _HOURS.spoken().format(bill.device_hours)
+    hours = _DEVICE_TIME.spoken().format(hours)
     rows = [(_PRICE.spoken(), _UNKNOWN.spoken(), _ASK.spoken().format(hours))]
     if made.price is not None:
         at = _AT.spoken().format(hours, made.price)

@@ -2,12 +2,24 @@
 
 from minigpt.settings.language import Language
 
-SI_PREFIXES = ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k"), (0.0, " "))
+SI_PREFIXES = (
+    (1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k"), (1.0, " "), (1e-3, " m"), (1e-6, " µ"), (1e-9, " n"),
+    (0.0, " "),
+)  # fmt: skip
 COUNT_UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 BYTE_UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
-TIME_SCALES = ((86400 * 365.25, "years"), (86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
+YEAR = 86400 * 365.25  # seconds
+TIME_SCALES = ((YEAR, "years"), (86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
 
-CHINESE_TIMES = {"years": "年", "days": "天", "hours": "小时", "minutes": "分钟", "seconds": "秒", "ms": "毫秒"}
+CHINESE_TIMES = {
+    "years": "年",
+    "days": "天",
+    "hours": "小时",
+    "minutes": "分钟",
+    "seconds": "秒",
+    "ms": "毫秒",
+    "µs": "微秒",
+}
 
 
 def shown_count(number: float) -> str:
@@ -40,16 +52,18 @@ def shown_si(number: float, unit: str) -> str:
 
 
 def shown_seconds(seconds: float, lang: Language = "en") -> str:
-    """A time, such as ``3.4 days``.
+    """A time in a unit that suits it, such as ``3.4 days``, ``1 second`` or ``20 µs``.
 
     Args:
         seconds: at least 0.
         lang: of the unit.
     """
-    factor, unit = next(
-        ((f, u) for f, u in TIME_SCALES if seconds >= 1.5 * f), (1e-3, "ms") if seconds < 1 else TIME_SCALES[-1]
-    )
-    return f"{three_digits(seconds / factor)} {unit if lang == 'en' else CHINESE_TIMES[unit]}"
+    short = TIME_SCALES[-1] if seconds >= 1 else (1e-3, "ms") if seconds >= 1e-3 or not seconds else (1e-6, "µs")
+    factor, unit = next(((f, u) for f, u in TIME_SCALES if seconds >= 1.5 * f), short)
+    number = three_digits(seconds / factor)
+    if lang == "zh":
+        return f"{number} {CHINESE_TIMES[unit]}"
+    return f"{number} {unit.removesuffix('s') if number == '1' and len(unit) > 2 else unit}"
 
 
 def shown_dollars(dollars: float) -> str:

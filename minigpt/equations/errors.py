@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 #: Characters of a formula with its ``where`` definitions.
 MAX_LENGTH = 10_000
 #: Names that ``symbols`` and its shapes declare.
@@ -17,6 +19,7 @@ TOO_DEEP = (
     "evaluate at smaller sizes, or write a recurrence from its first entry on"
 )
 LINE_WIDTH = 160
+_OWN_LEFT_SIDE = re.compile(r"\\mathrm\{result\}(?:_\{[^}]*\})? = ")  # that an expression is given; nobody typed it
 
 
 class EquationError(ValueError):
@@ -31,6 +34,9 @@ class EquationError(ValueError):
     def __init__(self, message: str, text: str, position: int) -> None:
         start = text.rfind("\n", 0, position) + 1
         line, at = text[start:].split("\n", 1)[0], position - start
+        own = _OWN_LEFT_SIDE.match(line)
+        if own is not None and at >= own.end():
+            line, at = line[own.end() :], at - own.end()
         line = "".join(sign if sign.isprintable() else "\ufffd" for sign in line.replace("\t", " "))
         if len(line) > LINE_WIDTH:
             first = max(0, at - LINE_WIDTH // 2)

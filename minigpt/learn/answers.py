@@ -11,6 +11,7 @@ from minigpt.files.atomic import write_atomically
 from minigpt.files.plain import read_plain
 from minigpt.learn.exercises import CATALOGUE, exercise_named
 from minigpt.learn.exercises.exercise import Exercise, Words
+from minigpt.learn.exercises.notes import noted
 from minigpt.learn.judge.attempts import Submission
 from minigpt.learn.judge.replies import judged
 from minigpt.learn.judge.reply import Reply
@@ -21,6 +22,7 @@ from minigpt.settings.language import Language
 RETURNS = Words("Returns", "返回")
 READ_PAGE = Words("Read", "阅读")
 VERDICTS = {True: Words("right", "正确"), False: Words("wrong", "错误")}
+UNWRITTEN = Words("not written yet", "尚未编写")
 #: Bytes that a file with answers may have.
 LARGEST_FILE = 1 << 20
 #: What is said of a file that is no Python program, and the characters of its line that are shown.
@@ -69,8 +71,8 @@ def stub(exercise: Exercise, lang: Language) -> str:
     """
     colon = ": " if lang == "en" else "："
     lines = [*textwrap.wrap(exercise.task[lang], 90), "", *textwrap.wrap(f"${exercise.latex}$", 90), ""]
-    lines += [f"{name}{colon}{told}" for name, told in exercise.arguments.items()]
-    lines += [f"{RETURNS[lang]}{colon}{exercise.result}", "", f"{READ_PAGE[lang]}{colon}{exercise.page}"]
+    lines += [f"{name}{colon}{noted(told, lang)}" for name, told in exercise.arguments.items()]
+    lines += [f"{RETURNS[lang]}{colon}{noted(exercise.result, lang)}", "", f"{READ_PAGE[lang]}{colon}{exercise.page}"]
     doc = textwrap.indent("\n".join(lines), "    ").lstrip()
     head = f"def {exercise.name}({', '.join(exercise.arguments)}):"
     return f'import torch\n\n\n{head}\n    r"""{doc}\n    """\n    raise NotImplementedError\n'
@@ -183,9 +185,16 @@ def line_of(path: Path, replies: Sequence[Reply], lang: Language = "en") -> str:
         lang: of the line, "en" or "zh".
     """
     if not replies:
-        return f"{path.name}: {syntax_error(path, lang)}"
-    told = (f"{r.exercise} {VERDICTS[r.right][r.lang]}" + ("" if r.right else f" ({r.id})") for r in replies)
-    return f"{path.name}: {', '.join(told)}"
+        return f"{path.name}{'：' if lang == 'zh' else ': '}{syntax_error(path, lang)}"
+    colon, comma = ("：", "，") if replies[0].lang == "zh" else (": ", ", ")
+    return f"{path.name}{colon}{comma.join(map(_told, replies))}"
+
+
+def _told(reply: Reply) -> str:
+    if reply.id == NOT_WRITTEN:
+        return f"{reply.exercise} {UNWRITTEN[reply.lang]}"
+    identity = f"（{reply.id}）" if reply.lang == "zh" else f" ({reply.id})"
+    return f"{reply.exercise} {VERDICTS[reply.right][reply.lang]}" + ("" if reply.right else identity)
 
 
 def text_of(path: Path) -> str:

@@ -23,10 +23,13 @@ from minigpt.model import GPT
 from minigpt.model.block import PreNormBlock
 from minigpt.model.heads import share_heads
 from minigpt.settings import check_choice, whole_number
+from minigpt.settings.language import Bilingual
 
 ELHAGE = "Elhage et al. 2021, A Mathematical Framework for Transformer Circuits, composition of heads"
 QK, OV = "(D, D) W^{QK} of the later head: query, key", "(D, D) W^{OV} of the earlier head: written, read"
 _KINDS = ("q", "k", "v")
+_HEADER = Bilingual("kind  writes → reads    score", "类型  写入 → 读取      分数")
+_BASELINE = Bilingual("1/√D = {:.3f}, about what random matrices have", "1/√D = {:.3f}，随机矩阵大致如此")
 
 
 @equation(
@@ -146,11 +149,11 @@ class CompositionScores:
         return sorted(found, key=lambda pair: -pair[2])[: whole_number("most", most, 1)]
 
     def __str__(self) -> str:
-        rows = []
+        rows = [_HEADER.spoken()]
         for kind in _KINDS:
             for (a, b), (layer, head), score in self.pairs(kind, 3):
-                rows.append(f"{kind.upper()}  L{a}H{b} → L{layer}H{head}  {score:.3f}")
-        return "\n".join([*rows, f"1/√D = {self.baseline:.3f}"])
+                rows.append(f"{kind.upper():6}{f'L{a}H{b} → L{layer}H{head}':18}{score:.3f}")
+        return "\n".join([*rows, _BASELINE.spoken().format(self.baseline)])
 
     __repr__ = __str__
 

@@ -3,6 +3,7 @@
 Dimensions: B batch, T positions, D model width, F hidden width of the MLP, V vocabulary.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +15,11 @@ from minigpt.microscope.running import on_device, require_gpt
 from minigpt.microscope.views.tokens import Labels, token_texts
 from minigpt.model import GPT
 from minigpt.settings import whole_number
+from minigpt.settings.language import Bilingual, columns_of, filled
+
+_TOKEN, _COSINE = Bilingual("token", "词元"), Bilingual("cosine", "余弦")
+_PLACE, _VALUE = Bilingual("place", "位置"), Bilingual("activation", "激活值")
+_UP_TO = Bilingual("tokens up to it", "到此为止的词元")
 
 
 @equation(
@@ -40,7 +46,32 @@ def cosine_similarity(vectors: Tensor, query: Tensor) -> Tensor:
     return (vectors @ query) / lengths.clamp(min=torch.finfo(vectors.dtype).tiny)
 
 
-def nearest_tokens(model: GPT, token: int | Tensor, k: int = 10) -> list[tuple[int, float]]:
+class NearestTokens(list[tuple[int, float]]):
+    """Pairs of token id and cosine, the nearest first; printed as a table."""
+
+    def text(self, labels: Labels = None) -> str:
+        """The table.
+
+        Args:
+            labels: a tokenizer; ``None`` shows ids.
+        """
+        tokens = token_texts([token for token, _ in self], labels)
+        return _table(
+            (_TOKEN.spoken(), _COSINE.spoken()), [(t, f"{c:.3f}") for t, (_, c) in zip(tokens, self, strict=True)]
+        )
+
+    def __repr__(self) -> str:
+        return self.text()
+
+    __str__ = __repr__
+
+
+def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    widths = [max(map(columns_of, column)) for column in zip(heads, *rows, strict=True)]
+    return "\n".join("  ".join(map(filled, row, widths)).rstrip() for row in (heads, *rows))
+
+
+def nearest_tokens(model: GPT, token: int | Tensor, k: int = 10) -> NearestTokens:
     """The tokens whose embeddings point most nearly in a direction.
 
     Args:
@@ -49,7 +80,8 @@ def nearest_tokens(model: GPT, token: int | Tensor, k: int = 10) -> list[tuple[i
         k: how many; at most V.
 
     Returns:
-        Pairs of token id and cosine, the nearest first; a token's own embedding is left out.
+        Pairs of token id and cosine, the nearest first; a token's own embedding is left out. Printed they are a table;
+        ``.text(tokenizer)`` is the same with the texts of the tokens.
 
     Raises:
         ValueError: if there is no such token.
@@ -58,14 +90,14 @@ def nearest_tokens(model: GPT, token: int | Tensor, k: int = 10) -> list[tuple[i
     k = whole_number("k", k, 1)
     vectors = model.token_embedding.weight.detach()
     if isinstance(token, Tensor) and token.shape == vectors.shape[1:]:
-        return _best(cosine_similarity(vectors, token.to(vectors)), k)
+        return NearestTokens(_best(cosine_similarity(vectors, token.to(vectors)), k))
     try:
         number = whole_number("token", token, 0, len(vectors) - 1)
     except ValueError as error:
         raise ValueError(f"{error}, or a vector of {vectors.shape[1]} numbers") from None
     cosines = cosine_similarity(vectors, vectors[number])
     cosines[number] = -torch.inf
-    return _best(cosines, min(k, len(vectors) - 1))
+    return NearestTokens(_best(cosines, min(k, len(vectors) - 1)))
 
 
 def _best(values: Tensor, k: int) -> list[tuple[int, float]]:
@@ -93,12 +125,28 @@ class NeuronContext:
         Args:
             labels: a tokenizer; ``None`` shows ids.
         """
-        return "".join(token_texts(self.ids, labels))
+        return ("" if labels is not None else " ").join(token_texts(self.ids, labels))
 
 
-def top_contexts(
-    model: GPT, ids: Tensor, layer: int, neuron: int, *, k: int = 10, width: int = 12
-) -> list[NeuronContext]:
+class TopContexts(list[NeuronContext]):
+    """Where a neuron is most active, the highest activation first; printed as a table."""
+
+    def text(self, labels: Labels = None) -> str:
+        """The table.
+
+        Args:
+            labels: a tokenizer; ``None`` shows ids.
+        """
+        heads = (_PLACE.spoken(), _VALUE.spoken(), _UP_TO.spoken())
+        return _table(heads, [(str(each.place), f"{each.value:.3f}", each.text(labels)) for each in self])
+
+    def __repr__(self) -> str:
+        return self.text()
+
+    __str__ = __repr__
+
+
+def top_contexts(model: GPT, ids: Tensor, layer: int, neuron: int, *, k: int = 10, width: int = 12) -> TopContexts:
     """Where in a text a neuron of an MLP is most active.
 
     The text is read in pieces as long as the context, so the tokens at the start of a piece are read without those
@@ -113,7 +161,8 @@ def top_contexts(
         width: how many tokens of context each place is shown with, itself included.
 
     Returns:
-        The places, the highest activation (``mlp.hook_post``) first.
+        The places, the highest activation (``mlp.hook_post``) first. Printed they are a table; ``.text(tokenizer)`` is
+        the same with the texts of the tokens.
 
     Raises:
         ValueError: if there is no such neuron, or the text is not ``(T,)``.
@@ -128,4 +177,4 @@ def top_contexts(
     pieces = on_device(model, ids).split(config.context_length)
     values = torch.cat([look(model, piece[None], name)[name][0, :, neuron] for piece in pieces])
     own = ids.tolist()
-    return [NeuronContext(at, value, own[max(0, at + 1 - width) : at + 1]) for at, value in _best(values, k)]
+    return TopContexts(NeuronContext(at, value, own[max(0, at + 1 - width) : at + 1]) for at, value in _best(values, k))

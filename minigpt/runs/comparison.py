@@ -46,8 +46,11 @@ def compare(
         seeds: how often each is run: with the configuration's seed, the next one, …
         progress: print a line for each run, and show a bar where there is a terminal.
 
+    At Ctrl-C or SIGTERM the runs that are whole are returned; the one in hand is not counted.
+
     Raises:
         ValueError: if a setting or a value can't be compared or used.
+        KeyboardInterrupt: if it is stopped before the first run is whole.
     """
     config = RunConfig() if config is None else config
     if seeds < 1:
@@ -72,11 +75,21 @@ def compare(
     runs = [(seed, name) for seed in range(first, first + seeds) for name in strategies]
     for seed, name in tqdm(runs, unit="run", disable=not (progress and sys.stderr.isatty()), dynamic_ncols=True):
         plan = strategies[name].changed(seed=seed).resolved(vocab_size=tokenizer.vocab_size)
-        trials[name].append(trial := _trial(plan, *splits(plan.model.context_length)))
+        trial = _trial(plan, *splits(plan.model.context_length))
+        if trial is None:
+            break
+        trials[name].append(trial)
         if progress:
             tqdm.write(f"{name}, seed {seed}: {_outcome(trial)}")
-    n_tokens = max(trial.n_tokens for each in trials.values() for trial in each)
-    return Comparison(trials=trials, n_tokens=n_tokens, floor=splits(config.model.context_length)[1].floor)
+    whole = [trial for each in trials.values() for trial in each]
+    if not whole:
+        raise KeyboardInterrupt
+    return Comparison(
+        trials={name: each for name, each in trials.items() if each},
+        n_tokens=max(trial.n_tokens for trial in whole),
+        floor=splits(config.model.context_length)[1].floor,
+        n_missing=len(runs) - len(whole),
+    )
 
 
 def _check_usable(plan: RunConfig) -> None:
@@ -145,8 +158,8 @@ def _changed(config: RunConfig, changes: Mapping[str, Any]) -> RunConfig:
     return config.changed(**fields)
 
 
-def _trial(plan: RunConfig, data: Dataset, validation: Dataset) -> Trial:
-    """One run in memory."""
+def _trial(plan: RunConfig, data: Dataset, validation: Dataset) -> Trial | None:
+    """One run in memory; ``None`` if it was stopped before its last step."""
     settings = dataclasses.replace(
         plan.training, checkpoint_every=0, eval_every=-(-plan.training.steps // EVALUATIONS), tensorboard=False
     )
@@ -155,6 +168,8 @@ def _trial(plan: RunConfig, data: Dataset, validation: Dataset) -> Trial:
         history = train(first_model(plan), data, settings, validation=validation, progress=False)
     except FloatingPointError:
         return Trial(loss=math.inf, n_tokens=n_tokens)
+    if history.rows[-1]["step"] < plan.training.steps - 1:
+        return None
     if history.validation_loss is None or not math.isfinite(history.validation_loss):
         return Trial(loss=math.inf, n_tokens=n_tokens)
     _, speeds = history.column("tokens_per_second")

@@ -62,6 +62,13 @@ class Chart:
         """Passes over the text; 0 where the log doesn't say."""
         return max(self.history.column("epochs")[1], default=0.0)
 
+    @cached_property
+    def evaluations(self) -> list[tuple[int, float, float]]:
+        """The step of each evaluation, the validation loss there, and the mean training loss around it."""
+        steps, validation = self.history.column("validation_loss")
+        gaps = validation_gaps(self.history)
+        return [(step, loss, loss - gap) for step, loss, gap in zip(steps, validation, gaps, strict=True)]
+
     @property
     def gap(self) -> float | None:
         """The validation loss less the training loss around it: the median of the second half, in nats per token."""
@@ -175,6 +182,24 @@ def _no_overfitting(chart: Chart) -> str | None:
     )
 
 
+def _overfitting(chart: Chart) -> str | None:
+    """The validation loss is above its minimum, or above a uniform guess, while the training loss falls."""
+    if len(chart.evaluations) < 2:
+        return None
+    step, best, before = min(chart.evaluations, key=lambda evaluation: evaluation[1])
+    _, last, now = chart.evaluations[-1]
+    found = []
+    if last > best + OVERFITTED_GAP and now < before - OVERFITTED_GAP:
+        found.append(
+            f"from step {step + 1} on the validation loss rises from {best:.2f} to {last:.2f} nats per token, while "
+            f"the training loss falls from {before:.2f} to {now:.2f}"
+        )
+    if last > chart.uniform + OVERFITTED_GAP and now < chart.uniform - OVERFITTED_GAP:
+        worse = f"{last:.2f} is worse than a uniform guess, {chart.uniform:.2f}"
+        found.append(worse if found else f"the validation loss {worse}, and the training loss is {now:.2f}")
+    return "; ".join(found) or None
+
+
 def _no_dropout_gap(chart: Chart) -> str | None:
     dropout = chart.config.model.dropout
     short = len(chart.losses) < SHORTEST or chart.epochs > FEW_EPOCHS
@@ -217,6 +242,7 @@ _SIGNS: dict[str, Callable[[Chart], str | None]] = {
     "copied-input": _copied_input,
     "rise-at-start": _rise_at_start,
     "no-overfitting": _no_overfitting,
+    "overfitting": _overfitting,
     "too-good": _too_good,
     "no-dropout-gap": _no_dropout_gap,
     "growing-gradient": _growing_gradient,

@@ -14,6 +14,7 @@ from minigpt.settings.language import columns_of, filled
 from minigpt.training.report.history import History, is_row
 from minigpt.training.storage.folders import checkpoint_folders, step_of
 
+LEAST_SHOWN = 8  # columns of a text or a shape that is cut
 DEPTH = 3  # folders below the one that is listed in which runs are looked for
 
 
@@ -127,12 +128,14 @@ def list_runs(folder: Path | str) -> tuple[list[RunSummary], dict[Path, str]]:
     return sorted(found, key=lambda run: -run.changed), wrong
 
 
-def table_of(runs: list[RunSummary], wrong: Mapping[Path, str] | None = None) -> str:
+def table_of(runs: list[RunSummary], wrong: Mapping[Path, str] | None = None, columns: int | None = None) -> str:
     """A line for each run: folder, text, shape, steps, losses and when; at the end those that can't be read, and why.
 
     Args:
         runs: as :func:`list_runs` returns them, and ``wrong`` too.
         wrong: messages by the folder.
+        columns: of a terminal: in a wider table the text and the shape are cut, with … where something is missing;
+            ``None`` cuts nothing.
     """
     rows = [("run", "text", "shape", "steps", "loss", "validation", "changed")]
     for run in runs:
@@ -142,8 +145,26 @@ def table_of(runs: list[RunSummary], wrong: Mapping[Path, str] | None = None) ->
     damaged = {str(path): message for path, message in (wrong or {}).items()}
     widths = [max(map(columns_of, column)) for column in zip(*rows, strict=True)]
     widths[0] = max([widths[0], *map(columns_of, damaged)])
-    lines = ["  ".join(map(filled, row, widths)).rstrip() for row in rows]
+    for i in (1, 2):
+        over = 0 if columns is None else sum(widths) + 2 * (len(widths) - 1) - columns
+        widths[i] = max(min(widths[i], LEAST_SHOWN), widths[i] - max(0, over))
+    cut = [(row[0], _end(row[1], widths[1]), _start(row[2], widths[2]), *row[3:]) for row in rows]
+    lines = ["  ".join(map(filled, row, widths)).rstrip() for row in cut]
     return "\n".join([*lines, *(f"{filled(path, widths[0])}  damaged: {why}" for path, why in damaged.items())])
+
+
+def _end(text: str, columns: int) -> str:
+    """The end of a text that is too wide, such as the name of a file."""
+    return text if columns_of(text) <= columns else "…" + _start(text[::-1], columns, "")[::-1]
+
+
+def _start(text: str, columns: int, mark: str = "…") -> str:
+    """The start of a text that is too wide."""
+    if columns_of(text) <= columns:
+        return text
+    while columns_of(text) > columns - 1:
+        text = text[:-1]
+    return text + mark
 
 
 def read_log(log: Path) -> History:

@@ -1,10 +1,9 @@
 """The symptoms that a run's log can show: what they fit, the test that decides, and the fix."""
 
-import textwrap
 from dataclasses import dataclass
 from typing import Any
 
-_COLUMNS = 80  # of what is printed
+from minigpt.settings.language import folded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +43,8 @@ class Observation:
     def __str__(self) -> str:
         of = self.symptom
         lines = {"fits": "; ".join(of.fits), "test": of.test, "fix": of.fix}
-        wrapped = [_wrapped(f"{self.name}: {self.evidence}", 2)]
-        return "\n".join([*wrapped, *(_wrapped(f"  {label + ':':6}{text}", 8) for label, text in lines.items())])
-
-
-def _wrapped(line: str, indent: int) -> str:
-    return textwrap.fill(line, _COLUMNS, subsequent_indent=" " * indent, break_on_hyphens=False, break_long_words=False)
+        first = folded(f"{self.name}: {self.evidence}", 2)
+        return "\n".join([first, *(folded(f"  {label + ':':6}{text}", 8) for label, text in lines.items())])
 
 
 #: The symptoms by name.
@@ -83,6 +78,11 @@ SYMPTOMS: dict[str, Symptom] = {
         fits=("validation-in-training", "strong regularisation", "a text that repeats itself"),
         test="mg.sanity.check_splits(data, validation)",
         fix="split the text first; remove duplicates across the splits",
+    ),
+    "overfitting": Symptom(
+        fits=("a text with far fewer tokens than the model has parameters", "a validation text of another kind"),
+        test="train a smaller model, or the same one with dropout: overfitting is weaker then",
+        fix="more text, a smaller model, dropout or more weight decay; or stop where the validation loss is lowest",
     ),
     "no-dropout-gap": Symptom(
         fits=("dropout-in-evaluation", "a validation text that is harder than the training text"),

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from minigpt.settings.language import folded
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -49,11 +51,13 @@ class Comparison:
         trials: from the name of a strategy, such as ``"optimizer=muon"``, to its trials, one for each seed.
         n_tokens: the most tokens that a run was to be trained on.
         floor: the least expected loss that a model can have, in nats per token; ``None`` where nobody knows it.
+        n_missing: runs that were not whole when the comparison was stopped; a strategy without a whole run is left out.
     """
 
     trials: dict[str, list[Trial]]
     n_tokens: int
     floor: float | None = None
+    n_missing: int = 0
 
     def loss(self, name: str) -> tuple[float, float]:
         """The mean of the final losses of a strategy, and their standard deviation (0 for one seed)."""
@@ -104,13 +108,15 @@ class Comparison:
             is_best = len(self.trials) > 1 and name == self.best and math.isfinite(self.loss(name)[0])
             lowest = "  lowest" if is_best else ""
             lines.append(f"{name:{width}}  {self._loss(name):>17}  {_speed(trials):>17}{shown}{lowest}")
-        seeds = len(next(iter(self.trials.values())))
+        seeds = max(map(len, self.trials.values()))
         notes = ["nats per token on the whole validation split"]
         notes.append("one seed: its spread is unknown" if seeds == 1 else f"mean ± standard deviation of {seeds} seeds")
         notes += [f"{self.n_tokens:,} tokens each"] if alike else []
         notes += [_speed_note([trial for trials in self.trials.values() for trial in trials])]
         notes += [] if self.floor is None else [f"no model can expect less than {self.floor:.4f}"]
-        return "\n".join([*lines, "; ".join(notes)])
+        whole = sum(map(len, self.trials.values()))
+        missing = [f"stopped: {whole} of {whole + self.n_missing} runs are whole, and only they are counted"]
+        return "\n".join([*lines, folded("; ".join(notes)), *(missing if self.n_missing else [])])
 
     def _loss(self, name: str) -> str:
         """The loss of a strategy in the table; with one seed it has no spread."""

@@ -1,11 +1,16 @@
-"""The language of a reply, and the columns that its characters take in a terminal."""
+"""The language of a reply, and the columns that its characters and its lines take in a terminal."""
 
 import os
 import re
+import shutil
+from collections.abc import Iterator
 from typing import Literal, NamedTuple
 from unicodedata import east_asian_width
 
 Language = Literal["en", "zh"]
+# A word with the spaces after it; a Chinese character is a word, together with the punctuation that ends it.
+_CHINESE, _ENDS = r"\u2e80-\u9fff\uff00-\uffef", "[，。：；、！？）”》]*"
+_WORDS = re.compile(rf"[{_CHINESE}“]{_ENDS}\s*|[^\s{_CHINESE}]+{_ENDS}\s*")
 
 
 class Bilingual(NamedTuple):
@@ -75,3 +80,37 @@ def filled(text: str, columns: int, side: str = "right") -> str:
     blanks = max(0, columns - columns_of(text))
     before = {"right": 0, "left": blanks, "both": blanks // 2}[side]
     return " " * before + text + " " * (blanks - before)
+
+
+def wrapped(text: str, columns: int = 80) -> Iterator[str]:
+    """The lines of a paragraph; Chinese may be broken between any two characters.
+
+    Args:
+        text: one paragraph.
+        columns: how many a line may take.
+    """
+    line = ""
+    for word in _WORDS.findall(text):
+        if line and columns_of(line + word.rstrip()) > columns:
+            yield line.rstrip()
+            line = ""
+        line += word
+    yield line.rstrip()
+
+
+def folded(text: str, hang: int = 0, columns: int | None = None) -> str:
+    """Lines of prose, each broken at spaces where a terminal is narrower; a path or a name stays whole.
+
+    Args:
+        text: one line or several; the blanks that a line begins with are kept.
+        hang: blanks before what is left of a line.
+        columns: how many a line may take; ``None`` asks the terminal, and takes 80 where there is none.
+    """
+    columns = shutil.get_terminal_size().columns if columns is None else columns
+    folds: list[str] = []
+    for line in text.split("\n"):
+        before = line[: len(line) - len(line.lstrip(" "))]
+        first, *_ = parts = list(wrapped(line, columns - len(before)))
+        rest = line.lstrip(" ")[len(first) :] if len(parts) > 1 else ""
+        folds += [before + first, *(" " * hang + part for part in wrapped(rest, columns - hang) if rest)]
+    return "\n".join(folds)

@@ -54,3 +54,13 @@ def test_a_file_in_the_place_of_the_folder_is_refused_before_anything_is_trained
     with pytest.raises(SystemExit):
         main(["compare", "optimizer=adamw", "--out", str(tmp_path / "mine")])
     assert "mine is a file, expected a folder; move or delete it and try again" in capsys.readouterr().err
+
+
+def test_a_comparison_that_was_stopped_is_kept_and_ends_as_at_ctrl_c(tmp_path, capsys, monkeypatch):
+    trials = {"seed=0": [Trial(loss=1.0, curve=((1, 1.0),))]}
+    monkeypatch.setattr(mg, "compare", lambda *_, **__: Comparison(trials=trials, n_tokens=1, n_missing=2))
+    with pytest.raises(SystemExit) as caught:
+        main(["compare", "optimizer=adamw", "--out", str(tmp_path)])
+    assert caught.value.code == 130
+    assert "stopped: 1 of 3 runs are whole" in capsys.readouterr().out
+    assert json.loads((tmp_path / "compare.json").read_text())["n_missing"] == 2

@@ -81,7 +81,7 @@ def test_the_default_of_the_help_is_that_of_the_library():
     ("words", "message"),
     [
         ("--on 8xH10", "the hardware '8xH10' is unknown"),
-        ("--on Z9", "or 'this machine'"),
+        ("--on Z9", "or --on 'this machine' to minigpt estimate"),
         ("--budget soon", "the budget 'soon' can't be read"),
         ("--budget tonight --preset gpt2", "--budget chooses the model and its tokens; leave out --preset"),
         ("--preset gpt3", "preset='gpt3' is unknown"),

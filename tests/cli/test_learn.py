@@ -133,7 +133,7 @@ def test_a_hint_is_shown_on_request(capsys):
     status_of("check", answer("return x * x"))
     assert "Hint 2" not in capsys.readouterr().out
     status_of("check", answer("return x * x"), "--hint", "2")
-    assert "y_i = «2» x_i" in capsys.readouterr().out
+    assert "Hint 2: the formula\n    y_i = 2 x_i\n" in capsys.readouterr().out
 
 
 def test_a_file_with_a_syntax_error_is_said_with_its_line(capsys):
@@ -256,6 +256,14 @@ def read_until(process, seen, text):
         assert line, seen
         seen.append(line)
     seen.clear()
+
+
+def test_a_file_that_nobody_has_worked_on_is_not_called_wrong(capsys, tmp_path):
+    answer("raise NotImplementedError", file="01_double.py")
+    assert status_of("check", str(tmp_path)) == 1
+    assert capsys.readouterr().out == "01_double.py: double not written yet\n"
+    assert status_of("check", str(tmp_path), "--lang", "zh") == 1
+    assert capsys.readouterr().out == "01_double.py：double 尚未编写\n"
 
 
 def test_a_folder_is_checked_one_line_for_each_file(capsys, tmp_path):

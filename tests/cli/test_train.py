@@ -71,3 +71,26 @@ def test_a_finished_run_with_its_log_says_nothing_is_missing(finished, capsys):
     main(["train", "--resume", "--out", str(finished)])
     printed = capsys.readouterr().out
     assert "missing" not in printed and "stopped" not in printed
+
+
+def described(folder, monkeypatch, capsys, *words):
+    """What is printed before the first step."""
+    (folder / "short.txt").write_text("a fox jumps over a lazy dog. " * 20)
+    monkeypatch.setattr("minigpt.runs.Run.train", lambda self, folder: None)
+    monkeypatch.setattr("minigpt.cli.train._finish", lambda run: None)
+    main(["train", "--text", str(folder / "short.txt"), "--out", str(folder / "run"), *words])
+    return capsys.readouterr().out
+
+
+def test_a_text_of_far_fewer_tokens_than_parameters_is_said_with_what_helps(tmp_path, monkeypatch, capsys):
+    shape = ["--d-model", "32", "--n-layers", "1", "--n-heads", "2", "--context-length", "16", "--batch-size", "8"]
+    told = " ".join(described(tmp_path, monkeypatch, capsys, *shape, "--steps", "200").split())
+    assert "note: 27 parameters a token, each token read 49 times: the model will overfit; a longer text" in told
+    assert "note:" not in described(tmp_path, monkeypatch, capsys, *shape, "--steps", "20")  # 4.9 epochs
+    narrow = ["--d-model", "8", *shape[2:]]
+    assert "note:" not in described(tmp_path, monkeypatch, capsys, *narrow, "--steps", "200")  # 3 parameters a token
+
+
+def test_what_is_printed_before_the_first_step_fits_a_terminal(tmp_path, monkeypatch, capsys):
+    lines = described(tmp_path, monkeypatch, capsys, "--context-length", "16").splitlines()
+    assert max(map(len, lines)) <= 80 and [line[:6] for line in lines if line[0] != " "][-1] == "goal: "

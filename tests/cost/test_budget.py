@@ -3,7 +3,7 @@
 import pytest
 from test_machine import machine
 
-from minigpt.cost import parse_budget, plan_budget
+from minigpt.cost import estimate, parse_budget, plan_budget
 from minigpt.cost.hardware import parse_hardware
 from minigpt.settings.language import columns_of
 
@@ -31,7 +31,7 @@ from minigpt.settings.language import columns_of
         ("45 mins", 2700, None),
         ("TONIGHT ON H100", 8 * 3600, "H100"),
         ("2 Hours  On 2 H100", 7200, "2 × H100"),
-        ("one year", 365 * 86400, None),
+        ("one year", 365.25 * 86400, None),
     ],
 )
 def test_a_budget_is_a_time_and_a_place(text, seconds, on):
@@ -107,3 +107,17 @@ def test_the_plan_is_printed_in_the_language_of_the_locale(monkeypatch):
     assert chinese[0] == "30 小时，使用 A100" and chinese[2].split() == ["模型", "参数量", "词元", "最优"]
     assert columns_of(chinese[2]) == len(english[2]) and str(plan).count("计算最优") == 1
     assert [line.split("<-")[0] for line in chinese[3:-2]] == [line.split("<-")[0] for line in english[3:-2]]
+
+
+def test_a_refused_time_is_said_as_it_was_given_and_the_error_knows_all_times():
+    with pytest.raises(ValueError, match=r"'1000 years on H100' is 1,000 years; give from a second to ten years"):
+        parse_budget("1000 years on H100")
+    assert parse_budget("ten years on H100").seconds == 10 * 365.25 * 86400
+    with pytest.raises(ValueError, match=r"also a, half a, and one to twelve\) of seconds, .* months or years"):
+        parse_budget("soon")
+    assert str(plan_budget(1, parse_hardware("H100"))).startswith("1 second on H100\n")
+
+
+def test_a_small_bill_has_a_unit_that_suits_it():
+    assert "µs of one device at $" in str(estimate("nano", tokens=10, on="H100"))
+    assert "hours of one device at $" in " ".join(str(estimate("gpt2", on="H100")).split())

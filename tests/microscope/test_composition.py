@@ -56,7 +56,8 @@ def test_the_planted_pair_stands_out_of_noise():
     (writer, reader, best), (*_, second) = found.pairs("k", 2)
     assert (writer, reader) == (PREVIOUS_TOKEN_HEAD, INDUCTION_HEAD) and best > 1.2 * second
     assert best > max(float(found.q.max()), float(found.v.max()))
-    assert f"K  L0H0 → L1H1  {best:.3f}" in str(found)
+    assert f"K     L0H0 → L1H1       {best:.3f}" in str(found)
+    assert str(found).startswith("kind  writes → reads    score\n")
 
 
 def test_random_matrices_have_the_baseline_whatever_their_rank():

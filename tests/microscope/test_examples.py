@@ -61,3 +61,16 @@ def test_half_a_character_is_shown_by_its_bytes():
     tokenizer = mg.BPETokenizer.train(["词 <b>\n"], vocab_size=257)
     ids = tokenizer.encode("词 <")
     assert token_texts(ids, tokenizer) == ["\\xe8", "\\xaf", "\\x8d", "·", "<"]
+
+
+def test_nearest_tokens_and_top_contexts_are_printed_as_tables_with_three_digits(make_model):
+    model, text = make_model(), torch.randint(17, (40,), generator=torch.Generator().manual_seed(0))
+    nearest, contexts = nearest_tokens(model, 4, 3), top_contexts(model, text, 1, 33, k=2, width=3)
+    head, first, *_ = str(nearest).split("\n")
+    assert head.split() == ["token", "cosine"] and first.split() == [str(nearest[0][0]), f"{nearest[0][1]:.3f}"]
+    head, first, *_ = repr(contexts).split("\n")
+    assert head.split("  ")[0] == "place"
+    assert first.split() == [str(contexts[0].place), f"{contexts[0].value:.3f}", *map(str, contexts[0].ids)]
+    names = mg.CharTokenizer.train("abcdefghijklmnopq")
+    assert str(nearest.text(names)).split("\n")[1].split()[0] == names.decode([nearest[0][0]])
+    assert contexts.text(names).split("\n")[1].endswith("  " + names.decode(contexts[0].ids))

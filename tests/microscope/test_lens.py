@@ -58,3 +58,17 @@ def test_the_length_of_the_stream(make_model, ids):
     model = make_model()
     expected = torch.stack([(x**2).sum(-1) ** 0.5 for x in mg.look(model, ids).residual])
     torch.testing.assert_close(residual_norms(model, ids), expected)
+
+
+def test_a_printed_lens_has_a_header_explains_its_marks_and_fits_the_terminal(make_model, ids, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    lines = str(logit_lens(make_model(), ids)).split("\n")
+    assert max(map(len, lines)) <= 60
+    told = " ".join(lines)
+    assert "✓ is the token that comes" in told and ".view(tokenizer) shows their texts" in told
+    heads = [line for line in lines if line.startswith("layer \\ token")]
+    assert len(heads) > 1  # blocks of columns
+    assert "  ".join(heads).split()[3:5] == ["0", str(int(ids[0, 0]))]
+    assert sum(line.startswith("output") for line in lines) == len(heads)
+    monkeypatch.setenv("COLUMNS", "400")
+    assert str(logit_lens(make_model(), ids)).count("layer \\ token") == 1

@@ -1,12 +1,14 @@
 import dataclasses
 import math
+import os
+import signal
 
 import pytest
 
 import minigpt as mg
 from minigpt.runs import Comparison, RunConfig, Trial
 from minigpt.runs.comparison import comparable
-from minigpt.training import TrainConfig
+from minigpt.training import TrainConfig, loop
 
 TEXT = "the cat sat on the mat, and the dog sat on the log. " * 40
 
@@ -54,7 +56,8 @@ def test_steps_may_themselves_be_compared(config):
 
 def test_where_the_runs_have_other_numbers_of_tokens_each_has_its_own(config):
     comparison = compare({"steps": [1, 5]}, config)
-    head, one, five, note = str(comparison).splitlines()
+    head, one, five, *notes = str(comparison).splitlines()
+    note = " ".join(notes)
     assert head.split()[-1] == "tokens" and "32" in one.split() and "160" in five.split()
     assert "tokens each" not in note and comparison.n_tokens == 160
     assert [trial.n_tokens for (trial,) in comparison.trials.values()] == [32, 160]
@@ -103,8 +106,9 @@ def test_the_table_has_mean_spread_speed_and_the_lowest(known):
     lines = str(known).splitlines()
     assert lines[1].split() == ["optimizer=adamw", "2.2000", "±", "0.2000", "2,200", "±", "110"]
     assert lines[2].split() == ["optimizer=muon", "2.0000", "±", "0.1000", "2,000", "±", "100", "lowest"]
-    assert "standard deviation of 3 seeds; 20 tokens each; tokens/s: median ± half the interquartile" in lines[3]
-    assert "range of 40 steps; no model can expect less than 1.5000" in lines[3]
+    notes = " ".join(lines[3:])
+    assert "standard deviation of 3 seeds; 20 tokens each; tokens/s: median ± half the interquartile" in notes
+    assert "range of 40 steps; no model can expect less than 1.5000" in notes
 
 
 def test_one_strategy_alone_is_not_the_lowest(known):
@@ -206,3 +210,38 @@ def test_a_spread_of_a_strategy_that_diverged_is_no_number():
     comparison = Comparison(trials={"a": [Trial(loss=2.0), Trial(loss=math.inf)]}, n_tokens=1)
     mean, spread = comparison.loss("a")
     assert mean == math.inf and math.isnan(spread)
+
+
+def stopped_after(n_steps, monkeypatch):
+    """SIGTERM during a step, counted over all runs."""
+    step, done = loop.evaluated_step, []
+
+    def evaluated_step(*arguments):
+        done.append(None)
+        if len(done) == n_steps:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(*arguments)
+
+    monkeypatch.setattr(loop, "evaluated_step", evaluated_step)
+
+
+def test_a_comparison_that_is_stopped_keeps_the_runs_that_are_whole(config, monkeypatch):
+    whole = compare({"optimizer": ["adamw", "sgd"]}, config, seeds=2)
+    stopped_after(8 + 8 + 5, monkeypatch)
+    cut = compare({"optimizer": ["adamw", "sgd"]}, config, seeds=2)
+    assert {name: [trial.loss for trial in each] for name, each in cut.trials.items()} == {
+        name: [each[0].loss] for name, each in whole.trials.items()
+    }
+    assert cut.n_missing == 2 and str(cut).endswith("\nstopped: 2 of 4 runs are whole, and only they are counted")
+    assert "stopped" not in str(whole)
+    cut.plot()
+
+
+def test_a_comparison_that_is_stopped_before_its_first_run_is_whole_has_nothing_to_show(config, monkeypatch):
+    stopped_after(3, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        compare({"optimizer": ["adamw", "sgd"]}, config)
+
+
+def test_the_notes_below_a_comparison_fit_a_terminal(config):
+    assert max(map(len, str(compare({"optimizer": ["adamw", "sgd"]}, config)).split("\n"))) <= 80

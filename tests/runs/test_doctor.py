@@ -18,6 +18,14 @@ def rows(losses, norms=None, **columns):
     return mg.History([{"step": i, "loss": a, "gradient_norm": b, **columns} for i, (a, b) in enumerate(made)])
 
 
+def evaluated(validation, losses):
+    """A log with an evaluation at every tenth step, the first at step 9."""
+    history = rows(losses)
+    for i, loss in enumerate(validation):
+        history.rows[10 * i + 9]["validation_loss"] = loss
+    return history
+
+
 FALLING = [1.5 + 2.4 * 0.95**i for i in range(100)]
 
 # Ten runs without a bug, of other recipes, sizes, seeds, optimizers and texts.
@@ -66,6 +74,8 @@ def test_a_healthy_run_has_no_symptoms(name, texts, tmp_path):
         ("no-loss-scale", {"precision": "fp16"}, rows(FALLING)),
         ("no-loss-scale", {"precision": "fp16"}, rows(FALLING, loss_scale=1.0)),
         ("no-dropout-gap", {"dropout": 0.5}, rows(FALLING, validation_loss=1.6)),
+        ("overfitting", {}, evaluated([2.9, 2.4, 2.6, 2.9, 3.1], FALLING)),
+        ("overfitting", {}, evaluated([4.3, 4.2, 4.1], FALLING)),
         ("no-overfitting", {}, rows([3.9, *[0.3] * 99], validation_loss=0.3, epochs=500.0)),
     ],
 )
@@ -87,6 +97,9 @@ def test_each_symptom_is_seen_in_a_log_that_shows_it(symptom, config, history):
         ({"dropout": 0.5}, rows(FALLING, validation_loss=1.3)),
         ({}, rows([3.9, *[0.3] * 99], validation_loss=0.3, epochs=0.1)),
         ({}, mg.History([{"step": 50, "loss": 0.1, "gradient_norm": 0.0}])),  # the first steps are not in the log
+        ({}, evaluated([2.4, 2.3, 2.38], FALLING)),  # noise of the evaluation
+        ({}, evaluated([2.4, 2.3, 2.8], [*FALLING[:18], *[2.3 + 0.03 * i for i in range(80)]])),  # both losses rise
+        ({}, evaluated([4.2, 4.1, 4.1], [4.1] * 100)),  # nothing is learnt
         ({}, mg.History([])),
         ({}, mg.History([{"step": 0, "loss": 3.9}])),  # a log of another program, with losses alone
     ],
@@ -100,6 +113,14 @@ def test_updates_that_were_skipped_are_counted():
     history.rows[7]["skipped"] = history.rows[9]["skipped"] = 1
     (finding,) = findings(CONFIG, history)
     assert finding.evidence == "2 updates were skipped, the first at step 7"
+
+
+def test_overfitting_is_told_with_the_step_of_the_lowest_validation_loss_and_the_uniform_guess():
+    (finding,) = findings(CONFIG, evaluated([3.1, 4.49, 6.40], FALLING))
+    assert finding.evidence == (
+        "from step 10 on the validation loss rises from 3.10 to 6.40 nats per token, while the training loss falls "
+        "from 2.99 to 2.03; 6.40 is worse than a uniform guess, 3.91"
+    )
 
 
 def test_a_finding_says_what_fits_what_decides_and_what_to_change():

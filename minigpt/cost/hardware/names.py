@@ -13,6 +13,10 @@ ALIASES = {
     "h200sxm": "H200", "b200sxm": "B200", "3090": "RTX-3090", "4090": "RTX-4090", "5090": "RTX-5090",
 }  # fmt: skip
 MOST_DEVICES = 10**7
+MEASURED = (
+    "to measure this machine, pass on=minigpt.bench.probe_machine() in Python, or --on 'this machine' to minigpt "
+    "estimate"
+)
 NAME_FORMS = (  # a name; with a count before it, such as 8xH100 or 8 H100; with a count behind it, such as H100x8
     re.compile(r"(?:(?P<count>\d{1,9})(?:\s*[x×*]\s*|\s+))?(?P<device>.+)", re.IGNORECASE | re.DOTALL),
     re.compile(r"(?P<device>.+?)\s*[x×*]\s*(?P<count>\d{1,9})", re.IGNORECASE | re.DOTALL),
@@ -50,17 +54,17 @@ def parse_hardware(name: str) -> Cluster:
     if not isinstance(name, str):
         raise ValueError(f"hardware must be a name such as '8xH100', got {shown(name)}")
     if THIS_MACHINE.fullmatch(name[:100].strip()):
-        raise ValueError(f"{shown(name)} has to be measured first: give what minigpt.bench.probe_machine() returns")
+        raise ValueError(f"{shown(name)} has no fixed speed; {MEASURED}")
     own, plains = {re.sub(r"\W", "", each.lower()): each for each in DEVICES}, list[str]()
     for found in filter(None, (form.fullmatch(name[:100].strip()) for form in NAME_FORMS)):
         plains.append(re.sub(r"[\W_]|nvidia|geforce", "", found["device"].lower()))
         if (known := ALIASES.get(plains[-1]) or own.get(plains[-1])) is not None:
             return Cluster(device=DEVICES[known], count=_count(name, found["count"]))
-    near = [own[each] for plain in reversed(plains) for each in get_close_matches(plain, own, n=3, cutoff=0.5)]
+    near = [own[each] for plain in reversed(plains) for each in get_close_matches(plain, own, n=3, cutoff=0.6)]
     hint = f"; did you mean {' or '.join(dict.fromkeys(near[:3]))}?" if near else ""
     raise ValueError(
         f"the hardware {shown(name)} is unknown; choose one of {', '.join(DEVICES)}, with a count before it for "
-        f"several, such as 8xH100, or 'this machine' (in Python: minigpt.bench.probe_machine()){hint}"
+        f"several, such as 8xH100{hint}; {MEASURED}"
     )
 
 

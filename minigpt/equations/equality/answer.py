@@ -10,6 +10,7 @@ import numpy as np
 
 from minigpt.equations.board import number, plain_name
 from minigpt.equations.errors import written
+from minigpt.settings.language import folded
 
 SAME, SAME_ZH = "Equal at {} random values of the symbols within 1e-9.", "在 {} 组随机取值上，两者在 1e-9 以内相等。"
 DIFFERENT, DIFFERENT_ZH = "Not the same function: {}.", "不是同一个函数：{}。"
@@ -40,7 +41,8 @@ class Parting:
         Args:
             lang: "en" or "zh".
         """
-        at = ", ".join(f"{plain_name(name)} = {number(v)}" for name, v in self.values.items() if not callable(v))
+        numbers = (f"{plain_name(name)} = {number(v)}" for name, v in self.values.items() if not callable(v))
+        at = ("，" if lang == "zh" else ", ").join(numbers)
         first, second, index = number(self.first), number(self.second), written(self.index)
         if lang == "zh":
             entry = f"的第 {index} 个分量" if index else ""
@@ -75,14 +77,17 @@ class Equality:
         return self.same
 
     def __str__(self) -> str:
+        return folded(self._told())
+
+    __repr__ = __str__
+
+    def _told(self) -> str:
         known = self.reason or (self.parting.text(self.lang) if self.parting else "")
         if not self.same:
             return (DIFFERENT_ZH if self.lang == "zh" else DIFFERENT).format(known) + self.note
         if not self.symbols:
             return ("两个公式的值在 1e-9 以内相等。" if self.lang == "zh" else "Equal within 1e-9.") + self.note
         return (SAME_ZH if self.lang == "zh" else SAME).format(self.n_draws) + self.note
-
-    __repr__ = __str__
 
 
 def two_shapes(a: np.ndarray, b: np.ndarray, n_axes: Sequence[int], *, zh: bool) -> str:

@@ -14,6 +14,7 @@ from minigpt.equations.equality import draws
 from minigpt.equations.equality.answer import Equality, Parting, two_shapes, where_defined
 from minigpt.equations.equality.draws import Domain, Survey
 from minigpt.equations.equality.expression import completed, free_letters, is_complete, parted, refuse_long
+from minigpt.equations.equality.refusals import why
 from minigpt.equations.errors import MAX_OPERATIONS, EquationError
 from minigpt.equations.evaluate import Evaluator
 from minigpt.equations.formula import Equation
@@ -65,7 +66,13 @@ def equal(
     for latex in (latex_a, latex_b):
         if not isinstance(latex, str):
             raise TypeError(f"mg.equal takes two formulas as strings of LaTeX, got {type(latex).__name__}: {latex!r}")
-    return dataclasses.replace(_compared(_read([latex_a, latex_b], where, symbols or {}), lang), lang=lang)
+    try:
+        return dataclasses.replace(_compared(_read([latex_a, latex_b], where, symbols or {}), lang), lang=lang)
+    except EquationError as error:
+        if lang == "zh":
+            told, *place = str(error).split("\n")
+            error.args = ("\n".join([f"公式无法读取{why(told, 'zh')}", *place]),)
+        raise
 
 
 def _compared(formulas: Sequence[Equation], lang: str) -> Equality:

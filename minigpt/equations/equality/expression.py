@@ -151,7 +151,12 @@ def _free(node: Node, scope: frozenset[str], *, is_index: bool) -> Iterator[tupl
 
 
 def refuse_unknown_names(
-    equation: Equation, names: Collection[str], known_as: str, indices: Collection[str] = ()
+    equation: Equation,
+    names: Collection[str],
+    known_as: str,
+    indices: Collection[str] = (),
+    *,
+    offered: Collection[str] | None = None,
 ) -> None:
     r"""Refuse a formula with a name that has no meaning.
 
@@ -163,6 +168,7 @@ def refuse_unknown_names(
         names: those that have one.
         known_as: what has them, such as "the exercise softmax".
         indices: letters that may be an index of the result without being used as one in the formula.
+        offered: those that the error names; ``None``: all of them.
 
     Raises:
         EquationError: at the name.
@@ -176,7 +182,7 @@ def refuse_unknown_names(
     added = {id(name) for row in document.rows.get(RESULT, ()) for name in names_in(row.tree.children[0])}
     for name in names_in(document.tree):
         if name not in defined and id(name) not in added:
-            shown = ", ".join(sorted(names, key=str.lower)) or "no names"
+            shown = ", ".join(sorted(names if offered is None else offered, key=str.lower)) or "no names"
             near = [known for known in names if known.casefold() == name.casefold()] or get_close_matches(name, names)
             meant = f" (did you mean {near[0]}?)" if near else ""
             fix = r"use these, or define it after \text{where }"

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from minigpt.files.json_object import parse_object, read_object
 from minigpt.files.paths import as_path
 from minigpt.settings import check_choice, counted, shown
-from minigpt.settings.language import Bilingual
+from minigpt.settings.language import Bilingual, folded
 
 PAIRS_LIMIT = 2**20  # bytes of a file of pairs
 PAIR_LANGUAGES = ("en", "zh")
@@ -81,7 +81,8 @@ class PairSet:
         lines += [
             _GROUP.spoken().format(group=group, n=n, templates=counted(n, "template")) for group, n in counts.items()
         ]
-        return "\n".join([*lines, _LIMITS.spoken(), *(f"  - {limit}" for limit in self.limits)])
+        lines = [folded(line, 4) for line in lines]
+        return "\n".join([*lines, _LIMITS.spoken(), *(folded(f"  - {limit}", 4) for limit in self.limits)])
 
 
 def load_pairs(language: str = "en") -> PairSet:

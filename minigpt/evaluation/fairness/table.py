@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from minigpt.evaluation.fairness.statistics import Interval
-from minigpt.settings.language import Bilingual, columns_of, filled
+from minigpt.settings.language import Bilingual, columns_of, filled, folded
 
 FEW_ITEMS = 10  # with fewer items the interval is too narrow
 _GAP = Bilingual("gap in nats", "差距（奈特）")
@@ -52,9 +52,9 @@ def gap_table(
             f"{filled(group, width)}  {row.n:5}  {row.mean:+7.3f}  {bounds:^18}"
             + "".join(f"  {figure:>9}" for figure in figures)
         )
-    lines.append(_SIGN.spoken())
+    lines.append(folded(_SIGN.spoken()))
     if few := [group for group, row in intervals.items() if row.n < FEW_ITEMS]:
-        lines.append(_FEW.spoken().format(n=FEW_ITEMS, groups=", ".join(few)))
+        lines.append(folded(_FEW.spoken().format(n=FEW_ITEMS, groups=", ".join(few))))
     if skipped:
-        lines.append(_SKIPPED.spoken().format(skipped=skipped, all=n))
+        lines.append(folded(_SKIPPED.spoken().format(skipped=skipped, all=n)))
     return "\n".join(lines)

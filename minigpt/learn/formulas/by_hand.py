@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from minigpt.equations import EquationError
+from minigpt.equations import Equation, EquationError
 from minigpt.equations.board import number, plain_name
 from minigpt.learn.exercises.draw import SmallDraw
 from minigpt.learn.formulas import sentences
@@ -46,10 +46,11 @@ def derivative_by_hand(
         ValueError: if there is no such equation, or it has no derivative with respect to the symbol.
     """
     _refuse_what_is_no_text(equation, symbol, latex, where)
-    whole = extended(equation)
+    spoken = language(lang)
+    whole = _equation_called(equation, spoken)
     output = whole.outputs[-1]
     drawn = cases(whole, output)
-    _refuse(equation, symbol, drawn[0])
+    _refuse(equation, symbol, drawn[0], spoken)
     n_entries = np.cumsum([np.size(each.values[symbol]) * each.result({}).size for each in drawn])
     drawn = [each for i, each in enumerate(drawn) if i < N_ENOUGH_DRAWS or n_entries[i] <= MAX_ENTRIES]
     try:
@@ -63,9 +64,18 @@ def derivative_by_hand(
     for reading in chosen:
         evidence = WorkedOut(symbol, drawn, values_at(reading, drawn, expected), expected)
         if evidence.is_right:
-            return _right(evidence, reading, language(lang))
+            return _right(evidence, reading, spoken)
     first = WorkedOut(symbol, drawn, values_at(chosen[0], drawn, expected), expected)
-    return _wrong(first, chosen[0], language(lang))
+    return _wrong(first, chosen[0], spoken)
+
+
+def _equation_called(name: str, lang: Language) -> Equation:
+    try:
+        return extended(name)
+    except ValueError as error:
+        near = str(error).partition("did you mean ")[2].rstrip("?").replace("one of ", "").replace(" or ", "、")
+        told = sentences.NO_EQUATION.zh.format(name=name, near=near) if lang == "zh" else str(error)
+        raise ValueError(told) from None
 
 
 def _refuse_what_is_no_text(equation: object, symbol: object, latex: object, where: object) -> None:
@@ -79,13 +89,12 @@ def _refuse_what_is_no_text(equation: object, symbol: object, latex: object, whe
         raise ValueError(f"where must be a list of texts, one for each definition, got {shown(where)}")
 
 
-def _refuse(equation: str, symbol: str, drawn: Drawn) -> None:
+def _refuse(equation: str, symbol: str, drawn: Drawn, lang: Language) -> None:
     if symbol not in drawn.symbols:
-        names = ", ".join(drawn.symbols)
-        whole = ", which is a whole number: a length, an index or a bound" if symbol in drawn.whole else ""
-        raise ValueError(
-            f"{equation} has no derivative with respect to {shown(symbol)}{whole}; it has one for each of {names}"
-        )
+        names = ("、" if lang == "zh" else ", ").join(drawn.symbols)
+        whole = sentences.WHOLE_SYMBOL[lang] if symbol in drawn.whole else ""
+        told = sentences.NO_SYMBOL[lang]
+        raise ValueError(told.format(equation=equation, symbol=shown(symbol), whole=whole, names=names))
 
 
 def derivative_name(evidence: WorkedOut, reading: Reading, at: Sequence[int] | None = None) -> str:
@@ -129,12 +138,12 @@ def _place(evidence: WorkedOut, reading: Reading, lang: Language) -> str:
     drawn, found, expected = _smallest(evidence, reading)
     inputs = {name: value for name, value in drawn.given.items() if not callable(value)}
     lines = [f"{plain_name(name)} = {number(value)}" for name, value in inputs.items()]
+    colon, comma = ("：", "，") if lang == "zh" else (": ", ", ")
     if found.shape == expected.shape:
         at = tuple(map(int, np.argwhere(~np.isclose(found, expected, rtol=1e-6, atol=1e-9))[0]))
         name = derivative_name(evidence, reading, [i + 1 for i in at])
-        lines += [
-            f"{name}: {sentences.YOURS[lang]} {number(found[at])}, {sentences.NUMERICAL[lang]} {number(expected[at])}"
-        ]
+        yours = f"{sentences.YOURS[lang]} {number(found[at])}"
+        lines.append(f"{name}{colon}{yours}{comma}{sentences.NUMERICAL[lang]} {number(expected[at])}")
     else:
         lines.append(sentences.TWO_SHAPES[lang].format(yours=found.shape, derivative=expected.shape))
     return "\n".join(lines)

@@ -77,7 +77,8 @@ def readings(latex: str, where: Sequence[str], drawn: Drawn, symbol: str) -> lis
     formula, own = parted(latex)
     definitions = (*own, *where)
     whole, own_letters = completed(formula, definitions, _symbols(drawn)), drawn.equation.document.rows[drawn.output]
-    refuse_unknown_names(whole, drawn.values, drawn.equation.name, own_letters[0].letters)
+    offered = [name for name in drawn.symbols if not name.startswith(r"\mathrm")]
+    refuse_unknown_names(whole, drawn.values, drawn.equation.name, own_letters[0].letters, offered=offered)
     if is_complete(formula):
         _check_left_side(left_side(formula), symbol)
         return [Reading(formula, definitions, None)]

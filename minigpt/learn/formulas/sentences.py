@@ -2,6 +2,12 @@
 
 from minigpt.learn.exercises.exercise import Words
 
+WHOLE_SYMBOL = Words(", which is a whole number: a length, an index or a bound", "（它是整数：长度、下标或上下界）")
+NO_EQUATION = Words("no equation {name!r}; did you mean {near}?", "没有名为 {name!r} 的公式；是不是 {near}？")
+NO_SYMBOL = Words(
+    "{equation} has no derivative with respect to {symbol}{whole}; it has one for each of {names}",
+    "{equation} 没有对 {symbol} 的导数{whole}；可以求导的变量有 {names}",
+)
 RIGHT_DERIVATIVE = Words(
     "It equals the numerical derivative of the equation at {n} random draws.",
     "在 {n} 组随机取值上，它都等于该公式的数值导数。",
@@ -10,7 +16,7 @@ READ_AS = Words("It was read as {name}.", "按 {name} 来理解。")
 PARTS_AT = Words("They first differ here:", "最先不同之处：")
 YOURS = Words("yours", "你的结果")
 NUMERICAL = Words("the derivative", "导数")
-TWO_SHAPES = Words("shape: yours {yours}, the derivative {derivative}", "形状：你的 {yours}，导数 {derivative}")
+TWO_SHAPES = Words("shape: yours {yours}, the derivative {derivative}", "形状：你的结果 {yours}，导数 {derivative}")
 UNKNOWN_SLIP = Words("It isn't the derivative of the equation.", "这不是该公式的导数。")
 NOT_FINITE = Words("Your formula has entries that are not finite numbers.", "你的公式有非有限的值。")
 

@@ -11,11 +11,12 @@ import torch
 
 from minigpt.learn.exercises.draw import ExerciseDraw, SmallDraw
 from minigpt.learn.exercises.exercise import Exercise
+from minigpt.learn.exercises.notes import result_names
 from minigpt.learn.judge.attempts import Outcome
 from minigpt.learn.judge.compare import Call, all_close, close, fault_of_arrays, is_array, quick_solution
 from minigpt.learn.judge.found import Found
 from minigpt.learn.judge.layout import Paragraph
-from minigpt.learn.judge.messages import first_difference, number_text
+from minigpt.learn.judge.places import first_difference, number_text
 from minigpt.settings.language import Language, columns_of
 
 #: How many seeds are drawn, and how many of the smallest draws are tried.
@@ -37,23 +38,27 @@ class Example:
     Args:
         trial: the call.
         got: an array for each result.
-        names: of the arguments.
+        exercise: whose arguments and results it shows.
     """
 
     trial: Call
     got: tuple[np.ndarray, ...]
-    names: tuple[str, ...]
+    exercise: Exercise
 
     def part(self, lang: Language) -> Paragraph:
         """The example as a block of text."""
-        lines = [line for pair in zip(self.names, self.trial.arguments, strict=False) for line in of_argument(*pair)]
+        lines = [
+            line
+            for pair in zip(self.exercise.arguments, self.trial.arguments, strict=False)
+            for line in of_argument(*pair)
+        ]
         right, wrong = ("expected", "got") if lang == "en" else ("正确", "得到")
         pairs = list(zip(self.trial.expected, self.got, strict=True))
-        for k, (expected, got) in enumerate(pairs):
+        for name, (expected, got) in zip(result_names(self.exercise.result, len(pairs), lang), pairs, strict=True):
             if len(pairs) > 1 and close(got, expected):
-                lines.append(f"{k + 1}: {array_text(expected)[0]} = {array_text(got)[0]}")
+                lines.append(f"{name}: {array_text(expected)[0]} = {array_text(got)[0]}")
                 continue
-            lines += side_by_side(right, expected, wrong, got, f"{k + 1}: " if len(pairs) > 1 else "")
+            lines += side_by_side(right, expected, wrong, got, f"{name}: " if len(pairs) > 1 else "")
         return Paragraph("\n".join(lines), is_block=True)
 
     def entry(self) -> tuple[int, tuple[int, ...], Any, Any] | None:
@@ -87,9 +92,9 @@ def smallest(exercise: Exercise, results: Results) -> Example | None:
             continue
         trial = Call.of(exercise.expected, quick.arguments)
         if len(got) == len(trial.expected) and any(map(visibly_different, got, trial.expected)):
-            return Example(trial, got, tuple(exercise.arguments))
+            return Example(trial, got, exercise)
         if fallback is None and not all_close(got, trial.expected):
-            fallback = Example(trial, got, tuple(exercise.arguments))
+            fallback = Example(trial, got, exercise)
     return fallback
 
 

@@ -8,18 +8,52 @@ import torch
 
 from minigpt import equations
 from minigpt.learn.exercises.exercise import Exercise, Words
+from minigpt.learn.exercises.notes import result_names
 from minigpt.learn.judge.compare import Call
 from minigpt.learn.judge.example import Example, array_text, of_argument, small_trials
-from minigpt.learn.judge.layout import Paragraph, Section
-from minigpt.learn.judge.messages import number_text
-from minigpt.settings.language import Language
+from minigpt.learn.judge.layout import INDENT, TERMINAL_WIDTH, Paragraph, Section
+from minigpt.learn.judge.places import number_text
+from minigpt.settings.language import Language, folded
 
 HINT_1 = Words("Hint 1: the mistake and the smallest example", "提示 1：错误所在与最小的例子")
-HINT_2 = Words("Hint 2: the place in the formula", "提示 2：公式中的位置")
+PLACE = Words("Hint {}: the place in the formula", "提示 {}：公式中的位置")
+FORMULA = Words("Hint {}: the formula", "提示 {}：公式")
 LOOK = Words(
     "Compare the marked part of the formula with the same step of your function.",
     "请把公式中标出的部分与函数中对应的一步作比较。",
 )
+LOOK_AT_ALL = Words("Compare the formula with your answer, step by step.", "请把公式与你的答案逐步作比较。")
+#: The part of the formula that a known mistake is about, where it is not the whole of it.
+MARKS = {
+    "softmax.first-axis": r"\sum_{k=1}^{V} \exp(z_k)",
+    "softmax.whole-array": r"\sum_{k=1}^{V} \exp(z_k)",
+    "softmax.unnormalised": r"\sum_{k=1}^{V} \exp(z_k)",
+    "softmax.mean-of-exponentials": r"\sum_{k=1}^{V} \exp(z_k)",
+    "softmax.no-exponential": r"\exp(z_i)",
+    "softmax.negative-exponent": r"\exp(z_i)",
+    "softmax.base-two": r"\exp(z_i)",
+    "attention_weights.columns-sum-to-one": r"\sum_{k=1}^{n} \exp(v_i \cdot v_k)",
+    "attention_weights.whole-matrix": r"\sum_{k=1}^{n} \exp(v_i \cdot v_k)",
+    "attention_weights.unnormalised": r"\sum_{k=1}^{n} \exp(v_i \cdot v_k)",
+    "attention_weights.mean-of-exponentials": r"\sum_{k=1}^{n} \exp(v_i \cdot v_k)",
+    "attention_weights.no-exponential": r"\exp(v_i \cdot v_j)",
+    "attention_weights.base-two": r"\exp(v_i \cdot v_j)",
+    "attention_weights.scaled": r"v_i \cdot v_j",
+    "attention_weights.cosine": r"v_i \cdot v_j",
+    "attention_weights.distance": r"v_i \cdot v_j",
+    "cross_entropy.no-minus": "-",
+    "cross_entropy.no-smoothing": r"\left((1 - \epsilon) y_i + \frac{\epsilon}{n}\right)",
+    "layer_norm.no-bias": "b_i",
+    "layer_norm.not-centred": r"x_i - \mu",
+    "layer_norm.numerator-not-centred": r"x_i - \mu",
+    "layer_norm.no-root": r"\sqrt{\sigma^2 + \epsilon}",
+    "layer_norm.eps-outside-the-root": r"\sqrt{\sigma^2 + \epsilon}",
+    "layer_norm.no-eps": r"\sqrt{\sigma^2 + \epsilon}",
+    "layer_norm.gain-plus-one": "g_i",
+    "bigram_probabilities.unsmoothed": r"c_{uw} + \alpha",
+    "bigram_probabilities.alpha-once-in-divisor": r"\alpha V",
+    "bigram_probabilities.alpha-above-only": r"\alpha V",
+}
 PAGE = Words("{} explains it.", "讲解见 {}。")
 BY_HAND = Words(
     "The same entry, worked out by hand (the formula counts from 1):", "手算这一项（公式的下标从 1 开始）："
@@ -91,7 +125,8 @@ def worked_out(exercise: Exercise, example: Example | None, lang: Language) -> t
     if any(re.search(r"\b(inf|nan)\b", line) for line in lines):
         return ()
     yours = Paragraph(YOUR_VALUE[lang].format(number_text(entry[3])))
-    return Paragraph(BY_HAND[lang]), Paragraph("\n".join(lines), is_block=True), yours
+    shown = folded("\n".join(lines), 8, TERMINAL_WIDTH - len(INDENT))
+    return Paragraph(BY_HAND[lang]), Paragraph(shown, is_block=True), yours
 
 
 def small_call(exercise: Exercise, lang: Language) -> tuple[Paragraph, ...]:
@@ -106,8 +141,9 @@ def small_call(exercise: Exercise, lang: Language) -> tuple[Paragraph, ...]:
     trial = Call.of(exercise.expected, trial.arguments)
     lines = [line for pair in zip(exercise.arguments, trial.arguments, strict=False) for line in of_argument(*pair)]
     lines.append(f"{FORMULA_GIVES[lang]}:")
-    for k, expected in enumerate(trial.expected):
-        lines += [f"{k + 1}: " * (len(trial.expected) > 1) + array_text(expected)[0], *array_text(expected)[1:]]
+    names = result_names(exercise.result, len(trial.expected), lang)
+    for name, expected in zip(names, trial.expected, strict=True):
+        lines += [f"{name}: " * (len(names) > 1) + array_text(expected)[0], *array_text(expected)[1:]]
     return Paragraph(SMALL_CALL[lang]), Paragraph("\n".join(lines), is_block=True), Paragraph(TRY_IT[lang])
 
 
@@ -126,8 +162,19 @@ def first_hint(exercise: Exercise, says: str, example: Example | None, lang: Lan
     return Section(HINT_1[lang], (Paragraph(says), *shown))
 
 
-def formula_hint(exercise: Exercise, lang: Language) -> Section:
-    """The formula with the term that the exercise is about, and the page that explains it."""
-    mark = exercise.term if exercise.term in exercise.latex else ""
+def formula_hint(exercise: Exercise, lang: Language, n: int = 2, ids: tuple[str, ...] | None = None) -> Section:
+    """The formula, marked where a mistake is known to be, and the page that explains it.
+
+    Args:
+        exercise: what was asked for.
+        lang: of the text.
+        n: the number of the hint.
+        ids: of what was found; nothing is marked where its place is unknown. ``None``: there is nothing to compare yet,
+            and the term that the exercise is about is marked.
+    """
+    marks = {exercise.term} if ids is None else {MARKS.get(id, "") for id in ids}
+    mark = next(iter(marks)) if len(marks) == 1 else ""
+    mark = mark if mark in exercise.latex else ""
     formula = Paragraph(exercise.latex, is_block=True, mark=mark, breaks=True)
-    return Section(HINT_2[lang], (formula, Paragraph(LOOK[lang]), Paragraph(PAGE[lang].format(exercise.page))))
+    title, look = (PLACE, LOOK) if mark else (FORMULA, LOOK_AT_ALL)
+    return Section(title[lang].format(n), (formula, Paragraph(look[lang]), Paragraph(PAGE[lang].format(exercise.page))))

@@ -1,19 +1,14 @@
 """Paragraphs and blocks, as lines for a terminal and as HTML for a notebook."""
 
 import html
-import re
 import textwrap
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from minigpt.settings.language import columns_of
+from minigpt.settings.language import wrapped
 
 #: The columns of a terminal.
 TERMINAL_WIDTH = 80
 INDENT = "    "
-# A word with the spaces after it; a Chinese character is a word, together with the punctuation that ends it.
-_CHINESE, _ENDS = r"\u2e80-\u9fff\uff00-\uffef", "[，。：；、！？）”》]*"
-_WORDS = re.compile(rf"[{_CHINESE}“]{_ENDS}\s*|[^\s{_CHINESE}]+{_ENDS}\s*")
 
 
 @dataclass(frozen=True)
@@ -72,22 +67,6 @@ class Section:
     def _repr_html_(self) -> str:
         below = "".join(part.html() for part in self.parts)
         return in_page(f"<p><strong>{html.escape(self.title)}</strong></p>{below}")
-
-
-def wrapped(text: str, columns: int = TERMINAL_WIDTH) -> Iterator[str]:
-    """The lines of a paragraph; Chinese may be broken between any two characters.
-
-    Args:
-        text: one paragraph.
-        columns: how many a line may take.
-    """
-    line = ""
-    for word in _WORDS.findall(text):
-        if line and columns_of(line + word.rstrip()) > columns:
-            yield line.rstrip()
-            line = ""
-        line += word
-    yield line.rstrip()
 
 
 STYLE = """

@@ -3,12 +3,12 @@
 import re
 from typing import Any
 
-import numpy as np
-
 from minigpt.learn.exercises.exercise import Exercise, Words
+from minigpt.learn.exercises.notes import result_names
 from minigpt.learn.judge.attempts import Outcome
-from minigpt.learn.judge.compare import COARSE, Call, as_numbers, differing, results, unchanged
+from minigpt.learn.judge.compare import Call, unchanged
 from minigpt.learn.judge.found import Found
+from minigpt.learn.judge.places import entry_details, number_text, shape_text
 from minigpt.settings.language import Language
 
 #: What can be wrong with a call, in the order in which it is said.
@@ -131,7 +131,8 @@ def _details(exercise: Exercise, outcome: Outcome, trial: Call, name: str, lang:
     if name == "changed":
         return {"name": changed_name(exercise, outcome, trial)}
     if name in ("shape", "dtype", "nan", "values"):
-        return entry_details(outcome.result, trial, name, lang)
+        names = result_names(exercise.result, len(trial.expected), lang)
+        return entry_details(outcome.result, trial, name, lang, names)
     return {}
 
 
@@ -157,8 +158,8 @@ def structure(found: Found | None, lang: Language) -> str:
     if found is None or found.form == "none":
         return "None"
     if found.form == "other":
-        text = f"a value of type {found.dtype}" if lang == "en" else f"类型为 {found.dtype} 的值"
-        return text + remedy(found.dtype, lang)
+        kind = f"a value of type {found.dtype}" if lang == "en" else f"类型为 {found.dtype} 的值"
+        return kind + remedy(found.dtype, lang)
     if found.form == "list":
         return f"a list of {len(found.items)}" if lang == "en" else f"长度为 {len(found.items)} 的列表"
     return f"one array of shape {shape_text(found.array.shape)}" if lang == "en" else (
@@ -180,60 +181,15 @@ def changed_name(exercise: Exercise, outcome: Outcome, trial: Call) -> str:
     return next(name for name, same in zip(exercise.arguments, kept, strict=True) if not same)
 
 
-def shape_text(shape: tuple[int, ...]) -> str:
-    """A shape, "()" of a number."""
-    return str(tuple(int(n) for n in shape))
+def called_with(exercise: Exercise, trial: Call) -> str:
+    """The arguments of a call in short: shapes of tensors, numbers as they are."""
 
+    def short(value: Any) -> str:
+        shape = getattr(value, "shape", None)
+        if shape is not None:
+            return shape_text(tuple(shape))
+        if isinstance(value, list):
+            return f"[{', '.join(map(short, value[:4]))}{', ...' if len(value) > 4 else ''}]"
+        return number_text(value) if isinstance(value, float) else "f" if callable(value) else str(value)
 
-def number_text(value: float) -> str:
-    """A number to three digits; a whole one as it is."""
-    if isinstance(value, bool | np.bool_):
-        return str(bool(value))
-    number = float(value) + 0.0
-    if abs(number) < 1e6 and (number == round(number) or abs(number) >= 1000):
-        return f"{number:.0f}"
-    return f"{number:.3g}"
-
-
-def entry_details(found: Found | None, trial: Call, name: str, lang: Language) -> dict[str, Any]:
-    """The first place where a result is different: what is there, and what should be."""
-    if found is not None and found.form == "large":
-        return {"got": shape_text(found.shape), "wanted": shape_text(trial.expected[0].shape)}
-    arrays = results(found, trial) or ()
-    for k, (item, wanted) in enumerate(zip(arrays, trial.expected, strict=True)):
-        of = "" if len(arrays) == 1 else f"of result {k + 1}, " if lang == "en" else f"第 {k + 1} 个结果"
-        if name == "shape" and item.array.shape != wanted.shape:
-            where = f"{shape_text(item.array.shape)}{f' ({of[:-2]})' if of and lang == 'en' else of}"
-            return {"got": where, "wanted": shape_text(wanted.shape)}
-        if name == "dtype" and (item.dtype in COARSE or (item.array.dtype == bool) != (wanted.dtype == bool)):
-            return {"got": item.dtype, "wanted": "bool" if wanted.dtype == bool else "float32"}
-        if name == "dtype" and item.array.dtype.kind == "c":
-            return {"got": item.dtype, "wanted": "float32"}
-        got = as_numbers(item.array)
-        if name in ("nan", "values") and got.shape == wanted.shape:
-            differs = first_difference(got, wanted, nan=name == "nan")
-            if differs is not None:
-                return {
-                    "at": place_text(differs, of, lang, begins=name == "values"),
-                    "got": number_text(got[differs]),
-                    "wanted": number_text(wanted[differs]),
-                }
-    return {"at": "The" if name == "values" and lang == "en" else "", "got": "?", "wanted": "?"}
-
-
-def first_difference(got: np.ndarray, wanted: np.ndarray, *, nan: bool = False) -> tuple[int, ...] | None:
-    """The index of the first entry that differs; ``None`` if there is none."""
-    one, other = got.astype(np.float64), wanted.astype(np.float64)
-    differs = np.isnan(one) & ~np.isnan(other) if nan else differing(one, other)
-    return tuple(int(i) for i in np.argwhere(differs)[0]) if differs.any() else None
-
-
-def place_text(index: tuple[int, ...], of: str, lang: Language, *, begins: bool) -> str:
-    """Where an entry is: "At [0, 1] the" before "result", or " at [0, 1]" after it."""
-    at = f"[{', '.join(map(str, index))}]" if index else ""
-    if lang == "zh":
-        return f"{of}{f'在 {at} 处' if at else ''}{'，' if begins and (of or at) else ''}"
-    if not begins:
-        return f" at {at}" if at else ""
-    text = f"{of}at {at} the" if at else f"{of}the"
-    return text[0].upper() + text[1:]
+    return ", ".join(f"{name} {short(v)}" for name, v in zip(exercise.arguments, trial.arguments, strict=False))

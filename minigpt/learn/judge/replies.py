@@ -9,18 +9,15 @@ from typing import Any
 import numpy as np
 
 from minigpt.learn.exercises.exercise import Exercise, Misconception, Words
+from minigpt.learn.exercises.notes import result_names
 from minigpt.learn.judge.attempts import Submission
-from minigpt.learn.judge.compare import Call, numbers
+from minigpt.learn.judge.compare import numbers
 from minigpt.learn.judge.example import Example, small_trials, smallest
 from minigpt.learn.judge.hints import first_hint, formula_hint
 from minigpt.learn.judge.judge import Finding, Judgement, in_common, results_of
 from minigpt.learn.judge.layout import Paragraph, Section
-from minigpt.learn.judge.messages import (
-    FAILURES,
-    fault_sentence,
-    number_text,
-    shape_text,
-)  # fmt: skip
+from minigpt.learn.judge.messages import FAILURES, called_with, fault_sentence
+from minigpt.learn.judge.places import number_text, result_called
 from minigpt.learn.judge.remarks import remark
 from minigpt.learn.judge.reply import Reply
 from minigpt.settings.language import Language, tidy
@@ -122,20 +119,6 @@ def failed(verdict: Judgement, lang: Language) -> Reply:
     )
 
 
-def called_with(exercise: Exercise, trial: Call) -> str:
-    """The arguments of a call in short: shapes of tensors, numbers as they are."""
-
-    def short(value: Any) -> str:
-        shape = getattr(value, "shape", None)
-        if shape is not None:
-            return shape_text(tuple(shape))
-        if isinstance(value, list):
-            return f"[{', '.join(map(short, value[:4]))}{', ...' if len(value) > 4 else ''}]"
-        return number_text(value) if isinstance(value, float) else "f" if callable(value) else str(value)
-
-    return ", ".join(f"{name} {short(v)}" for name, v in zip(exercise.arguments, trial.arguments, strict=False))
-
-
 def wrong(verdict: Judgement, lang: Language) -> Reply:
     """The reply to a wrong result: a misconception, a generic diagnosis, or the first entry that differs."""
     findings, exercise = verdict.findings(), verdict.exercise
@@ -165,7 +148,7 @@ def wrong(verdict: Judgement, lang: Language) -> Reply:
         parts=(*where_run(verdict, lang), *seen, *block),
         hints=(
             first_hint(exercise, says, None if identity.startswith("failure") else example, lang),
-            formula_hint(exercise, lang),
+            formula_hint(exercise, lang, 2, tuple(identity.split("|"))),
         ),
         printed=verdict.printed,
         lang=lang,
@@ -204,7 +187,7 @@ def own_example(verdict: Judgement) -> Example | None:
     """The call that shows the fault; for a mistake that no small call shows."""
     outcome, trial = verdict.shown
     got = numbers(outcome.result, trial)
-    return Example(trial, got, tuple(verdict.exercise.arguments)) if got is not None else None
+    return Example(trial, got, verdict.exercise) if got is not None else None
 
 
 def observation(example: Example | None, lang: Language) -> tuple[Paragraph, ...]:
@@ -213,10 +196,15 @@ def observation(example: Example | None, lang: Language) -> tuple[Paragraph, ...
     if entry is None:
         return ()
     k, index, expected, got = entry
-    several = example is not None and len(example.got) > 1
-    result = "" if not several else f"Result {k + 1}" if lang == "en" else f"第 {k + 1} 个结果"
+    n = len(example.got) if example is not None else 1
+    name = result_names(example.exercise.result, n, lang)[k] if example is not None and n > 1 else ""
+    result = result_called(name, lang)
     at = f"[{', '.join(map(str, index))}]" if index else ""
-    place = ", ".join(filter(None, (result, at))) if lang == "en" else f"{result} {at}".strip()
+    place = (
+        ", ".join(filter(None, (result[:1].upper() + result[1:] if name.isdigit() else result, at)))
+        if lang == "en"
+        else f"{result} {at}".strip()
+    )
     value = "The value" if lang == "en" else "该值"
     return (Paragraph(WRONG_AT[lang].format(place or value, number_text(expected), number_text(got))),)
 

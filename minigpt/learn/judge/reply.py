@@ -5,16 +5,30 @@ from dataclasses import dataclass
 from typing import Any
 
 from minigpt.learn.exercises.exercise import Words
-from minigpt.learn.judge.layout import Paragraph, Section, in_page, wrapped
-from minigpt.settings.language import Language
+from minigpt.learn.judge.layout import Paragraph, Section, in_page
+from minigpt.settings.language import Language, wrapped
 
 RIGHT = Words("{}: right.", "{}：正确。")
 WRONG = Words("{}: not right yet.", "{}：还不正确。")
 PRINTED = Words("Your function printed", "你的函数输出了")
-MORE_HINTS = Words("More: reply.hint(1), reply.hint(2).", "更多提示：reply.hint(1)、reply.hint(2)。")
+MORE_HINTS = Words("More: {}.", "更多提示：{}。")
 OTHER_WAYS = Words("Other ways: reply.solutions.", "其他写法：reply.solutions。")
-NO_HINT = Words("there is no hint {n}; this reply has {given}", "没有第 {n} 条提示；这条回复有 {given}")
-NO_HINTS = Words("no hints", "0 条提示")
+NO_HINT = Words("there is no hint {n}; this reply has {given}", "没有 hint({n})；可用的提示是 {given}")
+NO_HINTS = Words("there is no hint {n}; this reply has no hints", "没有 hint({n})：这条回复不带提示")
+
+
+class Sections(tuple[Section, ...]):
+    """Hints or solutions; printed one below another."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self))
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return in_page("".join(section.html() for section in self))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +43,7 @@ class Reply:
         kind: one of `MISTAKE_KINDS`, where the mistake has one.
         says: what was understood differently, or what happened; nothing for a right answer without a remark.
         parts: what the reply shows below it, such as the smallest example.
-        hints: two at the most; no hint holds the solution.
+        hints: two at the most, counted from 1 in their titles; no hint holds the solution.
         solutions: right answers, shown once the exercise is solved.
         printed: the beginning of what the function printed.
         lang: "en" or "zh".
@@ -45,6 +59,10 @@ class Reply:
     solutions: tuple[Section, ...] = ()
     printed: str = ""
     lang: Language = "en"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hints", Sections(self.hints))
+        object.__setattr__(self, "solutions", Sections(self.solutions))
 
     def __bool__(self) -> bool:
         return self.right
@@ -64,8 +82,8 @@ class Reply:
             ValueError: if there is no such hint.
         """
         if not 1 <= n <= len(self.hints):
-            given = ", ".join(f"hint({i + 1})" for i in range(len(self.hints))) or NO_HINTS[self.lang]
-            raise ValueError(NO_HINT[self.lang].format(n=n, given=given))
+            words = NO_HINT if self.hints else NO_HINTS
+            raise ValueError(words[self.lang].format(n=n, given=self._calls("hint")))
         return self.hints[n - 1]
 
     def __str__(self) -> str:
@@ -84,7 +102,7 @@ class Reply:
         if self.printed:
             lines += [f"{PRINTED[self.lang]}:", *Paragraph(self.printed, is_block=True).lines()]
         if self.hints and calls:
-            lines.append(MORE_HINTS[self.lang])
+            lines.append(MORE_HINTS[self.lang].format(self._calls("reply.hint")))
         if self.solutions:
             lines.append(str(self.solutions[0]))
         if self.solutions[1:] and calls:
@@ -92,6 +110,10 @@ class Reply:
         return "\n".join(lines)
 
     __repr__ = __str__
+
+    def _calls(self, name: str) -> str:
+        """How each hint is asked for."""
+        return ("、" if self.lang == "zh" else ", ").join(f"{name}({i + 1})" for i in range(len(self.hints)))
 
     @property
     def _verdict(self) -> str:

@@ -23,6 +23,7 @@ from minigpt.microscope.divergence.counterparts import counterparts
 from minigpt.microscope.divergence.seen import ENTERS, ModulePlace, tensors_seen
 from minigpt.microscope.divergence.tolerance import budget_of, distance, first_apart
 from minigpt.settings import shown
+from minigpt.settings.language import folded
 
 N_AROUND = 3  # points before and after the first divergence
 
@@ -106,7 +107,7 @@ class Divergence:
             f"{'>' if point is self.first else ' '} {point.place!s:<{width}}  {point.error:7.1e}  {point.budget:7.1e}"
             for point in around
         ]
-        return "\n".join([f"the models part in {self.name or 'the model'}:", self.what, head, *rows])
+        return "\n".join([f"the models part in {self.name or 'the model'}:", folded(self.what), head, *rows])
 
 
 def first_divergence(a: nn.Module, b: nn.Module, ids: Tensor, *, names: Mapping[str, str] | None = None) -> Divergence:

@@ -4,6 +4,7 @@ Dimensions: L layers, H heads, T positions, V vocabulary.
 """
 
 import json
+import shutil
 from collections.abc import Iterable, Sequence
 from html import escape
 
@@ -14,12 +15,15 @@ from minigpt.microscope.views.table import Cell, View, in_both, in_view, number_
 from minigpt.microscope.views.tokens import Labels, token_texts
 from minigpt.model import softmax
 from minigpt.plots import heat_map
-from minigpt.settings.language import Bilingual, columns_of, filled
+from minigpt.settings.language import Bilingual, columns_of, filled, folded
 
 MOST_WEIGHTS = 500_000  # of one view: some 1.5 MB of text
 LENS_CAPTION = Bilingual(
     "The most probable next token of each layer, and its probability; ✓ is the token that comes.",
     "每一层最可能的下一个词元及其概率；✓ 表示它就是实际的下一个词元。",
+)
+LENS_IDS = Bilingual(
+    " Tokens are ids; .view(tokenizer) shows their texts.", "词元以编号表示；.view(tokenizer) 显示其文字。"
 )
 
 
@@ -108,20 +112,40 @@ def lens_view(ids: Tensor, logits: Tensor, labels: Labels = None, lang: str | No
         rows.append(cells)
     written = [[str(cell) for cell in cells] for cells in rows]
     english, chinese = ([name[i] for name in names] for i in (0, 1))
-    text = Bilingual(*(_lines(headings, written) for headings in (english, chinese)))
+    corner = Bilingual("layer \\ token", "层 \\ 词元")
+    captions = [
+        said + (ids_said if labels is None else "") for said, ids_said in zip(LENS_CAPTION, LENS_IDS, strict=True)
+    ]
+    text = Bilingual(
+        *(
+            f"{folded(caption)}\n{_lines([heading, *headings], [places, *written])}"
+            for caption, heading, headings in zip(captions, corner, (english, chinese), strict=True)
+        )
+    )
 
     def plot() -> object:
         return heat_map(chances.tolist(), rows=english, columns=places, written=written, title="logit lens")
 
-    corner = Bilingual("layer \\ token", "层 \\ 词元")
     table = number_table(LENS_CAPTION, corner, places, zip(names, rows, strict=True))
     return View(in_view(table, lang=lang), plot, text, lang)
 
 
 def _lines(headings: Sequence[str], written: Sequence[Sequence[str]]) -> str:
-    """A line for each row, its heading in a column of its own."""
-    width = max(14, *(columns_of(heading) + 2 for heading in headings))
-    return "\n".join(filled(name, width) + "  ".join(cells) for name, cells in zip(headings, written, strict=True))
+    """A table whose first row and first column are headings, in blocks of as many columns as a terminal shows."""
+    first = max(map(columns_of, headings))
+    widths = [max(map(columns_of, column)) for column in zip(*written, strict=True)]
+    room, blocks = shutil.get_terminal_size().columns - first, [[0]]
+    for i in range(1, len(widths)):
+        fits = sum(widths[k] + 2 for k in (*blocks[-1], i)) <= room
+        blocks[-1 if fits else len(blocks) :] = [[*blocks[-1], i]] if fits else [[i]]
+    tables = (
+        "\n".join(
+            "  ".join([filled(name, first), *(filled(cells[i], widths[i]) for i in block)]).rstrip()
+            for name, cells in zip(headings, written, strict=True)
+        )
+        for block in blocks
+    )
+    return "\n\n".join(tables)
 
 
 def patching_view(

@@ -3,6 +3,13 @@ import pytest
 import minigpt as mg
 from minigpt.equations import EquationError
 
+
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch):
+    """A terminal on which each answer is one line."""
+    monkeypatch.setenv("COLUMNS", "500")
+
+
 SYMBOLS = {"A": "(m, n) a matrix", "B": "(n, k) a matrix", "x": "(n) a vector", "y": "(n) a vector"}
 SAME = [
     (r"\log(x y)", r"\log(x) + \log(y)", {}),

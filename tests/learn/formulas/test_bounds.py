@@ -9,7 +9,8 @@ import minigpt as mg
 from minigpt.learn.formulas.bounds import wrong_bound
 from minigpt.learn.formulas.functions import FormulaAnswer
 from minigpt.learn.judge.found import Found
-from minigpt.learn.judge.messages import entry_details, filled_in
+from minigpt.learn.judge.messages import filled_in
+from minigpt.learn.judge.places import entry_details
 
 CASES = {  # exercise, formula, id, what is said in English and in Chinese
     "from 2": (

@@ -9,8 +9,9 @@ import torch
 
 import minigpt as mg
 from minigpt.equations import characters, hints
+from minigpt.equations.equality import refusals
 from minigpt.equations.equality.expression import undelimited
-from minigpt.learn.formulas import as_function, refusals
+from minigpt.learn.formulas import as_function
 
 SOFTMAX = r"p_i = \frac{\exp(z_i)}{\sum_k \exp(z_k)}"
 # What is typed for softmax, and the English and the Chinese sentence.
@@ -61,7 +62,7 @@ TYPED = {
     r"p_i = \frac{z_i}{": ("the formula ends too early", "公式提前结束"),
     r"p_i = \exp(Z_i)": (
         "Z has no meaning here (did you mean z?); the exercise softmax has V, z",
-        "（是不是 z？）；练习 softmax 中有 V, z",
+        "（是不是 z？）；练习 softmax 中有 V、z",
     ),
     "p_i = z_i + q": (
         "q has no meaning here; the exercise softmax has V, z: use these",

@@ -9,8 +9,8 @@ import minigpt as mg
 from minigpt.learn.exercises import CATALOGUE
 from minigpt.learn.judge import Reply
 from minigpt.learn.judge.hints import formula_hint
-from minigpt.learn.judge.layout import Paragraph, Section, wrapped
-from minigpt.settings.language import columns_of, language
+from minigpt.learn.judge.layout import Paragraph, Section
+from minigpt.settings.language import columns_of, language, wrapped
 
 
 def reply(**given):

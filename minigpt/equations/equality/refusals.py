@@ -7,123 +7,123 @@ import re
 from functools import cache
 from string import Formatter
 
-from minigpt.learn.exercises.exercise import Words
-from minigpt.settings.language import Language
+from minigpt.settings.language import Bilingual, Language
 
 REASONS = (
     # What was typed.
-    Words("{sign} is not LaTeX; write {fix}", "{sign} 不是 LaTeX 的写法，应写 {fix}"),
-    Words("{sign} is not LaTeX; {fix}", "{sign} 不是 LaTeX 的写法；{fix}"),
-    Words("the invisible character {code} is not read; delete it", "有一个不可见的字符 {code}，请删去"),
-    Words(
+    Bilingual("{sign} is not LaTeX; write {fix}", "{sign} 不是 LaTeX 的写法，应写 {fix}"),
+    Bilingual("{sign} is not LaTeX; {fix}", "{sign} 不是 LaTeX 的写法；{fix}"),
+    Bilingual("the invisible character {code} is not read; delete it", "有一个不可见的字符 {code}，请删去"),
+    Bilingual(
         'Python read the {sign} of {macro} as one character; write r before the string: r"…"',
         'Python 把 {macro} 中的 {sign} 当成了一个字符；请在字符串前加 r：r"…"',
     ),
-    Words(
+    Bilingual(
         "this is Python, not LaTeX; pass the function itself, without quotation marks, or write its formula",
         "这是 Python 代码，不是 LaTeX；请去掉引号、直接传入函数，或写出它的公式",
     ),
-    Words(
+    Bilingual(
         "the formula is empty; write an expression, or a left side, = and a right side",
         "公式是空的；请写一个表达式，或写出左边、= 和右边",
     ),
-    Words(
+    Bilingual(
         "the left side is missing: write before = what the formula defines, or leave = out",
         "缺少左边：请在 = 之前写出公式定义的量，或去掉 =",
     ),
-    Words("the right side is missing: write after = what it is equal to", "缺少右边：请在 = 之后写出它等于什么"),
-    Words(
+    Bilingual("the right side is missing: write after = what it is equal to", "缺少右边：请在 = 之后写出它等于什么"),
+    Bilingual(
         r"a formula has one =; write a second formula in a row of \begin{{aligned}} or after \text{{where }}",
         r"一个公式只有一个 =；第二个公式请写成 \begin{{aligned}} 的一行，或写在 \text{{where }} 之后",
     ),
-    Words(
+    Bilingual(
         "the formula ends too early: a part is missing, or something that was opened is not closed",
         "公式提前结束：缺少一部分，或有括号没有闭合",
     ),
-    Words("{sign} is not expected here; {fix}", "此处不应出现 {sign}；{fix}"),
-    Words("{sign} is not expected here", "此处不应出现 {sign}"),
-    Words(r"unknown macro {macro}; a name of your own is {fix}", r"没有 {macro} 这个命令；自己的名字要写成 {fix}"),
-    Words("unknown macro {macro}; write {fix}", "没有 {macro} 这个命令；应写 {fix}"),
-    Words("{word}(…) is a product of letters; write {fix}", "{word}(…) 会被当成几个字母相乘；应写 {fix}"),
+    Bilingual("{sign} is not expected here; {fix}", "此处不应出现 {sign}；{fix}"),
+    Bilingual("{sign} is not expected here", "此处不应出现 {sign}"),
+    Bilingual(r"unknown macro {macro}; a name of your own is {fix}", r"没有 {macro} 这个命令；自己的名字要写成 {fix}"),
+    Bilingual("unknown macro {macro}; write {fix}", "没有 {macro} 这个命令；应写 {fix}"),
+    Bilingual("{word}(…) is a product of letters; write {fix}", "{word}(…) 会被当成几个字母相乘；应写 {fix}"),
     # Names and indices.
-    Words(
+    Bilingual(
         r"{name} has no meaning here (did you mean {near}?); {known} has {names}: use these, or define it after "
         r"\text{{where }}",
-        r"{name} 在这里没有含义（是不是 {near}？）；{known}中有 {names}：请使用它们，或在 \text{{where }} 之后给出定义",
+        r"{name} 在这里没有含义（是不是 {near}？）；{known} 中有 {names}：请使用它们，或在 \text{{where }} 之后"
+        "给出定义",
     ),
-    Words(
+    Bilingual(
         r"{name} has no meaning here; {known} has {names}: use these, or define it after \text{{where }}",
-        r"{name} 在这里没有含义；{known}中有 {names}：请使用它们，或在 \text{{where }} 之后给出定义",
+        r"{name} 在这里没有含义；{known} 中有 {names}：请使用它们，或在 \text{{where }} 之后给出定义",
     ),
-    Words(
+    Bilingual(
         "index {letter} is not bound here; bind it on the left side or by a sum",
         "指标 {letter} 在这里没有取值范围；请让它出现在左边，或对它求和",
     ),
-    Words(
+    Bilingual(
         "index {letter} is already bound here; choose another letter",
         "指标 {letter} 在这里已经有取值范围；请换一个字母",
     ),
-    Words(
+    Bilingual(
         "{letter} is an index here, but symbols or another row give it a meaning too; rename one of them",
         "{letter} 在这里是指标，但它另有含义；请给其中一个换个名字",
     ),
-    Words("e is Euler's number here; choose another letter for the index", "e 在这里是自然常数；指标请换一个字母"),
-    Words(
+    Bilingual("e is Euler's number here; choose another letter for the index", "e 在这里是自然常数；指标请换一个字母"),
+    Bilingual(
         r"a range needs an index, a single lower-case letter: \sum_{{i=1}}^{{n}} or \sum_{{i < n}}",
         r"求和范围需要一个指标，即一个小写字母：\sum_{{i=1}}^{{n}} 或 \sum_{{i < n}}",
     ),
-    Words(
+    Bilingual(
         "the left side is another derivative; asked for was that with respect to {symbol}",
         "左边是另一个导数；要求的是对 {symbol} 的导数",
     ),
-    Words(
+    Bilingual(
         r"{name} has {n} results: write them as rows of \begin{{aligned}} … \end{{aligned}}",
         r"{name} 有 {n} 个结果：请写成 \begin{{aligned}} … \end{{aligned}} 的各行",
     ),
     # Values.
-    Words("index {n} of {name} is outside {range}; {fix}", "{name} 的指标 {n} 超出了范围 {range}；{fix}"),
-    Words(
+    Bilingual("index {n} of {name} is outside {range}; {fix}", "{name} 的指标 {n} 超出了范围 {range}；{fix}"),
+    Bilingual(
         "the range of {letter} is unknown: write its bounds or declare shapes in symbols",
         "不知道 {letter} 的取值范围：请写出它的上下界",
     ),
-    Words(
+    Bilingual(
         "{letter} runs over {n} in {name}, but over {other} here; an index needs axes of one length",
         "{letter} 在 {name} 中取 {n} 个值，在这里却取 {other} 个；同一指标的各个轴必须一样长",
     ),
-    Words("shapes {one} and {other} do not fit", "形状 {one} 与 {other} 不相容"),
-    Words("cannot multiply shapes {one} and {other}", "形状 {one} 与 {other} 不能相乘"),
-    Words(
+    Bilingual("shapes {one} and {other} do not fit", "形状 {one} 与 {other} 不相容"),
+    Bilingual("cannot multiply shapes {one} and {other}", "形状 {one} 与 {other} 不能相乘"),
+    Bilingual(
         r"a vector times a vector is ambiguous; write x \cdot y, x \odot y, x^\top y or x y^\top",
         r"向量乘向量有歧义；请写 x \cdot y、x \odot y、x^\top y 或 x y^\top",
     ),
-    Words(
+    Bilingual(
         r"\cdot needs two vectors of one length, got {one} and {other}",
         r"\cdot 需要两个等长的向量，得到的形状是 {one} 与 {other}",
     ),
-    Words(
+    Bilingual(
         "{name} has no entry {n}: it is out of range, or where needs the base case",
         "{name} 没有第 {n} 项：超出了范围，或缺少初值",
     ),
-    Words("{name} is defined by itself", "{name} 的定义用到了它自己"),
-    Words("{name} has {n} and is written with {written}", "{name} 的轴数与指标个数不同：{n}，写了 {written}"),
-    Words("expected a whole number here, got {value}", "此处应为整数，得到 {value}"),
+    Bilingual("{name} is defined by itself", "{name} 的定义用到了它自己"),
+    Bilingual("{name} has {n} and is written with {written}", "{name} 的轴数与指标个数不同：{n}，写了 {written}"),
+    Bilingual("expected a whole number here, got {value}", "此处应为整数，得到 {value}"),
     # What is too large.
-    Words(
+    Bilingual(
         "the formula with its definitions is {n} characters long; at most {most} are read: write what repeats as a "
         "sum, or split it into equations",
         "公式连同定义共 {n} 个字符；最多读取 {most} 个：重复的部分请写成求和",
     ),
-    Words(
+    Bilingual(
         "{n} levels of parentheses, fractions and indices inside one another; at most {most} are read: name the inner "
         "part in where, and use the name",
         r"括号、分式和指标嵌套了 {n} 层；最多读取 {most} 层：请在 \text{{where }} 之后给内层起个名字",
     ),
-    Words(
+    Bilingual(
         r"the formula has {n} sums, differences, products and quotients; at most {most} are read here: write what "
         r"repeats with \sum or \prod",
         r"公式共有 {n} 次加减乘除；这里最多读取 {most} 次：重复的部分请用 \sum 或 \prod 写",
     ),
-    Words(
+    Bilingual(
         "the evaluation needs {n} operations or more; at most {most} are done: evaluate it at smaller sizes",
         "求值至少需要 {n} 次运算；最多进行 {most} 次",
     ),
@@ -185,14 +185,17 @@ def why(told: str, lang: Language) -> str:
         return f": {told}"
     for words, pattern in zip(REASONS, _patterns(), strict=True):
         if found := pattern.fullmatch(told):
-            return "：" + words.zh.format(**{name: _phrase(text) for name, text in found.groupdict().items()})
+            parts = {name: _phrase(text) for name, text in found.groupdict().items()}
+            if "names" in parts:
+                parts["names"] = parts["names"].replace(", ", "、")
+            return "：" + words.zh.format(**parts)
     return f"（原文：{told}）"
 
 
 def _phrase(text: str) -> str:
     exercise = re.fullmatch(r"the exercise (\w+)", text)
     quoted = f"（原文：{text}）" if re.search("[a-z]{3} [a-z]{2}", text) else text
-    return f"练习 {exercise[1]} " if exercise else REASON_PARTS.get(text, quoted)
+    return f"练习 {exercise[1]}" if exercise else REASON_PARTS.get(text, quoted)
 
 
 @cache
