@@ -239,6 +239,7 @@ def _check_epochs(config: RunConfig, steps: int) -> None:
 
 def _check_pretrained(config: RunConfig, folder: Path) -> None:
     own, wanted = (to_object(model.resolved()) for model in (pretrained_config(folder), config.model))
-    other = [f"{name}={wanted[name]!r}" for name in own if wanted[name] != own[name] and name not in FREE_OF_PRETRAINED]
+    free = (*FREE_OF_PRETRAINED, *(["rope_original_context"] if own["rope_scaling"] == "none" else []))
+    other = [f"{name}={wanted[name]!r}" for name in own if wanted[name] != own[name] and name not in free]
     if other:
         raise ValueError(f"the model in {folder} has parts of its own, so {', '.join(other)} can't be chosen")

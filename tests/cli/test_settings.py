@@ -4,7 +4,7 @@ import dataclasses
 import json
 import re
 from pathlib import Path
-from typing import get_args
+from typing import Annotated, get_args, get_origin
 
 import pytest
 
@@ -26,6 +26,7 @@ from minigpt.training.processes.strategies import STRATEGIES
 # Settings of a command that share the name of a field of a run and mean something of their own.
 OF_THEIR_OWN = {
     ("sample", "seed"): "of the draws",
+    ("chat", "seed"): "of the draws",
     ("check", "seed"): "of the calls that decide",
     ("demo", "seed"): "of a run whose other settings are fixed",
     ("demo", "steps"): "of a run whose other settings are fixed",
@@ -53,7 +54,7 @@ def parsed(monkeypatch):
 @pytest.fixture
 def help_of(monkeypatch, capsys):
     """What ``--help`` prints, on one line, whatever draws its frames."""
-    monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setenv("COLUMNS", "100")
 
     def show(*words):
         with pytest.raises(SystemExit):
@@ -76,8 +77,8 @@ def test_every_setting_can_be_typed_without_its_part_in_any_order(parsed, words)
     assert parsed("train", *words.split()).run == expected
 
 
-def option_of(name, value):
-    if isinstance(value, bool):
+def option_of(name, value, kind):
+    if (get_args(kind)[0] if get_origin(kind) is Annotated else kind) is bool:
         return [f"--{name}" if value else f"--no-{name}"]
     return [f"--{name}", "none" if value is None else str(value)]
 
@@ -89,9 +90,9 @@ def test_each_field_of_each_part_is_an_option_with_its_own_value_as_the_default(
     ).resolved()
     words = []
     for each in ("source", "model", "training"):
-        for name in kinds(type(getattr(plan, each))):
+        for name, kind in kinds(type(getattr(plan, each))).items():
             if name != "vocab_size":
-                words += option_of(name.replace("_", "-"), getattr(getattr(plan, each), name))
+                words += option_of(name.replace("_", "-"), getattr(getattr(plan, each), name), kind)
     found = getattr(parsed("train", *words).run, part)
     assert found == (
         dataclasses.replace(plan.model, vocab_size=found.vocab_size) if part == "model" else getattr(plan, part)
@@ -178,7 +179,7 @@ def test_the_listing_names_a_forged_run_and_shows_the_others(capsys, tmp_path):
         (tmp_path / name / "run.json").write_text(text)
     main(["runs", str(tmp_path)])
     shown = capsys.readouterr()
-    assert "good" in shown.out and "4096 × 4096" in shown.out and shown.err == ""
+    assert "good" in shown.out and "4096 ×" in shown.out and shown.err == ""
     assert shown.out.replace("\\", "/").count("bad/run.json can't be used") == 1
 
 

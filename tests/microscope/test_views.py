@@ -199,9 +199,9 @@ def test_a_view_is_a_figure_too(record, kind):
 def test_elsewhere_a_view_is_text(record):
     texts = {kind: str(view) for kind, view in views(record).items()}
     assert texts["attention"] == "attention weights of 2 layers × 2 heads on 7 tokens"
-    assert texts["lens"].splitlines()[2].startswith("output ")
+    assert any(line.startswith("output ") for line in texts["lens"].splitlines())
     assert "0.50" in texts["patching"]
-    assert repr(logit_lens(planted(), CLEAN)).count("\n") == 2
+    assert repr(logit_lens(planted(), CLEAN)).splitlines()[-1].startswith("output ")
 
 
 def test_the_text_is_in_the_language_of_the_locale_or_the_one_that_was_asked_for(record, monkeypatch):

@@ -224,11 +224,11 @@ def trained(tmp_path_factory):
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"n_heads": 3}, "n_heads was 2, now 3; n_kv_heads was 2, now 3"),
+        ({"n_heads": 3}, "n_heads was 2, now 3; n_kv_heads was 2, now 3; d_head was 6, now 4"),
         ({"rope_base": 5.0}, r"rope_base was 10000\.0, now 5\.0"),
         ({"norm_eps": 0.1, "window": 3}, r"norm_eps was 1e-05, now 0\.1; window was None, now 3"),
         ({"mlp": "relu"}, "mlp was 'gelu-tanh', now 'relu'"),
-        ({"context_length": 16}, "context_length was 8, now 16"),
+        ({"context_length": 16}, "context_length was 8, now 16; rope_original_context was 8, now 16"),
         ({"n_layers": 2}, "n_layers was 1, now 2"),
     ],
 )
