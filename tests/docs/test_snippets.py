@@ -108,7 +108,7 @@ def test_the_command_lines_of_a_page_run_one_after_another(path, tmp_path, monke
 
     text = "Once upon a time there was a text, and it was long enough to learn from. " * 30
     (tmp_path / "texts").mkdir()
-    for file in ("my.txt", "texts/one.txt", "texts/two.txt"):
+    for file in ("my.txt", "exam.txt", "texts/one.txt", "texts/two.txt"):
         (tmp_path / file).write_text(text, encoding="utf-8")
     mg.save_pretrained(mg.GPT(mg.GPTConfig.preset("nano", vocab_size=257)), tmp_path / "gpt2", mg.BPETokenizer([]))
     monkeypatch.chdir(tmp_path)

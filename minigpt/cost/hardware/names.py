@@ -61,10 +61,10 @@ def parse_hardware(name: str) -> Cluster:
         if (known := ALIASES.get(plains[-1]) or own.get(plains[-1])) is not None:
             return Cluster(device=DEVICES[known], count=_count(name, found["count"]))
     near = [own[each] for plain in reversed(plains) for each in get_close_matches(plain, own, n=3, cutoff=0.6)]
-    hint = f"; did you mean {' or '.join(dict.fromkeys(near[:3]))}?" if near else ""
+    hint = f". Did you mean {' or '.join(dict.fromkeys(near[:3]))}?" if near else ";"
     raise ValueError(
         f"the hardware {shown(name)} is unknown; choose one of {', '.join(DEVICES)}, with a count before it for "
-        f"several, such as 8xH100{hint}; {MEASURED}"
+        f"several, such as 8xH100{hint} {MEASURED[0].upper() if near else MEASURED[0]}{MEASURED[1:]}"
     )
 
 

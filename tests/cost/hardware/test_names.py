@@ -44,10 +44,10 @@ def test_every_device_is_known_by_its_own_name(name):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("8xH10", r"'8xH10' is unknown; choose one of V100, T4, .*; did you mean H100\?; to measure this"),
+        ("8xH10", r"'8xH10' is unknown; choose one of V100, T4, .*. Did you mean H100\? To measure this"),
         ("cpu", "such as 8xH100; to measure this machine, pass on=minigpt"),
         ("", "the hardware '' is unknown"),
-        ("H10x8", "'H10x8' is unknown; .*; did you mean H100"),
+        ("H10x8", "'H10x8' is unknown; .*. Did you mean H100"),
         ("H100x0", "asks for 0 devices; give 1 to 10,000,000"),
         ("0xH100", "asks for 0 devices; give 1 to 10,000,000"),
         ("x" * 10**6, "is unknown"),
