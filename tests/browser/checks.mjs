@@ -57,7 +57,7 @@ async function formulas() {
     const { data, parentElement } = texts.currentNode;
     if (parentElement.closest("pre, code, script, style, .sig, .katex")) continue;
     if (/[\u{E000}-\u{F8FF}\u{F0000}-\u{10FFFD}]/u.test(data)) wrong.push(`formula: still hidden: ${parentElement.outerHTML.slice(0, 80)}`);
-    const latex = data.match(/\$[^\s$][^$\n]*\$|\\[a-z]+\b[\s{_^\\]/i);
+    const latex = data.match(/\$[^\s$][^$\n]*\$|\\(?!x[0-9a-f]{2})[a-z]+\b[\s{_^\\]/i);
     if (latex) wrong.push(`formula: LaTeX in the text: ${latex[0]}`);
   }
   return wrong;

@@ -9,7 +9,11 @@ import { pagesOf, serve, SITE } from "./site.mjs";
 // The Chinese site has the reference in English: what was made once is looked at once. Of the pages of source code, all of one make, one.
 const isSeenElsewhere = (path) => /^zh\/(reference\/api|_modules)\/./.test(path) && path !== "zh/reference/api/index.html";
 const isSource = (path) => path.startsWith("_modules/") && path !== "_modules/minigpt/model/attention.html";
-const pages = (await pagesOf(SITE)).filter((path) => !isSeenElsewhere(path) && !isSource(path));
+// ONE_IN=4 looks at every fourth page, and at all that a reader begins with.
+const isFirst = (path) => /^(index\.html|tutorials\/|howto\/)/.test(path);
+const oneIn = Number(process.env.ONE_IN ?? 1);
+const all = (await pagesOf(SITE)).filter((path) => !isSeenElsewhere(path) && !isSource(path));
+const pages = all.filter((path, i) => i % oneIn === 0 || isFirst(path));
 const anchorsOf = {}; // by address
 const linksOf = {};
 let browser, context, site;
