@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from minigpt.bench.peer import peer_model
 from minigpt.generation import GREEDY, Decoder, for_generation, generate_ids
 from minigpt.model import GPT, GPTConfig
 
@@ -143,18 +144,7 @@ def _writer(model: GPT | Decoder, prompt: Tensor) -> Write:
 
 def _peer(config: GPTConfig, prompt: Tensor) -> Write:
     """Greedy generation by transformers' GPT-2 with its cache."""
-    try:
-        from transformers import GPT2Config, GPT2LMHeadModel
-    except ImportError:
-        raise ImportError('the peer is transformers: pip install "minigpt-as-written[hf]"') from None
-    shape = {
-        "vocab_size": config.vocab_size,
-        "n_positions": config.context_length,
-        "n_embd": config.d_model,
-        "n_layer": config.n_layers,
-        "n_head": config.n_heads,
-    }
-    model = GPT2LMHeadModel(GPT2Config(**shape, bos_token_id=None, eos_token_id=None)).eval()
+    model = peer_model(config).eval()
     mask = torch.ones_like(prompt)
 
     def write(n: int) -> Tensor:

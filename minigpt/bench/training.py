@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 from tqdm import tqdm
 
+from minigpt.bench.peer import peer_model
 from minigpt.cost.flops import training_flops_per_token
 from minigpt.model import GPT, GPTConfig
 from minigpt.text import TokenDataset
@@ -151,20 +152,7 @@ def our_step(config: GPTConfig) -> Step:
 
 def peer_step(config: GPTConfig) -> Step:
     """One update of transformers' GPT-2 at the same shape, with its own loss and PyTorch's AdamW as it comes."""
-    try:
-        from transformers import GPT2Config, GPT2LMHeadModel
-    except ImportError:
-        raise ImportError('the peer is transformers: pip install "minigpt-as-written[hf]"') from None
-    shape = {
-        "vocab_size": config.vocab_size,
-        "n_positions": config.context_length,
-        "n_embd": config.d_model,
-        "n_layer": config.n_layers,
-        "n_head": config.n_heads,
-    }
-    no_dropout = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
-    no_specials = {"bos_token_id": None, "eos_token_id": None}
-    model = GPT2LMHeadModel(GPT2Config(**shape, **no_dropout, **no_specials)).train()
+    model = peer_model(config, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0).train()
     model.loss_type = "ForCausalLM"  # the loss it takes anyway; unset, transformers logs a warning
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.1)
 

@@ -27,7 +27,8 @@ def encode_chat(
 ) -> list[int]:
     """The ids of a conversation.
 
-    Text between two special tokens is encoded as one, whoever wrote it, as the model saw it in training.
+    Text between two special tokens is encoded in one piece, as the model saw it in training, also where the template
+    wrote a part of it and a person the rest.
 
     Args:
         tokenizer: of the model.
