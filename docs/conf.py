@@ -1,5 +1,6 @@
 """How the documentation site is built; `make docs` runs it with warnings as errors."""
 
+import gc
 import shutil
 import sys
 from pathlib import Path
@@ -8,6 +9,9 @@ DOCS = Path(__file__).parent
 sys.path[:0] = [str(DOCS / "_ext"), str(DOCS)]
 
 from minigpt.version import __version__  # noqa: E402
+
+# The nodes of all pages stay in memory: looking for garbage among them as often as Python does takes half of a build.
+gc.set_threshold(50_000, 20, 50)
 
 project = "minigpt"
 author = "the minigpt authors"
@@ -30,6 +34,7 @@ extensions = [
     "fitted_code",
     "katex",
     "map_page",
+    "navigation",
     "notebook_output",
     "plain_types",
     "public_names",

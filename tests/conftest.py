@@ -1,5 +1,6 @@
 """What all tests share: one table of tolerances by dtype, one seed, one thread, one order for several workers."""
 
+import gc
 import math
 import os
 import subprocess
@@ -17,6 +18,9 @@ if not torch.cuda.is_available():
 # same to the kernels of the notebooks and to all other processes that tests start.
 torch.set_num_threads(1)
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Thousands of tests stay in memory: looking for garbage among them as often as Python does takes a twentieth of the time.
+gc.set_threshold(50_000, 20, 50)
 
 # What is printed follows the locale; the tests read English where they do not say otherwise.
 os.environ["LC_ALL"] = "C.UTF-8"

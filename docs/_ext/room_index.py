@@ -12,6 +12,8 @@ from sphinx.addnodes import desc, desc_signature
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+KEPT = "room-index"  # of a page's metadata, which Sphinx keeps from build to build
+
 
 class room_index(nodes.General, nodes.Element):  # noqa: N801 - docutils names a node in lower case
     """Stands for the list until all pages are read."""
@@ -23,6 +25,24 @@ class RoomIndex(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """The place."""
         return [room_index()]
+
+
+def note(app: Sphinx, doctree: nodes.document) -> None:
+    """Keep the sections of a page: the title of each, and for each entry the anchors and names of what it describes.
+
+    Reading all pages again for the list would take longer than reading them the first time.
+    """
+    sections = []
+    for section in doctree.findall(nodes.section):
+        entries = [described(child) for child in section.children if isinstance(child, desc)]
+        sections.append((section.next_node(nodes.title).astext(), entries))
+    app.env.metadata[app.env.docname][KEPT] = sections
+
+
+def described(entry: desc) -> list[tuple[str, str]]:
+    """The anchor and the name of an entry, then those of its members."""
+    signatures = [signature for signature in entry.findall(desc_signature) if signature["ids"]]
+    return [(signature["ids"][0], signature["fullname"]) for signature in signatures]
 
 
 def fill(app: Sphinx, doctree: nodes.document, page: str) -> None:
@@ -37,19 +57,16 @@ def item_of(app: Sphinx, page: str, below: str) -> nodes.definition_list_item:
     address = app.builder.get_relative_uri(page, below)
     title = nodes.reference("", app.env.titles[below].astext(), refuri=address, internal=True)
     text = nodes.paragraph()
-    for section in app.env.get_doctree(below).findall(nodes.section):
-        for child in section.children:
-            if isinstance(child, desc):
-                text += [*names_of(child, address), nodes.Text(" ")]
-        text.insert(0, nodes.inline(ids=[nodes.make_id(section.next_node(nodes.title).astext())]))
+    for heading, entries in app.env.metadata[below][KEPT]:
+        for entry in entries:
+            text += [*links(entry, address), nodes.Text(" ")]
+        text.insert(0, nodes.inline(ids=[nodes.make_id(heading)]))
     return nodes.definition_list_item("", nodes.term("", "", title), nodes.definition("", text))
 
 
-def names_of(entry: desc, address: str) -> Iterator[nodes.Node]:
+def links(entry: list[tuple[str, str]], address: str) -> Iterator[nodes.Node]:
     """The link to an entry, with the anchor of the entry, and the anchors of its members."""
-    signatures = [signature for signature in entry.findall(desc_signature) if signature["ids"]]
-    for number, signature in enumerate(signatures):
-        anchor, name = signature["ids"][0], signature["fullname"]
+    for number, (anchor, name) in enumerate(entry):
         if number:
             yield nodes.inline(ids=[anchor])
         else:
@@ -61,5 +78,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register the directive."""
     app.add_node(room_index)
     app.add_directive("room-index", RoomIndex)
+    app.connect("doctree-read", note)
     app.connect("doctree-resolved", fill)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -7,6 +7,7 @@ the name by which it is imported: it is looked up in the module that says it, in
 import pkgutil
 import sys
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from docutils import nodes
@@ -41,6 +42,7 @@ def meanings(name: str, module: str | None) -> Iterator[object]:
             yield thing
 
 
+@cache
 def rooms() -> list[str]:
     """The sub-packages of minigpt."""
     return [f"minigpt.{module.name}" for module in pkgutil.iter_modules(minigpt.__path__) if module.ispkg]
