@@ -69,10 +69,10 @@ docs: .venv/.with-dev docs/node_modules/.package-lock.json  ## Build the site in
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync site-in-english site-in-chinese
 	@echo "The site is at docs/_build/html/index.html; in Chinese, at docs/_build/html/zh/index.html"
 
-site-in-english:
+site-in-english: .venv/.with-dev docs/node_modules/.package-lock.json
 	@$(BIN)/sphinx-build -q -n -W --keep-going -b html docs docs/_build/html
 
-site-in-chinese:
+site-in-chinese: .venv/.with-dev docs/node_modules/.package-lock.json
 	@$(BIN)/sphinx-build -q -n -W --keep-going -b html -D language=zh_CN docs docs/_build/html/zh
 
 notebooks: .venv/.with-dev  ## Run the notebooks' sources and write their .ipynb

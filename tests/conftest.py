@@ -19,7 +19,7 @@ if not torch.cuda.is_available():
 torch.set_num_threads(1)
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# Thousands of tests stay in memory: looking for garbage among them as often as Python does takes a twentieth of the time.
+# Thousands of tests stay in memory, and Python looks for garbage among them often: that is a twentieth of the time.
 gc.set_threshold(50_000, 20, 50)
 
 # What is printed follows the locale; the tests read English where they do not say otherwise.
