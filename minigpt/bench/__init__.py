@@ -3,6 +3,7 @@
 from minigpt.bench.attention import AttentionBench, Measured, measure_attention
 from minigpt.bench.correctness import interpreted_error, kernel_error
 from minigpt.bench.generation import GenerationBench, GenerationRow, measure_generation
+from minigpt.bench.growth import measure_growth
 from minigpt.bench.probe import busy_line, probe_machine
 from minigpt.bench.setting import Setting
 from minigpt.bench.tiles import TileBench, Tried, tune_tiles
@@ -25,6 +26,7 @@ __all__ = [
     "kernel_error",
     "measure_attention",
     "measure_generation",
+    "measure_growth",
     "measure_training",
     "probe_machine",
     "tune_tiles",

@@ -44,7 +44,7 @@ def probe_machine(seconds: float = 2.0, *, clock: Clock = time.perf_counter, pro
     share = 0.8 * seconds / len(parts)  # the rest goes into making them
     found = {}
     for name, (function, unit) in tqdm(parts.items(), desc="measuring this machine", disable=not progress, leave=False):
-        found[name] = _least_seconds(function, share, clock) / unit
+        found[name] = least_seconds(function, share, clock) / unit
     block = max(0.0, (found["blocks"] - found["step"]) / (SMALL_BLOCKS - 1))
     machine = Machine(
         name=f"this machine ({n_threads} thread{'s' * (n_threads != 1)}, float32)",
@@ -72,12 +72,15 @@ def busy_line() -> str | None:
 def _parts() -> Iterator[tuple[str, tuple[Callable[[], object], float]]]:
     """What is timed, each with its number of operations or numbers."""
     for name, n_layers in (("step", 1), ("blocks", SMALL_BLOCKS)):
-        yield name, (_step(GPTConfig(vocab_size=16, context_length=8, d_model=16, n_layers=n_layers, n_heads=2), 1), 1)
+        yield (
+            name,
+            (timed_step(GPTConfig(vocab_size=16, context_length=8, d_model=16, n_layers=n_layers, n_heads=2), 1), 1),
+        )
     for width in PRODUCT_WIDTHS:
         yield f"product {width}", (_products(width), 24 * TOKENS * width**2)
     for length in ATTENTION_LENGTHS:
         yield f"attention {length}", _attention(length)
-    yield "usual", (_step(USUAL, USUAL_BATCH), 1)
+    yield "usual", (timed_step(USUAL, USUAL_BATCH), 1)
     yield "hidden", (_backward(fast_gelu_tanh, TOKENS, 1024), TOKENS * 1024)
     yield "logit", (_backward(_loss, 512, 2048), 512 * 2048)
     weight = torch.nn.Parameter(torch.randn(2**20))
@@ -86,8 +89,14 @@ def _parts() -> Iterator[tuple[str, tuple[Callable[[], object], float]]]:
     yield "weight", (lambda: (fast_clip_by_norm([weight], 1.0), optimizer.step()), 2**20)
 
 
-def _least_seconds(function: Callable[[], object], budget: float, clock: Clock) -> float:
-    """The least time of some calls within about so many seconds, once warm."""
+def least_seconds(function: Callable[[], object], budget: float, clock: Clock) -> float:
+    """The least time of some calls within about so many seconds, once warm.
+
+    Args:
+        function: what is called.
+        budget: seconds.
+        clock: returns seconds.
+    """
     function()
     times: list[float] = []
     while len(times) < LEAST_CALLS or sum(times) < budget:
@@ -97,7 +106,13 @@ def _least_seconds(function: Callable[[], object], budget: float, clock: Clock) 
     return min(times)
 
 
-def _step(config: GPTConfig, n_sequences: int) -> Callable[[], object]:
+def timed_step(config: GPTConfig, n_sequences: int) -> Callable[[], object]:
+    """A training step of a new model on a batch of zeros.
+
+    Args:
+        config: the model's shape.
+        n_sequences: of the batch.
+    """
     step, ids = our_step(config), torch.zeros(n_sequences, config.context_length, dtype=torch.int64)
     return lambda: step(ids, ids)
 

@@ -25,6 +25,7 @@ from minigpt.cost.flops import training_flops_per_token
 from minigpt.model import GPT, GPTConfig
 from minigpt.text import TokenDataset
 from minigpt.training import RunState, TrainConfig, accumulate_gradients
+from minigpt.training.processes.distributed import ALONE, World
 from minigpt.training.step import update
 
 Step = Callable[[Tensor, Tensor], None]
@@ -136,14 +137,20 @@ def measure_training(rounds: int = 9) -> TrainingBench:
     return TrainingBench(torch.get_num_threads(), rounds, rows)
 
 
-def our_step(config: GPTConfig) -> Step:
-    """One update of our GPT with our loss, clipping and optimizer: the update of the loop, on a batch that is given."""
+def our_step(config: GPTConfig, world: World = ALONE) -> Step:
+    """One update of our GPT with our loss, clipping and optimizer: the update of the loop, on a batch that is given.
+
+    Args:
+        config: the model's shape.
+        world: the processes that add up their gradients; each has a batch of its own.
+    """
     data = TokenDataset(torch.zeros(2 * config.context_length, dtype=torch.int64), config.context_length, vocab_size=1)
-    run = RunState(GPT(config).train(), TrainConfig(device="cpu"), data)
+    settings = TrainConfig(device="cpu", batch_size=world.size)
+    run = RunState(GPT(config).train(), settings, data, world=world)
 
     def step(inputs: Tensor, targets: Tensor) -> None:
         def gradient() -> tuple[float, int]:
-            return accumulate_gradients(run.loss, inputs, targets, len(inputs)), inputs.numel()
+            return accumulate_gradients(run.wrapper, inputs, targets, len(inputs), world=world), inputs.numel()
 
         update(run, gradient, rate=1e-3)
 

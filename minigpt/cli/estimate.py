@@ -11,6 +11,7 @@ import minigpt as mg
 from minigpt import bench
 from minigpt.cli.output import command, print_json
 from minigpt.cost.budget import BudgetPlan, parse_budget, plan_budget
+from minigpt.cost.growth import Growth, StepSize, predict_growth
 from minigpt.cost.hardware.names import THIS_MACHINE
 from minigpt.cost.machine import Machine
 from minigpt.runs import RunConfig
@@ -31,6 +32,9 @@ class Estimate:
         context_length: T, in tokens (default: the preset's; with --budget 256).
         tokens: tokens that are read, such as 300e9 (default: those that are best for the size).
         on: hardware, such as H100, 8xH100, or "this machine", which is measured for two seconds.
+        grow: what a step takes as context, width, depth, batch, vocabulary and devices are doubled, one at a time; on
+            "this machine" small steps are measured, too.
+        batch_size: sequences of each device in a step, with --grow (default: 8).
         budget: time and place, such as "tonight on this laptop" or "3 hours on 8xH100": which model learns most in it.
         price: dollars for an hour of one device (default: the lowest of the table).
         mfu: share of the hardware's peak that is reached (default: 0.43).
@@ -43,6 +47,8 @@ class Estimate:
     context_length: Annotated[int | None, DEFAULT_IN_TEXT] = None
     tokens: Annotated[float | None, DEFAULT_IN_TEXT] = None
     on: Annotated[str | None, DEFAULT_IN_TEXT] = None
+    grow: bool = False
+    batch_size: Annotated[int | None, DEFAULT_IN_TEXT] = None
     budget: Annotated[str | None, DEFAULT_IN_TEXT] = None
     price: Annotated[float | None, DEFAULT_IN_TEXT] = None
     mfu: Annotated[float | None, DEFAULT_IN_TEXT] = None
@@ -50,7 +56,7 @@ class Estimate:
 
     def __call__(self) -> None:
         """Print a table."""
-        made = self._estimated() if self.budget is None else self._planned(self.budget)
+        made = self._grown() if self.grow else self._estimated() if self.budget is None else self._planned(self.budget)
         if self.json:
             print_json(made.to_object())
             return
@@ -59,8 +65,27 @@ class Estimate:
             print(f"next: {_train(made)}")
 
     def _estimated(self) -> Any:
-        on = self._measured() if self.on is not None and THIS_MACHINE.fullmatch(self.on.strip()) else self.on
+        if self.batch_size is not None:
+            raise ValueError("--batch-size is for --grow; add --grow, or leave it out")
+        on = self._measured() if self._is_here() else self.on
         return mg.estimate(self._model(), self.tokens, on, price=self.price, mfu=self.mfu)
+
+    def _is_here(self) -> bool:
+        return self.on is not None and THIS_MACHINE.fullmatch(self.on.strip()) is not None
+
+    def _grown(self) -> Growth:
+        if given := [name for name in ("tokens", "budget", "price") if getattr(self, name) is not None]:
+            raise ValueError(f"--grow shows one step of each size; leave out --{given[0]}")
+        if self.on is None:
+            raise ValueError('--grow needs hardware, such as --on H100 or --on "this machine"')
+        if not self._is_here():
+            return predict_growth(
+                StepSize(config=self._model(), n_sequences=self.batch_size or 8), self.on, mfu=self.mfu
+            )
+        names = ("preset", "run", "vocab_size", "context_length", "batch_size", "mfu")
+        if given := [name.replace("_", "-") for name in names if getattr(self, name) is not None]:
+            raise ValueError(f"--grow measures small steps of its own on this machine; leave out --{given[0]}")
+        return bench.measure_growth(machine=self._measured(), progress=not self.json)
 
     def _planned(self, budget: str) -> BudgetPlan:
         names = ("preset", "run", "tokens", "on")

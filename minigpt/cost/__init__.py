@@ -11,6 +11,7 @@ from minigpt.cost.cache import cache_bytes, kv_cache_bytes
 from minigpt.cost.estimates import Estimate, estimate
 from minigpt.cost.flops import matrix_parameters, training_flops_per_token
 from minigpt.cost.flops_by_part import Flops, attention_pairs, backward_flops, forward_flops
+from minigpt.cost.growth import Growth, GrowthRow, StepSize, predict_growth
 from minigpt.cost.machine import Machine, step_seconds
 from minigpt.cost.memory import PredictedMemory, StepPlan, peak_bytes, predict_memory
 from minigpt.cost.parallelism import data_parallel_bytes, pipeline, tensor_parallel_bytes, zero_memory
@@ -23,12 +24,15 @@ __all__ = [
     "BudgetPlan",
     "Estimate",
     "Flops",
+    "Growth",
+    "GrowthRow",
     "Kept",
     "Machine",
     "ParameterCount",
     "PredictedMemory",
     "PublishedModel",
     "StepPlan",
+    "StepSize",
     "attention_pairs",
     "backward_flops",
     "cache_bytes",
@@ -43,6 +47,7 @@ __all__ = [
     "peak_bytes",
     "pipeline",
     "plan_budget",
+    "predict_growth",
     "predict_memory",
     "published_config",
     "step_seconds",
