@@ -2,7 +2,7 @@
 
 import multiprocessing
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.synchronize import Event as EventType
@@ -13,7 +13,7 @@ import numpy as np
 from minigpt.text.shards.shard import token_dtype
 from minigpt.text.tokenizers.borders import encode_border
 from minigpt.text.tokenizers.loading import load_tokenizer
-from minigpt.text.tokenizers.tokenizer import Tokenizer
+from minigpt.text.tokenizers.tokenizer import Tokenizer, TokenizerBase
 
 
 class Piece(Protocol):
@@ -94,9 +94,14 @@ def _encode_in_worker(piece: Piece) -> np.ndarray:
 
 
 def _encode(piece: Piece, tokenizer: Tokenizer) -> np.ndarray:
-    ids: list[int] = []
+    dtype = token_dtype(tokenizer.vocab_size)
+    parts = [np.empty(0, dtype)]
     for text, ends, glue in piece.texts():
-        ids += tokenizer.encode(text, allow_special=piece.special)
+        if isinstance(tokenizer, TokenizerBase):
+            ids: Sequence[int] | np.ndarray = tokenizer.encode_array(text, allow_special=piece.special)
+        else:
+            ids = tokenizer.encode(text, allow_special=piece.special)
+        parts.append(np.asarray(ids, dtype))
         if ends:
-            ids += encode_border(tokenizer, glue)
-    return np.array(ids, dtype=token_dtype(tokenizer.vocab_size))
+            parts.append(np.array(encode_border(tokenizer, glue), dtype))
+    return np.concatenate(parts)

@@ -10,16 +10,18 @@ Source: Sennrich, Haddow & Birch 2016, arXiv:1508.07909; the split pattern and b
 
 import heapq
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property, lru_cache
 from operator import index
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from minigpt.equations import fast_twin
 from minigpt.text.tokenizers.patterns import (
     GPT2_SPLIT,
+    has_long_blank,
     leaves_out_part,
     special_splitter,
     spell_out_classes,
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
 # fancy-regex, tiktoken's engine, aborts when it backtracks through about a million characters of white space
 _LONGEST_SAFE_BLANK = 100_000
 _UNUSED = "\ufffd".encode()
-_BLANKS = re.compile(r"\s{64,}+")
 
 
 def merge_bytes(piece: bytes, ranks: Mapping[bytes, int], *, below: float = math.inf) -> list[int]:
@@ -178,7 +179,7 @@ class ByteLevelTokenizer(TokenizerBase):
             ValueError: if the text has a lone surrogate, or the split pattern leaves out part of it.
         """
         check_text(text)
-        if any(len(blank[0]) > _LONGEST_SAFE_BLANK for blank in _BLANKS.finditer(text)):
+        if has_long_blank(text, _LONGEST_SAFE_BLANK):
             return self.encode_reference(text, allow_special=allow_special)
         try:
             if not allow_special:
@@ -190,6 +191,14 @@ class ByteLevelTokenizer(TokenizerBase):
             return ids
         except _PanicError:  # tiktoken gave up, on a pattern that needs many steps
             return self.encode_reference(text, allow_special=allow_special)
+
+    def encode_array(self, text: str, *, allow_special: bool = False) -> np.ndarray:
+        """What :meth:`encode` gives, as an array of uint32: no Python number is made for each id."""
+        if not allow_special and self.pattern == GPT2_SPLIT and not has_long_blank(text, _LONGEST_SAFE_BLANK):
+            check_text(text)
+            with suppress(_PanicError), _panics_as_errors():
+                return self._fast.encode_to_numpy(text, disallowed_special=())
+        return super().encode_array(text, allow_special=allow_special)
 
     def _encode_ordinary(self, text: str) -> list[int]:
         with _panics_as_errors():

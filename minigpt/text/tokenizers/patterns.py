@@ -32,6 +32,7 @@ PROBE_SECONDS, SECONDS, CHARACTERS_A_SECOND = 1, 10, 10_000  # patterns in use t
 _PROBE = "aZ éß我们e\u0301, 12٣¾ \t\r\n\n \u3000!?'s'LL–\U0001f600\0\x1c\x85\u2028\u00a0\u200b \r" + "".join(
     character * 40 + "." for character in "aA1! \n"
 )
+_BLANKS = re.compile(r"\s{64,}+")
 _PART = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{(\d*),?(\d*)\}|.", re.DOTALL)
 
 
@@ -105,6 +106,19 @@ def _check_size(pattern: str) -> None:
                 f"split pattern {pattern!r:.80} is too large: over {LARGEST_PATTERN:,} characters with its repeats "
                 f"written out, or {MOST_NESTED} groups in each other; use a simpler one"
             )
+
+
+def has_long_blank(text: str, longest: int) -> bool:
+    """Whether a text has more white space in one place than some characters.
+
+    Args:
+        text: any; most need only a look at every block of half that length, which such white space would fill.
+        longest: the characters.
+    """
+    half = longest // 2
+    if not any(text[start : start + half].isspace() for start in range(0, len(text), half)):
+        return False
+    return any(len(blank[0]) > longest for blank in _BLANKS.finditer(text))
 
 
 def special_splitter(special_tokens: Iterable[str]) -> Callable[[str], list[str]]:

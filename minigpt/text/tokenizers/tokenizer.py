@@ -57,7 +57,7 @@ class Tokenizer(Protocol):
 
 
 class TokenizerBase:
-    """What a tokenizer with ``to_json`` and ``encode`` has besides: ``save`` and ``encode_iterable``."""
+    """What a tokenizer with ``to_json`` and ``encode`` has besides: ``save`` and other ways to encode."""
 
     to_json: Callable[[], dict[str, Any]]
     encode: Callable[..., list[int]]
@@ -65,6 +65,15 @@ class TokenizerBase:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the tokenizer to a JSON file; :func:`~minigpt.text.tokenizers.loading.load_tokenizer` reads it."""
         write_atomically(path, json.dumps(self.to_json(), ensure_ascii=False).encode())
+
+    def encode_array(self, text: str, *, allow_special: bool = False) -> np.ndarray:
+        """What ``encode`` gives, as an array of uint32.
+
+        Args:
+            text: as in ``encode``.
+            allow_special: as in ``encode``.
+        """
+        return np.array(self.encode(text, allow_special=allow_special), dtype=np.uint32)
 
     def encode_iterable(self, texts: Iterable[str], *, allow_special: bool = False) -> Iterator[int]:
         """Encode a text that comes in parts, such as the lines of an open file, without holding all of it.

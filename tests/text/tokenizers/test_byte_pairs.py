@@ -1,5 +1,6 @@
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -97,6 +98,21 @@ def test_long_white_space_gives_the_same_ids_through_either_path(monkeypatch):
     monkeypatch.setattr("minigpt.text.tokenizers.byte_pairs._LONGEST_SAFE_BLANK", 1000)
     monkeypatch.setattr(BPETokenizer, "_fast", None)
     assert [TOKENIZER.encode(text, allow_special=allow) for allow in (False, True)] == fast
+
+
+@pytest.mark.parametrize("text", ["", "the cat, 我们 and <|endoftext|> \n\n x", "a" + " " * 3000 + "b"])
+@pytest.mark.parametrize("allow_special", [False, True])
+@pytest.mark.parametrize("longest", [1000, 100_000])
+def test_the_array_has_the_ids_of_the_list(monkeypatch, text, allow_special, longest):
+    monkeypatch.setattr("minigpt.text.tokenizers.byte_pairs._LONGEST_SAFE_BLANK", longest)
+    array = TOKENIZER.encode_array(text, allow_special=allow_special)
+    assert array.dtype == np.uint32
+    assert array.tolist() == TOKENIZER.encode_reference(text, allow_special=allow_special)
+
+
+def test_an_array_is_refused_where_a_list_is():
+    with pytest.raises(ValueError, match=r"lone surrogate U\+D800"):
+        TOKENIZER.encode_array("a\ud800")
 
 
 def test_special_token_text_is_ordinary_text_unless_allowed():

@@ -9,6 +9,7 @@ from minigpt.text.tokenizers.loading import load_tokenizer
 from minigpt.text.tokenizers.patterns import (
     GPT2_SPLIT,
     compile_pattern,
+    has_long_blank,
     special_splitter,
     spell_out_classes,
     split_pieces,
@@ -93,3 +94,11 @@ def test_a_class_spelled_out_matches_in_tiktoken_what_it_matches_here(character_
     assert encoding.decode(encoding.encode_ordinary(every_character)) == "".join(
         regex.findall(character_class, every_character)
     )
+
+
+@pytest.mark.parametrize("before", [0, 1, 4, 5, 6, 9, 10, 11])
+def test_white_space_is_long_from_one_character_beyond_the_limit_wherever_it_begins(before):
+    for n_blanks in range(30):
+        for blank in (" ", "\n", "\u3000"):
+            text = "x" * before + blank * (70 + n_blanks) + "x y  z" * 20
+            assert has_long_blank(text, 80) == (70 + n_blanks > 80)
