@@ -52,7 +52,7 @@ def measure_growth(
     rows = [row for row in planned.rows if row.axis != DEVICES_AXIS or row.factor <= n_cores]
     measured: list[GrowthRow] = []
     for row in tqdm(rows, desc="measuring steps", disable=not progress, leave=False):
-        measured.append(_beside_processes(row, measured) if row.axis == DEVICES_AXIS else _here(row, measured, clock))
+        measured.append(_beside_processes(row) if row.axis == DEVICES_AXIS else _here(row, measured, clock))
     return replace(planned, rows=tuple(measured))
 
 
@@ -68,8 +68,7 @@ def _here(row: GrowthRow, before: list[GrowthRow], clock: Clock) -> GrowthRow:
     return replace(row, seconds=predicted, measured=seconds)
 
 
-def _beside_processes(row: GrowthRow, before: list[GrowthRow]) -> GrowthRow:
-    """The row of some processes: a step takes what it takes alone, and what it takes to send the gradients."""
+def _beside_processes(row: GrowthRow) -> GrowthRow:
+    """The row of some processes: a step takes what it takes where all compute, and what sending the gradients takes."""
     found = measure_together(row.size.config, row.size.n_sequences, row.size.n_devices)
-    alone = next((each.seconds for each in before if each.axis == row.axis and each.factor == 1), found.step)
-    return replace(row, seconds=alone + row.sent * found.byte, measured=found.step)
+    return replace(row, seconds=found.apart + row.sent * found.byte, measured=found.step)

@@ -24,11 +24,15 @@ from minigpt.training.optim import AdamW, fast_clip_by_norm
 
 PRODUCT_WIDTHS = (32, 64, 128, 256, 512, 1024)  # of the matrices that are multiplied
 ATTENTION_LENGTHS = (32, 128, 512, 1024)  # of the sequences in attention
+LOGITS = (2**18, 2**22, 2**24)  # of a loss; glibc asks the system anew for each block as large as the last
+WEIGHTS = (2**15, 2**19, 2**22)  # that are updated at once
 TOKENS = 1024  # positions at once
 LEAST_CALLS = 3  # calls of each part, the first one besides
 SMALL_BLOCKS = 5  # of the larger of the two models without work
 USUAL = GPTConfig(vocab_size=64, context_length=64, d_model=192, n_layers=2, n_heads=6)
 USUAL_BATCH = 8  # sequences
+LOSS_WIDTH = 2048  # vocabulary of the losses
+EMBEDDING = (2**14, 128)  # tokens, and the width of each
 Clock = Callable[[], float]
 
 
@@ -41,7 +45,7 @@ def probe_machine(seconds: float = 2.0, *, clock: Clock = time.perf_counter, pro
         progress: show a bar, on stderr.
     """
     parts, n_threads = dict(_parts()), torch.get_num_threads()
-    share = 0.8 * seconds / len(parts)  # the rest goes into making them
+    share = 0.6 * seconds / len(parts)  # the rest goes into making them
     found = {}
     for name, (function, unit) in tqdm(parts.items(), desc="measuring this machine", disable=not progress, leave=False):
         found[name] = least_seconds(function, share, clock) / unit
@@ -53,7 +57,10 @@ def probe_machine(seconds: float = 2.0, *, clock: Clock = time.perf_counter, pro
         step=max(0.0, found["step"] - block),
         block=block,
         stream=0.0,
-        **{name: found[name] for name in ("hidden", "logit", "weight")},
+        hidden=found["hidden"],
+        logit=tuple((number, found[f"logit {number}"]) for number in LOGITS),
+        weight=tuple((number, found[f"weight {number}"]) for number in WEIGHTS),
+        embedding=found["embedding"],
     )
     rest = found["usual"] - step_seconds(USUAL, machine, USUAL_BATCH)
     n_numbers = USUAL_BATCH * USUAL.context_length * USUAL.n_layers * USUAL.d_model
@@ -82,11 +89,11 @@ def _parts() -> Iterator[tuple[str, tuple[Callable[[], object], float]]]:
         yield f"attention {length}", _attention(length)
     yield "usual", (timed_step(USUAL, USUAL_BATCH), 1)
     yield "hidden", (_backward(fast_gelu_tanh, TOKENS, 1024), TOKENS * 1024)
-    yield "logit", (_backward(_loss, 512, 2048), 512 * 2048)
-    weight = torch.nn.Parameter(torch.randn(2**20))
-    weight.grad = torch.randn(2**20)
-    optimizer = AdamW([weight], lr=1e-3)
-    yield "weight", (lambda: (fast_clip_by_norm([weight], 1.0), optimizer.step()), 2**20)
+    for number in LOGITS:
+        yield f"logit {number}", (_backward(_loss, number // LOSS_WIDTH, LOSS_WIDTH), number)
+    for number in WEIGHTS:
+        yield f"weight {number}", (_update(number), number)
+    yield "embedding", (_embedding(), EMBEDDING[0] * EMBEDDING[1])
 
 
 def least_seconds(function: Callable[[], object], budget: float, clock: Clock) -> float:
@@ -140,6 +147,21 @@ def _backward(function: Callable[[Tensor], Tensor], *shape: int) -> Callable[[],
     x = torch.randn(shape, requires_grad=True)
     gradient = torch.ones_like(function(x))
     return lambda: function(x).backward(gradient)
+
+
+def _update(number: int) -> Callable[[], object]:
+    """Clipping and AdamW."""
+    weight = torch.nn.Parameter(torch.randn(number))
+    weight.grad = torch.randn(number)
+    optimizer = AdamW([weight], lr=1e-3)
+    return lambda: (fast_clip_by_norm([weight], 1.0), optimizer.step())
+
+
+def _embedding() -> Callable[[], object]:
+    """The gradient of an embedding, added to the one that the head has left."""
+    table, ids = torch.nn.Parameter(torch.zeros(EMBEDDING)), torch.arange(TOKENS) % EMBEDDING[0]
+    table.grad, gradient = torch.zeros(EMBEDDING), torch.zeros(TOKENS, EMBEDDING[1])
+    return lambda: F.embedding(ids, table).backward(gradient)
 
 
 def _loss(logits: Tensor) -> Tensor:

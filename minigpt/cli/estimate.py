@@ -56,6 +56,8 @@ class Estimate:
 
     def __call__(self) -> None:
         """Print a table."""
+        if self.batch_size is not None and not self.grow:
+            raise ValueError("--batch-size has an effect with --grow alone; add --grow, or leave it out")
         made = self._grown() if self.grow else self._estimated() if self.budget is None else self._planned(self.budget)
         if self.json:
             print_json(made.to_object())
@@ -65,8 +67,6 @@ class Estimate:
             print(f"next: {_train(made)}")
 
     def _estimated(self) -> Any:
-        if self.batch_size is not None:
-            raise ValueError("--batch-size is for --grow; add --grow, or leave it out")
         on = self._measured() if self._is_here() else self.on
         return mg.estimate(self._model(), self.tokens, on, price=self.price, mfu=self.mfu)
 

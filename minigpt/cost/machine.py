@@ -2,12 +2,15 @@ r"""The time of a training step on a machine that was measured, put together fro
 
 $$
 t = t_0 + L\, t_1 + \frac{6 b T P}{r} + 12\, b Q L H E\, t_a + b T L (D\, t_s + F\, t_h) + b T V\, t_v + N\, t_w
+  + V D\, t_e
 $$
 
 with $r$ the rate of products as large as those of the model, $P$ the numbers in its matrices, $Q$ the pairs of
 positions, and the other times those of one number: of an operation in attention ($t_a$), of the stream ($t_s$), of the
-hidden vector of an MLP ($t_h$), of a logit ($t_v$), of a weight in the optimizer ($t_w$); $t_0$ and $t_1$ are what a
-step and a block take however small they are.
+hidden vector of an MLP ($t_h$), of a logit ($t_v$), of a weight in the optimizer ($t_w$), of the embedding's gradient
+($t_e$), which is made for the whole vocabulary; $t_0$ and $t_1$ are what a step and a block take however small they
+are. A logit and a weight take longer where there are too many of them for the caches, so their times are looked up in
+tables, as those of products and attention are.
 
 Dimensions: b sequences, T positions, D width, F hidden width of the MLP, V vocabulary, L layers, N parameters.
 """
@@ -38,8 +41,9 @@ class Machine:
         block: of any block.
         stream: of one number of the residual stream in a block: all that is not in the other fields.
         hidden: of one number of the hidden vector of an MLP.
-        logit: of one logit in the loss.
-        weight: of one weight in clipping and AdamW.
+        logit: from the number of logits to the time of one in the loss.
+        weight: from the number of weights to the time of one in clipping and AdamW.
+        embedding: of one number of the embedding matrix: its gradient is made, zeros for the most part, and added up.
     """
 
     name: str
@@ -49,8 +53,9 @@ class Machine:
     block: float
     stream: float
     hidden: float
-    logit: float
-    weight: float
+    logit: tuple[tuple[float, float], ...]
+    weight: tuple[tuple[float, float], ...]
+    embedding: float
 
     def __str__(self) -> str:
         return self.name
@@ -66,6 +71,7 @@ def step_seconds(config: GPTConfig, machine: Machine, n_sequences: int) -> float
     """
     t, d, layers = config.context_length, config.d_model, config.n_layers
     tokens = n_sequences * t
+    logits, n_weights = tokens * config.vocab_size, count_parameters(config).total
     in_blocks = matrix_parameters(config) - config.vocab_size * d
     scores = 6 * n_sequences * forward_flops(config, t).scores
     passes = 1 + (ROTATION if config.position.startswith("rope") else 0) + (QK_NORM if config.qk_norm else 0)
@@ -78,8 +84,9 @@ def step_seconds(config: GPTConfig, machine: Machine, n_sequences: int) -> float
         + 6 * tokens * d * config.vocab_size / between(machine.products, d)
         + scores * between(machine.attention, t)
         + tokens * layers * (passes * d * machine.stream + hidden)
-        + tokens * config.vocab_size * machine.logit
-        + count_parameters(config).total * machine.weight
+        + logits * between(machine.logit, logits)
+        + n_weights * between(machine.weight, n_weights)
+        + config.vocab_size * d * machine.embedding
     )
 
 

@@ -14,6 +14,10 @@ def small(monkeypatch):
     monkeypatch.setattr(probe, "PRODUCT_WIDTHS", (8, 16))
     monkeypatch.setattr(probe, "ATTENTION_LENGTHS", (8, 16))
     monkeypatch.setattr(probe, "TOKENS", 16)
+    monkeypatch.setattr(probe, "LOGITS", (32, 64))
+    monkeypatch.setattr(probe, "LOSS_WIDTH", 8)
+    monkeypatch.setattr(probe, "WEIGHTS", (16, 32))
+    monkeypatch.setattr(probe, "EMBEDDING", (16, 4))
     monkeypatch.setattr(
         probe, "USUAL", probe.GPTConfig(vocab_size=8, context_length=8, d_model=16, n_layers=2, n_heads=2)
     )
@@ -24,7 +28,7 @@ def test_the_usual_step_is_predicted_as_it_was_measured(small):
     found = probe.probe_machine(0.0, clock=lambda: float(next(ticks)))  # every call takes a second
     assert [width for width, _ in found.products] == [8, 16]
     assert found.products[1][1] == 24 * 16 * 16**2
-    assert (found.step, found.block, found.weight) == (1.0, 0.0, 2.0**-20)
+    assert (found.step, found.block, found.weight) == (1.0, 0.0, ((16, 1 / 16), (32, 1 / 32)))
     others = step_seconds(probe.USUAL, probe.replace(found, stream=0.0), probe.USUAL_BATCH)
     if others < 1:
         assert step_seconds(probe.USUAL, found, probe.USUAL_BATCH) == pytest.approx(1.0)
@@ -35,7 +39,8 @@ def test_the_usual_step_is_predicted_as_it_was_measured(small):
 def test_a_real_clock_gives_positive_times_and_says_what_was_measured(small):
     found = probe.probe_machine(0.05)
     assert all(rate > 0 for _, rate in (*found.products, *found.attention))
-    assert min(found.hidden, found.logit, found.weight) > 0 and found.stream >= 0
+    assert min(found.hidden, found.embedding, *(time for _, time in (*found.logit, *found.weight))) > 0
+    assert found.stream >= 0
     assert f"{torch.get_num_threads()} thread" in str(found)
 
 

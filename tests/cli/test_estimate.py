@@ -8,7 +8,7 @@ import minigpt as mg
 from minigpt import bench
 from minigpt.cli import main
 from minigpt.cli.estimate import Estimate
-from minigpt.cost import Machine
+from minigpt.cost import Machine, StepSize, predict_growth
 from minigpt.cost.hardware import DEFAULT_MFU
 
 
@@ -17,7 +17,7 @@ def measured(monkeypatch):
     """A machine in place of the measured one: no time is spent."""
     machine = Machine(
         name="a machine", products=((128.0, 1e11),), attention=((128.0, 1e-11),),
-        step=1e-3, block=1e-3, stream=1e-8, hidden=5e-9, logit=4e-9, weight=2e-9,
+        step=1e-3, block=1e-3, stream=1e-8, hidden=5e-9, logit=((1.0, 4e-9),), weight=((1.0, 2e-9),), embedding=2e-9,
     )  # fmt: skip
     monkeypatch.setattr(bench, "probe_machine", lambda progress: machine)
     monkeypatch.setattr(bench, "busy_line", lambda: None)
@@ -100,3 +100,32 @@ def test_what_can_not_be_is_refused_in_a_line(words, message, capsys, measured):
     with pytest.raises(SystemExit) as raised:
         main(["estimate", *words.split()])
     assert raised.value.code == 2 and message in capsys.readouterr().err
+
+
+def test_growth_on_named_hardware_is_that_of_the_library(capsys):
+    main(["estimate", "--grow", "--preset", "nano", "--vocab-size", "65", "--on", "A100", "--batch-size", "4"])
+    base = StepSize(config=mg.GPTConfig.preset("nano", vocab_size=65), n_sequences=4)
+    assert capsys.readouterr().out == f"{predict_growth(base, 'A100')}\n"
+
+
+def test_growth_on_this_machine_is_measured_with_what_was_probed(capsys, measured, monkeypatch):
+    base = StepSize(config=mg.GPTConfig(vocab_size=9, d_model=8, n_heads=2))
+    monkeypatch.setattr(bench, "measure_growth", lambda machine, progress: predict_growth(base, machine))
+    main(["estimate", "--grow", "--on", "this machine", "--json"])
+    assert json.loads(capsys.readouterr().out) == predict_growth(base, measured).to_object()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["--grow"], "--grow needs hardware"),
+        (["--grow", "--on", "H100", "--tokens", "5"], "leave out --tokens"),
+        (["--grow", "--on", "this laptop", "--vocab-size", "5"], "leave out --vocab-size"),
+        (["--batch-size", "5"], "add --grow"),
+        (["--budget", "tonight", "--batch-size", "5"], "add --grow"),
+    ],
+)
+def test_what_growth_has_no_use_for_is_refused(capsys, measured, given, words):
+    with pytest.raises(SystemExit):
+        main(["estimate", *given])
+    assert words in capsys.readouterr().err
