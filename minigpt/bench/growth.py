@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from minigpt.bench.probe import Clock, least_seconds, probe_machine, timed_step
 from minigpt.bench.together import measure_together
-from minigpt.cost.growth import AXES, FACTORS, Growth, GrowthRow, StepSize, predict_growth
+from minigpt.cost.growth import FACTORS, STEP_SIZES, Growth, GrowthRow, StepSize, predict_growth
 from minigpt.cost.machine import Machine
 from minigpt.model import GPTConfig
 
@@ -28,7 +28,7 @@ DEVICES_AXIS = "n_devices"
 def measure_growth(
     base: StepSize = SMALLEST,
     *,
-    axes: Iterable[str] = tuple(AXES),
+    axes: Iterable[str] = tuple(STEP_SIZES),
     factors: Iterable[int] = FACTORS,
     machine: Machine | None = None,
     clock: Clock = time.perf_counter,
@@ -40,7 +40,7 @@ def measure_growth(
 
     Args:
         base: the smallest step, in one device.
-        axes: keys of :data:`~minigpt.cost.growth.AXES`.
+        axes: keys of :data:`~minigpt.cost.growth.STEP_SIZES`.
         factors: what each size is multiplied by.
         machine: what its parts take; ``None``: they are measured first, in about two seconds.
         clock: returns seconds.

@@ -24,15 +24,15 @@ from minigpt.training.optim import AdamW, fast_clip_by_norm
 
 PRODUCT_WIDTHS = (32, 64, 128, 256, 512, 1024)  # of the matrices that are multiplied
 ATTENTION_LENGTHS = (32, 128, 512, 1024)  # of the sequences in attention
-LOGITS = (2**18, 2**22, 2**24)  # of a loss; glibc asks the system anew for each block as large as the last
-WEIGHTS = (2**15, 2**19, 2**22)  # that are updated at once
+LOGIT_COUNTS = (2**18, 2**22, 2**24)  # of a loss; glibc asks the system anew for each block as large as the last
+WEIGHT_COUNTS = (2**15, 2**19, 2**22)  # that are updated at once
 TOKENS = 1024  # positions at once
 LEAST_CALLS = 3  # calls of each part, the first one besides
 SMALL_BLOCKS = 5  # of the larger of the two models without work
 USUAL = GPTConfig(vocab_size=64, context_length=64, d_model=192, n_layers=2, n_heads=6)
 USUAL_BATCH = 8  # sequences
 LOSS_WIDTH = 2048  # vocabulary of the losses
-EMBEDDING = (2**14, 128)  # tokens, and the width of each
+EMBEDDING_SHAPE = (2**14, 128)  # tokens, and the width of each
 Clock = Callable[[], float]
 
 
@@ -58,8 +58,8 @@ def probe_machine(seconds: float = 2.0, *, clock: Clock = time.perf_counter, pro
         block=block,
         stream=0.0,
         hidden=found["hidden"],
-        logit=tuple((number, found[f"logit {number}"]) for number in LOGITS),
-        weight=tuple((number, found[f"weight {number}"]) for number in WEIGHTS),
+        logit=tuple((number, found[f"logit {number}"]) for number in LOGIT_COUNTS),
+        weight=tuple((number, found[f"weight {number}"]) for number in WEIGHT_COUNTS),
         embedding=found["embedding"],
     )
     rest = found["usual"] - step_seconds(USUAL, machine, USUAL_BATCH)
@@ -89,11 +89,11 @@ def _parts() -> Iterator[tuple[str, tuple[Callable[[], object], float]]]:
         yield f"attention {length}", _attention(length)
     yield "usual", (timed_step(USUAL, USUAL_BATCH), 1)
     yield "hidden", (_backward(fast_gelu_tanh, TOKENS, 1024), TOKENS * 1024)
-    for number in LOGITS:
+    for number in LOGIT_COUNTS:
         yield f"logit {number}", (_backward(_loss, number // LOSS_WIDTH, LOSS_WIDTH), number)
-    for number in WEIGHTS:
+    for number in WEIGHT_COUNTS:
         yield f"weight {number}", (_update(number), number)
-    yield "embedding", (_embedding(), EMBEDDING[0] * EMBEDDING[1])
+    yield "embedding", (_embedding(), EMBEDDING_SHAPE[0] * EMBEDDING_SHAPE[1])
 
 
 def least_seconds(function: Callable[[], object], budget: float, clock: Clock) -> float:
@@ -159,8 +159,8 @@ def _update(number: int) -> Callable[[], object]:
 
 def _embedding() -> Callable[[], object]:
     """The gradient of an embedding, added to the one that the head has left."""
-    table, ids = torch.nn.Parameter(torch.zeros(EMBEDDING)), torch.arange(TOKENS) % EMBEDDING[0]
-    table.grad, gradient = torch.zeros(EMBEDDING), torch.zeros(TOKENS, EMBEDDING[1])
+    table, ids = torch.nn.Parameter(torch.zeros(EMBEDDING_SHAPE)), torch.arange(TOKENS) % EMBEDDING_SHAPE[0]
+    table.grad, gradient = torch.zeros(EMBEDDING_SHAPE), torch.zeros(TOKENS, EMBEDDING_SHAPE[1])
     return lambda: F.embedding(ids, table).backward(gradient)
 
 

@@ -22,7 +22,7 @@ from minigpt.bench.training import our_step
 from minigpt.model import GPTConfig
 from minigpt.training.processes.distributed import World
 
-CALLS = 3  # timed of each, the first besides
+TIMED_CALLS = 3  # timed of each, the first besides
 MESSAGE = 2**20  # numbers that are added up to learn what sending takes
 LONGEST = 300.0  # seconds that the processes may take
 
@@ -106,7 +106,7 @@ def least_of(function: Callable[[], object], world: World) -> float:
         world: the processes; one does not wait.
     """
     times = []
-    for _ in range(1 + CALLS):
+    for _ in range(1 + TIMED_CALLS):
         world.sum(0.0)  # all are here
         begun = time.perf_counter()
         function()

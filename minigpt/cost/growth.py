@@ -53,13 +53,13 @@ class StepSize:
         """The same step with one size multiplied.
 
         Args:
-            axis: a key of :data:`AXES`.
+            axis: a key of :data:`STEP_SIZES`.
             factor: at least 1.
         """
-        check_choice("axis", axis, AXES)
+        check_choice("axis", axis, STEP_SIZES)
         if factor < 1:
             raise ValueError(f"factor={factor} must be at least 1; give the smallest step as the base")
-        return AXES[axis](self, factor)
+        return STEP_SIZES[axis](self, factor)
 
     def value(self, axis: str) -> int:
         """How large one of the sizes is."""
@@ -82,7 +82,7 @@ def _wider(size: StepSize, factor: int) -> StepSize:
 
 
 #: What can be multiplied, and how.
-AXES: dict[str, Callable[[StepSize, int], StepSize]] = {
+STEP_SIZES: dict[str, Callable[[StepSize, int], StepSize]] = {
     "context_length": _config_times("context_length"),
     "d_model": _wider,
     "n_layers": _config_times("n_layers"),
@@ -198,7 +198,7 @@ def predict_growth(
     base: StepSize,
     on: Cluster | Machine | str,
     *,
-    axes: Iterable[str] = tuple(AXES),
+    axes: Iterable[str] = tuple(STEP_SIZES),
     factors: Iterable[int] = FACTORS,
     mfu: float | None = None,
 ) -> Growth:
@@ -207,7 +207,7 @@ def predict_growth(
     Args:
         base: the smallest step.
         on: the kind of device by name, such as ``"H100"``, or a machine that was measured.
-        axes: keys of :data:`AXES`.
+        axes: keys of :data:`STEP_SIZES`.
         factors: what each size is multiplied by; 1 is always among them.
         mfu: share of the peak that named hardware reaches; ``None``: the default of :func:`estimate`.
 

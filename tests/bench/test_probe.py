@@ -14,10 +14,10 @@ def small(monkeypatch):
     monkeypatch.setattr(probe, "PRODUCT_WIDTHS", (8, 16))
     monkeypatch.setattr(probe, "ATTENTION_LENGTHS", (8, 16))
     monkeypatch.setattr(probe, "TOKENS", 16)
-    monkeypatch.setattr(probe, "LOGITS", (32, 64))
+    monkeypatch.setattr(probe, "LOGIT_COUNTS", (32, 64))
     monkeypatch.setattr(probe, "LOSS_WIDTH", 8)
-    monkeypatch.setattr(probe, "WEIGHTS", (16, 32))
-    monkeypatch.setattr(probe, "EMBEDDING", (16, 4))
+    monkeypatch.setattr(probe, "WEIGHT_COUNTS", (16, 32))
+    monkeypatch.setattr(probe, "EMBEDDING_SHAPE", (16, 4))
     monkeypatch.setattr(
         probe, "USUAL", probe.GPTConfig(vocab_size=8, context_length=8, d_model=16, n_layers=2, n_heads=2)
     )

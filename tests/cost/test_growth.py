@@ -6,7 +6,7 @@ import pytest
 
 import minigpt as mg
 from minigpt.cost import Machine, StepPlan, StepSize, forward_flops, predict_growth
-from minigpt.cost.growth import AXES
+from minigpt.cost.growth import STEP_SIZES
 
 BASE = StepSize(
     config=mg.GPTConfig(vocab_size=50, context_length=16, d_model=24, n_layers=3, n_heads=6, n_kv_heads=2, d_hidden=40),
@@ -18,11 +18,11 @@ MACHINE = Machine(
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("axis", AXES)
+@pytest.mark.parametrize("axis", STEP_SIZES)
 def test_one_size_is_multiplied_and_the_others_stay(axis):
     grown = BASE.grown(axis, 3)
     assert grown.value(axis) == 3 * BASE.value(axis)
-    assert all(grown.value(other) == BASE.value(other) for other in AXES if other != axis)
+    assert all(grown.value(other) == BASE.value(other) for other in STEP_SIZES if other != axis)
     assert BASE.grown(axis, 1) == BASE
 
 
