@@ -1,11 +1,11 @@
 """Speed and memory beside known peers: ratios taken in one run, since absolute times say more about the machine."""
 
-from minigpt.bench.attention import AttentionBench, Measured, measure_attention
-from minigpt.bench.correctness import interpreted_error, kernel_error
+from minigpt.bench.attention.correctness import interpreted_error, kernel_error
+from minigpt.bench.attention.setting import Setting
+from minigpt.bench.attention.speed import AttentionBench, Measured, measure_attention
+from minigpt.bench.attention.tiles import TileBench, Tried, tune_tiles
 from minigpt.bench.generation import GenerationBench, GenerationRow, measure_generation
 from minigpt.bench.probe import busy_line, probe_machine
-from minigpt.bench.setting import Setting
-from minigpt.bench.tiles import TileBench, Tried, tune_tiles
 from minigpt.bench.training import SHAPES, Shape, TrainingBench, TrainingRow, measure_training
 
 __all__ = [

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from minigpt.bench.contenders import CONTENDERS, Attention
+from minigpt.bench.attention.contenders import CONTENDERS, Attention
+from minigpt.bench.attention.setting import Setting, settings
 from minigpt.bench.peaks import Peak, peak_of, synchronize
-from minigpt.bench.setting import Setting, settings
 from minigpt.plots import PALETTE, mean_by_x, new_figure
 
 if TYPE_CHECKING:

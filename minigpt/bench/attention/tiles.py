@@ -22,8 +22,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from minigpt.bench.attention.setting import Setting
 from minigpt.bench.peaks import synchronize
-from minigpt.bench.setting import Setting
 from minigpt.model import causal_mask, masked_attention
 
 if TYPE_CHECKING:

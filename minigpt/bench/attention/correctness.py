@@ -6,7 +6,7 @@ import sys
 
 import torch
 
-from minigpt.bench.setting import Setting
+from minigpt.bench.attention.setting import Setting
 from minigpt.model import causal_mask, masked_attention
 
 
@@ -39,7 +39,7 @@ def interpreted_error() -> float:
     Raises:
         ValueError: if that process fails, with what it says.
     """
-    code = "from minigpt.bench.correctness import kernel_error; print(kernel_error())"
+    code = "from minigpt.bench.attention.correctness import kernel_error; print(kernel_error())"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "TRITON_INTERPRET": "1"}
     )

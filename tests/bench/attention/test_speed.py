@@ -1,4 +1,4 @@
-"""minigpt/bench/attention.py: what is shown, what is left out and why. Times themselves are not asserted."""
+"""minigpt/bench/attention/speed.py: what is shown, what is left out and why. Times themselves are not asserted."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ import torch
 
 from minigpt import bench, cli
 from minigpt.bench import AttentionBench, Measured, Setting
-from minigpt.bench import attention as module
+from minigpt.bench.attention import speed as module
 from minigpt.bench.peaks import Peak
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")

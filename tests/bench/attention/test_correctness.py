@@ -1,6 +1,7 @@
 import pytest
 
-from minigpt.bench import correctness, interpreted_error, kernel_error
+from minigpt.bench import interpreted_error, kernel_error
+from minigpt.bench.attention import correctness
 
 
 def test_the_kernels_error_is_that_of_float32():
