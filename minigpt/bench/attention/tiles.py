@@ -15,6 +15,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,7 +24,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from minigpt.bench.attention.setting import Setting
-from minigpt.bench.peaks import synchronize
+from minigpt.bench.turns import synchronize, take_turns
 from minigpt.model import causal_mask, masked_attention
 
 if TYPE_CHECKING:
@@ -196,11 +197,9 @@ def timed(ones: list[Tried], device: torch.device, timer: Timer) -> list[Tried]:
     """The choices of one kernel and setting; those without trouble with the median of their seconds, taken in turn."""
     given = inputs(ones[0].setting, device)
     runs = {one: launch(one, given) for one in ones if not one.trouble}
-    seconds: dict[Tried, list[float]] = {one: [] for one in runs}
-    for _ in range(TIMED_ROUNDS):
-        for one, run in runs.items():
-            seconds[one].append(timer(run))
-    return [one._replace(seconds=statistics.median(seconds[one])) if one in runs else one for one in ones]
+    seconds = take_turns({str(at): partial(timer, run) for at, run in enumerate(runs.values())}, TIMED_ROUNDS)
+    medians = dict(zip(runs, map(statistics.median, seconds.values()), strict=True))
+    return [one._replace(seconds=medians[one]) if one in runs else one for one in ones]
 
 
 def inputs(setting: Setting, device: torch.device) -> dict[str, Tensor]:
