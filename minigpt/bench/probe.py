@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from minigpt.bench.training import our_step
+from minigpt.bench.steps import our_step
 from minigpt.cost.flops_by_part import attention_pairs
 from minigpt.cost.machine import Machine, step_seconds
 from minigpt.model import GPTConfig

@@ -12,7 +12,8 @@ from typing import Annotated, Any, Union
 import tyro
 
 import minigpt as mg
-from minigpt.cli.check import Bench, Equations
+from minigpt.cli.bench import Bench
+from minigpt.cli.check import Equations
 from minigpt.cli.compare import Compare
 from minigpt.cli.diverge import Diverge
 from minigpt.cli.estimate import Estimate

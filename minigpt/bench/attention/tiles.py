@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -113,6 +113,14 @@ class TileBench:
                 new[column_of(width)] = self.best(kernel, width)
             lines.append(f"        {kernel.upper()}: ({', '.join(f'Tiles{tuple(tiles)}' for tiles in new)}),")
         return "\n".join([*lines, "    },"])
+
+    def to_json(self) -> dict[str, Any]:
+        """What was tried, in seconds; ``None`` where it was not timed."""
+        tried = [
+            {**one._asdict(), "setting": str(one.setting).split(), "seconds": None if one.trouble else one.seconds}
+            for one in self.tried
+        ]
+        return {"device": self.device, "row": self.row, "tried": tried}
 
     def __str__(self) -> str:
         head = f"{'kernel':13}{'dtype':10}{'E':>4}{'tile T x S':>11}{'warps':>7}{'stages':>8}"
