@@ -28,13 +28,14 @@ if TYPE_CHECKING:
 MEGABYTE = 10**6
 SYLLABLES = [a + b + c for a in "bdfgklmnprstvz" for b in "aeiou" for c in ("", "", "n", "r", "s", "l")]
 LEXICON = 60_000  # words of the made-up language
+MOST_WORKERS, BYTES_OF_WORKER = 8, 2**24  # of prepare: processes, and the text of each
 TRAIN, ENCODE = "train", "encode"
 TIKTOKEN, TOKENIZERS = "tiktoken", "tokenizers"
 HEAD = ("", "", "MB/s", "seconds", "ratio")
 LEGEND = """\
 train: byte pairs are learned from the text; ratio: the time of tokenizers over this one's. encode: to ids in a list;
 ratio: to tiktoken's speed, on one core. Ours checks its input and calls tiktoken. prepare: from a file to shards on
-disk, with a process for each core; ratio: to cores × tiktoken's speed."""
+disk, 16 MiB for each core and a process on each, at most 8; ratio: to that many times tiktoken's speed."""
 
 
 class TokenizerRow(NamedTuple):
@@ -45,7 +46,7 @@ class TokenizerRow(NamedTuple):
         contender: "minigpt", "tokenizers" or "tiktoken".
         bytes_per_second: of UTF-8 text, the median.
         seconds: the median.
-        ratio: of its speed to that of tokenizers in training, of tiktoken in encoding, and of cores × tiktoken in
+        ratio: of its speed to that of tokenizers in training, of tiktoken in encoding, and of processes × tiktoken in
             preparing; NaN without the peer.
         skipped: why it did not run; empty if it did.
     """
@@ -147,16 +148,17 @@ def measure_tokenizers(rounds: int = 5, n_bytes: int = 10 * MEGABYTE, vocab_size
     rows = _rows(TRAIN, times, untrained, TOKENIZERS, size)
     makers = {name: partial(make, learned["minigpt"], text) for name, make in ENCODERS.items()}
     encoders, absent = that_run(makers, ENCODE)
-    prepared = partial(_prepare, text, learned["minigpt"])
+    n_workers = min(os.cpu_count() or 1, MOST_WORKERS)
+    n_copies = max(1, round(n_workers * BYTES_OF_WORKER / size))
+    prepared = partial(_prepare, text, n_copies, learned["minigpt"], n_workers)
     turns = {name: stopwatch(run) for name, run in encoders.items()}
     measured = take_turns({**turns, "prepare": prepared}, rounds, "tokenizers")
     preparing = measured.pop("prepare")
     rows += _rows(ENCODE, measured, absent, TIKTOKEN, size)
-    ratio = float("nan")
+    ratio, time = float("nan"), statistics.median(preparing)
     if TIKTOKEN in measured:
-        ratio = median_ratio(measured[TIKTOKEN], preparing) / (os.cpu_count() or 1)
-    time = statistics.median(preparing)
-    rows.append(TokenizerRow("prepare", "minigpt", size / time, time, ratio))
+        ratio = median_ratio(measured[TIKTOKEN], preparing) * n_copies / n_workers
+    rows.append(TokenizerRow("prepare", "minigpt", n_copies * size / time, time, ratio))
     return TokenizerBench(machine_line(CPU), size, vocab_size, rounds, rows)
 
 
@@ -218,10 +220,9 @@ ENCODERS: dict[str, Callable[[BPETokenizer, str], Callable[[], object]]] = {
 }
 
 
-def _prepare(text: str, tokenizer: BPETokenizer) -> float:
-    """The seconds from a file to shards, with a process for each core."""
+def _prepare(text: str, n_copies: int, tokenizer: BPETokenizer, n_workers: int) -> float:
+    """The seconds from a file of so many copies to shards."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "text.txt"
-        source.write_text(text, encoding="utf-8")
-        n_workers = os.cpu_count() or 1
+        source.write_text(text * n_copies, encoding="utf-8")
         return seconds(lambda: prepare(source, tokenizer, Path(folder) / "out", workers=n_workers, progress=False), CPU)
