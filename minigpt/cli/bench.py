@@ -1,6 +1,5 @@
 """The command that measures the library beside known peers: `minigpt bench`."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -63,44 +62,36 @@ class Bench:
             return
         everything = self.quick and self.what is None
         names = [name for name in get_args(Name) if name != "gpu"] if everything else [self.what or "train"]
-        found = {name: self._measured(name) for name in tqdm(names, "bench", leave=False, disable=not everything)}
+        found = {}
+        for name in tqdm(names, "bench", leave=False, disable=not everything):
+            found[name], told = self._measured(name)
+            if not self.json:
+                with tqdm.external_write_mode():
+                    print(told, end="\n\n" if everything else "\n")
         if self.json:
             print_json(found if everything else found[names[0]])
 
-    def _measured(self, name: str) -> dict[str, Any]:
-        """Measure, keep and print one; returns its figures as JSON has them."""
+    def _measured(self, name: str) -> tuple[dict[str, Any], str]:
+        """Measure one and write its files; returns its figures as JSON has them, and what to print of it."""
         report = MEASURES[name](self)
-        more = {"kernel": kernel_figures(choose_device(self.device))} if name == "attention" else {}
-        plot = getattr(report, "plot", None)
-        path = self.out / f"{name}.png"
-        picture = "" if plot is None else save_picture(plot, path, kept="the figures are complete")
-        figures = {
-            **report.to_json(),
-            **more,
-            "quick": self.quick,
-            "picture": picture if picture == str(path) else None,
-        }
-        kept = self._kept(self.out / f"{name}.json", figures)
-        if not self.json:
-            told = [str(report), *([about_the_kernel(more["kernel"])] if more else [])]
-            if (busy := bench.busy_line()) is not None:
-                told.append(busy)
-            told += [f"picture: {picture}"] * bool(picture) + [f"figures: {kept}"]
-            with tqdm.external_write_mode():
-                print("\n".join(told), end="\n\n" if self.what is None and self.quick else "\n")
-        return figures
-
-    def _kept(self, path: Path, figures: dict[str, Any]) -> str:
-        try:
-            write_atomically(path, as_json(figures).encode())
-        except OSError as error:
-            return f"not written: {reason_of(error)}"
-        return str(path)
+        figures, told = report.to_json() | {"quick": self.quick}, [str(report)]
+        if name == "attention":
+            figures["kernel"] = kernel_figures(choose_device(self.device))
+            told.append(about_the_kernel(figures["kernel"]))
+        if (busy := bench.busy_line("these figures")) is not None:
+            told.append(busy)
+        path, plot = self.out / f"{name}.png", getattr(report, "plot", None)
+        if plot is not None:
+            picture = save_picture(plot, path, kept="the figures are complete")
+            figures["picture"] = picture if picture == str(path) else None
+            told.append(f"picture: {picture}")
+        told.append(f"figures: {_written(self.out / f'{name}.json', figures)}")
+        return figures, "\n".join(told)
 
     def _gpu(self) -> None:
         found = bench.measure_gpu(self.out, dry=self.dry)
         if self.json:
-            print(json.dumps(found, indent=1, default=str))
+            print_json(found)
         else:
             print("\n".join([*bench.gpu_lines(found), f"figures: {self.out / 'gpu.json'}"]))
 
@@ -108,6 +99,15 @@ class Bench:
     def n_rounds(self) -> int:
         """How often each is timed."""
         return self.rounds if self.rounds is not None else QUICK if self.quick else 9
+
+
+def _written(path: Path, figures: dict[str, Any]) -> str:
+    """Write the figures into a file; returns what to print as its place."""
+    try:
+        write_atomically(path, as_json(figures).encode())
+    except OSError as error:
+        return f"not written: {reason_of(error)}"
+    return str(path)
 
 
 def _train(asked: Bench) -> bench.TrainingBench:

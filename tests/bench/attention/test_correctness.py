@@ -1,4 +1,7 @@
+import json
+
 import pytest
+import torch
 
 from minigpt.bench import interpreted_error, kernel_error
 from minigpt.bench.attention import correctness
@@ -18,3 +21,17 @@ def test_a_process_that_fails_says_what_it_said(monkeypatch):
     )
     with pytest.raises(ValueError, match="does not run in Triton's interpreter: OSError: no"):
         interpreted_error()
+
+
+def test_the_matrix_has_a_row_for_each_combination_and_says_what_is_rounding():
+    pytest.importorskip("triton", reason="needs triton, which is for Linux")
+    rows = correctness.kernel_matrix((1, 17), (16,), (torch.float32,))
+    assert [(row["n_positions"], row["causal"]) for row in rows] == [(1, True), (17, True), (1, False), (17, False)]
+    assert all(row["ok"] and row["error"] <= row["allowed"] for row in rows)
+    assert json.loads(json.dumps(rows)) == rows
+
+
+def test_an_error_beyond_rounding_is_not_ok(monkeypatch):
+    monkeypatch.setattr(correctness, "error_at", lambda setting, device: 1e-2)
+    kinds = {row["dtype"]: row["ok"] for row in correctness.kernel_matrix((1,), (16,))}
+    assert kinds == {"float32": False, "float16": False, "bfloat16": True}
