@@ -50,9 +50,7 @@ def test_ratios_are_to_the_peers_of_each_part(monkeypatch):
         TokenizerRow("train", "tokenizers", size / 2, 2.0, 1.0),
         TokenizerRow("encode", "minigpt", size / 0.5, 0.5, 0.5),
         TokenizerRow("encode", "tiktoken", size / 0.25, 0.25, 1.0),
-        TokenizerRow(
-            "prepare", "minigpt", 4 * size, 1.0, 0.5
-        ),  # four texts in a second, tiktoken's four in each of two
+        TokenizerRow("prepare", "minigpt", 4 * size, 1.0, 0.5),  # of the 8 texts of two tiktokens
     ]
 
 

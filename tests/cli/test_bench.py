@@ -8,7 +8,6 @@ import pytest
 from minigpt import bench
 from minigpt.cli import bench as command
 from minigpt.cli import main
-from minigpt.cli.output import save_picture
 
 
 class Report:
@@ -99,7 +98,6 @@ def test_where_nothing_can_be_written_the_table_is_printed(asked, tmp_path, monk
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(command, "write_atomically", full)
-    monkeypatch.setattr(command, "save_picture", lambda *given, **more: save_picture(*given, **more))
     main(["bench", "loss", "--out", str(tmp_path)])
     printed = capsys.readouterr().out
     assert "table of loss" in printed and "figures: not written: the disk is full" in printed
