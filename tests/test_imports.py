@@ -46,7 +46,7 @@ KERNEL_SITES = {  # the modules that may import minigpt.kernels, and what for
     "minigpt/bench/compiled/compilation.py": "their tiles are compiled",
     "minigpt/bench/compiled/bounds.py": "their products are counted",
     "minigpt/bench/compiled/inspection.py": "their names have bars",
-    "minigpt/cli/kernels.py": "names the row of their table that is tuned",
+    "minigpt/cli/measuring/kernels.py": "names the row of their table that is tuned",
 }
 NOT_AT_IMPORT = (
     "matplotlib",

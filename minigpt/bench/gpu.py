@@ -31,8 +31,8 @@ from minigpt.bench.training import GPU_SHAPES, measure_training
 from minigpt.bench.turns import CPU
 from minigpt.files.atomic import write_atomically
 
-SECONDS = 330.0  # after which no part starts
-TINY = Shape(1, 2, 16, 8, 2)
+_LIMIT = 330.0  # after which no part starts
+_TINY = Shape(1, 2, 16, 8, 2)
 DRY_KERNELS = """
 import json, torch
 from minigpt.bench.attention.correctness import kernel_matrix
@@ -69,7 +69,7 @@ def gpu_plan(*, dry: bool = False) -> list[GpuPart]:
         return [
             GpuPart("kernels", lambda: json.loads(interpreted(DRY_KERNELS))),
             GpuPart("attention", lambda: measure_attention(CPU, (8,), 1).to_json()),
-            GpuPart("train", lambda: measure_training(1, [TINY]).to_json()),
+            GpuPart("train", lambda: measure_training(1, [_TINY]).to_json()),
             GpuPart("loss", lambda: measure_loss(1, (65,), n_rows=8, width=16).to_json()),
             GpuPart("speedrun", partial(_speedrun, dry=True)),
             GpuPart("tiles", lambda: json.loads(interpreted(DRY_TILES))),
@@ -120,7 +120,7 @@ def measure_gpu(
     *,
     dry: bool = False,
     plan: list[GpuPart] | None = None,
-    limit: float = SECONDS,
+    limit: float = _LIMIT,
     clock: Callable[[], float] = time.monotonic,
 ) -> dict[str, Any]:
     """Run the plan and write ``out``/gpu.json, part after part.

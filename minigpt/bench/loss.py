@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 HeadLoss = Callable[[Tensor, Tensor, Tensor], Tensor]  # x (1, R, D), weight (V, D), targets (1, R) -> ()
 VOCABULARIES = (65, 8192, 50257)  # characters, byte pairs trained on a corpus, GPT-2
-HEAD = ("vocabulary", "", "ms", "ratio", "GFLOP/s", "of matmul", "of copy", "peak memory")
-LEGEND = """\
+_HEAD = ("vocabulary", "", "ms", "ratio", "GFLOP/s", "of matmul", "of copy", "peak memory")
+_LEGEND = """\
 ratio: the time of PyTorch's cross_entropy over this one's, forward and backward. GFLOP/s: 6 × rows × width ×
 vocabulary, over the time. of matmul, of copy: the shares of what a large product, and a large copy, reached in the same
 rounds; the bytes are those of the vectors, the matrix and both gradients, each once. peak memory: beyond the vectors
@@ -123,7 +123,7 @@ class LossBench:
 
     def __str__(self) -> str:
         about = f"{self.n_rows:,} rows of width {self.width}, {self.dtype}; medians of {self.rounds} rounds in turn"
-        return "\n".join([self.machine, about, *aligned(HEAD, [row.cells() for row in self.rows], 2), LEGEND])
+        return "\n".join([self.machine, about, *aligned(_HEAD, [row.cells() for row in self.rows], 2), _LEGEND])
 
     def plot(self) -> "Figure":
         """The peak memory of each, in MiB, a group for each vocabulary.

@@ -30,15 +30,15 @@ if TYPE_CHECKING:
 
 LENGTHS = (256, 512, 1024, 2048)
 ATTENTIONS = ("formula", "sdpa")
-HEADS, HEAD_WIDTH = 4, 64
+_N_HEADS, _HEAD_WIDTH = 4, 64
 WAYS: dict[str, dict[str, Any]] = {  # ours, by what is set; "minigpt" is the default
     "minigpt": {},
     "minigpt chunked": {"loss": "chunked"},
     "minigpt recomputed": {"activation_checkpointing": True},
 }
 PEER_NAME = "transformers"
-STEP_HEAD = ("step", "", "measured", "ratio", "predicted")
-LEGEND = """\
+_STEP_HEAD = ("step", "", "measured", "ratio", "predicted")
+_LEGEND = """\
 exponent: p of bytes ~ T^p, fitted to the measurements; 1 is linear, 2 quadratic. measured: the most bytes of tensors
 that are alive at once, of attention beyond q, k and v, of a step beyond the weights and moments. ratio: to the step of
 transformers. predicted: minigpt.cost.predict_memory of the same step, without building the model. chunked:
@@ -119,9 +119,9 @@ class MemoryBench:
             [row.attention, *(f"{n / 2**20:,.1f} MiB" for n in row.n_bytes), f"{row.exponent:.2f}"]
             for row in self.attention
         ]
-        about = f"{HEADS} heads of width {HEAD_WIDTH}, one sequence, float32, forward and backward"
-        steps = aligned(STEP_HEAD, [row.cells() for row in self.steps], 2)
-        return "\n".join([self.machine, about, *aligned(head, rows), "", *steps, LEGEND])
+        about = f"{_N_HEADS} heads of width {_HEAD_WIDTH}, one sequence, float32, forward and backward"
+        steps = aligned(_STEP_HEAD, [row.cells() for row in self.steps], 2)
+        return "\n".join([self.machine, about, *aligned(head, rows), "", *steps, _LEGEND])
 
     def plot(self) -> "Figure":
         """Bytes over the length, both logarithmic: a power of T is a straight line.
@@ -167,7 +167,7 @@ def measure_memory(
 
 
 def _attention_bytes(name: str, length: int, device: torch.device) -> int:
-    q, k, v = (torch.randn(1, HEADS, length, HEAD_WIDTH, device=device, requires_grad=True) for _ in range(3))
+    q, k, v = (torch.randn(1, _N_HEADS, length, _HEAD_WIDTH, device=device, requires_grad=True) for _ in range(3))
     do = torch.ones_like(q)
 
     def run() -> object:

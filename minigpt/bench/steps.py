@@ -25,7 +25,6 @@ from minigpt.training.step import update
 
 Step = Callable[[Tensor, Tensor], object]
 RATE = 1e-3  # of every update; it changes no time
-PRECISION_TITLES = {"fp32": "float32", "bf16": "bf16", "fp16": "fp16"}
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class Contender(NamedTuple):
 
     Attributes:
         library: "minigpt", "minigpt fast" (the recipe, with Muon), "transformers" or "nanoGPT".
-        precision: "fp32" or "bf16".
+        precision: "fp32" or "bf16"; of ours, any other of the training's, such as "bf16-weights".
         compiled: whether ``torch.compile`` made the program: of the blocks of ours, of a peer's whole model.
     """
 
@@ -70,10 +69,16 @@ class Contender(NamedTuple):
     compiled: bool = False
 
     def __str__(self) -> str:
-        return f"{self.library} {PRECISION_TITLES[self.precision]}{' compiled' if self.compiled else ''}"
+        precision = "float32" if self.precision == "fp32" else self.precision
+        return f"{self.library} {precision}{' compiled' if self.compiled else ''}"
+
+    @property
+    def products(self) -> str:
+        """The precision of its large products: "fp32", "bf16" or "fp16"."""
+        return self.precision.partition("-")[0]
 
 
-def step_of(
+def contenders_step(
     contender: Contender, shape: Shape, device: torch.device = CPU, checkout: Path | None = None
 ) -> tuple[GPTConfig, Step]:
     """A contender's step at a shape, and the configuration of ours that counts its operations.
@@ -113,7 +118,9 @@ def our_step(config: GPTConfig, training: TrainConfig | None = None) -> Step:
     data = TokenDataset(torch.zeros(2 * config.context_length, dtype=torch.int64), config.context_length, vocab_size=1)
     model = GPT(config).to(choose_device(training.device)).train()
     run, blocks = RunState(model, training, data), ExitStack()
-    blocks.enter_context(run_blocks(model, recomputed=training.activation_checkpointing, compiled=training.compile))
+    blocks.enter_context(
+        run_blocks(run.wrapper, recomputed=training.activation_checkpointing, compiled=training.compile)
+    )
 
     def step(inputs: Tensor, targets: Tensor) -> object:
         def gradient() -> tuple[float, int]:

@@ -31,8 +31,8 @@ LEXICON = 60_000  # words of the made-up language
 MOST_WORKERS, BYTES_OF_WORKER = 8, 2**24  # of prepare: processes, and the text of each
 TRAIN, ENCODE = "train", "encode"
 TIKTOKEN, TOKENIZERS = "tiktoken", "tokenizers"
-HEAD = ("", "", "MB/s", "seconds", "ratio")
-LEGEND = """\
+_HEAD = ("", "", "MB/s", "seconds", "ratio")
+_LEGEND = """\
 train: byte pairs are learned from the text; ratio: the time of tokenizers over this one's. encode: to ids in a list;
 ratio: to tiktoken's speed, on one core. Ours checks its input and calls tiktoken. prepare: from a file to shards on
 disk, 16 MiB for each core and a process on each, at most 8; ratio: to that many times tiktoken's speed."""
@@ -92,7 +92,7 @@ class TokenizerBench:
     def __str__(self) -> str:
         about = f"{self.n_bytes / 1e6:.1f} MB of made-up text, {self.vocab_size:,} tokens"
         about += f"; medians of {self.rounds} rounds in turn, training once"
-        return "\n".join([self.machine, about, *aligned(HEAD, [row.cells() for row in self.rows], 2), LEGEND])
+        return "\n".join([self.machine, about, *aligned(_HEAD, [row.cells() for row in self.rows], 2), _LEGEND])
 
     def plot(self) -> "Figure":
         """Megabytes per second of each contender.

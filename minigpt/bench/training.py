@@ -17,7 +17,7 @@ import torch
 from minigpt.bench.allocation import peak_allocation
 from minigpt.bench.peaks import matmul_rate
 from minigpt.bench.reports import aligned, bar_chart, machine_line
-from minigpt.bench.steps import Contender, Shape, step_of
+from minigpt.bench.steps import Contender, Shape, contenders_step
 from minigpt.bench.turns import CPU, median_ratio, stopwatch, take_turns, that_run
 from minigpt.cost.flops import training_flops_per_token
 from minigpt.training.precision import PRECISIONS, resolve_precision
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 SHAPES = (Shape(4, 4, 128, 64, 12), Shape(6, 6, 384, 256, 8))
 GPU_SHAPES = (Shape(6, 6, 384, 256, 64), Shape(12, 12, 768, 1024, 16, 50257))
-OURS, PEER = "minigpt", "transformers"
-TURN = 0.3  # seconds of a contender's turn, at least
-HEAD = ("shape", "", "tokens/s", "ratio", "GFLOP/s", "of matmul", "step memory")
-LEGEND = """\
+_OURS, _PEER = "minigpt", "transformers"
+_TURN = 0.3  # seconds of a contender's turn, at least
+_HEAD = ("shape", "", "tokens/s", "ratio", "GFLOP/s", "of matmul", "step memory")
+_LEGEND = """\
 ratio: tokens/s over transformers' in the same precision, compiled as it is. GFLOP/s: 6 × matrix parameters +
 6·L·D·(T+1) per token, over the time. of matmul: the share of what a large product of the same dtype reached in the same
 rounds. step memory: the most bytes of tensors that are alive at once in a step, beyond the weights and moments.
@@ -89,7 +89,7 @@ class TrainingBench:
         """The fastest way to train a shape: of ours, the recipe "fast" apart, or of the peers; ``None`` if none ran."""
         ran = [row for row in self.rows if row.shape == shape and not row.skipped]
         of_side = [row for row in ran if row.contender.library != "minigpt fast"]
-        of_side = [row for row in of_side if (row.contender.library == OURS) == ours]
+        of_side = [row for row in of_side if (row.contender.library == _OURS) == ours]
         return max(of_side, key=lambda row: row.tokens_per_second, default=None)
 
     def best_ratio(self, shape: Shape) -> float:
@@ -99,7 +99,7 @@ class TrainingBench:
 
     def ratio_as_they_come(self, shape: Shape) -> float:
         """The ratio of ours to transformers' where nobody chooses anything: in float32, not compiled."""
-        plain = [row for row in self.rows if (row.shape, row.contender) == (shape, Contender(OURS))]
+        plain = [row for row in self.rows if (row.shape, row.contender) == (shape, Contender(_OURS))]
         return plain[0].ratio if plain else float("nan")
 
     def to_json(self) -> dict[str, Any]:
@@ -113,8 +113,8 @@ class TrainingBench:
         return {"machine": self.machine, "rounds": self.rounds, "rows": rows, "ratios": ratios}
 
     def __str__(self) -> str:
-        table = aligned(HEAD, [row.cells() for row in self.rows], n_names=2)
-        lines = [f"{self.machine}; medians of {self.rounds} rounds in turn", *table, LEGEND]
+        table = aligned(_HEAD, [row.cells() for row in self.rows], n_names=2)
+        lines = [f"{self.machine}; medians of {self.rounds} rounds in turn", *table, _LEGEND]
         for shape in dict.fromkeys(row.shape for row in self.rows):
             ours, peer = self.best(shape, ours=True), self.best(shape, ours=False)
             if ours and peer:
@@ -132,7 +132,7 @@ class TrainingBench:
         """
         groups: dict[str, dict[str, float]] = {}
         for row in self.rows:
-            plain = [r for r in self.rows if (r.shape, r.contender) == (row.shape, Contender(PEER))]
+            plain = [r for r in self.rows if (r.shape, r.contender) == (row.shape, Contender(_PEER))]
             if plain and not (row.skipped or plain[0].skipped):
                 bars = groups.setdefault(str(row.shape), {})
                 bars[str(row.contender)] = row.tokens_per_second / plain[0].tokens_per_second
@@ -166,7 +166,7 @@ def measure_training(
     if device.type == "cpu":
         keep_freed_memory()
     precisions = precisions or tuple(dict.fromkeys(("fp32", resolve_precision("auto", device))))
-    libraries = [OURS, "minigpt fast", PEER, *(["nanoGPT"] if checkout else [])]
+    libraries = [_OURS, "minigpt fast", _PEER, *(["nanoGPT"] if checkout else [])]
     ways = [(precision, how) for precision in precisions for how in ((False, True) if compiled else (False,))]
     contenders = [Contender(library, *way) for way in ways for library in libraries]
     rows: list[TrainingRow] = []
@@ -196,17 +196,17 @@ def measure_steps(
     configs = {}
 
     def maker(contender: Contender) -> Callable[[], object]:
-        configs[str(contender)], step = step_of(contender, shape, device, checkout)
+        configs[str(contender)], step = contenders_step(contender, shape, device, checkout)
         return partial(step, inputs, targets)
 
     steps, skipped = that_run({str(who): partial(maker, who) for who in contenders}, f"{shape}: first steps")
-    turns = {name: stopwatch(step, device, TURN) for name, step in steps.items()}
+    turns = {name: stopwatch(step, device, _TURN) for name, step in steps.items()}
     limits = {
         p: partial(matmul_rate, PRECISIONS[p], device) for p in dict.fromkeys(who.precision for who in contenders)
     }
     measured = take_turns({**limits, **turns}, rounds, str(shape))
     for who in contenders:
-        name, peer = str(who), str(who._replace(library=PEER))
+        name, peer = str(who), str(who._replace(library=_PEER))
         if name in skipped:
             yield TrainingRow(shape, who, skipped=skipped[name])
             continue

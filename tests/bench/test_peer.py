@@ -76,7 +76,7 @@ def test_its_step_changes_the_weights(checkout, monkeypatch):
     shape = steps.Shape(1, 2, 16, 8, 2)
     made = []
     monkeypatch.setattr(steps, "checkout_model", lambda *given: made.append(checkout_model(*given)) or made[0])
-    _, step = steps.step_of(steps.Contender("nanoGPT"), shape, checkout=checkout)
+    _, step = steps.contenders_step(steps.Contender("nanoGPT"), shape, checkout=checkout)
     before = made[0].head.weight.clone()
     ids = torch.zeros(2, 8, dtype=torch.int64)
     step(ids, ids)

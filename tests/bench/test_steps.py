@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from minigpt.bench import steps
-from minigpt.bench.steps import Contender, Shape, our_step, step_of
+from minigpt.bench.steps import Contender, Shape, contenders_step, our_step
 from minigpt.training import RunState, TrainConfig
 
 SMALL = Shape(1, 2, 16, 8, 2)
@@ -31,7 +31,7 @@ def test_a_contender_is_named_with_its_precision_and_whether_it_is_compiled():
 
 
 def test_our_step_is_the_update_of_a_run_with_the_configuration(runs):
-    _, step = step_of(Contender("minigpt", "bf16"), SMALL)
+    _, step = contenders_step(Contender("minigpt", "bf16"), SMALL)
     (run,) = runs
     before = [p.clone() for p in run.model.parameters()]
     figures, _ = step(ids(), ids())
@@ -40,7 +40,7 @@ def test_our_step_is_the_update_of_a_run_with_the_configuration(runs):
 
 
 def test_the_recipe_fast_is_trained_by_muon_on_its_own_parts(runs):
-    config, step = step_of(Contender("minigpt fast"), SMALL)
+    config, step = contenders_step(Contender("minigpt fast"), SMALL)
     (run,) = runs
     step(ids(), ids())
     assert (config.norm, config.mlp, config.d_model) == ("rms", "relu2", 16)
@@ -59,7 +59,7 @@ def test_the_peers_step_changes_its_weights_and_warns_of_nothing(monkeypatch, ca
     pytest.importorskip("transformers", reason="the peer is transformers")
     made, make = [], steps.peer_model
     monkeypatch.setattr(steps, "peer_model", lambda *given, **more: made.append(make(*given, **more)) or made[0])
-    _, step = step_of(Contender("transformers", "bf16"), SMALL)
+    _, step = contenders_step(Contender("transformers", "bf16"), SMALL)
     before = made[0].transformer.wte.weight.clone()
     step(ids(), ids())
     assert not torch.equal(made[0].transformer.wte.weight, before)
@@ -68,4 +68,4 @@ def test_the_peers_step_changes_its_weights_and_warns_of_nothing(monkeypatch, ca
 
 def test_nanogpt_needs_a_checkout():
     with pytest.raises(ValueError, match="measured from a checkout of it; give its folder"):
-        step_of(Contender("nanoGPT"), SMALL)
+        contenders_step(Contender("nanoGPT"), SMALL)

@@ -71,7 +71,7 @@ def test_the_picture_has_a_bar_for_each_that_ran_over_the_peer_as_it_comes():
 
 def test_rates_ratios_and_shares_are_those_of_the_clock(monkeypatch):
     times = {"minigpt": 0.5, "transformers": 1.0}
-    monkeypatch.setattr(training, "step_of", lambda who, shape, *_: (shape.config, lambda *_: who.library))
+    monkeypatch.setattr(training, "contenders_step", lambda who, shape, *_: (shape.config, lambda *_: who.library))
     monkeypatch.setattr(training, "stopwatch", lambda step, *_: lambda: times[step()])
     monkeypatch.setattr(training, "matmul_rate", lambda dtype, _: 2e9 if dtype == torch.float32 else 8e9)
     monkeypatch.setattr(training, "peak_allocation", lambda *_: 1000)
@@ -87,12 +87,12 @@ def test_rates_ratios_and_shares_are_those_of_the_clock(monkeypatch):
 
 
 def test_ours_is_measured_where_the_peer_is_missing(monkeypatch):
-    def step_of(who, shape, *_):
+    def contenders_step(who, shape, *_):
         if who.library == "transformers":
             raise ImportError("the peer is transformers")
         return shape.config, lambda *_: None
 
-    monkeypatch.setattr(training, "step_of", step_of)
+    monkeypatch.setattr(training, "contenders_step", contenders_step)
     ours, peer = training.measure_steps(SMALL, [Contender("minigpt"), Contender("transformers")], 1)
     assert ours.tokens_per_second > 0 and math.isnan(ours.ratio) and ours.cells()[3] == ""
     assert peer.cells()[2:] == ["skipped: the peer is transformers"]

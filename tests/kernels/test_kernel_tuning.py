@@ -15,7 +15,7 @@ from minigpt import cli
 from minigpt.bench import Setting, TileBench, Tried, tune_tiles
 from minigpt.bench.attention import tiles
 from minigpt.bench.compiled import compilation
-from minigpt.cli import kernels as command
+from minigpt.cli.measuring import kernels as command
 from minigpt.kernels import launches, tile_sizes
 from minigpt.kernels.tile_sizes import FORWARD, KEYS_VALUES, QUERIES, TABLE, Tiles, candidates
 

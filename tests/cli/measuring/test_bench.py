@@ -1,4 +1,4 @@
-"""minigpt/cli/bench.py: what is measured for which words, printed and written. Times themselves are not asserted."""
+"""minigpt/cli/measuring/bench.py: what is measured for which words, printed and written. Times themselves are not asserted."""
 
 import json
 from typing import get_args
@@ -6,8 +6,8 @@ from typing import get_args
 import pytest
 
 from minigpt import bench
-from minigpt.cli import bench as command
 from minigpt.cli import main
+from minigpt.cli.measuring import bench as command
 
 
 class Report:
