@@ -9,6 +9,7 @@ import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,7 +21,7 @@ from minigpt.bench.reports import aligned, bar_chart, machine_line
 from minigpt.bench.steps import Contender, Shape, contenders_step
 from minigpt.bench.turns import CPU, median_ratio, stopwatch, take_turns, that_run
 from minigpt.cost.flops import training_flops_per_token
-from minigpt.training.precision import PRECISIONS, resolve_precision
+from minigpt.training.precision import PRECISION_NAMES, PRECISIONS, resolve_precision
 from minigpt.training.processes.allocator import keep_freed_memory
 
 if TYPE_CHECKING:
@@ -165,14 +166,27 @@ def measure_training(
     """
     if device.type == "cpu":
         keep_freed_memory()
-    precisions = precisions or tuple(dict.fromkeys(("fp32", resolve_precision("auto", device))))
-    libraries = [_OURS, "minigpt fast", _PEER, *(["nanoGPT"] if checkout else [])]
-    ways = [(precision, how) for precision in precisions for how in ((False, True) if compiled else (False,))]
-    contenders = [Contender(library, *way) for way in ways for library in libraries]
+    contenders = list(_contenders(precisions or _precisions(device), compiled, checkout))
     rows: list[TrainingRow] = []
     for shape in shapes or (GPU_SHAPES if device.type == "cuda" else SHAPES):
         rows += measure_steps(shape, contenders, rounds, device, checkout)
     return TrainingBench(machine_line(device), rounds, rows)
+
+
+def _precisions(device: torch.device) -> tuple[str, ...]:
+    """float32, and bf16 where the device multiplies it."""
+    return tuple(dict.fromkeys(("fp32", resolve_precision("auto", device).partition("-")[0])))
+
+
+def _contenders(precisions: Sequence[str], compiled: bool, checkout: Path | None) -> Iterator[Contender]:
+    """Ours in each precision that there is with these products, and the peers, as written and compiled."""
+    for products, how in product(precisions, (False, True) if compiled else (False,)):
+        for precision in PRECISION_NAMES:
+            if precision.partition("-")[0] == products:
+                yield Contender(_OURS, precision, how)
+                yield Contender("minigpt fast", precision, how)
+        for peer in (_PEER, *(["nanoGPT"] if checkout else [])):
+            yield Contender(peer, products, how)
 
 
 def measure_steps(
@@ -201,12 +215,10 @@ def measure_steps(
 
     steps, skipped = that_run({str(who): partial(maker, who) for who in contenders}, f"{shape}: first steps")
     turns = {name: stopwatch(step, device, _TURN) for name, step in steps.items()}
-    limits = {
-        p: partial(matmul_rate, PRECISIONS[p], device) for p in dict.fromkeys(who.precision for who in contenders)
-    }
+    limits = {who.products: partial(matmul_rate, PRECISIONS[who.products], device) for who in contenders}
     measured = take_turns({**limits, **turns}, rounds, str(shape))
     for who in contenders:
-        name, peer = str(who), str(who._replace(library=_PEER))
+        name, peer = str(who), str(who._replace(library=_PEER, precision=who.products))
         if name in skipped:
             yield TrainingRow(shape, who, skipped=skipped[name])
             continue
@@ -218,6 +230,6 @@ def measure_steps(
             tokens_per_second=inputs.numel() / time,
             ratio=median_ratio(measured[peer], measured[name]) if peer in measured else float("nan"),
             flops_per_second=flops / time,
-            share_of_matmul=flops / time / statistics.median(measured[who.precision]),
+            share_of_matmul=flops / time / statistics.median(measured[who.products]),
             memory=peak_allocation(steps[name], device),
         )

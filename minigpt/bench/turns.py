@@ -68,9 +68,10 @@ def stopwatch(function: Callable[[], object], device: torch.device = CPU, at_lea
     """A contender that measures the seconds of one call of a function.
 
     Args:
-        function: what is timed; it is called once now, to warm up and to see how long it takes.
+        function: what is timed.
         device: what it runs on; its work is waited for.
-        at_least: about how many seconds a turn takes; a quick function is called several times in it.
+        at_least: about how many seconds a turn takes: a quick function, which is called once now to see how quick it
+            is, is called several times in it.
     """
     repeats = max(1, round(at_least / max(seconds(function, device), 1e-9))) if at_least else 1
     return lambda: seconds(function, device, repeats)

@@ -104,8 +104,11 @@ def test_each_library_is_measured_in_each_precision_compiled_and_not(monkeypatch
     bench.measure_training(2, [SMALL], precisions=("fp32", "bf16"), compiled=True, checkout=tmp_path)
     ((shape, who, (rounds, device, checkout)),) = asked
     assert (shape, rounds, device, checkout) == (SMALL, 2, torch.device("cpu"), tmp_path)
-    assert len(who) == len(set(who)) == 4 * 2 * 2
-    assert {each.library for each in who} == {"minigpt", "minigpt fast", "transformers", "nanoGPT"}
+    libraries = ("minigpt", "minigpt fast", "transformers", "nanoGPT")
+    assert {(each.library, each.products, each.compiled) for each in who} == {
+        (library, products, how) for library in libraries for products in ("fp32", "bf16") for how in (True, False)
+    }
+    assert len(who) == len(set(who))
     bench.measure_training(2, [SMALL], precisions=("fp32",))
     assert asked[1][1] == [Contender("minigpt"), Contender("minigpt fast"), Contender("transformers")]
 

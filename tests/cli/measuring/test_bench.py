@@ -1,4 +1,4 @@
-"""minigpt/cli/measuring/bench.py: what is measured for which words, printed and written. Times themselves are not asserted."""
+"""minigpt/cli/measuring/bench.py: what is measured for which words, and written."""
 
 import json
 from typing import get_args
