@@ -175,7 +175,10 @@ def _measure_losses(
 
     runs, skipped = that_run({name: partial(maker, name) for name in HEAD_LOSSES})
     turns = {name: stopwatch(run, device, 0.1) for name, run in runs.items()}
-    limits = {"matmul": partial(matmul_rate, dtype, device), "copy": partial(copy_rate, device)}
+    limits: dict[str, Callable[[], float]] = {
+        "matmul": partial(matmul_rate, dtype, device),
+        "copy": partial(copy_rate, device),
+    }
     measured = take_turns({**limits, **turns}, rounds)
     flops, n_bytes = 6 * n_rows * width * v, 2 * (x.nbytes + weight.nbytes)
     for name in HEAD_LOSSES:

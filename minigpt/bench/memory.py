@@ -143,22 +143,23 @@ class MemoryBench:
 
 
 def measure_memory(
-    lengths: tuple[int, ...] = LENGTHS, shapes: Sequence[Shape] = SHAPES, *, device: torch.device = CPU
+    lengths: tuple[int, ...] = (), shapes: Sequence[Shape] = SHAPES, *, device: torch.device = CPU
 ) -> MemoryBench:
     """Measure the memory of attention at some lengths, and of training steps beside transformers' and the prediction.
 
     Args:
-        lengths: T, at least two.
+        lengths: T, at least two; some up to 2,048, unless given.
         shapes: of the steps.
         device: where; the prediction is of a CPU.
 
     Raises:
         ValueError: if there are fewer than two lengths, which have no exponent.
     """
+    lengths = lengths or LENGTHS
     if len(set(lengths)) < 2:
         raise ValueError(f"got lengths {lengths}; give at least two, such as 256 and 1024, to fit an exponent to")
     grid = [(name, length) for name in ATTENTIONS for length in lengths]
-    sizes = {each: _attention_bytes(*each, device) for each in tqdm(grid, "attention memory", leave=False)}
+    sizes = {(name, t): _attention_bytes(name, t, device) for name, t in tqdm(grid, "attention memory", leave=False)}
     attention = [
         AttentionMemory(name, lengths, tuple(sizes[name, length] for length in lengths)) for name in ATTENTIONS
     ]

@@ -51,7 +51,7 @@ class Shape:
         """The same of the parts of the recipe "fast"."""
         return GPTConfig(context_length=self.n_positions, **{**RECIPES["fast"].model, **self._sizes()})
 
-    def _sizes(self) -> dict[str, int]:
+    def _sizes(self) -> dict[str, Any]:
         return {name: size for name, size in asdict(self).items() if name not in ("n_positions", "batch_size")}
 
 
@@ -94,7 +94,7 @@ def contenders_step(
         ValueError: if the checkout can't be used.
     """
     config = shape.fast_config if contender.library == "minigpt fast" else shape.config
-    settings = {"device": str(device), "precision": contender.precision, "compile": contender.compiled}
+    settings: dict[str, Any] = {"device": str(device), "precision": contender.precision, "compile": contender.compiled}
     if contender.library == "minigpt fast":
         recipe = {**RECIPES["fast"].training, "optimizer": "muon", "learning_rate": RATE, **settings}
         return config, our_step(config, TrainConfig(**recipe))

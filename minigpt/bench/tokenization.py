@@ -152,7 +152,8 @@ def measure_tokenizers(rounds: int = 5, n_bytes: int = 10 * MEGABYTE, vocab_size
     n_copies = max(1, round(n_workers * BYTES_OF_WORKER / size))
     prepared = partial(_prepare, text, n_copies, learned["minigpt"], n_workers)
     turns = {name: stopwatch(run) for name, run in encoders.items()}
-    measured = take_turns({**turns, "prepare": prepared}, rounds, "tokenizers")
+    together: dict[str, Callable[[], float]] = {**turns, "prepare": prepared}
+    measured = take_turns(together, rounds, "tokenizers")
     preparing = measured.pop("prepare")
     rows += _rows(ENCODE, measured, absent, TIKTOKEN, size)
     ratio, time = float("nan"), statistics.median(preparing)
@@ -184,7 +185,11 @@ def _train_peer(text: str, vocab_size: int) -> Any:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    options = {"special_tokens": ["<|endoftext|>"], "initial_alphabet": alphabet, "show_progress": False}
+    options: dict[str, Any] = {
+        "special_tokens": ["<|endoftext|>"],
+        "initial_alphabet": alphabet,
+        "show_progress": False,
+    }
     tokenizer.train_from_iterator(text.splitlines(keepends=True), trainers.BpeTrainer(vocab_size=vocab_size, **options))
     return tokenizer
 

@@ -215,7 +215,9 @@ def measure_steps(
 
     steps, skipped = that_run({str(who): partial(maker, who) for who in contenders}, f"{shape}: first steps")
     turns = {name: stopwatch(step, device, _TURN) for name, step in steps.items()}
-    limits = {who.products: partial(matmul_rate, PRECISIONS[who.products], device) for who in contenders}
+    limits: dict[str, Callable[[], float]] = {
+        who.products: partial(matmul_rate, PRECISIONS[who.products], device) for who in contenders
+    }
     measured = take_turns({**limits, **turns}, rounds, str(shape))
     for who in contenders:
         name, peer = str(who), str(who._replace(library=_PEER, precision=who.products))

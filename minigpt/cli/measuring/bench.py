@@ -113,8 +113,9 @@ def _written(path: Path, figures: dict[str, Any]) -> str:
 def _train(asked: Bench) -> bench.TrainingBench:
     device = choose_device(asked.device)
     shapes = bench.SHAPES[:1] if asked.quick else ()
-    options = {"compiled": asked.compile, "checkout": asked.peer_checkout}
-    return bench.measure_training(asked.n_rounds, shapes, device=device, **options)
+    return bench.measure_training(
+        asked.n_rounds, shapes, device=device, compiled=asked.compile, checkout=asked.peer_checkout
+    )
 
 
 def _generate(asked: Bench) -> bench.GenerationBench:
@@ -145,7 +146,7 @@ def _memory(asked: Bench) -> bench.MemoryBench:
     device = choose_device(asked.device)
     if asked.quick:
         return bench.measure_memory(asked.lengths or (256, 512, 1024), bench.SHAPES[:1], device=device)
-    return bench.measure_memory(*([asked.lengths] if asked.lengths else []), device=device)
+    return bench.measure_memory(asked.lengths, device=device)
 
 
 #: What measures each, by its name.
