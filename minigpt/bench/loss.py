@@ -174,12 +174,9 @@ def _measure_losses(
         return lambda: torch.autograd.grad(HEAD_LOSSES[name](x, weight, targets), (x, weight))
 
     runs, skipped = that_run({name: partial(maker, name) for name in HEAD_LOSSES})
-    turns = {name: stopwatch(run, device, 0.1) for name, run in runs.items()}
-    limits: dict[str, Callable[[], float]] = {
-        "matmul": partial(matmul_rate, dtype, device),
-        "copy": partial(copy_rate, device),
-    }
-    measured = take_turns({**limits, **turns}, rounds)
+    turns: dict[str, Callable[[], float]] = {name: stopwatch(run, device, 0.1) for name, run in runs.items()}
+    turns |= {"matmul": partial(matmul_rate, dtype, device), "copy": partial(copy_rate, device)}
+    measured = take_turns(turns, rounds)
     flops, n_bytes = 6 * n_rows * width * v, 2 * (x.nbytes + weight.nbytes)
     for name in HEAD_LOSSES:
         if name in skipped:

@@ -184,13 +184,13 @@ def _train_peer(text: str, vocab_size: int) -> Any:
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    options: dict[str, Any] = {
-        "special_tokens": ["<|endoftext|>"],
-        "initial_alphabet": alphabet,
-        "show_progress": False,
-    }
-    tokenizer.train_from_iterator(text.splitlines(keepends=True), trainers.BpeTrainer(vocab_size=vocab_size, **options))
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=["<|endoftext|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(text.splitlines(keepends=True), trainer)
     return tokenizer
 
 

@@ -26,11 +26,11 @@ def test_the_table_has_a_line_for_each_contender_and_both_ratios_below():
     lines = str(MEASURED).splitlines()
     assert lines[:4] == [
         "a CPU; medians of 9 rounds in turn",
-        "shape                                       tokens/s  ratio  GFLOP/s  of matmul  step memory",
-        "1 × 16, T 8, B 2  minigpt float32             12,346   1.25      7.9        46%      3.0 MiB",
-        "1 × 16, T 8, B 2  minigpt fast float32        99,999   9.99      7.9        46%      3.0 MiB",
+        "shape                                    tokens/s  ratio  GFLOP/s  of matmul  step memory",
+        "1 × 16, T 8, B 2  minigpt float32          12,346   1.25      7.9        46%      3.0 MiB",
+        "1 × 16, T 8, B 2  minigpt fast float32     99,999   9.99      7.9        46%      3.0 MiB",
     ]
-    assert lines[7] == "1 × 16, T 8, B 2  nanoGPT bf16 compiled   skipped: no compiler"
+    assert lines[7] == "1 × 16, T 8, B 2  nanoGPT bf16 compiled  skipped: no compiler"
     best = "the best of each, minigpt bf16 over transformers bf16: 1.50"
     assert lines[-1] == f"1 × 16, T 8, B 2: as they come 1.25 × transformers; {best}"
 

@@ -154,18 +154,19 @@ def cuda_seconds(run: Callable[[], object]) -> float:
 
 
 def tune_tiles(
-    device: torch.device, row: str, settings: list[Setting] | None = None, timer: Timer = cuda_seconds
+    device: torch.device, row: str = "", settings: list[Setting] | None = None, timer: Timer = cuda_seconds
 ) -> TileBench:
     """Check and time the candidates of each kernel in each setting.
 
     Args:
         device: where.
-        row: the row of the table whose neighbours are tried, as ``row_of(device)`` has it.
+        row: the row of the table whose neighbours are tried; the device's, unless given.
         settings: the problems; :func:`tile_settings` unless given.
         timer: gives the seconds of a run.
     """
-    from minigpt.kernels.tile_sizes import candidates
+    from minigpt.kernels.tile_sizes import candidates, row_of
 
+    row = row or row_of(device)
     work = list(product(settings or tile_settings(), WRITTEN))
     lists = [candidates(kernel, row, s.dtype.itemsize, s.head_width) for s, kernel in work]
     tried: list[Tried] = []
