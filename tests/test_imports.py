@@ -39,14 +39,14 @@ ORDER = {
 ALLOWED_IN_KERNELS = {"torch", "triton", "minigpt.kernels", *sys.stdlib_module_names}
 KERNEL_SITES = {  # the modules that may import minigpt.kernels, and what for
     "minigpt/model/fused.py": "a model runs them",
-    "minigpt/bench/contenders.py": "they are timed",
-    "minigpt/bench/correctness.py": "their error is measured",
-    "minigpt/bench/tiles.py": "their tiles are timed",
+    "minigpt/bench/attention/contenders.py": "they are timed",
+    "minigpt/bench/attention/correctness.py": "their error is measured",
+    "minigpt/bench/attention/tiles.py": "their tiles are timed",
     "minigpt/bench/compiled/jobs.py": "they are compiled for GPUs that are not here",
     "minigpt/bench/compiled/compilation.py": "their tiles are compiled",
     "minigpt/bench/compiled/bounds.py": "their products are counted",
     "minigpt/bench/compiled/inspection.py": "their names have bars",
-    "minigpt/cli/kernels.py": "names the row of their table that is tuned",
+    "minigpt/cli/measuring/kernels.py": "names the row of their table that is tuned",
 }
 NOT_AT_IMPORT = (
     "matplotlib",
@@ -229,7 +229,7 @@ def test_a_planted_breach_is_found(tmp_path, path, code):
         ("minigpt/plots.py", "if TYPE_CHECKING:\n    from matplotlib.axes import Axes"),
         ("minigpt/training/report/history.py", "if TYPE_CHECKING:\n    from matplotlib.figure import Figure"),
         ("minigpt/model/fused.py", "def late():\n    importlib.import_module('minigpt.kernels')"),
-        ("minigpt/bench/tiles.py", "def late():\n    from minigpt.kernels import tile_sizes"),
+        ("minigpt/bench/attention/tiles.py", "def late():\n    from minigpt.kernels import tile_sizes"),
         ("minigpt/cli.py", "import tyro\nimport minigpt as mg\nfrom minigpt.version import __version__"),
         ("minigpt/__init__.py", "from .model import GPT"),
         ("minigpt/__main__.py", "from minigpt.cli import main"),

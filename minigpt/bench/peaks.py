@@ -4,12 +4,11 @@ Source: Williams, Waterman & Patterson 2009, "Roofline: an insightful visual per
 the makers' data sheets, 16-bit products without sparsity, sums in float32.
 """
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
+from minigpt.bench.turns import CPU, seconds
 from minigpt.cost.hardware.devices import DEVICES
 
 
@@ -67,31 +66,36 @@ def peak_of(device: torch.device, dtype: torch.dtype) -> Peak:
         for part, row in DATA_SHEETS.items():
             if part in name:
                 return Peak(*_limits(row), source=f"data sheet of {part}")
-    return _measured_peak(device, dtype)
+    size, n_bytes = _sizes(device)
+    source = f"measured: a product of {size} × {size}, a copy of {n_bytes / 2**20:.0f} MiB"
+    return Peak(matmul_rate(dtype, device), copy_rate(device), source)
 
 
-def _measured_peak(device: torch.device, dtype: torch.dtype) -> Peak:
-    """What one large product and one large copy reach: somewhat below the limits."""
-    size, n = (8192, 2**28) if device.type == "cuda" else (1024, 2**24)
+def matmul_rate(dtype: torch.dtype = torch.float32, device: torch.device = CPU) -> float:
+    """Operations per second of a large product of two square matrices: somewhat below the limit of the device.
+
+    Args:
+        dtype: of the matrices.
+        device: where; 1024 × 1024 on a CPU, 8192 × 8192 on a GPU.
+    """
+    size, _ = _sizes(device)
     a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
-    source, target = torch.zeros(n, device=device), torch.empty(n, device=device)
-    flops = 2 * size**3 / seconds(lambda: torch.mm(a, b), device, repeats=3)
-    bandwidth = 2 * source.nbytes / seconds(lambda: target.copy_(source), device, repeats=3)
-    return Peak(flops, bandwidth, f"measured: a product of {size} × {size}, a copy of {source.nbytes / 2**20:.0f} MiB")
+    torch.mm(a, b)
+    return 2 * size**3 / seconds(lambda: torch.mm(a, b), device, repeats=3)
 
 
-def seconds(function: Callable[[], object], device: torch.device, repeats: int = 1) -> float:
-    """Seconds of one call, once warm; what the device still has to do is waited for."""
-    function()
-    synchronize(device)
-    started = time.perf_counter()
-    for _ in range(repeats):
-        function()
-    synchronize(device)
-    return (time.perf_counter() - started) / repeats
+def copy_rate(device: torch.device = CPU) -> float:
+    """Bytes per second, read and written, of a large copy: somewhat below the limit of the memory.
+
+    Args:
+        device: where; 64 MiB on a CPU, 1 GiB on a GPU.
+    """
+    _, n_bytes = _sizes(device)
+    source, target = (torch.zeros(n_bytes // 4, device=device) for _ in range(2))
+    target.copy_(source)
+    return 2 * n_bytes / seconds(lambda: target.copy_(source), device, repeats=3)
 
 
-def synchronize(device: torch.device) -> None:
-    """Wait until the device has done all that it was given."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+def _sizes(device: torch.device) -> tuple[int, int]:
+    """Rows of the matrices that are multiplied, and bytes that are copied."""
+    return (8192, 2**30) if device.type == "cuda" else (1024, 2**26)

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from minigpt.bench.training import our_step
+from minigpt.bench.steps import our_step
 from minigpt.cost.flops_by_part import attention_pairs
 from minigpt.cost.machine import Machine, step_seconds
 from minigpt.model import GPTConfig
@@ -67,13 +67,17 @@ def probe_machine(seconds: float = 2.0, *, clock: Clock = time.perf_counter, pro
     return replace(machine, stream=max(0.0, rest / n_numbers))
 
 
-def busy_line() -> str | None:
-    """What to know where other programs use the machine: it is measured slower than it is; ``None`` where none do."""
+def busy_line(what: str = "the estimate") -> str | None:
+    """What to know where other programs use the machine: it is measured slower than it is; ``None`` where none do.
+
+    Args:
+        what: what may be wrong then.
+    """
     n_cores = os.cpu_count() or 1
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     if load <= n_cores:
         return None
-    return f"this machine is busy (load {load:.1f} on {n_cores} cores): the estimate may be far off"
+    return f"this machine is busy (load {load:.1f} on {n_cores} cores): {what} may be far off"
 
 
 def _parts() -> Iterator[tuple[str, tuple[Callable[[], object], float]]]:

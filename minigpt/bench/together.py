@@ -18,7 +18,7 @@ from typing import NamedTuple
 import torch
 from torch import distributed as dist
 
-from minigpt.bench.training import our_step
+from minigpt.bench.steps import our_step
 from minigpt.model import GPTConfig
 from minigpt.training.processes.distributed import World
 
@@ -85,7 +85,9 @@ def _one_of_them(folder: Path, rank: int, size: int, n_sequences: int) -> None:
         dist.init_process_group("gloo", store=store, rank=rank, world_size=size)
         world = World(rank=rank, size=size, group=dist.group.WORLD)
     ids = torch.zeros(n_sequences, config.context_length, dtype=torch.int64)
-    step, apart = (least_of(partial(each, ids, ids), world) for each in (our_step(config, world), our_step(config)))
+    step, apart = (
+        least_of(partial(each, ids, ids), world) for each in (our_step(config, world=world), our_step(config))
+    )
     found = Together(step, apart, 0.0)
     if size > 1:
         message = torch.zeros(MESSAGE)

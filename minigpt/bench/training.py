@@ -1,68 +1,42 @@
-"""The training step beside a peer that everyone knows.
+"""The training step beside peers that everyone knows, at equal shapes, in each precision, compiled or not.
 
-It is measured against the GPT-2 of Hugging Face's transformers, at equal shapes, with the same batch,
-clipping and AdamW, the two taking turns. The limit is what a large matrix product reaches on the same machine.
+Ours, that of Hugging Face's transformers and, from a checkout, nanoGPT's take turns on the same batch. The limit of
+each is what a large product of the same dtype reaches on the same machine in the same rounds. Our recipe "fast", with
+Muon, is another model that learns more in a step; its line shows what such a step takes.
 """
 
-import os
 import statistics
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from torch import Tensor
-from torch.profiler import ProfilerActivity, profile
-from tqdm import tqdm
 
-from minigpt.bench.peer import peer_model
+from minigpt.bench.allocation import peak_allocation
+from minigpt.bench.peaks import matmul_rate
+from minigpt.bench.reports import aligned, bar_chart, machine_line
+from minigpt.bench.steps import Contender, Shape, contenders_step
+from minigpt.bench.turns import CPU, median_ratio, stopwatch, take_turns, that_run
 from minigpt.cost.flops import training_flops_per_token
-from minigpt.model import GPT, GPTConfig
-from minigpt.text import TokenDataset
-from minigpt.training import RunState, TrainConfig, accumulate_gradients
-from minigpt.training.processes.distributed import ALONE, World
-from minigpt.training.step import update
+from minigpt.training.precision import PRECISION_NAMES, PRECISIONS, resolve_precision
+from minigpt.training.processes.allocator import keep_freed_memory
 
-Step = Callable[[Tensor, Tensor], None]
-
-
-@dataclass(frozen=True)
-class Shape:
-    """A model and a batch: L layers, H heads, D wide; B sequences of T tokens."""
-
-    n_layers: int
-    n_heads: int
-    d_model: int
-    n_positions: int
-    batch_size: int
-
-    def __str__(self) -> str:
-        return f"{self.n_layers} × {self.d_model}, T {self.n_positions}, B {self.batch_size}"
-
-    @property
-    def config(self) -> GPTConfig:
-        """The character-level model of this shape."""
-        return GPTConfig(
-            vocab_size=65,
-            context_length=self.n_positions,
-            d_model=self.d_model,
-            n_layers=self.n_layers,
-            n_heads=self.n_heads,
-        )
-
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SHAPES = (Shape(4, 4, 128, 64, 12), Shape(6, 6, 384, 256, 8))
-
-
-LEGEND = """\
-ratio: tokens/s over transformers'. GFLOP/s: 6 × matrix parameters + 6·L·D·(T+1) per token, over the time.
-of matmul: the share of what a 1024 × 1024 product reached in the same rounds. step memory: the most bytes of
-tensors that are alive at once in a step, beyond the weights and moments."""
+GPU_SHAPES = (Shape(6, 6, 384, 256, 64), Shape(12, 12, 768, 1024, 16, 50257))
+_OURS, _PEER = "minigpt", "transformers"
+_TURN = 0.3  # seconds of a contender's turn, at least
+_HEAD = ("shape", "", "tokens/s", "ratio", "GFLOP/s", "of matmul", "step memory")
+_LEGEND = """\
+ratio: tokens/s over transformers' in the same precision, compiled as it is. GFLOP/s: 6 × matrix parameters +
+6·L·D·(T+1) per token, over the time. of matmul: the share of what a large product of the same dtype reached in the same
+rounds. step memory: the most bytes of tensors that are alive at once in a step, beyond the weights and moments.
+minigpt fast: the recipe "fast" with Muon, another model, which is in no ratio of the last lines."""
 
 
 class TrainingRow(NamedTuple):
@@ -70,169 +44,194 @@ class TrainingRow(NamedTuple):
 
     Attributes:
         shape: the model and the batch.
-        contender: "minigpt" or "transformers".
+        contender: who, in which precision, compiled or not.
         tokens_per_second: the median over the rounds.
-        ratio: the same over that of transformers, the median of each round's.
+        ratio: the same over that of transformers in this precision, the median of each round's; NaN without it.
         flops_per_second: 6 × matrix parameters + 6·L·D·(T+1) operations per token, over the time.
-        share_of_matmul: of the operations per second that a 1024 × 1024 product reached in the same rounds.
+        share_of_matmul: of the operations per second of a large product of its dtype in the same rounds.
         memory: the most bytes of tensors that are alive at once in a step, beyond the weights and moments.
+        skipped: why it did not run; empty if it did.
     """
 
     shape: Shape
-    contender: str
-    tokens_per_second: float
-    ratio: float
-    flops_per_second: float
-    share_of_matmul: float
-    memory: int
+    contender: Contender
+    tokens_per_second: float = 0.0
+    ratio: float = float("nan")
+    flops_per_second: float = 0.0
+    share_of_matmul: float = 0.0
+    memory: int = 0
+    skipped: str = ""
 
-    def __str__(self) -> str:
-        return (
-            f"{self.shape!s:<24}{self.contender:<14}{self.tokens_per_second:>10,.0f}{self.ratio:>8.2f}"
-            f"{self.flops_per_second / 1e9:>10.1f}{self.share_of_matmul:>11.0%}{self.memory / 2**20:>9.1f} MiB"
-        )
+    def cells(self) -> list[str]:
+        """The row of the table."""
+        names = [str(self.shape), str(self.contender)]
+        if self.skipped:
+            return [*names, self.skipped]
+        ratio = "" if self.ratio != self.ratio else f"{self.ratio:.2f}"
+        rates = [f"{self.tokens_per_second:,.0f}", ratio, f"{self.flops_per_second / 1e9:,.1f}"]
+        return [*names, *rates, f"{self.share_of_matmul:.0%}", f"{self.memory / 2**20:,.1f} MiB"]
 
 
 @dataclass(frozen=True)
 class TrainingBench:
-    """All measurements of one run, in float32 on the CPU.
+    """All measurements of one run.
 
     Attributes:
-        threads: how many PyTorch used.
+        machine: what they were taken on.
         rounds: how often each contender was timed, in turn.
         rows: the measurements, shape by shape.
     """
 
-    threads: int
+    machine: str
     rounds: int
     rows: list[TrainingRow]
 
+    def best(self, shape: Shape, *, ours: bool) -> TrainingRow | None:
+        """The fastest way to train a shape: of ours, the recipe "fast" apart, or of the peers; ``None`` if none ran."""
+        ran = [row for row in self.rows if row.shape == shape and not row.skipped]
+        of_side = [row for row in ran if row.contender.library != "minigpt fast"]
+        of_side = [row for row in of_side if (row.contender.library == _OURS) == ours]
+        return max(of_side, key=lambda row: row.tokens_per_second, default=None)
+
+    def best_ratio(self, shape: Shape) -> float:
+        """Tokens per second of the fastest of ours over those of the fastest of all peers; NaN where one is missing."""
+        ours, peers = self.best(shape, ours=True), self.best(shape, ours=False)
+        return float("nan") if ours is None or peers is None else ours.tokens_per_second / peers.tokens_per_second
+
+    def ratio_as_they_come(self, shape: Shape) -> float:
+        """The ratio of ours to transformers' where nobody chooses anything: in float32, not compiled."""
+        plain = [row for row in self.rows if (row.shape, row.contender) == (shape, Contender(_OURS))]
+        return plain[0].ratio if plain else float("nan")
+
     def to_json(self) -> dict[str, Any]:
         """The same figures as JSON has them; rates per second, memory in bytes."""
-        about = {"dtype": "float32", "threads": self.threads, "torch": str(torch.__version__), "rounds": self.rounds}
-        return {**about, "rows": [row._asdict() | {"shape": asdict(row.shape)} for row in self.rows]}
+        rows = []
+        for row in self.rows:
+            who = row.contender._asdict()
+            rows.append({**row._asdict(), **who, "contender": str(row.contender), "shape": asdict(row.shape)})
+        shapes = dict.fromkeys(row.shape for row in self.rows)
+        ratios = {str(s): {"best": self.best_ratio(s), "as_they_come": self.ratio_as_they_come(s)} for s in shapes}
+        return {"machine": self.machine, "rounds": self.rounds, "rows": rows, "ratios": ratios}
 
     def __str__(self) -> str:
-        head = f"{'shape':<24}{'':<14}{'tokens/s':>10}{'ratio':>8}{'GFLOP/s':>10}{'of matmul':>11}{'step memory':>13}"
-        lines = [
-            f"float32, {self.threads} threads, torch {torch.__version__}; medians of {self.rounds} rounds in turn",
-            head,
-            *map(str, self.rows),
-            LEGEND,
-        ]
+        table = aligned(_HEAD, [row.cells() for row in self.rows], n_names=2)
+        lines = [f"{self.machine}; medians of {self.rounds} rounds in turn", *table, _LEGEND]
+        for shape in dict.fromkeys(row.shape for row in self.rows):
+            ours, peer = self.best(shape, ours=True), self.best(shape, ours=False)
+            if ours and peer:
+                lines.append(
+                    f"{shape}: as they come {self.ratio_as_they_come(shape):.2f} × transformers; the best of each, "
+                    f"{ours.contender} over {peer.contender}: {self.best_ratio(shape):.2f}"
+                )
         return "\n".join(lines)
 
+    def plot(self) -> "Figure":
+        """Tokens per second of each contender over those of transformers as it comes, a group for each shape.
 
-def measure_training(rounds: int = 9) -> TrainingBench:
-    """Measure our training step beside that of transformers' GPT-2, in float32 on the CPU, at each of ``SHAPES``.
+        Raises:
+            ImportError: if matplotlib is not installed.
+        """
+        groups: dict[str, dict[str, float]] = {}
+        for row in self.rows:
+            plain = [r for r in self.rows if (r.shape, r.contender) == (row.shape, Contender(_PEER))]
+            if plain and not (row.skipped or plain[0].skipped):
+                bars = groups.setdefault(str(row.shape), {})
+                bars[str(row.contender)] = row.tokens_per_second / plain[0].tokens_per_second
+        return bar_chart(groups, "tokens/s over transformers float32", limit=1.0)
+
+
+def measure_training(
+    rounds: int = 9,
+    shapes: Sequence[Shape] = (),
+    *,
+    device: torch.device = CPU,
+    precisions: Sequence[str] = (),
+    compiled: bool = False,
+    checkout: Path | None = None,
+) -> TrainingBench:
+    """Measure our training step beside those of the peers.
+
+    On a CPU, freed memory stays with the process for all of them, as in our training loop: the peers gain by it, too.
 
     Args:
         rounds: how often each is timed, in turn; the median counts.
+        shapes: what is trained; those that suit the device, unless given.
+        device: where.
+        precisions: "fp32", "bf16"; by default both, where the device multiplies bf16.
+        compiled: whether each is measured compiled, too: the first step then takes up to minutes.
+        checkout: the folder of a checkout of nanoGPT, which is then a peer as well.
 
     Raises:
-        ImportError: if transformers is not installed.
+        ValueError: if ``rounds`` is below 1, or the checkout can't be used.
     """
-    steps = {shape: {"minigpt": our_step(shape.config), "transformers": peer_step(shape.config)} for shape in SHAPES}
-    rows = [row for shape, contenders in steps.items() for row in measure_steps(shape, contenders, rounds)]
-    return TrainingBench(torch.get_num_threads(), rounds, rows)
+    if device.type == "cpu":
+        keep_freed_memory()
+    contenders = list(_contenders(precisions or _precisions(device), compiled, checkout))
+    rows: list[TrainingRow] = []
+    for shape in shapes or (GPU_SHAPES if device.type == "cuda" else SHAPES):
+        rows += measure_steps(shape, contenders, rounds, device, checkout)
+    return TrainingBench(machine_line(device), rounds, rows)
 
 
-def our_step(config: GPTConfig, world: World = ALONE) -> Step:
-    """One update of our GPT with our loss, clipping and optimizer: the update of the loop, on a batch that is given.
+def _precisions(device: torch.device) -> tuple[str, ...]:
+    """float32, and bf16 where the device multiplies it."""
+    return tuple(dict.fromkeys(("fp32", resolve_precision("auto", device).partition("-")[0])))
+
+
+def _contenders(precisions: Sequence[str], compiled: bool, checkout: Path | None) -> Iterator[Contender]:
+    """Ours in each precision that there is with these products, and the peers, as written and compiled."""
+    for products, how in product(precisions, (False, True) if compiled else (False,)):
+        for precision in PRECISION_NAMES:
+            if precision.partition("-")[0] == products:
+                yield Contender(_OURS, precision, how)
+                yield Contender("minigpt fast", precision, how)
+        for peer in (_PEER, *(["nanoGPT"] if checkout else [])):
+            yield Contender(peer, products, how)
+
+
+def measure_steps(
+    shape: Shape,
+    contenders: Sequence[Contender],
+    rounds: int,
+    device: torch.device = CPU,
+    checkout: Path | None = None,
+) -> Iterator[TrainingRow]:
+    """The contenders' steps on one random batch, in turn.
 
     Args:
-        config: the model's shape.
-        world: the processes that add up their gradients; each has a batch of its own.
+        shape: what is trained.
+        contenders: who trains it.
+        rounds: how often each is timed.
+        device: where.
+        checkout: the folder of nanoGPT, if it is among them.
     """
-    data = TokenDataset(torch.zeros(2 * config.context_length, dtype=torch.int64), config.context_length, vocab_size=1)
-    settings = TrainConfig(device="cpu", batch_size=world.size)
-    run = RunState(GPT(config).train(), settings, data, world=world)
-
-    def step(inputs: Tensor, targets: Tensor) -> None:
-        def gradient() -> tuple[float, int]:
-            return accumulate_gradients(run.wrapper, inputs, targets, len(inputs), world=world), inputs.numel()
-
-        update(run, gradient, rate=1e-3)
-
-    return step
-
-
-def peer_step(config: GPTConfig) -> Step:
-    """One update of transformers' GPT-2 at the same shape, with its own loss and PyTorch's AdamW as it comes."""
-    model = peer_model(config, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0).train()
-    model.loss_type = "ForCausalLM"  # the loss it takes anyway; unset, transformers logs a warning
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.1)
-
-    def step(inputs: Tensor, targets: Tensor) -> None:
-        model(input_ids=inputs, labels=inputs).loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-
-    return step
-
-
-def peak_allocation(step: Callable[[], object]) -> int:
-    """The most bytes that were allocated at once during ``step``, beyond what was there before it."""
-    with _quiet_profiler(), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
-        step()
-    recorded = profiler.profiler
-    assert recorded is not None
-    alive, peak = 0, 0
-    for event in recorded.kineto_results.events():
-        if event.name() == "[memory]":
-            alive += event.nbytes()
-            peak = max(peak, alive)
-    return peak
-
-
-@contextmanager
-def _quiet_profiler() -> Iterator[None]:
-    """The profiler's C++ part writes to file descriptor 2 when it starts and stops; nobody asked for that."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with Path(os.devnull).open("wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-
-
-def matmul_rate(size: int = 1024) -> float:
-    """Floating-point operations per second of one ``size`` × ``size`` float32 product."""
-    a, b = torch.randn(size, size), torch.randn(size, size)
-    return 2 * size**3 / _seconds(lambda: torch.mm(a, b))
-
-
-def measure_steps(shape: Shape, contenders: dict[str, Step], rounds: int) -> Iterator[TrainingRow]:
-    """The contenders' steps on one random batch, in turn; one of them is "transformers"."""
-    ids = torch.randint(0, shape.config.vocab_size, (shape.batch_size, shape.n_positions + 1))
+    ids = torch.randint(0, shape.vocab_size, (shape.batch_size, shape.n_positions + 1))
     inputs, targets = ids[:, :-1].contiguous(), ids[:, 1:].contiguous()
-    times: dict[str, list[float]] = {name: [] for name in contenders}
-    rates = []
-    repeats = max(1, round(0.5 / _seconds(lambda: contenders["transformers"](inputs, targets))))
-    for _ in tqdm(range(rounds), desc=str(shape), leave=False):
-        rates.append(matmul_rate())
-        for name, step in contenders.items():
-            times[name].append(_seconds(partial(step, inputs, targets), repeats))
-    flops = training_flops_per_token(shape.config, shape.n_positions) * inputs.numel()
-    for name, step in contenders.items():
-        seconds = statistics.median(times[name])
+    configs = {}
+
+    def maker(contender: Contender) -> Callable[[], object]:
+        configs[str(contender)], step = contenders_step(contender, shape, device, checkout)
+        return partial(step, inputs, targets)
+
+    steps, skipped = that_run({str(who): partial(maker, who) for who in contenders}, f"{shape}: first steps")
+    turns = {name: stopwatch(step, device, _TURN) for name, step in steps.items()}
+    limits: dict[str, Callable[[], float]] = {
+        who.products: partial(matmul_rate, PRECISIONS[who.products], device) for who in contenders
+    }
+    measured = take_turns({**limits, **turns}, rounds, str(shape))
+    for who in contenders:
+        name, peer = str(who), str(who._replace(library=_PEER, precision=who.products))
+        if name in skipped:
+            yield TrainingRow(shape, who, skipped=skipped[name])
+            continue
+        time = statistics.median(measured[name])
+        flops = training_flops_per_token(configs[name], shape.n_positions) * inputs.numel()
         yield TrainingRow(
             shape,
-            name,
-            tokens_per_second=inputs.numel() / seconds,
-            ratio=statistics.median(b / a for a, b in zip(times[name], times["transformers"], strict=True)),
-            flops_per_second=flops / seconds,
-            share_of_matmul=flops / seconds / statistics.median(rates),
-            memory=peak_allocation(partial(step, inputs, targets)),
+            who,
+            tokens_per_second=inputs.numel() / time,
+            ratio=median_ratio(measured[peer], measured[name]) if peer in measured else float("nan"),
+            flops_per_second=flops / time,
+            share_of_matmul=flops / time / statistics.median(measured[who.products]),
+            memory=peak_allocation(steps[name], device),
         )
-
-
-def _seconds(function: Callable[[], object], repeats: int = 1) -> float:
-    started = time.perf_counter()
-    for _ in range(repeats):
-        function()
-    return (time.perf_counter() - started) / repeats

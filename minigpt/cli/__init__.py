@@ -12,14 +12,15 @@ from typing import Annotated, Any, Union
 import tyro
 
 import minigpt as mg
-from minigpt.cli.check import Bench, Equations
+from minigpt.cli.check import Equations
 from minigpt.cli.compare import Compare
 from minigpt.cli.diverge import Diverge
 from minigpt.cli.estimate import Estimate
 from minigpt.cli.fairness import Fairness
-from minigpt.cli.kernels import Kernels
 from minigpt.cli.ladder import Ladder
 from minigpt.cli.learn import CheckAnswers, Learn
+from minigpt.cli.measuring.bench import Bench
+from minigpt.cli.measuring.kernels import Kernels
 from minigpt.cli.options import check_options
 from minigpt.cli.output import LastingStream, drop_output, message_of, print_each_line_at_once, show_every_character
 from minigpt.cli.runs import Doctor, Info, Runs

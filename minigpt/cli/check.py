@@ -1,20 +1,16 @@
-"""Commands that check the library: `minigpt equations` against its formulas, `minigpt bench` against peers."""
+"""The command that checks the library against its formulas: `minigpt equations`."""
 
 import textwrap
 from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import torch
 import tyro
 
 import minigpt as mg
-from minigpt import bench, checks
-from minigpt.cli.output import print_json, save_picture
+from minigpt import checks
+from minigpt.cli.output import print_json
 from minigpt.equations import Equation
 from minigpt.settings import counted
-from minigpt.training.processes.device import choose_device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,72 +58,3 @@ def _figures_of(equation: Equation, error: float) -> dict[str, Any]:
 def _function_of(equation: Equation) -> str:
     function: Any = equation.function
     return f"{function.__module__}.{function.__qualname__}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bench:
-    """Measure this library beside known peers, in one run on this machine.
-
-    Attributes:
-        what: "train": the training step beside transformers' GPT-2. "generate": greedy generation at the shape of GPT-2
-            beside transformers'. "attention": our Triton kernel beside PyTorch's
-            attention, FlexAttention and the formula, on a GPU; on the CPU the formula beside PyTorch's.
-        rounds: how often each is timed, in turn; the median counts.
-        lengths: of attention, T in positions; by default a few that suit the device.
-        device: of attention, "auto", "cpu" or "cuda".
-        out: a folder for attention.png.
-        json: print the figures as JSON.
-    """
-
-    what: tyro.conf.Positional[Literal["train", "generate", "attention"]] = "train"
-    rounds: int = 9
-    lengths: tuple[int, ...] = ()
-    device: str = "auto"
-    out: Path = Path("runs/bench")
-    json: bool = False
-
-    def __call__(self) -> None:
-        """Print a table."""
-        if self.what == "attention":
-            self._attention()
-            return
-        measured: bench.TrainingBench | bench.GenerationBench
-        if self.what == "generate":
-            measured = bench.measure_generation(self.rounds)
-        else:
-            measured = bench.measure_training(self.rounds)
-        if self.json:
-            print_json(measured.to_json())
-        else:
-            print(measured)
-
-    def _attention(self) -> None:
-        device = choose_device(self.device)
-        measured = bench.measure_attention(device, self.lengths, self.rounds)
-        kernel, path = _kernel_figures(device), self.out / "attention.png"
-        picture = save_picture(measured.plot, path, kept="the figures are complete")
-        if self.json:
-            print_json({**measured.to_json(), "kernel": kernel, "picture": picture if picture == str(path) else None})
-        else:
-            print(f"{measured}\n{_about_the_kernel(kernel)}\npicture: {picture}")
-
-
-def _kernel_figures(device: torch.device) -> dict[str, Any] | None:
-    """The Triton kernel's largest error in float32 against float64, and what ran it; ``None`` without triton."""
-    if find_spec("triton") is None:
-        return None
-    if device.type == "cuda":
-        return {"largest_error": bench.kernel_error(), "run_by": "GPU"}
-    return {"largest_error": bench.interpreted_error(), "run_by": "interpreter"}
-
-
-def _about_the_kernel(figures: dict[str, Any] | None) -> str:
-    """Whether the Triton kernel is right here; and that a CPU says nothing about its speed."""
-    if figures is None:
-        return "triton: not here (pip install triton, on Linux); its timings need a GPU"
-    if figures["run_by"] == "GPU":
-        return f"triton: its largest error against float64 is {figures['largest_error']:.0e} in float32"
-    return (
-        f"triton: run by Triton's interpreter, its largest error against float64 is {figures['largest_error']:.0e} "
-        "in float32;\nits timings need a GPU: an interpreter's say nothing about one"
-    )

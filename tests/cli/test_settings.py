@@ -32,6 +32,7 @@ OF_THEIR_OWN = {
     ("demo", "steps"): "of a run whose other settings are fixed",
     ("tokenizer", "vocab_size"): "of the tokenizer that is trained",
     ("bench", "device"): "of a measurement",
+    ("bench", "compile"): "of a measurement",
     ("estimate", "vocab_size"): "of a preset whose other settings are fixed",
     ("estimate", "context_length"): "of a preset whose other settings are fixed",
 }

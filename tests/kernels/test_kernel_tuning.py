@@ -1,4 +1,4 @@
-"""minigpt/bench/tiles.py and `minigpt kernels tune`: what is tried, refused and chosen; the clock is ours."""
+"""minigpt/bench/attention/tiles.py and `minigpt kernels tune`: what is tried, refused and chosen; the clock is ours."""
 
 import math
 from dataclasses import replace
@@ -12,9 +12,10 @@ import triton
 from attention_cases import DEVICE
 
 from minigpt import cli
-from minigpt.bench import Setting, TileBench, Tried, tiles, tune_tiles
+from minigpt.bench import Setting, TileBench, Tried, tune_tiles
+from minigpt.bench.attention import tiles
 from minigpt.bench.compiled import compilation
-from minigpt.cli import kernels as command
+from minigpt.cli.measuring import kernels as command
 from minigpt.kernels import launches, tile_sizes
 from minigpt.kernels.tile_sizes import FORWARD, KEYS_VALUES, QUERIES, TABLE, Tiles, candidates
 

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 import minigpt as mg
-from minigpt.bench.training import peak_allocation
+from minigpt.bench.allocation import peak_allocation
 from minigpt.model.chunked_loss import chunked_next_token_loss
 
 # Of the loss and its gradients, relative to the largest of each, against float64. Logits are summed in float32.

@@ -17,7 +17,7 @@ from minigpt.bench.compiled import compilation, inspection, jobs
 from minigpt.bench.compiled.inspection import Report
 from minigpt.bench.compiled.jobs import Job
 from minigpt.bench.compiled.targets import TARGETS
-from minigpt.cli import kernels as command
+from minigpt.cli.measuring import kernels as command
 from minigpt.kernels import rms_norm
 from minigpt.kernels.tile_sizes import FORWARD, KEYS_VALUES, TABLE
 

@@ -5,17 +5,20 @@ The limit of each is its roofline: the peak of the device, or what its memory ca
 
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from minigpt.bench.contenders import CONTENDERS, Attention
-from minigpt.bench.peaks import Peak, peak_of, synchronize
-from minigpt.bench.setting import Setting, settings
+from minigpt.bench.attention.contenders import CONTENDERS, Attention
+from minigpt.bench.attention.setting import Setting, settings
+from minigpt.bench.peaks import Peak, peak_of
+from minigpt.bench.reports import machine_line
+from minigpt.bench.turns import synchronize, take_turns, that_run
 from minigpt.plots import PALETTE, mean_by_x, new_figure
 
 if TYPE_CHECKING:
@@ -49,12 +52,14 @@ class AttentionBench:
     """All measurements of one run.
 
     Attributes:
-        device: what they were taken on.
+        device: what they were taken on, "cpu" or "cuda".
+        machine: the same in words.
         peaks: its limits in each dtype.
         rows: the measurements, setting by setting.
     """
 
     device: str
+    machine: str
     peaks: dict[torch.dtype, Peak]
     rows: list[Measured]
 
@@ -71,7 +76,7 @@ class AttentionBench:
 
     def __str__(self) -> str:
         unit, factor = self.unit
-        lines = [f"{self.device}, torch {torch.__version__}"]
+        lines = [self.machine]
         for dtype, peak in self.peaks.items():
             bandwidth = f"{peak.bandwidth / 1e9:,.0f} GB/s"
             lines.append(f"{str(dtype)[6:]}: at most {peak.flops / factor:,.0f} {unit} and {bandwidth} ({peak.source})")
@@ -84,13 +89,13 @@ class AttentionBench:
         return "\n".join(lines)
 
     def to_json(self) -> dict[str, Any]:
-        """The same figures as JSON has them: device, torch, peaks, and a row for each setting and contender.
+        """The same figures as JSON has them: device, machine, peaks, and a row for each setting and contender.
 
         Times are in seconds, rates in operations per second; what did not run has ``skipped``, and no figures.
         """
         peaks = {str(dtype).removeprefix("torch."): asdict(peak) for dtype, peak in self.peaks.items()}
         rows = [{**self._about(row), **self._numbers(row)} for row in self.rows]
-        return {"device": self.device, "torch": str(torch.__version__), "peaks": peaks, "rows": rows}
+        return {"device": self.device, "machine": self.machine, "peaks": peaks, "rows": rows}
 
     def _about(self, row: Measured) -> dict[str, Any]:
         setting = asdict(row.setting) | {"dtype": str(row.setting.dtype).removeprefix("torch.")}
@@ -142,13 +147,16 @@ class AttentionBench:
         return figure
 
 
-def measure_attention(device: torch.device, lengths: tuple[int, ...] = (), rounds: int = 9) -> AttentionBench:
+def measure_attention(
+    device: torch.device, lengths: tuple[int, ...] = (), rounds: int = 9, dtypes: tuple[torch.dtype, ...] = ()
+) -> AttentionBench:
     """Measure every contender in every setting, in turn.
 
     Args:
         device: where: "cuda" or "cpu".
         lengths: T, in positions; by default a few that suit the device.
         rounds: how often each is timed; the median counts.
+        dtypes: those of the device's that are measured; all of them by default.
 
     Raises:
         ValueError: if a length or ``rounds`` is below 1, or there are no contenders on the device.
@@ -157,30 +165,23 @@ def measure_attention(device: torch.device, lengths: tuple[int, ...] = (), round
         raise ValueError(f"no contenders for device {device.type!r}; expected one of {', '.join(CONTENDERS)}")
     if rounds < 1 or any(t < 1 for t in lengths):
         raise ValueError(f"got lengths {lengths} and rounds={rounds}; expected at least 1")
-    every = settings(device, lengths)
+    every = [setting for setting in settings(device, lengths) if not dtypes or setting.dtype in dtypes]
     peaks = {dtype: peak_of(device, dtype) for dtype in dict.fromkeys(setting.dtype for setting in every)}
-    rows = [row for setting in tqdm(every, leave=False) for row in measure(setting, device, rounds)]
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    return AttentionBench(name, peaks, rows)
+    rows = [row for setting in tqdm(every, "attention", leave=False) for row in measure(setting, device, rounds)]
+    return AttentionBench(device.type, machine_line(device), peaks, rows)
 
 
 def measure(setting: Setting, device: torch.device, rounds: int) -> Iterator[Measured]:
     """Each contender's times; one that cannot run says why."""
-    q, k, v, do = setting.draw(device)
-    runs: dict[str, Attention] = {}
-    skipped: dict[str, str] = {}
-    for name, make in CONTENDERS[device.type].items():
-        try:
-            _check_memory(name, setting, device)
-            runs[name] = make(setting, device)
-            _times(runs[name], q, k, v, do)  # once to warm up, compile and fail
-        except (RuntimeError, ImportError, ValueError) as error:
-            runs.pop(name, None)
-            skipped[name] = f"skipped: {(str(error).strip() or type(error).__name__).splitlines()[0][:80]}"
-    times: dict[str, list[tuple[float, float]]] = {name: [] for name in runs}
-    for _ in range(rounds):
-        for name, run in runs.items():
-            times[name].append(_times(run, q, k, v, do))
+    tensors = setting.draw(device)
+
+    def contender(name: str) -> Callable[[], tuple[float, float]]:
+        _check_memory(name, setting, device)
+        run = CONTENDERS[device.type][name](setting, device)
+        return lambda: _times(run, *tensors)
+
+    runs, skipped = that_run({name: partial(contender, name) for name in CONTENDERS[device.type]})
+    times = take_turns(runs, rounds)
     for name in CONTENDERS[device.type]:
         if name in skipped:
             yield Measured(setting, name, skipped=skipped[name])

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from minigpt.bench.contenders import CONTENDERS
-from minigpt.bench.setting import Setting
+from minigpt.bench.attention.contenders import CONTENDERS
+from minigpt.bench.attention.setting import Setting
 
 CPU = torch.device("cpu")
 

@@ -1,4 +1,4 @@
-"""minigpt/bench/attention.py: what is shown, what is left out and why. Times themselves are not asserted."""
+"""minigpt/bench/attention/speed.py: what is shown, what is left out and why. Times themselves are not asserted."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ import torch
 
 from minigpt import bench, cli
 from minigpt.bench import AttentionBench, Measured, Setting
-from minigpt.bench import attention as module
+from minigpt.bench.attention import speed as module
 from minigpt.bench.peaks import Peak
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
@@ -46,7 +46,7 @@ def measured():
         Measured(setting(), name, times) for name, times in (("formula", (1e-6, 3e-6)), ("sdpa", (1e-6, 1e-6)))
     )
     absent = Measured(setting(), "triton", skipped="skipped: needs a GPU")
-    return AttentionBench("cpu", {torch.float32: Peak(1e10, 1e10, "by hand")}, [fast, slow, absent])
+    return AttentionBench("cpu", "a CPU", {torch.float32: Peak(1e10, 1e10, "by hand")}, [fast, slow, absent])
 
 
 def test_the_table_shows_rates_shares_of_the_roofline_ratios_and_what_was_left_out(measured):

@@ -15,15 +15,16 @@ import statistics
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from minigpt.bench.peaks import synchronize
-from minigpt.bench.setting import Setting
+from minigpt.bench.attention.setting import Setting
+from minigpt.bench.turns import synchronize, take_turns
 from minigpt.model import causal_mask, masked_attention
 
 if TYPE_CHECKING:
@@ -113,6 +114,14 @@ class TileBench:
             lines.append(f"        {kernel.upper()}: ({', '.join(f'Tiles{tuple(tiles)}' for tiles in new)}),")
         return "\n".join([*lines, "    },"])
 
+    def to_json(self) -> dict[str, Any]:
+        """What was tried, in seconds; ``None`` where it was not timed."""
+        tried = [
+            {**one._asdict(), "setting": str(one.setting).split(), "seconds": None if one.trouble else one.seconds}
+            for one in self.tried
+        ]
+        return {"device": self.device, "row": self.row, "tried": tried}
+
     def __str__(self) -> str:
         head = f"{'kernel':13}{'dtype':10}{'E':>4}{'tile T x S':>11}{'warps':>7}{'stages':>8}"
         lines = [f"{self.device}, row {self.row}, torch {torch.__version__}", ""]
@@ -145,18 +154,19 @@ def cuda_seconds(run: Callable[[], object]) -> float:
 
 
 def tune_tiles(
-    device: torch.device, row: str, settings: list[Setting] | None = None, timer: Timer = cuda_seconds
+    device: torch.device, row: str = "", settings: list[Setting] | None = None, timer: Timer = cuda_seconds
 ) -> TileBench:
     """Check and time the candidates of each kernel in each setting.
 
     Args:
         device: where.
-        row: the row of the table whose neighbours are tried, as ``row_of(device)`` has it.
+        row: the row of the table whose neighbours are tried; the device's, unless given.
         settings: the problems; :func:`tile_settings` unless given.
         timer: gives the seconds of a run.
     """
-    from minigpt.kernels.tile_sizes import candidates
+    from minigpt.kernels.tile_sizes import candidates, row_of
 
+    row = row or row_of(device)
     work = list(product(settings or tile_settings(), WRITTEN))
     lists = [candidates(kernel, row, s.dtype.itemsize, s.head_width) for s, kernel in work]
     tried: list[Tried] = []
@@ -196,11 +206,9 @@ def timed(ones: list[Tried], device: torch.device, timer: Timer) -> list[Tried]:
     """The choices of one kernel and setting; those without trouble with the median of their seconds, taken in turn."""
     given = inputs(ones[0].setting, device)
     runs = {one: launch(one, given) for one in ones if not one.trouble}
-    seconds: dict[Tried, list[float]] = {one: [] for one in runs}
-    for _ in range(TIMED_ROUNDS):
-        for one, run in runs.items():
-            seconds[one].append(timer(run))
-    return [one._replace(seconds=statistics.median(seconds[one])) if one in runs else one for one in ones]
+    seconds = take_turns({str(at): partial(timer, run) for at, run in enumerate(runs.values())}, TIMED_ROUNDS)
+    medians = dict(zip(runs, map(statistics.median, seconds.values()), strict=True))
+    return [one._replace(seconds=medians[one]) if one in runs else one for one in ones]
 
 
 def inputs(setting: Setting, device: torch.device) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from minigpt.bench.setting import Setting
+from minigpt.bench.attention.setting import Setting
 from minigpt.model import causal_mask, masked_attention
 
 Attention = Callable[[Tensor, Tensor, Tensor], Tensor]

@@ -1,7 +1,7 @@
 import torch
 from torch.utils.flop_counter import sdpa_backward_flop_count, sdpa_flop_count
 
-from minigpt.bench.setting import Setting, settings
+from minigpt.bench.attention.setting import Setting, settings
 
 CPU = torch.device("cpu")
 

@@ -1,0 +1,41 @@
+import pytest
+import torch
+
+from minigpt.bench import reports
+
+
+def test_columns_are_as_wide_as_they_need_to_be_names_left_and_numbers_right():
+    rows = [["a", "1.00"], ["longer", "12.50"]]
+    assert reports.aligned(("name", "x"), rows) == ["name        x", "a        1.00", "longer  12.50"]
+
+
+def test_words_in_the_place_of_numbers_widen_no_column():
+    lines = reports.aligned(("name", "x", "y"), [["a", "1", "2"], ["b", "skipped: it does not work here"]])
+    assert lines == ["name  x  y", "a     1  2", "b     skipped: it does not work here"]
+
+
+def test_the_machine_is_named_with_its_threads_and_torch(monkeypatch, tmp_path):
+    monkeypatch.setattr(reports, "CPU_INFO", tmp_path / "cpuinfo")
+    (tmp_path / "cpuinfo").write_text("processor : 0\nmodel name\t: A Fine CPU\n", encoding="utf-8")
+    monkeypatch.setattr(reports.os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    assert (
+        reports.machine_line(reports.torch.device("cpu")) == f"A Fine CPU, 1 core, 2 threads, torch {torch.__version__}"
+    )
+    (tmp_path / "cpuinfo").unlink()
+    monkeypatch.setattr(reports.platform, "processor", lambda: "")
+    monkeypatch.setattr(reports.platform, "machine", lambda: "x86_64")
+    assert reports.machine_line(torch.device("cpu")).startswith("x86_64, 1 core")
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "NVIDIA H100")
+    assert reports.machine_line(torch.device("cuda")) == f"NVIDIA H100, torch {torch.__version__}"
+
+
+def test_a_name_has_the_same_colour_in_each_group_and_bars_do_not_overlap():
+    pytest.importorskip("matplotlib")
+    axes = reports.bar_chart({"A": {"x": 1.0, "y": 2.0}, "B": {"y": 3.0}}, "speed", limit=1.0).axes[0]
+    x, y = axes.containers
+    assert [bar.get_height() for bar in y] == [2.0, 3.0]
+    assert y[0].get_facecolor() == y[1].get_facecolor() != x[0].get_facecolor()
+    assert x[0].get_x() + x[0].get_width() <= y[0].get_x() + 1e-9
+    assert axes.get_ylabel() == "speed" and [text.get_text() for text in axes.get_xticklabels()] == ["A", "B"]
+    assert list(axes.lines[0].get_ydata()) == [1.0, 1.0]
