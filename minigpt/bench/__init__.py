@@ -5,6 +5,7 @@ from minigpt.bench.correctness import interpreted_error, kernel_error
 from minigpt.bench.generation import GenerationBench, GenerationRow, measure_generation
 from minigpt.bench.probe import busy_line, probe_machine
 from minigpt.bench.setting import Setting
+from minigpt.bench.speedrun import SpeedrunReport, Track, TrackResult, measure_speedrun
 from minigpt.bench.tiles import TileBench, Tried, tune_tiles
 from minigpt.bench.training import SHAPES, Shape, TrainingBench, TrainingRow, measure_training
 
@@ -16,7 +17,10 @@ __all__ = [
     "Measured",
     "Setting",
     "Shape",
+    "SpeedrunReport",
     "TileBench",
+    "Track",
+    "TrackResult",
     "TrainingBench",
     "TrainingRow",
     "Tried",
@@ -25,6 +29,7 @@ __all__ = [
     "kernel_error",
     "measure_attention",
     "measure_generation",
+    "measure_speedrun",
     "measure_training",
     "probe_machine",
     "tune_tiles",

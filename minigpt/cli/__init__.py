@@ -24,6 +24,7 @@ from minigpt.cli.options import check_options
 from minigpt.cli.output import LastingStream, drop_output, message_of, print_each_line_at_once, show_every_character
 from minigpt.cli.runs import Doctor, Info, Runs
 from minigpt.cli.settings import RefusedError, registry
+from minigpt.cli.speedrun import Speedrun
 from minigpt.cli.text import Clean, Contamination, Prepare, Tokenizer
 from minigpt.cli.train import Demo, Train
 from minigpt.cli.use import Chat, Eval, Export, Sample
@@ -53,6 +54,7 @@ COMMANDS: dict[str, type] = {
     "equations": Equations,
     "estimate": Estimate,
     "bench": Bench,
+    "speedrun": Speedrun,
     "kernels": Kernels,
     "learn": Learn,
     "check": CheckAnswers,
@@ -61,7 +63,7 @@ COMMANDS: dict[str, type] = {
 
 STARTED = ("train", "compare")  # whose defaults follow a recipe, a file or a run folder
 # What these make is on disk, so they finish their work even where nobody reads what they print.
-LASTING = ("train", "demo", "compare", "ladder", "clean", "prepare", "tokenizer", "bench", "export")
+LASTING = ("train", "demo", "compare", "ladder", "clean", "prepare", "tokenizer", "bench", "speedrun", "export")
 NARROWEST = 40  # columns; narrower ones can't hold the boxes of the help
 
 
