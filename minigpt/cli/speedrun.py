@@ -5,6 +5,7 @@ from pathlib import Path
 
 from minigpt import bench
 from minigpt.bench.speedrun import TRACKS, read_leaderboard, record
+from minigpt.bench.speedrun.nanogpt import NANOGPT
 from minigpt.cli.output import print_json, save_picture
 from minigpt.settings import check_choice, counted
 
@@ -48,14 +49,14 @@ class Speedrun:
         if self.record is not None:
             read_leaderboard(self.record)  # refuses another file before anything is trained
         names = list(TRACKS)[:1] if self.quick else dict.fromkeys(self.tracks)
-        steps = {} if self.yardstick and not self.quick else {"yardstick_steps": QUICK_STEPS * self.yardstick}
+        steps = QUICK_STEPS if self.quick else NANOGPT["max_iters"]
         report = bench.measure_speedrun(
             [TRACKS[name] for name in names],
             seeds=1 if self.quick else self.seeds,
             text=self.text,
             peer_checkout=self.peer_checkout,
             progress=not self.json,
-            **steps,
+            yardstick_steps=steps if self.yardstick else 0,
         )
         if self.json:
             print_json(report.to_json())

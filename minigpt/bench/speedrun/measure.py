@@ -1,5 +1,6 @@
 """The speedrun: tracks and yardsticks trained in turn, on one text and by one clock."""
 
+import sys
 import time
 from collections.abc import Sequence
 from itertools import product
@@ -55,15 +56,21 @@ def measure_speedrun(
     source = SpeedrunText.of(text)
     yardsticks = _yardsticks(source, peer_checkout, clock) if yardstick_steps else []
     runs: dict[str, list[TrackRun]] = {track.name: [] for track in tracks}
+    bars = progress and sys.stderr.isatty()
+
+    def advance(steps: int) -> None:
+        for each in yardsticks:
+            each.advance(steps, bar=bars)
+
     try:
         for track, seed in product(tracks, range(seeds)):
             if track is tracks[0]:
-                _advance(yardsticks, yardstick_steps * (seed + 1) // (seeds + 1), progress)
-            runs[track.name].append(run_track(track, source, seed, clock, bar=progress))
+                advance(yardstick_steps * (seed + 1) // (seeds + 1))
+            runs[track.name].append(run_track(track, source, seed, clock, bar=bars))
             if progress:
                 tqdm.write(_line(track, runs[track.name][-1]))
             if track is tracks[0] and seed == seeds - 1:
-                _advance(yardsticks, yardstick_steps, progress)
+                advance(yardstick_steps)
     except KeyboardInterrupt:
         if not any(runs.values()) and not any(each.times.steps for each in yardsticks):
             raise
@@ -83,13 +90,6 @@ def _yardsticks(text: SpeedrunText, peer_checkout: str | Path | None, clock: Sec
     if peer_checkout is not None:
         contenders.append(nanogpt_peer(peer_checkout, vocab_size))
     return [Yardstick(each, data, validation, clock) for each in contenders]
-
-
-def _advance(yardsticks: Sequence[Yardstick], steps: int, progress: bool) -> None:
-    """Let each yardstick train until so many steps are done in all."""
-    for each in tqdm(yardsticks, desc="yardstick", disable=not progress, leave=False):
-        each.advance(steps)
-        each.evaluate()
 
 
 def _line(track: Track, run: TrackRun) -> str:

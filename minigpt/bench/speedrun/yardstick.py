@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from minigpt.bench.speedrun.nanogpt import NANOGPT, NANOGPT_SEED, PUBLISHED_LOSS, RatedModel, nanogpt_rate
 from minigpt.bench.speedrun.stopwatch import CurvePoint, Seconds, StepTimes, TimedSplit
@@ -69,20 +70,23 @@ class Yardstick:
         self.generator = torch.Generator().manual_seed(NANOGPT_SEED)
         self.times = StepTimes()
 
-    def advance(self, steps: int) -> None:
-        """Train until so many updates are made in all.
+    def advance(self, steps: int, *, bar: bool = False) -> None:
+        """Train until so many updates are made in all, and evaluate.
 
         Args:
             steps: as many; where they are made already, nothing happens.
+            bar: show a bar while it trains.
         """
         self.contender.model.train()
-        while len(self.times.steps) < steps:
+        todo = range(len(self.times.steps), steps)
+        for _ in tqdm(todo, desc=self.contender.name, disable=not bar, leave=False, unit="step"):
             started = self.clock()
             inputs, targets = self.batch()
             self.contender.step(inputs, targets, nanogpt_rate(len(self.times.steps)))
             self.times.steps.append(self.clock() - started)
             if len(self.times.steps) % EVALUATED_EVERY == 0:
                 self.evaluate()
+        self.evaluate()
 
     def batch(self) -> tuple[Tensor, Tensor]:
         """Windows at random places, drawn with replacement: inputs and targets, ``(B, T)`` each."""
@@ -93,7 +97,7 @@ class Yardstick:
 
     def evaluate(self) -> None:
         """Take note of the loss, unless it is known."""
-        if not self.times.losses or self.times.losses[-1][0] < len(self.times.steps):
+        if [step for step, _ in self.times.losses[-1:]] != [len(self.times.steps)]:
             self.times.losses.append((len(self.times.steps), split_loss(self.contender.model, self.validation).mean))
 
     @property
