@@ -35,6 +35,7 @@ extensions = [
     "public_names",
     "room_index",
     "short_names",
+    "speedrun_table",
     "translatable",
     "tutorial_list",
 ]
