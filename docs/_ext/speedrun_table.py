@@ -1,4 +1,4 @@
-"""Sphinx extension: the directive ``speedrun-table`` shows the leaderboard of the speedrun, the fastest of a track first.
+"""Sphinx extension: the directive ``speedrun-table`` shows the leaderboard, of each track the fastest first.
 
 Its argument is the JSON file beside the page, to which ``minigpt speedrun --record`` adds entries.
 """
