@@ -32,7 +32,7 @@ class SpeedrunTable(SphinxDirective):
         language = self.config.language if self.config.language in TITLES else "en"
         rows = table_rows(read_leaderboard(file), language)
         if not rows:
-            return [nodes.paragraph("", EMPTY[language])]
+            return [_paragraph(EMPTY[language])]
         return [table_of(TITLES[language], rows)]
 
 
@@ -63,7 +63,7 @@ def _with_spread(entry: dict[str, Any], name: str, digits: int) -> str:
 
 
 def table_of(titles: tuple[str, ...], rows: list[tuple[str, ...]]) -> nodes.table:
-    """A table; its texts have no place in a file, so translators are not asked for them."""
+    """A table."""
     group = nodes.tgroup("", cols=len(titles))
     group += [nodes.colspec(colwidth=1) for _ in titles]
     group += nodes.thead("", _table_row(titles))
@@ -72,7 +72,12 @@ def table_of(titles: tuple[str, ...], rows: list[tuple[str, ...]]) -> nodes.tabl
 
 
 def _table_row(texts: tuple[str, ...]) -> nodes.row:
-    return nodes.row("", *(nodes.entry("", nodes.paragraph("", text)) for text in texts))
+    return nodes.row("", *(nodes.entry("", _paragraph(text)) for text in texts))
+
+
+def _paragraph(text: str) -> nodes.paragraph:
+    """A text of this file, which no translator is asked for."""
+    return nodes.paragraph("", text, translatable=False)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
