@@ -12,7 +12,7 @@ from typing import Annotated, Any, Union
 import tyro
 
 import minigpt as mg
-from minigpt.cli.check import Bench, Equations
+from minigpt.cli.check import Bench, Equations, Speedrun
 from minigpt.cli.compare import Compare
 from minigpt.cli.diverge import Diverge
 from minigpt.cli.estimate import Estimate
@@ -24,7 +24,6 @@ from minigpt.cli.options import check_options
 from minigpt.cli.output import LastingStream, drop_output, message_of, print_each_line_at_once, show_every_character
 from minigpt.cli.runs import Doctor, Info, Runs
 from minigpt.cli.settings import RefusedError, registry
-from minigpt.cli.speedrun import Speedrun
 from minigpt.cli.text import Clean, Contamination, Prepare, Tokenizer
 from minigpt.cli.train import Demo, Train
 from minigpt.cli.use import Chat, Eval, Export, Sample

@@ -1,4 +1,4 @@
-"""Commands that check the library: `minigpt equations` against its formulas, `minigpt bench` against peers."""
+"""Commands that check the library: `minigpt equations` its formulas, `minigpt bench` and `speedrun` its speed."""
 
 import textwrap
 from dataclasses import dataclass
@@ -11,10 +11,14 @@ import tyro
 
 import minigpt as mg
 from minigpt import bench, checks
+from minigpt.bench.speedrun import TRACKS, read_leaderboard, record
+from minigpt.bench.speedrun.nanogpt import PUBLISHED
 from minigpt.cli.output import print_json, save_picture
 from minigpt.equations import Equation
-from minigpt.settings import counted
+from minigpt.settings import check_choice, counted
 from minigpt.training.processes.device import choose_device
+
+QUICK_STEPS = 200  # of the yardstick of the speedrun
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,3 +135,63 @@ def _about_the_kernel(figures: dict[str, Any] | None) -> str:
         f"triton: run by Triton's interpreter, its largest error against float64 is {figures['largest_error']:.0e} "
         "in float32;\nits timings need a GPU: an interpreter's say nothing about one"
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speedrun:
+    """Measure how soon a model reaches a loss on Tiny Shakespeare on this CPU, beside nanoGPT's command.
+
+    Each track is a target in nats per character, over the whole validation split, with a model and a schedule of its
+    own. Ctrl-C prints what is done.
+
+    Attributes:
+        tracks: which targets; by default all, the shortest first.
+        seeds: number of seeds that each track is trained with.
+        text: file with the text (default: Tiny Shakespeare, downloaded once); the figures of another text can't be
+            compared.
+        quick: only the shortest track, one seed, and the first 200 steps of nanoGPT's command.
+        yardstick: train nanoGPT's command too, all of its 2,000 steps.
+        peer_checkout: checkout of nanoGPT, whose own model.py is trained by the same loop too; its code is run.
+        record: leaderboard file that gets an entry for each track that reached its target.
+        out: folder for speedrun.png.
+        json: print the figures as JSON, and nothing else.
+    """
+
+    tracks: tuple[str, ...] = tuple(TRACKS)
+    seeds: int = 1
+    text: Path | None = None
+    quick: bool = False
+    yardstick: bool = True
+    peer_checkout: Path | None = None
+    record: Path | None = None
+    out: Path = Path("runs/speedrun")
+    json: bool = False
+
+    def __call__(self) -> None:
+        """Print a table, and draw the losses against the time."""
+        for name in self.tracks:
+            check_choice("track", name, TRACKS)
+        if self.record is not None:
+            read_leaderboard(self.record)  # refuses another file before anything is trained
+        names = list(TRACKS)[:1] if self.quick else dict.fromkeys(self.tracks)
+        steps = QUICK_STEPS if self.quick else PUBLISHED["max_iters"]
+        report = bench.measure_speedrun(
+            [TRACKS[name] for name in names],
+            seeds=1 if self.quick else self.seeds,
+            text=self.text,
+            peer_checkout=self.peer_checkout,
+            progress=not self.json,
+            yardstick_steps=steps if self.yardstick else 0,
+        )
+        if self.json:
+            print_json(report.to_json())
+        else:
+            print(f"\n{report}")
+            picture = save_picture(report.plot, self.out / "speedrun.png", kept="the figures are complete")
+            print(f"picture: {picture}")
+        if self.record is not None:
+            added = record(report, self.record)
+            if not self.json:
+                print(f"recorded: {counted(len(added), 'track')} in {self.record}")
+        if report.n_missing:
+            raise KeyboardInterrupt  # the exit status is that of other commands at Ctrl-C

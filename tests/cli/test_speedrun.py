@@ -1,4 +1,4 @@
-"""minigpt/cli/speedrun.py: what is asked of :func:`minigpt.bench.measure_speedrun`, and what is printed."""
+"""minigpt/cli/check.py, the command `minigpt speedrun`: what is asked of :func:`minigpt.bench.measure_speedrun`, and what is printed."""
 
 import importlib.util
 import json
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from minigpt import bench, cli
+from minigpt.cli.output import as_json
 
 SPEC = importlib.util.spec_from_file_location(
     "speedrun_figures", Path(__file__).parents[1] / "bench" / "speedrun" / "speedrun_figures.py"
@@ -41,7 +42,7 @@ def test_by_default_all_tracks_run_beside_the_whole_yardstick(asked, tmp_path):
 
 def test_json_is_the_report_and_nothing_else(asked, capsys):
     cli.main(["speedrun", "--json", "--no-yardstick", "--tracks", "1.60", "1.88"])
-    assert json.loads(capsys.readouterr().out) == json.loads(json.dumps(FIGURES.made_up().to_json()))
+    assert json.loads(capsys.readouterr().out) == json.loads(as_json(FIGURES.made_up().to_json()))
     assert asked[0][0] == ["1.60", "1.88"] and asked[0][1]["yardstick_steps"] == 0
 
 

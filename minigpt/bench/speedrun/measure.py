@@ -9,7 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from minigpt.bench.speedrun.host import describe_host
-from minigpt.bench.speedrun.nanogpt import NANOGPT, nanogpt_peer, restated
+from minigpt.bench.speedrun.nanogpt import PUBLISHED, nanogpt_peer, restated
 from minigpt.bench.speedrun.protocol import SpeedrunText, TrackRun, run_track, splits_of
 from minigpt.bench.speedrun.report import SpeedrunReport, TrackResult
 from minigpt.bench.speedrun.stopwatch import Seconds
@@ -23,7 +23,7 @@ def measure_speedrun(
     *,
     seeds: int = 1,
     text: str | Path | None = None,
-    yardstick_steps: int = NANOGPT["max_iters"],
+    yardstick_steps: int = PUBLISHED["max_iters"],
     peer_checkout: str | Path | None = None,
     progress: bool = False,
     clock: Seconds = time.perf_counter,
@@ -48,10 +48,10 @@ def measure_speedrun(
             too short, or the checkout has no ``model.py``.
         KeyboardInterrupt: if it is stopped before anything is whole.
     """
-    if not tracks or seeds < 1 or not 0 <= yardstick_steps <= NANOGPT["max_iters"]:
+    if not tracks or seeds < 1 or not 0 <= yardstick_steps <= PUBLISHED["max_iters"]:
         raise ValueError(
             f"got {len(tracks)} tracks, seeds={seeds} and yardstick_steps={yardstick_steps}; expected a track, a seed, "
-            f"and 0 to {NANOGPT['max_iters']} steps of the yardstick"
+            f"and 0 to {PUBLISHED['max_iters']} steps of the yardstick"
         )
     source = SpeedrunText.of(text)
     yardsticks = _yardsticks(source, peer_checkout, clock) if yardstick_steps else []
@@ -84,7 +84,7 @@ def measure_speedrun(
 
 
 def _yardsticks(text: SpeedrunText, peer_checkout: str | Path | None, clock: Seconds) -> list[Yardstick]:
-    config = RunConfig.of(**text.source, context_length=NANOGPT["block_size"])
+    config = RunConfig.of(**text.source, context_length=PUBLISHED["block_size"])
     vocab_size, data, validation = splits_of(config)
     contenders = [restated(data)]
     if peer_checkout is not None:

@@ -31,7 +31,7 @@ from minigpt.training import RunState, TrainConfig, accumulate_gradients
 from minigpt.training.step import update
 
 #: The settings of nanoGPT's command, by its names for them.
-NANOGPT: dict[str, Any] = {
+PUBLISHED: dict[str, Any] = {
     "n_layer": 4,
     "n_head": 4,
     "n_embd": 128,
@@ -75,10 +75,10 @@ def nanogpt_rate(t: int) -> float:
     Args:
         t: the update.
     """
-    peak, least, warmup = NANOGPT["learning_rate"], NANOGPT["min_lr"], NANOGPT["warmup_iters"]
+    peak, least, warmup = PUBLISHED["learning_rate"], PUBLISHED["min_lr"], PUBLISHED["warmup_iters"]
     if t < warmup:
         return float(peak * (t + 1) / (warmup + 1))
-    share = min(1.0, (t - warmup) / (NANOGPT["lr_decay_iters"] - warmup))
+    share = min(1.0, (t - warmup) / (PUBLISHED["lr_decay_iters"] - warmup))
     return float(least + (1 + math.cos(math.pi * share)) / 2 * (peak - least))
 
 
@@ -90,15 +90,15 @@ def restated_config(vocab_size: int) -> GPTConfig:
     """
     return GPTConfig(
         vocab_size=vocab_size,
-        context_length=NANOGPT["block_size"],
-        d_model=NANOGPT["n_embd"],
-        n_layers=NANOGPT["n_layer"],
-        n_heads=NANOGPT["n_head"],
+        context_length=PUBLISHED["block_size"],
+        d_model=PUBLISHED["n_embd"],
+        n_layers=PUBLISHED["n_layer"],
+        n_heads=PUBLISHED["n_head"],
         position="learned",
         norm="layer",
         mlp="gelu",
-        bias=NANOGPT["bias"],
-        dropout=NANOGPT["dropout"],
+        bias=PUBLISHED["bias"],
+        dropout=PUBLISHED["dropout"],
     )
 
 
@@ -113,12 +113,12 @@ def restated(data: TokenDataset) -> RatedModel:
         model.get_parameter("position.embedding.weight").mul_(2)
     config = TrainConfig(
         device="cpu",
-        steps=NANOGPT["max_iters"],
-        batch_size=NANOGPT["batch_size"],
-        beta_1=NANOGPT["beta1"],
-        beta_2=NANOGPT["beta2"],
-        weight_decay=NANOGPT["weight_decay"],
-        clip_norm=NANOGPT["grad_clip"],
+        steps=PUBLISHED["max_iters"],
+        batch_size=PUBLISHED["batch_size"],
+        beta_1=PUBLISHED["beta1"],
+        beta_2=PUBLISHED["beta2"],
+        weight_decay=PUBLISHED["weight_decay"],
+        clip_norm=PUBLISHED["grad_clip"],
         precision="fp32",
     )
     run = RunState(model.train(), config, data)
@@ -164,19 +164,19 @@ def nanogpt_peer(checkout: str | Path, vocab_size: int) -> RatedModel:
     spec.loader.exec_module(module)
     if not hasattr(module, "GPT") or not hasattr(module, "GPTConfig"):
         raise ValueError(f"{file} has no GPT and GPTConfig, so it is not nanoGPT's; name the folder of its checkout")
-    shape = {name: NANOGPT[name] for name in ("n_layer", "n_head", "n_embd", "block_size", "bias", "dropout")}
-    betas = (NANOGPT["beta1"], NANOGPT["beta2"])
+    shape = {name: PUBLISHED[name] for name in ("n_layer", "n_head", "n_embd", "block_size", "bias", "dropout")}
+    betas = (PUBLISHED["beta1"], PUBLISHED["beta2"])
     with contextlib.redirect_stdout(io.StringIO()), torch.random.fork_rng():  # it prints, and draws from the global one
         torch.manual_seed(NANOGPT_SEED)
         model = module.GPT(module.GPTConfig(vocab_size=vocab_size, **shape))
-        optimizer = model.configure_optimizers(NANOGPT["weight_decay"], NANOGPT["learning_rate"], betas, "cpu")
+        optimizer = model.configure_optimizers(PUBLISHED["weight_decay"], PUBLISHED["learning_rate"], betas, "cpu")
 
     def step(inputs: Tensor, targets: Tensor, rate: float) -> None:
         for group in optimizer.param_groups:
             group["lr"] = rate
         _, loss = model(inputs, targets)
         loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), NANOGPT["grad_clip"])
+        nn.utils.clip_grad_norm_(model.parameters(), PUBLISHED["grad_clip"])
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from minigpt.bench.speedrun.host import Host
-from minigpt.bench.speedrun.nanogpt import NANOGPT, PUBLISHED_LOSS
+from minigpt.bench.speedrun.nanogpt import PUBLISHED, PUBLISHED_LOSS
 from minigpt.bench.speedrun.protocol import OTHER_TEXT, SpeedrunText, TrackRun
 from minigpt.bench.speedrun.tracks import Track
 from minigpt.bench.speedrun.yardstick import YardstickRun
@@ -16,7 +16,7 @@ from minigpt.plots import GREY, PALETTE, new_figure
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-LEGEND = """\
+SPEEDRUN_LEGEND = """\
 seconds: of training, without set-up, compilation and evaluations. set-up: reading the text, building the model.
 compile: what the first 3 steps took beyond the median step. loss: nats per character over the whole validation split.
 yardstick: the seconds of nanoGPT's command up to a loss of 1.88 over those of the track, which has the same target."""
@@ -120,7 +120,7 @@ class SpeedrunReport:
             f"{head}{'reached':>9}{'yardstick':>11}",
             *map(self._row, self.tracks),
             *map(_about, self.yardsticks),
-            LEGEND,
+            SPEEDRUN_LEGEND,
         ]
         if self.n_missing:
             lines.append(f"stopped: {self.n_missing} more runs were asked for, and are not counted")
@@ -189,7 +189,7 @@ def _times(ratio: float | None, yardstick: YardstickRun) -> str:
 
 def _about(yardstick: YardstickRun) -> str:
     """A sentence about a yardstick."""
-    steps, all_steps = f"{yardstick.steps:,}", f"{NANOGPT['max_iters']:,}"
+    steps, all_steps = f"{yardstick.steps:,}", f"{PUBLISHED['max_iters']:,}"
     loss = f", loss {yardstick.curve[-1].loss:.4f}" if yardstick.curve else ""
     done = f"{yardstick.name}: {steps} of {all_steps} steps in {yardstick.seconds:.1f} s{loss}"
     if (reached := yardstick.reached) is not None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from minigpt.bench.speedrun.nanogpt import NANOGPT, NANOGPT_SEED, PUBLISHED_LOSS, RatedModel, nanogpt_rate
+from minigpt.bench.speedrun.nanogpt import PUBLISHED, NANOGPT_SEED, PUBLISHED_LOSS, RatedModel, nanogpt_rate
 from minigpt.bench.speedrun.stopwatch import CurvePoint, Seconds, StepTimes, TimedSplit
 from minigpt.text import TokenDataset
 from minigpt.training import split_loss
@@ -38,7 +38,7 @@ class YardstickRun(NamedTuple):
     @property
     def is_whole(self) -> bool:
         """Whether it made all updates."""
-        return self.steps == NANOGPT["max_iters"]
+        return self.steps == PUBLISHED["max_iters"]
 
     @property
     def reached(self) -> CurvePoint | None:
@@ -50,7 +50,7 @@ class YardstickRun(NamedTuple):
         """Seconds until its loss was that of the README; all its seconds if it never was, of 2,000 steps if stopped."""
         if (reached := self.reached) is not None:
             return reached.seconds
-        return self.seconds / self.steps * int(NANOGPT["max_iters"]) if self.steps else math.nan
+        return self.seconds / self.steps * int(PUBLISHED["max_iters"]) if self.steps else math.nan
 
 
 class Yardstick:
@@ -90,8 +90,8 @@ class Yardstick:
 
     def batch(self) -> tuple[Tensor, Tensor]:
         """Windows at random places, drawn with replacement: inputs and targets, ``(B, T)`` each."""
-        T = NANOGPT["block_size"]
-        starts = torch.randint(len(self.ids) - T, (NANOGPT["batch_size"],), generator=self.generator)
+        T = PUBLISHED["block_size"]
+        starts = torch.randint(len(self.ids) - T, (PUBLISHED["batch_size"],), generator=self.generator)
         rows = self.ids[starts[:, None] + torch.arange(T + 1)]
         return rows[:, :-1].contiguous(), rows[:, 1:].contiguous()
 
