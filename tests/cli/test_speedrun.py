@@ -1,4 +1,4 @@
-"""minigpt/cli/check.py, the command `minigpt speedrun`: what is asked of :func:`minigpt.bench.measure_speedrun`, and what is printed."""
+"""minigpt/cli/check.py, the command `minigpt speedrun`: what it asks of the benchmark, and what it prints."""
 
 import importlib.util
 import json

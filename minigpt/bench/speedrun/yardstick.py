@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from minigpt.bench.speedrun.nanogpt import PUBLISHED, NANOGPT_SEED, PUBLISHED_LOSS, RatedModel, nanogpt_rate
+from minigpt.bench.speedrun.nanogpt import NANOGPT_SEED, PUBLISHED, PUBLISHED_LOSS, RatedModel, nanogpt_rate
 from minigpt.bench.speedrun.stopwatch import CurvePoint, Seconds, StepTimes, TimedSplit
 from minigpt.text import TokenDataset
 from minigpt.training import split_loss
