@@ -40,6 +40,7 @@ extensions = [
     "public_names",
     "room_index",
     "short_names",
+    "speedrun_table",
     "translatable",
     "tutorial_list",
 ]

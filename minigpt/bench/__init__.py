@@ -11,6 +11,7 @@ from minigpt.bench.loss import LossBench, LossRow, measure_loss
 from minigpt.bench.memory import AttentionMemory, MemoryBench, StepMemoryRow, measure_memory
 from minigpt.bench.probe import busy_line, probe_machine
 from minigpt.bench.reports import Measurement
+from minigpt.bench.speedrun import SpeedrunReport, Track, TrackResult, measure_speedrun
 from minigpt.bench.steps import Contender, Shape
 from minigpt.bench.tokenization import TokenizerBench, TokenizerRow, measure_tokenizers
 from minigpt.bench.training import SHAPES, TrainingBench, TrainingRow, measure_training
@@ -30,10 +31,13 @@ __all__ = [
     "MemoryBench",
     "Setting",
     "Shape",
+    "SpeedrunReport",
     "StepMemoryRow",
     "TileBench",
     "TokenizerBench",
     "TokenizerRow",
+    "Track",
+    "TrackResult",
     "TrainingBench",
     "TrainingRow",
     "Tried",
@@ -48,6 +52,7 @@ __all__ = [
     "measure_growth",
     "measure_loss",
     "measure_memory",
+    "measure_speedrun",
     "measure_tokenizers",
     "measure_training",
     "probe_machine",

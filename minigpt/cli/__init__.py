@@ -21,6 +21,7 @@ from minigpt.cli.ladder import Ladder
 from minigpt.cli.learn import CheckAnswers, Learn
 from minigpt.cli.measuring.bench import Bench
 from minigpt.cli.measuring.kernels import Kernels
+from minigpt.cli.measuring.speedrun import Speedrun
 from minigpt.cli.options import check_options
 from minigpt.cli.output import LastingStream, drop_output, message_of, print_each_line_at_once, show_every_character
 from minigpt.cli.runs import Doctor, Info, Runs
@@ -54,6 +55,7 @@ COMMANDS: dict[str, type] = {
     "equations": Equations,
     "estimate": Estimate,
     "bench": Bench,
+    "speedrun": Speedrun,
     "kernels": Kernels,
     "learn": Learn,
     "check": CheckAnswers,
@@ -62,7 +64,7 @@ COMMANDS: dict[str, type] = {
 
 STARTED = ("train", "compare")  # whose defaults follow a recipe, a file or a run folder
 # What these make is on disk, so they finish their work even where nobody reads what they print.
-LASTING = ("train", "demo", "compare", "ladder", "clean", "prepare", "tokenizer", "bench", "export")
+LASTING = ("train", "demo", "compare", "ladder", "clean", "prepare", "tokenizer", "bench", "speedrun", "export")
 NARROWEST = 40  # columns; narrower ones can't hold the boxes of the help
 
 

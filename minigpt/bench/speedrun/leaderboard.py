@@ -1,0 +1,98 @@
+"""The leaderboard: a JSON file of speedruns on different machines, to which ``minigpt speedrun --record`` adds.
+
+::
+
+    {"format": 1, "entries": [{"date": "2025-01-31", "track": "1.88", "seconds": 12.3, …}, …]}
+"""
+
+import json
+import math
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from minigpt.bench.speedrun.report import SpeedrunReport, TrackResult
+from minigpt.files.atomic import write_atomically
+from minigpt.files.json_object import read_object
+from minigpt.files.paths import as_path
+from minigpt.files.verified import check_place
+
+LEADERBOARD_FORMAT = 1
+
+
+def read_leaderboard(path: str | Path) -> list[dict[str, Any]]:
+    """The entries of a leaderboard, in the order in which they were added; none where there is no such file.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        ValueError: if it is not a leaderboard.
+    """
+    file = as_path(path, "record")
+    check_place(file)
+    if not file.exists():
+        return []
+    table = read_object(file)
+    entries = table.get("entries")
+    if table.get("format") != LEADERBOARD_FORMAT or not isinstance(entries, list):
+        raise ValueError(
+            f"{file} is not a leaderboard, which has format {LEADERBOARD_FORMAT} and a list of entries; name another "
+            "file, or one that does not exist yet"
+        )
+    return entries
+
+
+def record(report: SpeedrunReport, path: str | Path, *, day: date | None = None) -> list[dict[str, Any]]:
+    """Add an entry to a leaderboard for each track that reached its target; the file is written whole or not at all.
+
+    Args:
+        report: of the speedrun.
+        path: of the file, which is made if need be.
+        day: of the speedrun; ``None`` means today.
+
+    Returns:
+        The entries that were added.
+
+    Raises:
+        ValueError: if the text is not Tiny Shakespeare, no track reached its target, or the file is no leaderboard.
+    """
+    if not report.text.is_comparable:
+        raise ValueError(
+            "the leaderboard is for Tiny Shakespeare, and this speedrun learnt another text; leave --text out"
+        )
+    entries = read_leaderboard(path)
+    added = [_entry(report, result, day or date.today()) for result in report.tracks if result.is_reached]
+    if not added:
+        raise ValueError("no track reached its target with the mean of its losses, so nothing was recorded")
+    table = {"format": LEADERBOARD_FORMAT, "entries": [*entries, *added]}
+    data = json.dumps(table, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    write_atomically(as_path(path, "record"), data.encode())
+    return added
+
+
+def _entry(report: SpeedrunReport, result: TrackResult, day: date) -> dict[str, Any]:
+    """The figures of one track; times in seconds, losses in nats per character."""
+    host = asdict(report.host)
+    names = ("seconds", "loss")
+    spreads = {f"{name}_spread": _rounded(result.spread(name)) for name in names}
+    yardstick = report.yardsticks[0] if report.yardsticks and report.yardsticks[0].reached else None
+    return {
+        "date": day.isoformat(),
+        "track": result.track.name,
+        "seconds": _rounded(result.mean("seconds")),
+        "loss": _rounded(result.mean("loss")),
+        **spreads,
+        "seeds": len(result.runs),
+        "steps": result.track.steps,
+        "set_up_seconds": _rounded(result.mean("set_up_seconds")),
+        "compile_seconds": _rounded(result.mean("compile_seconds")),
+        "ratio": None if yardstick is None else _rounded(report.ratio(result, yardstick)),
+        "machine": host,
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    """To five digits after the point, which is more than a time or a loss is known to."""
+    return None if value is None or not math.isfinite(value) else round(value, 5)

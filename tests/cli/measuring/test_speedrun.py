@@ -1,0 +1,74 @@
+"""minigpt/cli/check.py, the command `minigpt speedrun`: what it asks of the benchmark, and what it prints."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+from minigpt import bench, cli
+from minigpt.cli.output import as_json
+
+SPEC = importlib.util.spec_from_file_location(
+    "speedrun_figures", Path(__file__).parents[1] / "bench" / "speedrun" / "speedrun_figures.py"
+)
+FIGURES = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(FIGURES)
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    calls = []
+
+    def measure(tracks, **options):
+        calls.append(([track.name for track in tracks], options))
+        return FIGURES.made_up(n_missing=options["seeds"] - 1)
+
+    monkeypatch.setattr(bench, "measure_speedrun", measure)
+    return calls
+
+
+def test_quick_is_the_shortest_track_one_seed_and_a_short_yardstick(asked, tmp_path):
+    cli.main(["speedrun", "--quick", "--out", str(tmp_path)])
+    ((names, options),) = asked
+    assert names == ["1.88"] and (options["seeds"], options["yardstick_steps"]) == (1, 200)
+
+
+def test_by_default_all_tracks_run_beside_the_whole_yardstick(asked, tmp_path):
+    cli.main(["speedrun", "--out", str(tmp_path)])
+    ((names, options),) = asked
+    assert names == ["1.88", "1.60", "1.4697", "1.44"] and options["yardstick_steps"] == 2000
+
+
+def test_json_is_the_report_and_nothing_else(asked, capsys):
+    cli.main(["speedrun", "--json", "--no-yardstick", "--tracks", "1.60", "1.88"])
+    assert json.loads(capsys.readouterr().out) == json.loads(as_json(FIGURES.made_up().to_json()))
+    assert asked[0][0] == ["1.60", "1.88"] and asked[0][1]["yardstick_steps"] == 0
+
+
+def test_the_table_is_printed_drawn_and_recorded(asked, capsys, tmp_path):
+    pytest.importorskip("matplotlib")
+    board = tmp_path / "board.json"
+    cli.main(["speedrun", "--quick", "--record", str(board), "--out", str(tmp_path)])
+    out = capsys.readouterr().out
+    assert str(FIGURES.made_up()) in out and f"recorded: 1 track in {board}" in out
+    assert (tmp_path / "speedrun.png").is_file() and len(json.loads(board.read_text())["entries"]) == 1
+
+
+def test_another_track_is_refused(asked, capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["speedrun", "--tracks", "1.5"])
+    assert "1.4697" in capsys.readouterr().err and asked == []
+
+
+def test_a_file_that_is_no_leaderboard_is_refused_before_anything_is_trained(asked, tmp_path, capsys):
+    (tmp_path / "other.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(SystemExit):
+        cli.main(["speedrun", "--record", str(tmp_path / "other.json")])
+    assert "is not a leaderboard" in capsys.readouterr().err and asked == []
+
+
+def test_after_an_interrupt_what_is_done_is_printed_and_the_status_is_130(asked, capsys, tmp_path):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["speedrun", "--seeds", "2", "--out", str(tmp_path)])
+    assert ended.value.code == 130 and "stopped: 1 more runs" in capsys.readouterr().out
