@@ -16,9 +16,9 @@ from typing import Annotated, Any, Literal, Self
 
 from minigpt.model.config import WIDTH
 from minigpt.settings import Mark, Range, Rule, check_choice, check_types, fit, resolved, rule_of
+from minigpt.training.execution.precision import PRECISION_NAMES
 from minigpt.training.losses import LOSSES
 from minigpt.training.optim import OPTIMIZERS
-from minigpt.training.precision import PRECISION_NAMES
 from minigpt.training.processes.strategies import STRATEGIES
 from minigpt.training.schedule import SCHEDULES
 

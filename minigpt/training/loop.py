@@ -20,8 +20,8 @@ from torch import nn
 
 from minigpt.text import Dataset, Tokenizer
 from minigpt.text.datasets.items import Items
-from minigpt.training.blocks import run_blocks
 from minigpt.training.config import TrainConfig
+from minigpt.training.execution.blocks import run_blocks
 from minigpt.training.processes.allocator import keep_freed_memory
 from minigpt.training.processes.distributed import World, join_world
 from minigpt.training.report.history import History

@@ -16,9 +16,9 @@ from minigpt.settings import to_object
 from minigpt.text import Dataset, Tokenizer
 from minigpt.training.averaging import WeightAverage
 from minigpt.training.config import TrainConfig
+from minigpt.training.execution.precision import PRECISIONS, Precision
 from minigpt.training.losses import LossModule
 from minigpt.training.optim import EquationOptimizer
-from minigpt.training.precision import PRECISIONS, Precision
 from minigpt.training.processes.distributed import ALONE, World
 from minigpt.training.processes.shared_optimizer import SharedOptimizer
 from minigpt.training.processes.strategies import gathered, make_callable, wrap

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from minigpt.training.config import TrainConfig
+from minigpt.training.execution.precision import resolve_precision
 from minigpt.training.optim import OPTIMIZERS, EquationOptimizer, decay_groups
-from minigpt.training.precision import resolve_precision
 from minigpt.training.processes.distributed import ALONE, World
 from minigpt.training.processes.shared_optimizer import SharedOptimizer
 

@@ -300,7 +300,7 @@ TABLE = {
             "gradient.square().sum().sqrt() for gradient in gradients]).sum()",
         ),
     ],
-    "training.precision": [
+    "training.execution.precision": [
         ("return max(1.0, scale / 2), 0", "return scale / 2, 0"),
         ("return max(1.0, scale / 2), 0", "return max(1.0, scale / 2), streak"),
         ("if streak + 1 >= patience:", "if streak >= patience:"),

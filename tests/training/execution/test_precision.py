@@ -5,7 +5,7 @@ from torch import nn
 import minigpt as mg
 from minigpt.training import RunState, TrainConfig, load_checkpoint, train_step
 from minigpt.training import precision as precision_module
-from minigpt.training.precision import STEPS_TO_DOUBLE, Precision, next_loss_scale
+from minigpt.training.execution.precision import STEPS_TO_DOUBLE, Precision, next_loss_scale
 
 CPU = torch.device("cpu")
 
