@@ -6,7 +6,8 @@ name        what it is
 formula     the equation, term by term, with the T × S weights in memory; the reference for the others
 sdpa        ``torch.nn.functional.scaled_dot_product_attention``: PyTorch's own kernels, on every device
 triton      our own fused kernel, ``minigpt.kernels.fused_attention``; needs a CUDA GPU and triton
-auto        "sdpa", until "triton" has been measured to be faster on a GPU
+products    two matrix products with the softmax between, for the plain causal pattern
+auto        "sdpa"; on a CPU in bfloat16 "products", as long as the table of weights fits in its cache
 ==========  ================================================================================================
 
 Every one of them takes queries ``(B, H, T, E)`` and keys and values ``(B, G, S, E)`` with H a multiple of G, is causal
@@ -32,6 +33,7 @@ from minigpt.model.inspection import is_transformed
 from minigpt.model.probabilities import softmax
 
 HALF = (torch.float16, torch.bfloat16)
+MOST_WEIGHTS = 2**23  # of one layer, 16 MiB in bfloat16: beyond it PyTorch's attention, which keeps none, is as fast
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,6 +157,40 @@ def sdpa_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
     return _differentiable_once(y)
 
 
+@fast_twin(
+    of=formula_attention,
+    error=2e-6,
+    gradient="autograd",
+    when='`attention="auto"` on a CPU in bfloat16, while the table of weights is small',
+    faster="the products of bfloat16, which PyTorch's own attention does not use well on a CPU",
+    bfloat16=True,
+)
+def product_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
+    """The same by two batched products, the first of which adds the mask; a pattern with more is left to others."""
+    n_queries, n_keys = q.shape[2], k.shape[2]
+    if is_transformed() or pattern.slopes is not None or pattern.padding is not None:
+        return sdpa_attention(q, k, v, pattern)
+    k, v = (rearrange(share_heads(x, q.shape[1]), "b h s e -> (b h) s e") for x in (k, v))
+    seen = causal_mask(n_queries, n_keys, window=pattern.window, device=q.device)
+    mask = torch.zeros_like(seen, dtype=q.dtype).masked_fill(~seen, -math.inf)
+    scale = 1 / math.sqrt(q.shape[-1]) if pattern.scale is None else pattern.scale
+    scores = torch.baddbmm(mask, rearrange(q, "b h t e -> (b h) t e"), k.mT, alpha=scale)
+    weights = F.dropout(torch.softmax(scores, -1), pattern.dropout)
+    return rearrange(weights @ v, "(b h) t e -> b h t e", b=len(q))
+
+
+def auto_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
+    """The way that was measured to be the fastest; all compute the same."""
+    on_cpu = q.device.type == "cpu" and not torch.compiler.is_exporting()
+    if on_cpu and torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") is torch.bfloat16:
+        with torch.autocast("cpu", enabled=False):
+            return auto_attention(q.bfloat16(), k.bfloat16(), v.bfloat16(), pattern).to(v.dtype)
+    n_weights = len(q) * q.shape[1] * q.shape[2] * k.shape[2]
+    if on_cpu and q.dtype is torch.bfloat16 and q.shape[2] > 1 and n_weights <= MOST_WEIGHTS:
+        return product_attention(q, k, v, pattern)
+    return sdpa_attention(q, k, v, pattern)
+
+
 def _one_query(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
     """The same for one position, the step of a cache: heads that share keys become queries, and no key is copied."""
     n_kv_heads, n_keys = k.shape[1], k.shape[2]
@@ -216,8 +252,9 @@ def triton_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tenso
 ATTENTION: dict[str, Callable[[Tensor, Tensor, Tensor, Pattern], Tensor]] = {
     "formula": formula_attention,
     "sdpa": sdpa_attention,
+    "products": product_attention,
     "triton": triton_attention,
-    "auto": sdpa_attention,
+    "auto": auto_attention,
 }
 
 

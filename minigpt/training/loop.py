@@ -82,12 +82,7 @@ def train(
     held_out = None if validation is None else check_data(model, validation, "validation")
     if out is None and (Resume.of(resume) is not Resume.NO or config.tensorboard):
         raise ValueError("resume=True and tensorboard=True need the folder of the run: pass out=…")
-    ways = {"recomputed": config.activation_checkpointing, "compiled": config.compile}
-    with (
-        join_world(config.device) as world,
-        run_blocks(model, **ways),
-        _open_folder(out, resume, writes=world.is_main) as folder,
-    ):
+    with join_world(config.device) as world, _open_folder(out, resume, writes=world.is_main) as folder:
         world.check_alike(what_decides(describe_model(model), config, batches, held_out, tokenizer))
         run = _start(model, config, batches, tokenizer, world)
         first = run.restore(folder.newest()) if folder is not None and folder.resumes else 0
@@ -96,6 +91,7 @@ def train(
         with (
             closing(history),
             closing(_open_loggers(loggers, run, folder)) as others,
+            run_blocks(run.wrapper, recomputed=config.activation_checkpointing, compiled=config.compile),
             memory_advice(run),
             StopFlag() as stop,
             Saver(folder, run) as saver,
