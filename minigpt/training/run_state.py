@@ -138,8 +138,11 @@ class RunState:
         saved = {name: checkpoint.state[name] for name in own}
         if "shards" not in saved["data"]:  # saved before shards were looked at
             own["data"].pop("shards", None)
-        if "balance" not in saved["train_config"]:  # saved before there were experts
-            own["train_config"].pop("balance")
+        for name in ("balance", "orthogonal"):
+            if name not in saved["train_config"]:  # saved before there was a choice
+                own["train_config"].pop(name)
+        if self.config.compile == "auto" and isinstance(chosen := saved["train_config"].get("compile"), bool):
+            self.config, own["train_config"]["compile"] = dataclasses.replace(self.config, compile=chosen), chosen
         check_same_run(saved, own)
         carried = checkpoint.state.get("carried")
         if not isinstance(carried, dict) or _types(carried) != _types(self._carried()):

@@ -26,7 +26,7 @@ def build_optimizer(model: nn.Module, config: TrainConfig, world: World = ALONE)
     settings: dict[str, Any] = {
         "betas": (config.beta_1, config.beta_2),
         "momentum": config.momentum,
-        "orthogonal": config.orthogonal,
+        "orthogonal": config.orthogonal or ("jordan-5" if precision == "fp32" else "polar-3"),
         "precision": None if precision == "fp32" else torch.bfloat16,
     }
     takes = inspect.signature(optimizer).parameters

@@ -18,11 +18,12 @@ from minigpt.equations import equation, fast_twin
 Polynomial = tuple[float, float, float]  # a, b and c of a x + b x³ + c x⁵
 
 JORDAN: Polynomial = (3.4445, -4.7750, 2.0315)
-# Each brings singular values from an interval, at first [0.001, 1], as near to 1 as a polynomial of degree 5 can.
+# Each takes singular values from an interval, at first [0.003, 1], as near to 1 as a polynomial of degree 5 can; the
+# next is for the interval in which they are then. After the three they are between 0.35 and 1.65.
 POLAR_EXPRESS: tuple[Polynomial, ...] = (
-    (8.28721201814563, -23.595886519098837, 17.300387312530933),
-    (4.107059111542203, -2.9478499167379106, 0.5448431082926601),
-    (3.9486908534822946, -2.908902115962949, 0.5518191394370137),
+    (8.3837, -24.7659, 18.3571),
+    (4.0434, -3.0114, 0.5695),
+    (3.5056, -2.6267, 0.5257),
 )
 #: The polynomials of the steps, by the name that ``TrainConfig.orthogonal`` has for them.
 POLYNOMIALS: dict[str, tuple[Polynomial, ...]] = {"jordan-5": 5 * (JORDAN,), "polar-3": POLAR_EXPRESS}
