@@ -18,7 +18,6 @@ Dimensions: B batch, H query heads, G key/value heads, T query positions, S key 
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from einops import einsum, rearrange
@@ -26,34 +25,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from minigpt.equations import equation, fast_twin
-from minigpt.model.attention import causal_mask, key_distance
+from minigpt.model.attention import causal_mask
 from minigpt.model.fused import fused_kernels
 from minigpt.model.heads import share_heads
 from minigpt.model.inspection import is_transformed
+from minigpt.model.pattern import Pattern, visible_keys
+from minigpt.model.positions.formulas import alibi_bias
 from minigpt.model.probabilities import softmax
 
 HALF = (torch.float16, torch.bfloat16)
-MOST_WEIGHTS = 2**23  # of one layer, 16 MiB in bfloat16: beyond it PyTorch's attention, which keeps none, is as fast
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pattern:
-    """Which past positions count, and how much, said without a T × S tensor.
-
-    Attributes:
-        window: a query sees itself and the ``window - 1`` positions before it; ``None``: the whole past.
-        slopes: ``(H,)`` ALiBi slopes; the score falls by slope × distance. ``None``: no such penalty.
-        scale: factor on every score; ``None`` means 1/√E.
-        dropout: the share of weights set to 0 (the others scaled up); 0 outside training.
-        padding: ``(B,)``: how many of the first keys of each row are padding, which no query behind them sees, 0 or
-            less for none; ``None``: no key is.
-    """
-
-    window: int | None = None
-    slopes: Tensor | None = None
-    scale: float | None = None
-    dropout: float = 0.0
-    padding: Tensor | None = None
+LARGEST_TABLE = 2**23  # of one layer, 16 MiB in bfloat16: beyond it PyTorch's attention, which keeps none, is as fast
 
 
 @equation(
@@ -98,28 +79,6 @@ def attention_scores(q: Tensor, k: Tensor, pattern: Pattern) -> Tensor:
     if pattern.slopes is not None:
         scores = scores + alibi_bias(pattern.slopes.to(q.dtype), n_queries, n_keys)
     return scores.masked_fill(~visible_keys(n_queries, n_keys, pattern, q.device), -math.inf)
-
-
-def visible_keys(n_queries: int, n_keys: int, pattern: Pattern, device: torch.device) -> Tensor:
-    """Which keys a pattern lets each query attend to.
-
-    Padding sees the padding before it, so that its rows are numbers like any others; nothing reads them.
-
-    Args:
-        n_queries: T, the last of the S positions.
-        n_keys: S.
-        pattern: of which the window and the padding are read.
-        device: where the mask is made.
-
-    Returns:
-        ``(T, S)``, or ``(B, 1, T, S)`` where rows are padded; True = may attend.
-    """
-    mask = causal_mask(n_queries, n_keys, window=pattern.window, device=device)
-    if pattern.padding is None:
-        return mask
-    real = torch.arange(n_keys, device=device) >= pattern.padding.to(device)[:, None]
-    of_queries = real[:, n_keys - n_queries :]
-    return mask & (real[:, None, None, :] | ~of_queries[:, None, :, None])
 
 
 @fast_twin(
@@ -186,7 +145,7 @@ def auto_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
         with torch.autocast("cpu", enabled=False):
             return auto_attention(q.bfloat16(), k.bfloat16(), v.bfloat16(), pattern).to(v.dtype)
     n_weights = len(q) * q.shape[1] * q.shape[2] * k.shape[2]
-    if on_cpu and q.dtype is torch.bfloat16 and q.shape[2] > 1 and n_weights <= MOST_WEIGHTS:
+    if on_cpu and q.dtype is torch.bfloat16 and q.shape[2] > 1 and n_weights <= LARGEST_TABLE:
         return product_attention(q, k, v, pattern)
     return sdpa_attention(q, k, v, pattern)
 
@@ -256,29 +215,3 @@ ATTENTION: dict[str, Callable[[Tensor, Tensor, Tensor, Pattern], Tensor]] = {
     "triton": triton_attention,
     "auto": auto_attention,
 }
-
-
-@equation(
-    "alibi-bias",
-    r"b_{hts} = -m_h (t + S - T - s)",
-    symbols={
-        "m": "(H) slopes",
-        "T": "() queries, the last T of the S positions",
-        "S": "() keys",
-        "b": "(H, T, S) what is added to the scores",
-    },
-    source="Press, Smith & Lewis 2022, arXiv:2108.12409, section 3",
-)
-def alibi_bias(slopes: Tensor, n_queries: int, n_keys: int) -> Tensor:
-    r"""The ALiBi penalty: a score falls with the distance of the key.
-
-    Args:
-        slopes: ``(H,)``, $m_h > 0$.
-        n_queries: T; the queries are the last T of the S positions.
-        n_keys: S.
-
-    Returns:
-        ``(H, T, S)`` in the dtype of ``slopes``; entries for future keys are positive and meant to be masked.
-    """
-    distance = key_distance(n_queries, n_keys, device=slopes.device).to(slopes.dtype)
-    return -rearrange(slopes, "h -> h 1 1") * distance

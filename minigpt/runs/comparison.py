@@ -94,7 +94,7 @@ def compare(
 
 def _check_usable(plan: RunConfig) -> None:
     """Refuse what this machine can't train, before an hour was spent on the others."""
-    Precision(plan.training.execution.precision, choose_device(plan.training.device))
+    Precision(plan.training.precision, choose_device(plan.training.device))
 
 
 def _outcome(trial: Trial) -> str:

@@ -225,7 +225,7 @@ def _growing_gradient(chart: Chart) -> str | None:
 
 def _no_loss_scale(chart: Chart) -> str | None:
     scales = chart.history.column("loss_scale")[1]
-    if chart.config.training.execution.precision != "fp16" or (scales and scales[0] > 1):
+    if chart.config.training.precision != "fp16" or (scales and scales[0] > 1):
         return None
     return "the precision is fp16 and the loss scale " + (f"starts at {scales[0]:g}" if scales else "is not in the log")
 

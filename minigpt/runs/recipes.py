@@ -70,8 +70,8 @@ RECIPES: dict[str, Recipe] = {
         training={"learning_rate": None, "rate_at_128": 2e-3},
     ),
     "fast": Recipe(
-        summary="the least time to a low loss: today's parts, a short convolution, an untied head, blocks that start as "
-        "the identity; Muon at a rate that falls to 0, products in 16 bits, compiled where that pays",
+        summary="a low loss in the least time: today's parts, a short convolution, an untied head, blocks that start "
+        "as the identity; Muon at a rate that falls to 0, products in 16 bits, compiled where that pays",
         model={**TODAY, "convolution": 4, "tied_head": False, "initialisation": "zero"},
         training={
             "learning_rate": None,

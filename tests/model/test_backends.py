@@ -142,7 +142,7 @@ def test_auto_is_two_products_in_bfloat16_while_the_table_of_weights_is_small(au
     assert not expected.equal(ATTENTION["sdpa"](*narrow, Pattern()))
     with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
         found = ATTENTION["auto"](*(given if autocast else narrow), Pattern())
-        monkeypatch.setattr("minigpt.model.backends.MOST_WEIGHTS", 2 * 3 * 9 * 9 - 1)
+        monkeypatch.setattr("minigpt.model.backends.LARGEST_TABLE", 2 * 3 * 9 * 9 - 1)
         beyond = ATTENTION["auto"](*(given if autocast else narrow), Pattern())
     assert found.bfloat16().equal(expected)
     assert beyond.bfloat16().equal(ATTENTION["sdpa"](*narrow, Pattern()))
