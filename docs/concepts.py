@@ -345,7 +345,7 @@ SUBJECTS: dict[str, list[Row]] = {
         Rule(
             "Activation checkpointing",
             "Blocks that are computed a second time for the backward pass give the same gradients to the last bit.",
-            "minigpt/training/blocks.py::run_blocks",
+            "minigpt/training/execution/blocks.py::run_blocks",
             "tests/training/test_blocks.py::test_recomputed_blocks_give_the_same_gradients_to_the_last_bit",
             "08 § Activation checkpointing",
         ),
@@ -388,7 +388,7 @@ SUBJECTS: dict[str, list[Row]] = {
         Rule(
             "Mixed precision",
             "Large products are computed in 16 bits; weights, gradients and moments stay in 32.",
-            "minigpt/training/precision.py::Precision",
+            "minigpt/training/execution/precision.py::Precision",
             "tests/training/test_precision.py::test_products_are_in_16_bits_and_what_is_kept_in_32",
             "08 § Mixed precision",
         ),

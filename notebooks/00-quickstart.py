@@ -77,7 +77,13 @@ print("targets", tuple(targets.shape), targets[0, :6].tolist(), "…")
 # here it is enough to know that they exist.
 
 # %%
-parts = mg.RECIPES["fast"].model
+parts = {
+    "position": "rope-half",
+    "norm": "rms",
+    "qk_norm": True,
+    "mlp": "relu2",
+    "bias": False,
+}
 config = mg.GPTConfig.preset("nano", vocab_size=tokenizer.vocab_size, **parts)
 model = mg.GPT(config, generator=torch.Generator().manual_seed(0))
 logits = model(inputs)

@@ -142,7 +142,13 @@ def new_model(**changes):
         "d_hidden": 256,
         "context_length": CONTEXT,
     }
-    parts = mg.RECIPES["fast"].model
+    parts = {
+        "position": "rope-half",
+        "norm": "rms",
+        "qk_norm": True,
+        "mlp": "relu2",
+        "bias": False,
+    }
     config = mg.GPTConfig(
         **{"vocab_size": tokenizer.vocab_size, **shape, **parts, **changes}
     )

@@ -207,7 +207,7 @@ plt.show()
 # through: the true gradient of the loss below with respect to the weight is $2^{-30}$.
 
 # %%
-from minigpt.training.precision import Precision, next_loss_scale
+from minigpt.training.execution.precision import Precision, next_loss_scale
 
 layer, x = torch.nn.Linear(1, 1, bias=False), torch.ones(1, 1)
 
@@ -301,7 +301,7 @@ assert apart["fp16"] < 0.01 and apart["bf16"] < 0.03
 # is the memory of one gradient of 16 sequences, both ways:
 
 # %%
-from minigpt.training.blocks import run_blocks
+from minigpt.training.execution.blocks import run_blocks
 from minigpt.training.safety.memory import PeakBytes
 
 inputs, targets = data.batch(step=0, batch_size=16)

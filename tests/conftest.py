@@ -33,7 +33,7 @@ TOGETHER = {
     "tests/docs/test_translations.py": "the site",
     # Importing torch.compile takes some seconds.
     "tests/kernels/test_pytorch.py": "torch.compile",
-    "tests/training/test_blocks.py": "torch.compile",
+    "tests/training/execution/test_blocks.py": "torch.compile",
 }
 # The tests of this file share nothing, and each may take longer than many a file: any worker takes any of them.
 ONE_BY_ONE = ("tests/notebooks/test_notebooks.py",)
@@ -42,7 +42,7 @@ LONGEST = (
     "tests/docs/test_site.py",
     "tests/docs/test_translations.py",
     "tests/notebooks/test_notebooks.py",
-    "tests/training/test_blocks.py",
+    "tests/training/execution/test_blocks.py",
     "tests/kernels/test_pytorch.py",
     "tests/cli/test_commands.py",
     "tests/equations/test_twins.py",

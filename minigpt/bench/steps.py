@@ -18,8 +18,8 @@ from minigpt.model import GPT, GPTConfig
 from minigpt.runs.recipes import RECIPES
 from minigpt.text import TokenDataset
 from minigpt.training import RunState, TrainConfig, accumulate_gradients
-from minigpt.training.blocks import run_blocks
-from minigpt.training.precision import Precision
+from minigpt.training.execution.blocks import run_blocks
+from minigpt.training.execution.precision import Precision
 from minigpt.training.processes.device import choose_device
 from minigpt.training.processes.distributed import ALONE, World
 from minigpt.training.step import update

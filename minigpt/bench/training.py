@@ -21,7 +21,7 @@ from minigpt.bench.reports import aligned, bar_chart, machine_line
 from minigpt.bench.steps import Contender, Shape, contenders_step
 from minigpt.bench.turns import CPU, median_ratio, stopwatch, take_turns, that_run
 from minigpt.cost.flops import training_flops_per_token
-from minigpt.training.precision import PRECISION_NAMES, PRECISIONS, resolve_precision
+from minigpt.training.execution.precision import PRECISION_NAMES, PRECISIONS, resolve_precision
 from minigpt.training.processes.allocator import keep_freed_memory
 
 if TYPE_CHECKING:

@@ -74,8 +74,12 @@ def lion(function: Any, draw: Draw) -> Case:
 def newton_schulz(function: Any, draw: Draw) -> Case:
     """Wide and tall matrices, and one so small that epsilon matters."""
     g, steps = draw.normal(draw.size(), draw.size(), scale=draw.choice([1.0, 1e-8])), draw.size(1, 5)
-    a, b, c = (torch.full((steps,), value, dtype=torch.float64) for value in (3.4445, -4.7750, 2.0315))
-    return {"G": g, "a": a, "b": b, "c": c, "epsilon": 1e-7}, function(g, steps)
+    if draw.choice([True, False]):
+        a, b, c = (torch.full((steps,), value, dtype=torch.float64) for value in (3.4445, -4.7750, 2.0315))
+        return {"G": g, "a": a, "b": b, "c": c, "epsilon": 1e-7}, function(g, steps)
+    a, b, c = polynomials = draw.normal(3, steps)
+    given = {"G": g, "a": a, "b": b, "c": c, "epsilon": 1e-7}
+    return given, function(g, polynomials=polynomials.T.tolist())
 
 
 @check

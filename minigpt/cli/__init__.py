@@ -22,7 +22,7 @@ from minigpt.cli.learn import CheckAnswers, Learn
 from minigpt.cli.measuring.bench import Bench
 from minigpt.cli.measuring.kernels import Kernels
 from minigpt.cli.measuring.speedrun import Speedrun
-from minigpt.cli.options import check_options
+from minigpt.cli.options import check_options, spelled_out
 from minigpt.cli.output import LastingStream, drop_output, message_of, print_each_line_at_once, show_every_character
 from minigpt.cli.runs import Doctor, Info, Runs
 from minigpt.cli.settings import RefusedError, registry
@@ -163,6 +163,7 @@ def _parse(words: list[str]) -> Any:
     asks_for_help = bool({"-h", "--help"} & set(words))
     if name in COMMANDS and not asks_for_help:
         check_options(name, COMMANDS[name], words[1:])
+    words = spelled_out(words)
     default = COMMANDS[name].started(words) if name in STARTED else None  # type: ignore[attr-defined]
     if default is not None and asks_for_help:
         default = _typed_so_far(name, words, default)

@@ -136,6 +136,7 @@ def _parse(name: str, value: str, kind: Any) -> Any:
     options = (bare,) if get_origin(bare) is Literal else get_args(bare) or (bare,)
     words: dict[str, Any] = {"none": None} if NoneType in options else {}
     words |= {"true": True, "false": False} if bool in options else {}
+    words |= {choice: choice for option in options[1:] for choice in get_args(option)}
     if value.lower() in words:
         return words[value.lower()]
     if str in options or get_origin(options[0]) is Literal:
@@ -146,5 +147,9 @@ def _parse(name: str, value: str, kind: Any) -> Any:
                 return number(value)
         except ValueError:
             continue
-    expected = " or ".join("none" if option is NoneType else option.__name__ for option in options)
+    expected = " or ".join(_word(option) for option in options)
     raise ValueError(f"{name}={value} does not fit; expected {expected}")
+
+
+def _word(option: Any) -> str:
+    return "none" if option is NoneType else " or ".join(get_args(option)) or option.__name__

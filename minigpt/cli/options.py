@@ -8,6 +8,7 @@ import tyro
 
 from minigpt.model import GPTConfig
 from minigpt.settings import kinds, nearest
+from minigpt.settings.checks import options_of
 
 ELSEWHERE = {"--vocab-size": "; the tokenizer decides it: --tokenizer bpe:1024"}  # what other options do
 
@@ -47,5 +48,17 @@ def command_options(command: type) -> Iterator[str]:
         elif tyro.conf.Positional not in beside and (command, name) != (GPTConfig, "vocab_size"):
             option = name.replace("_", "-")
             yield f"--{option}"
-            if bare is bool:
+            if bool in options_of(kind):
                 yield f"--no-{option}"
+
+
+def spelled_out(words: Sequence[str]) -> list[str]:
+    """The words of a command line with ``--compile`` and ``--no-compile``, which has a third choice, as its values."""
+    spelled: list[str] = []
+    for i, word in enumerate(words):
+        if word in ("--compile", "--no-compile"):
+            alone = i + 1 == len(words) or words[i + 1].startswith("-")
+            spelled += ["--compile", *(["False"] if word == "--no-compile" else ["True"] if alone else [])]
+        else:
+            spelled.append(word)
+    return spelled

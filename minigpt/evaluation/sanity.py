@@ -17,8 +17,8 @@ from torch.optim import Optimizer
 from minigpt.model.hooks import evaluation_mode
 from minigpt.text import Dataset
 from minigpt.text.datasets.windows import IGNORED_TARGET
+from minigpt.training.execution.precision import Precision
 from minigpt.training.gradients import accumulate_gradients
-from minigpt.training.precision import Precision
 from minigpt.training.processes.shared_optimizer import SharedOptimizer
 from minigpt.training.report.history import History
 

@@ -8,7 +8,7 @@ from minigpt.model.attention import (
     scaled_attention,
     self_attention,
 )
-from minigpt.model.backends import ATTENTION, Pattern, alibi_bias
+from minigpt.model.backends import ATTENTION
 from minigpt.model.block import CausalSelfAttention, PostNormBlock, PreNormBlock
 from minigpt.model.cache import Cache
 from minigpt.model.chunked_loss import chunked_next_token_loss
@@ -22,7 +22,8 @@ from minigpt.model.loss import cross_entropy, cross_entropy_from_logits, next_to
 from minigpt.model.mlp import MLP, SwiGLU, gelu, gelu_tanh, relu_squared, silu
 from minigpt.model.ngrams import Additive, KneserNey, NGram, NGramCounts, Smoothing
 from minigpt.model.norms import LayerNorm, RMSNorm, layer_norm, rms_norm
-from minigpt.model.positions import Rotation, alibi_slopes, rotary, rotary_angles, sinusoidal_positions
+from minigpt.model.pattern import Pattern
+from minigpt.model.positions import Rotation, alibi_bias, alibi_slopes, rotary, rotary_angles, sinusoidal_positions
 from minigpt.model.positions.schemes import POSITIONS
 from minigpt.model.probabilities import log_softmax, log_sum_exp, softmax
 from minigpt.model.roles import ROLES, roles_of

@@ -6,7 +6,8 @@ name        what it is
 formula     the equation, term by term, with the T × S weights in memory; the reference for the others
 sdpa        ``torch.nn.functional.scaled_dot_product_attention``: PyTorch's own kernels, on every device
 triton      our own fused kernel, ``minigpt.kernels.fused_attention``; needs a CUDA GPU and triton
-auto        "sdpa", until "triton" has been measured to be faster on a GPU
+products    two matrix products with the softmax between, for the plain causal pattern
+auto        "sdpa"; on a CPU in bfloat16 "products", as long as the table of weights fits in its cache
 ==========  ================================================================================================
 
 Every one of them takes queries ``(B, H, T, E)`` and keys and values ``(B, G, S, E)`` with H a multiple of G, is causal
@@ -17,7 +18,6 @@ Dimensions: B batch, H query heads, G key/value heads, T query positions, S key 
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from einops import einsum, rearrange
@@ -25,33 +25,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from minigpt.equations import equation, fast_twin
-from minigpt.model.attention import causal_mask, key_distance
+from minigpt.model.attention import causal_mask
 from minigpt.model.fused import fused_kernels
 from minigpt.model.heads import share_heads
 from minigpt.model.inspection import is_transformed
+from minigpt.model.pattern import Pattern, visible_keys
+from minigpt.model.positions.formulas import alibi_bias
 from minigpt.model.probabilities import softmax
 
 HALF = (torch.float16, torch.bfloat16)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pattern:
-    """Which past positions count, and how much, said without a T × S tensor.
-
-    Attributes:
-        window: a query sees itself and the ``window - 1`` positions before it; ``None``: the whole past.
-        slopes: ``(H,)`` ALiBi slopes; the score falls by slope × distance. ``None``: no such penalty.
-        scale: factor on every score; ``None`` means 1/√E.
-        dropout: the share of weights set to 0 (the others scaled up); 0 outside training.
-        padding: ``(B,)``: how many of the first keys of each row are padding, which no query behind them sees, 0 or
-            less for none; ``None``: no key is.
-    """
-
-    window: int | None = None
-    slopes: Tensor | None = None
-    scale: float | None = None
-    dropout: float = 0.0
-    padding: Tensor | None = None
+LARGEST_TABLE = 2**23  # of one layer, 16 MiB in bfloat16: beyond it PyTorch's attention, which keeps none, is as fast
 
 
 @equation(
@@ -98,28 +81,6 @@ def attention_scores(q: Tensor, k: Tensor, pattern: Pattern) -> Tensor:
     return scores.masked_fill(~visible_keys(n_queries, n_keys, pattern, q.device), -math.inf)
 
 
-def visible_keys(n_queries: int, n_keys: int, pattern: Pattern, device: torch.device) -> Tensor:
-    """Which keys a pattern lets each query attend to.
-
-    Padding sees the padding before it, so that its rows are numbers like any others; nothing reads them.
-
-    Args:
-        n_queries: T, the last of the S positions.
-        n_keys: S.
-        pattern: of which the window and the padding are read.
-        device: where the mask is made.
-
-    Returns:
-        ``(T, S)``, or ``(B, 1, T, S)`` where rows are padded; True = may attend.
-    """
-    mask = causal_mask(n_queries, n_keys, window=pattern.window, device=device)
-    if pattern.padding is None:
-        return mask
-    real = torch.arange(n_keys, device=device) >= pattern.padding.to(device)[:, None]
-    of_queries = real[:, n_keys - n_queries :]
-    return mask & (real[:, None, None, :] | ~of_queries[:, None, :, None])
-
-
 @fast_twin(
     of=formula_attention,
     error=2e-6,
@@ -153,6 +114,40 @@ def sdpa_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
         mask = alibi_bias(pattern.slopes.to(q.dtype), n_queries, n_keys).masked_fill(~mask, -math.inf)
     y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=pattern.scale, dropout_p=pattern.dropout)
     return _differentiable_once(y)
+
+
+@fast_twin(
+    of=formula_attention,
+    error=2e-6,
+    gradient="autograd",
+    when='`attention="auto"` on a CPU in bfloat16, while the table of weights is small',
+    faster="the products of bfloat16, which PyTorch's own attention does not use well on a CPU",
+    bfloat16=True,
+)
+def product_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
+    """The same by two batched products, the first of which adds the mask; a pattern with more is left to others."""
+    n_queries, n_keys = q.shape[2], k.shape[2]
+    if is_transformed() or pattern.slopes is not None or pattern.padding is not None:
+        return sdpa_attention(q, k, v, pattern)
+    k, v = (rearrange(share_heads(x, q.shape[1]), "b h s e -> (b h) s e") for x in (k, v))
+    seen = causal_mask(n_queries, n_keys, window=pattern.window, device=q.device)
+    mask = torch.zeros_like(seen, dtype=q.dtype).masked_fill(~seen, -math.inf)
+    scale = 1 / math.sqrt(q.shape[-1]) if pattern.scale is None else pattern.scale
+    scores = torch.baddbmm(mask, rearrange(q, "b h t e -> (b h) t e"), k.mT, alpha=scale)
+    weights = F.dropout(torch.softmax(scores, -1), pattern.dropout)
+    return rearrange(weights @ v, "(b h) t e -> b h t e", b=len(q))
+
+
+def auto_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
+    """The way that was measured to be the fastest; all compute the same."""
+    on_cpu = q.device.type == "cpu" and not torch.compiler.is_exporting()
+    if on_cpu and torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") is torch.bfloat16:
+        with torch.autocast("cpu", enabled=False):
+            return auto_attention(q.bfloat16(), k.bfloat16(), v.bfloat16(), pattern).to(v.dtype)
+    n_weights = len(q) * q.shape[1] * q.shape[2] * k.shape[2]
+    if on_cpu and q.dtype is torch.bfloat16 and q.shape[2] > 1 and n_weights <= LARGEST_TABLE:
+        return product_attention(q, k, v, pattern)
+    return sdpa_attention(q, k, v, pattern)
 
 
 def _one_query(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
@@ -216,32 +211,7 @@ def triton_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tenso
 ATTENTION: dict[str, Callable[[Tensor, Tensor, Tensor, Pattern], Tensor]] = {
     "formula": formula_attention,
     "sdpa": sdpa_attention,
+    "products": product_attention,
     "triton": triton_attention,
-    "auto": sdpa_attention,
+    "auto": auto_attention,
 }
-
-
-@equation(
-    "alibi-bias",
-    r"b_{hts} = -m_h (t + S - T - s)",
-    symbols={
-        "m": "(H) slopes",
-        "T": "() queries, the last T of the S positions",
-        "S": "() keys",
-        "b": "(H, T, S) what is added to the scores",
-    },
-    source="Press, Smith & Lewis 2022, arXiv:2108.12409, section 3",
-)
-def alibi_bias(slopes: Tensor, n_queries: int, n_keys: int) -> Tensor:
-    r"""The ALiBi penalty: a score falls with the distance of the key.
-
-    Args:
-        slopes: ``(H,)``, $m_h > 0$.
-        n_queries: T; the queries are the last T of the S positions.
-        n_keys: S.
-
-    Returns:
-        ``(H, T, S)`` in the dtype of ``slopes``; entries for future keys are positive and meant to be masked.
-    """
-    distance = key_distance(n_queries, n_keys, device=slopes.device).to(slopes.dtype)
-    return -rearrange(slopes, "h -> h 1 1") * distance

@@ -14,13 +14,14 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from minigpt.equations import Equation, equation
-from minigpt.model.backends import ATTENTION, Pattern
+from minigpt.model.backends import ATTENTION
 from minigpt.model.config import GPTConfig
 from minigpt.model.context import NO_POSITIONS, Context
 from minigpt.model.convolution import NoConvolution, ShortConvolution
 from minigpt.model.experts import MixtureOfExperts
 from minigpt.model.mlp import MLP, SwiGLU
 from minigpt.model.norms import NORMS, RMSNorm
+from minigpt.model.pattern import Pattern
 from minigpt.model.positions.formulas import rotary
 
 SUBLAYERS = {

@@ -42,7 +42,7 @@ NormName = Literal["layer", "rms"]
 PlacementName = Literal["pre", "post"]
 MLPName = Literal["gelu", "gelu-tanh", "relu2", "relu", "swiglu"]
 InitialisationName = Literal["gpt2", "plain", "zero"]
-AttentionName = Literal["formula", "sdpa", "triton", "auto"]
+AttentionName = Literal["formula", "sdpa", "products", "triton", "auto"]
 
 
 @dataclass(frozen=True, kw_only=True)

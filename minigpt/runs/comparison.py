@@ -25,7 +25,7 @@ from minigpt.runs.trials import Comparison, Trial
 from minigpt.settings import Mark, kinds, marked, nearest
 from minigpt.text import Dataset
 from minigpt.training import History, TrainConfig, train
-from minigpt.training.precision import Precision
+from minigpt.training.execution.precision import Precision
 from minigpt.training.processes.device import choose_device
 
 EVALUATIONS = 5  # of each run, for its curve

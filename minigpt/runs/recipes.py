@@ -70,9 +70,19 @@ RECIPES: dict[str, Recipe] = {
         training={"learning_rate": None, "rate_at_128": 2e-3},
     ),
     "fast": Recipe(
-        summary="today's parts: RMSNorm, rotary positions, QK-norm, squared ReLU, no biases",
-        model=TODAY,
-        training={"learning_rate": None, "rate_at_128": 3e-3},
+        summary="a low loss in the least time: today's parts, a short convolution, an untied head, blocks that start "
+        "as the identity; Muon at a rate that falls to 0, products in 16 bits, compiled where that pays",
+        model={**TODAY, "convolution": 4, "tied_head": False, "initialisation": "zero"},
+        training={
+            "learning_rate": None,
+            "rate_at_128": 1.7e-3,
+            "optimizer": "muon",
+            "schedule": "linear",
+            "final_learning_rate": 0.0,
+            "clip_norm": math.inf,
+            "precision": "auto",
+            "compile": "auto",
+        },
     ),
     "as-written": Recipe(
         summary="the fine-tuning script of the seed document, section 4: documents padded and cut to the context, Adam "

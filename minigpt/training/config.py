@@ -16,9 +16,10 @@ from typing import Annotated, Any, Literal, Self
 
 from minigpt.model.config import WIDTH
 from minigpt.settings import Mark, Range, Rule, check_choice, check_types, fit, resolved, rule_of
+from minigpt.training.execution.precision import PRECISION_NAMES
 from minigpt.training.losses import LOSSES
 from minigpt.training.optim import OPTIMIZERS
-from minigpt.training.precision import PRECISION_NAMES
+from minigpt.training.optim.orthogonal import POLYNOMIALS
 from minigpt.training.processes.strategies import STRATEGIES
 from minigpt.training.schedule import SCHEDULES
 
@@ -26,7 +27,8 @@ from minigpt.training.schedule import SCHEDULES
 OptimizerName = Literal["sgd", "momentum", "adam", "adamw", "lion", "muon"]
 ScheduleName = Literal["constant", "cosine", "linear", "wsd"]
 StrategyName = Literal["ddp", "zero", "fsdp"]
-PrecisionName = Literal["fp32", "bf16", "fp16", "auto"]
+PrecisionName = Literal["fp32", "bf16", "bf16-weights", "fp16", "auto"]
+OrthogonalName = Literal["jordan-5", "polar-3"]
 LossName = Literal["logits", "chunked", "triton"]
 
 MOST_STEPS = 10**9
@@ -54,6 +56,8 @@ class TrainConfig:
         beta_1: decay of the mean of gradients (Adam, AdamW, Lion).
         beta_2: decay of the mean of squared gradients (Adam, AdamW); in Lion, decay of its only mean.
         momentum: decay of the mean of gradients in momentum and muon (default: 0.9 and 0.95).
+        orthogonal: polynomials that make the steps of muon orthogonal: five times the usual one, or three chosen ones,
+            which take less time (default: polar-3 where products have 16 bits, jordan-5 in fp32).
         weight_decay: strength with which matrices and embeddings are pulled to 0, per unit of learning rate.
         clip_norm: largest norm of a gradient (inf = no clipping).
         spike_threshold: standard deviations above its running mean at which a loss or gradient norm is a spike, whose
@@ -72,11 +76,13 @@ class TrainConfig:
         strategy: how several processes share the model under torchrun: "ddp" keeps a copy in each, "zero" a copy and a
             share of the optimizer's moments, "fsdp" a shard of every weight.
         sharded_checkpoints: with "fsdp", each process writes its shards, for models that no process can hold whole.
-        precision: number format of the large products; "auto" is bf16 where the device has instructions for it.
+        precision: number format of the large products; "auto" is bf16-weights or bf16 where the device has
+            instructions for it.
         loss: way to compute the loss, with the same value; "chunked" needs far less memory with a large vocabulary.
         activation_checkpointing: recompute the inside of each block in the backward pass: far less memory, about a
             third more time, the same numbers.
-        compile: run the blocks through torch.compile: slow to start, then faster; needs a C++ compiler.
+        compile: run the blocks through torch.compile: slow to start, then faster; needs a C++ compiler. "auto" times
+            two steps and compiles if that pays within the run.
     """
 
     steps: Annotated[int, Range(1, MOST_STEPS)] = 2000
@@ -94,6 +100,7 @@ class TrainConfig:
     beta_1: Annotated[float, SHARE] = 0.9
     beta_2: Annotated[float, SHARE] = 0.99
     momentum: Annotated[float | None, SHARE] = None
+    orthogonal: OrthogonalName | None = None
     weight_decay: Annotated[float, NOT_NEGATIVE] = 0.1
     clip_norm: Annotated[float, Range(0.0, math.inf, "(]", "; for no clipping use float('inf')")] = 1.0
     spike_threshold: Annotated[float | None, Range(0.0, math.inf, "(]", "; to skip no spikes use None")] = None
@@ -112,7 +119,7 @@ class TrainConfig:
     precision: PrecisionName = "fp32"
     loss: Annotated[LossName, Mark.SAME_NUMBERS] = "logits"
     activation_checkpointing: Annotated[bool, Mark.SAME_NUMBERS] = False
-    compile: Annotated[bool, Mark.SAME_NUMBERS] = False
+    compile: Annotated[bool | Literal["auto"], Mark.SAME_NUMBERS] = False
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -129,10 +136,15 @@ class TrainConfig:
         }
         for name, table in choices.items():
             check_choice(name, getattr(self, name), table)
+        if isinstance(self.compile, str):
+            check_choice("compile", self.compile, ("auto",))
+        if self.orthogonal is not None:
+            check_choice("orthogonal", self.orthogonal, POLYNOMIALS)
 
     def _check_fit(self) -> None:
         """Refuse settings that do not go together, or that nothing would read."""
         self._check_that_it_acts("momentum", "optimizer", ("momentum", "muon"))
+        self._check_that_it_acts("orthogonal", "optimizer", ("muon",))
         self._check_that_it_acts("decay_steps", "schedule", ("wsd",))
         if self.schedule == "wsd" and self.warmup > self.steps:
             raise ValueError(

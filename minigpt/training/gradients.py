@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from minigpt.model import GPT
 from minigpt.text.datasets.windows import IGNORED_TARGET
+from minigpt.training.execution.precision import Precision
 from minigpt.training.losses import as_loss
-from minigpt.training.precision import Precision
 from minigpt.training.processes.distributed import ALONE, World
 from minigpt.training.processes.strategies import gradient_sync
 from minigpt.training.run_state import RunState

@@ -14,14 +14,17 @@ Source: the seed document, section 3.2 (autoregressive training).
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 from torch import nn
+from tqdm import tqdm
 
 from minigpt.text import Dataset, Tokenizer
 from minigpt.text.datasets.items import Items
-from minigpt.training.blocks import run_blocks
 from minigpt.training.config import TrainConfig
+from minigpt.training.execution.blocks import run_blocks
+from minigpt.training.execution.compiling import choose_compile
 from minigpt.training.processes.allocator import keep_freed_memory
 from minigpt.training.processes.distributed import World, join_world
 from minigpt.training.report.history import History
@@ -82,20 +85,17 @@ def train(
     held_out = None if validation is None else check_data(model, validation, "validation")
     if out is None and (Resume.of(resume) is not Resume.NO or config.tensorboard):
         raise ValueError("resume=True and tensorboard=True need the folder of the run: pass out=…")
-    ways = {"recomputed": config.activation_checkpointing, "compiled": config.compile}
-    with (
-        join_world(config.device) as world,
-        run_blocks(model, **ways),
-        _open_folder(out, resume, writes=world.is_main) as folder,
-    ):
+    with join_world(config.device) as world, _open_folder(out, resume, writes=world.is_main) as folder:
         world.check_alike(what_decides(describe_model(model), config, batches, held_out, tokenizer))
         run = _start(model, config, batches, tokenizer, world)
         first = run.restore(folder.newest()) if folder is not None and folder.resumes else 0
         world.check_equal("the step to go on from", first)
+        ways = {"recomputed": config.activation_checkpointing, "compiled": _compiles(run, shown=progress)}
         history = _open_history(folder, first, None if held_out is None else held_out.floor)
         with (
             closing(history),
             closing(_open_loggers(loggers, run, folder)) as others,
+            run_blocks(run.wrapper, **ways),
             memory_advice(run),
             StopFlag() as stop,
             Saver(folder, run) as saver,
@@ -120,6 +120,17 @@ def _start(model: nn.Module, config: TrainConfig, data: Dataset, tokenizer: Toke
     if world.device.type == "cpu":
         keep_freed_memory()
     return RunState(model.to(world.device).train(), config, data, tokenizer, world)
+
+
+def _compiles(run: RunState, *, shown: bool) -> bool:
+    """Whether the blocks are compiled; what "auto" has chosen is kept in the configuration, and so in checkpoints."""
+    if isinstance(run.config.compile, bool):
+        return run.config.compile
+    chosen, why = choose_compile(run)
+    run.config = replace(run.config, compile=chosen)
+    if shown and run.world.is_main:
+        tqdm.write(why)
+    return chosen
 
 
 def _open_folder(

@@ -16,9 +16,10 @@ from minigpt.settings import to_object
 from minigpt.text import Dataset, Tokenizer
 from minigpt.training.averaging import WeightAverage
 from minigpt.training.config import TrainConfig
+from minigpt.training.execution.precision import PRECISIONS, Precision, resolve_precision
+from minigpt.training.execution.sixteen_bits import SixteenBitLoss
 from minigpt.training.losses import LossModule
 from minigpt.training.optim import EquationOptimizer
-from minigpt.training.precision import PRECISIONS, Precision
 from minigpt.training.processes.distributed import ALONE, World
 from minigpt.training.processes.shared_optimizer import SharedOptimizer
 from minigpt.training.processes.strategies import gathered, make_callable, wrap
@@ -72,8 +73,10 @@ class RunState:
         self.world.micro_batch(config.batch_size, config.micro_batch_size)  # refuses a batch that can't be shared
         self.own_parts = own_parts(self.model)
         self.loss = LossModule(self.model, config.loss, config.label_smoothing, config.balance)
-        self.precision = Precision(config.precision, next(self.model.parameters()).device)
+        self.precision = precision_of(self.model, config.precision, self.world)
         self.wrapper = wrap(self.loss, config.strategy, self.world, PRECISIONS[self.precision.name])
+        if self.precision.name == "bf16-weights":
+            self.wrapper = SixteenBitLoss(self.loss)
         self.average = WeightAverage(self.model, config.ema) if config.ema else None
         self.optimizer = build_optimizer(self.model, config, self.world)
         self.spikes = SpikeWatch(config.spike_threshold)
@@ -135,8 +138,11 @@ class RunState:
         saved = {name: checkpoint.state[name] for name in own}
         if "shards" not in saved["data"]:  # saved before shards were looked at
             own["data"].pop("shards", None)
-        if "balance" not in saved["train_config"]:  # saved before there were experts
-            own["train_config"].pop("balance")
+        for name in ("balance", "orthogonal"):
+            if name not in saved["train_config"]:  # saved before there was a choice
+                own["train_config"].pop(name)
+        if self.config.compile == "auto" and isinstance(chosen := saved["train_config"].get("compile"), bool):
+            self.config, own["train_config"]["compile"] = dataclasses.replace(self.config, compile=chosen), chosen
         check_same_run(saved, own)
         carried = checkpoint.state.get("carried")
         if not isinstance(carried, dict) or _types(carried) != _types(self._carried()):
@@ -188,6 +194,19 @@ class RunState:
             "tokenizer": None if self.tokenizer is None else self.tokenizer.to_json(),
             "data": {"fingerprint": self.data.fingerprint, **({"shards": self.shards} if self.shards else {})},
         }
+
+
+def precision_of(model: nn.Module, name: str, world: World) -> Precision:
+    """How a model is trained: the precision that a name stands for with its device and processes.
+
+    Raises:
+        ValueError: if it asks for a copy of the weights where there can be none.
+    """
+    copies, device = type(model) is GPT and world.size == 1, next(model.parameters()).device
+    if name == "bf16-weights" and not copies:
+        got = f"{world.size} processes" if type(model) is GPT else f"a {type(model).__name__}"
+        raise ValueError(f"precision='bf16-weights' is for a GPT in one process, got {got}; use precision='bf16'")
+    return Precision(resolve_precision(name, device, copies=copies), device)
 
 
 def _types(values: Mapping[str, object]) -> dict[str, object]:

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from minigpt.training.config import TrainConfig
+from minigpt.training.execution.precision import resolve_precision
 from minigpt.training.optim import OPTIMIZERS, EquationOptimizer, decay_groups
-from minigpt.training.precision import resolve_precision
 from minigpt.training.processes.distributed import ALONE, World
 from minigpt.training.processes.shared_optimizer import SharedOptimizer
 
@@ -26,6 +26,7 @@ def build_optimizer(model: nn.Module, config: TrainConfig, world: World = ALONE)
     settings: dict[str, Any] = {
         "betas": (config.beta_1, config.beta_2),
         "momentum": config.momentum,
+        "orthogonal": config.orthogonal or ("jordan-5" if precision == "fp32" else "polar-3"),
         "precision": None if precision == "fp32" else torch.bfloat16,
     }
     takes = inspect.signature(optimizer).parameters

@@ -480,7 +480,7 @@ def test_an_empty_folder_is_refused(command, empty, capsys):
     [
         ("learning_rate=1e-3,2e-3", [1e-3, 2e-3]),
         ("warmup-steps=0,none", [0, None]),
-        ("compile=true,false", [True, False]),
+        ("compile=true,false,auto", [True, False, "auto"]),
         ("optimizer=adamw,muon", ["adamw", "muon"]),
         ("position=learned,rope-half", ["learned", "rope-half"]),
         ("n-layers=1,2", [1, 2]),
@@ -501,7 +501,7 @@ def test_a_switch_has_the_types_of_its_setting(text, values):
         ("corpus=a,b", "'corpus' can't be compared"),
         ("steps=many", "steps=many does not fit; expected int"),
         ("window=wide", "window=wide does not fit; expected int or none"),
-        ("compile=maybe", "compile=maybe does not fit; expected bool"),
+        ("compile=maybe", "compile=maybe does not fit; expected bool or auto"),
     ],
 )
 def test_a_switch_that_fits_no_setting_is_refused(text, message):

@@ -19,8 +19,8 @@ from minigpt.model.norms import NORMS
 from minigpt.runs import RunConfig
 from minigpt.settings import kinds, rule_of
 from minigpt.training import OPTIMIZERS, SCHEDULES, TrainConfig
+from minigpt.training.execution.precision import PRECISION_NAMES
 from minigpt.training.losses import LOSSES
-from minigpt.training.precision import PRECISION_NAMES
 from minigpt.training.processes.strategies import STRATEGIES
 
 # Settings of a command that share the name of a field of a run and mean something of their own.

@@ -5,7 +5,7 @@ import torch
 import minigpt as mg
 from minigpt.cost import StepPlan, peak_bytes, predict_memory
 from minigpt.training import RunState, TrainConfig
-from minigpt.training.blocks import run_blocks
+from minigpt.training.execution.blocks import run_blocks
 from minigpt.training.gradients import accumulate_gradients, keyed_dropout
 from minigpt.training.safety.memory import PeakBytes, step_memory
 

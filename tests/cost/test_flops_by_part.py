@@ -7,7 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode, flop_registry, sdpa_backwa
 
 import minigpt as mg
 from minigpt.cost import attention_pairs, backward_flops, forward_flops
-from minigpt.training.blocks import run_blocks
+from minigpt.training.execution.blocks import run_blocks
 
 ODD = {"vocab_size": 37, "context_length": 13, "d_model": 30, "n_layers": 2, "n_heads": 6, "attention": "formula"}
 CONFIGS = [

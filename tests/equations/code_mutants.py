@@ -82,9 +82,9 @@ TABLE = {
     "model.backends": [
         ("scale = 1 / math.sqrt(q.shape[-1]) if", "scale = 1 / math.sqrt(q.shape[1]) if"),
         ("scores = scores + alibi_bias(", "scores = scores - alibi_bias("),
+    ],
+    "model.pattern": [
         ("n_keys, window=pattern.window, device=device)\n", "n_keys, device=device)\n"),
-        ("return -rearrange(slopes", "return rearrange(slopes"),
-        ("* distance\n", "* distance.abs()\n"),
     ],
     "microscope.lens": [
         ("einsum(norm(streams), head,", "einsum(streams, head,"),
@@ -113,6 +113,8 @@ TABLE = {
         ("vectors.norm(dim=-1) * query.norm()", "vectors.norm() * query.norm()"),
     ],
     "model.positions.formulas": [
+        ("return -rearrange(slopes", "return rearrange(slopes"),
+        ("* distance\n", "* distance.abs()\n"),
         ("[angles.sin(), angles.cos()]", "[angles.cos(), angles.sin()]"),
         ('"two t i -> t (i two)"', '"two t i -> t (two i)"'),
         ("frequencies = base ** -(", "frequencies = base ** ("),
@@ -274,7 +276,7 @@ TABLE = {
     "training.optim.orthogonal": [
         ("a * x + (b * gram + c * gram @ gram) @ x", "a * x + (b * gram - c * gram @ gram) @ x"),
         ("a * x + (b * gram + c * gram @ gram) @ x", "a * x + b * gram @ x"),
-        ("COEFFICIENTS = (3.4445,", "COEFFICIENTS = (3.4444,"),
+        ("JORDAN: Polynomial = (3.4445,", "JORDAN: Polynomial = (3.4444,"),
         (
             "return x / torch.linalg.matrix_norm(x, keepdim=True)",
             "return x / torch.linalg.matrix_norm(x, 2, keepdim=True)",
@@ -300,7 +302,7 @@ TABLE = {
             "gradient.square().sum().sqrt() for gradient in gradients]).sum()",
         ),
     ],
-    "training.precision": [
+    "training.execution.precision": [
         ("return max(1.0, scale / 2), 0", "return scale / 2, 0"),
         ("return max(1.0, scale / 2), 0", "return max(1.0, scale / 2), streak"),
         ("if streak + 1 >= patience:", "if streak >= patience:"),

@@ -18,6 +18,7 @@ from minigpt.model import Pattern, alibi_slopes
 from minigpt.model.experts import top_k_gate
 from minigpt.text import BPETokenizer
 from minigpt.training import OPTIMIZERS
+from minigpt.training.optim.orthogonal import POLYNOMIALS
 
 SHAPES = [(1, 1), (3, 7), (2, 5, 9), (129, 3)]
 
@@ -135,6 +136,13 @@ def _sdpa(draw: Draw) -> Iterator[Case]:
     yield from _attention(draw, one_query, 9, n_queries=1)
 
 
+@cases("model.backends.product_attention")
+def _products(draw: Draw) -> Iterator[Case]:
+    slopes, padding = {"slopes": alibi_slopes(3)}, {"padding": torch.tensor([3, -1])}
+    patterns = ({}, {"window": 5}, {"scale": 0.3}, {"dropout": 0.3, "window": 4}, {}, padding, slopes)
+    yield from _attention(draw, patterns, 65)
+
+
 @cases("generation.inference.linear_by_columns")
 def _linear_maps(draw: Draw) -> Iterator[Case]:
     for shape, n_out in (((1, 7), 5), ((2, 3, 9), 4), ((33, 2), 1)):
@@ -198,7 +206,10 @@ SETTINGS = {
     "adam": ({"lr": 0.3, "betas": (0.8, 0.95), "eps": 0.1, "weight_decay": 0.2}, {"lr": 0.3}),
     "adamw": ({"lr": 0.3, "betas": (0.8, 0.95), "eps": 0.1, "weight_decay": 0.2}, {"lr": 0.3}),
     "lion": ({"lr": 0.3, "betas": (0.8, 0.95), "weight_decay": 0.2}, {"lr": 0.3}),
-    "muon": ({"lr": 0.3, "momentum": 0.7, "weight_decay": 0.2, "precision": torch.float64}, {"lr": 0.3}),
+    "muon": (
+        {"lr": 0.3, "momentum": 0.7, "weight_decay": 0.2, "orthogonal": "polar-3", "precision": torch.float64},
+        {"lr": 0.3},
+    ),
 }
 
 
@@ -237,6 +248,8 @@ def _orthogonal(draw: Draw) -> Iterator[Case]:
     for shape in ((1, 5, 5), (3, 3, 7), (2, 9, 4)):
         yield Case({"g": apart(draw.normal(*shape))}, called)
     yield Case({"g": apart(draw.normal(2, 3, 5))}, partial(called, steps=2), knobs={"steps": 2})
+    others = {"polynomials": POLYNOMIALS["polar-3"]}
+    yield Case({"g": apart(draw.normal(2, 6, 5))}, partial(called, **others), knobs=others)
 
 
 @cases("training.optim.clipping.fast_clip_by_norm")

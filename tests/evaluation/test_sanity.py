@@ -6,7 +6,7 @@ from torch import nn
 
 import minigpt as mg
 from minigpt import sanity
-from minigpt.training.precision import Precision
+from minigpt.training.execution.precision import Precision
 
 V, T = 40, 8
 IDS = torch.randint(V, (4, T), generator=torch.Generator().manual_seed(0))

@@ -128,8 +128,24 @@ def test_asking_the_kernel_for_what_it_has_not_names_what_to_use(monkeypatch, pa
         ATTENTION["triton"](q, q, q, Pattern(**pattern))
 
 
-def test_auto_is_pytorchs_attention_until_a_kernel_is_measured_to_be_faster():
-    assert ATTENTION["auto"] is ATTENTION["sdpa"]
+def test_auto_is_pytorchs_attention_in_float32():
+    q, k, v = draw((2, 3, 3, 9, 9, 5))
+    pattern = Pattern(window=4)
+    assert ATTENTION["auto"](q, k, v, pattern).equal(ATTENTION["sdpa"](q, k, v, pattern))
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+def test_auto_is_two_products_in_bfloat16_while_the_table_of_weights_is_small(autocast, monkeypatch):
+    given = draw((2, 3, 3, 9, 9, 5))
+    narrow = [x.bfloat16() for x in given]
+    expected = ATTENTION["products"](*narrow, Pattern())
+    assert not expected.equal(ATTENTION["sdpa"](*narrow, Pattern()))
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        found = ATTENTION["auto"](*(given if autocast else narrow), Pattern())
+        monkeypatch.setattr("minigpt.model.backends.LARGEST_TABLE", 2 * 3 * 9 * 9 - 1)
+        beyond = ATTENTION["auto"](*(given if autocast else narrow), Pattern())
+    assert found.bfloat16().equal(expected)
+    assert beyond.bfloat16().equal(ATTENTION["sdpa"](*narrow, Pattern()))
 
 
 def test_gradients_of_the_formula_are_those_of_finite_differences():

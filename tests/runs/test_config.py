@@ -62,7 +62,7 @@ def test_the_learning_rate_follows_the_width_and_the_optimizer_unless_it_is_set(
     def rate(**settings):
         return RunConfig.of(**settings).resolved().training.learning_rate
 
-    assert rate() == 2e-3 and rate(recipe="fast") == 3e-3
+    assert rate() == 2e-3 and rate(recipe="fast") == 8 * 1.7e-3
     assert rate(d_model=512) == 2e-3 / 4
     assert rate(optimizer="lion") == 2e-3 * Lion.relative_rate
     assert rate(optimizer="lion", learning_rate=0.25) == 0.25

@@ -8,8 +8,8 @@ import torch
 import minigpt as mg
 from minigpt.model.experts import MixtureOfExperts
 from minigpt.training import LossModule, RunState, TrainConfig, accumulate_gradients, split_loss
-from minigpt.training.blocks import run_blocks
-from minigpt.training.precision import Precision
+from minigpt.training.execution.blocks import run_blocks
+from minigpt.training.execution.precision import Precision
 from minigpt.training.step import train_step
 
 EXPERTS = {"n_experts": 4, "n_active_experts": 2, "mlp": "swiglu", "init_std": 0.3}

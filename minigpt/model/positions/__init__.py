@@ -3,6 +3,7 @@
 from minigpt.model.positions.formulas import (
     ROTARY_LAYOUTS,
     Rotation,
+    alibi_bias,
     alibi_slopes,
     rotary,
     rotary_angles,
@@ -14,6 +15,7 @@ from minigpt.model.positions.formulas import (
 __all__ = [
     "ROTARY_LAYOUTS",
     "Rotation",
+    "alibi_bias",
     "alibi_slopes",
     "rotary",
     "rotary_angles",

@@ -18,6 +18,7 @@ from einops import rearrange
 from torch import Tensor
 
 from minigpt.equations import equation
+from minigpt.model.attention import key_distance
 from minigpt.model.positions.scaling import ROPE_SCALINGS, UNSCALED, RopeScaling
 
 ROPE_SOURCE = "Su et al. 2021, arXiv:2104.09864, Eq. 34"
@@ -190,3 +191,29 @@ def alibi_slopes(n_heads: int, *, dtype: torch.dtype = torch.float32) -> Tensor:
         ``(H,)`` in ``dtype``.
     """
     return 2.0 ** (-8.0 * torch.arange(1, n_heads + 1, dtype=dtype) / n_heads)
+
+
+@equation(
+    "alibi-bias",
+    r"b_{hts} = -m_h (t + S - T - s)",
+    symbols={
+        "m": "(H) slopes",
+        "T": "() queries, the last T of the S positions",
+        "S": "() keys",
+        "b": "(H, T, S) what is added to the scores",
+    },
+    source="Press, Smith & Lewis 2022, arXiv:2108.12409, section 3",
+)
+def alibi_bias(slopes: Tensor, n_queries: int, n_keys: int) -> Tensor:
+    r"""The ALiBi penalty: a score falls with the distance of the key.
+
+    Args:
+        slopes: ``(H,)``, $m_h > 0$.
+        n_queries: T; the queries are the last T of the S positions.
+        n_keys: S.
+
+    Returns:
+        ``(H, T, S)`` in the dtype of ``slopes``; entries for future keys are positive and meant to be masked.
+    """
+    distance = key_distance(n_queries, n_keys, device=slopes.device).to(slopes.dtype)
+    return -rearrange(slopes, "h -> h 1 1") * distance

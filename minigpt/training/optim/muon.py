@@ -16,22 +16,25 @@ import torch
 from torch import Tensor
 
 from minigpt.equations import equation, fast_twin
+from minigpt.settings import check_choice
 from minigpt.training.optim.adamw import AdamW
 from minigpt.training.optim.base import EquationOptimizer, Settings, State, UpdateRule, gradient
 from minigpt.training.optim.groups import split_qkv
-from minigpt.training.optim.orthogonal import fast_newton_schulz, newton_schulz
+from minigpt.training.optim.orthogonal import POLYNOMIALS, fast_newton_schulz, newton_schulz
 
 MATRICES = ("matrix", "qkv")
 
 
 def formula_update(group: Settings, parameters: list[Tensor], states: list[State]) -> None:
     """The equations, one matrix after another."""
-    mu = group["momentum"]
+    mu, polynomials = group["momentum"], POLYNOMIALS[group["orthogonal"]]
     for theta, state in zip(parameters, states, strict=True):
         g, m = gradient(theta), state["m"]
         m.copy_(mu * m + (1 - mu) * g)
         u = mu * m + (1 - mu) * g
-        direction = torch.cat([step_size(part) * newton_schulz(part) for part in _parts(group, u)])
+        direction = torch.cat(
+            [step_size(part) * newton_schulz(part, polynomials=polynomials) for part in _parts(group, u)]
+        )
         theta.sub_(group["lr"] * (direction + group["weight_decay"] * theta))
 
 
@@ -53,7 +56,8 @@ def fast_update(group: Settings, parameters: list[Tensor], states: list[State]) 
     parts = [part for step in steps for part in _parts(group, step)]
     for same in _of_one_shape(parts):
         stacked = torch.stack([parts[i] for i in same]).to(group["precision"] or parts[0].dtype)
-        directions = fast_newton_schulz(stacked).to(parts[0].dtype) * step_size(stacked[0])
+        directions = fast_newton_schulz(stacked, polynomials=POLYNOMIALS[group["orthogonal"]])
+        directions = directions.to(parts[0].dtype) * step_size(stacked[0])
         for i, direction in zip(same, directions.unbind(), strict=True):
             parts[i] = direction
     n_parts = len(parts) // len(parameters)  # of each parameter
@@ -112,6 +116,8 @@ class Muon(EquationOptimizer):
         betas: β₁ and β₂ of AdamW.
         eps: ε of AdamW.
         weight_decay: λ, per unit of learning rate.
+        orthogonal: the polynomials that make a step orthogonal: "jordan-5" or "polar-3", which is as near in three
+            steps.
         precision: in which dtype "fast" makes the steps orthogonal; ``None`` means that of the parameters. bfloat16 is
             several times faster on a GPU and exact enough in practice.
         implementation: "formula" runs the equations as written; "fast" takes all matrices of a shape at once, the same
@@ -133,11 +139,14 @@ class Muon(EquationOptimizer):
         betas: tuple[float, float] = (0.9, 0.99),
         eps: float = 1e-8,
         weight_decay: float = 0.1,
+        orthogonal: str = "jordan-5",
         precision: torch.dtype | None = None,
         implementation: str = "fast",
     ) -> None:
-        settings = {"lr": lr, "momentum": momentum, "betas": betas, "eps": eps, "weight_decay": weight_decay}
-        super().__init__(params, {**settings, "precision": precision, "role": "matrix"}, implementation)
+        settings: Settings = {"lr": lr, "momentum": momentum, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+        check_choice("orthogonal", orthogonal, POLYNOMIALS)
+        settings |= {"orthogonal": orthogonal, "precision": precision, "role": "matrix"}
+        super().__init__(params, settings, implementation)
         for group in self.param_groups:
             wrong = next((p for p in group["params"] if group["role"] in MATRICES and p.dim() != 2), None)
             if wrong is not None:

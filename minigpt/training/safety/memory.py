@@ -15,7 +15,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from minigpt.training.blocks import run_blocks
+from minigpt.training.execution.blocks import run_blocks
 from minigpt.training.gradients import accumulate_gradients, keyed_dropout
 from minigpt.training.run_state import RunState
 
@@ -74,11 +74,11 @@ def _peak(run: RunState, n_sequences: int) -> int:
     ids = torch.zeros(n_sequences, run.data.context_length, dtype=torch.int64)
     run.optimizer.zero_grad()
     with (
-        run_blocks(run.model, recomputed=run.config.activation_checkpointing),
+        run_blocks(run.wrapper, recomputed=run.config.activation_checkpointing),
         keyed_dropout(run.model, 0, 0),
         PeakBytes() as made,
     ):
-        accumulate_gradients(run.loss, ids, ids, n_sequences, run.precision)
+        accumulate_gradients(run.wrapper, ids, ids, n_sequences, run.precision)
     run.optimizer.zero_grad()
     return made.peak
 

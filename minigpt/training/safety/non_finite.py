@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from minigpt.model.hooks import watched
-from minigpt.training.blocks import run_blocks
+from minigpt.training.execution.blocks import run_blocks
 from minigpt.training.losses import LossModule
 
 

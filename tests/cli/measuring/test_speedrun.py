@@ -1,4 +1,4 @@
-"""minigpt/cli/check.py, the command `minigpt speedrun`: what it asks of the benchmark, and what it prints."""
+"""minigpt/cli/measuring/speedrun.py: what it asks of the benchmark, and what it prints."""
 
 import importlib.util
 import json

@@ -9,8 +9,9 @@ from torch import nn
 
 import minigpt as mg
 from minigpt.microscope.divergence.seen import ModulePlace
-from minigpt.model.backends import Pattern, formula_attention
+from minigpt.model.backends import formula_attention
 from minigpt.model.mlp import fast_gelu, fast_gelu_tanh
+from minigpt.model.pattern import Pattern
 
 SHAPE = {"vocab_size": 31, "context_length": 16, "n_layers": 3, "n_heads": 4, "n_kv_heads": 2, "d_model": 24}
 

@@ -5,8 +5,8 @@ import torch
 from torch.nn import functional as F
 
 from minigpt.model import chunked_loss
-from minigpt.training.blocks import run_blocks
-from minigpt.training.precision import Precision, resolve_precision
+from minigpt.training.execution.blocks import run_blocks
+from minigpt.training.execution.precision import Precision, resolve_precision
 from minigpt.training.processes import self_check
 from minigpt.training.processes.device import choose_device
 from minigpt.training.processes.self_check import TOLERANCES, fault_of, is_trusted

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from minigpt.training import RunState, TrainConfig
-from minigpt.training.blocks import run_blocks
+from minigpt.training.execution.blocks import run_blocks
 from minigpt.training.gradients import batch_gradient
 from minigpt.training.safety.memory import PeakBytes, step_memory
 

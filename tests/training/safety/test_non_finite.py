@@ -3,7 +3,7 @@ import torch
 
 from minigpt.model import next_token_loss
 from minigpt.training import LossModule
-from minigpt.training.blocks import run_blocks
+from minigpt.training.execution.blocks import run_blocks
 from minigpt.training.safety.non_finite import first_non_finite
 
 INF, NAN = float("inf"), float("nan")

@@ -9,7 +9,7 @@ from torch.autograd.graph import saved_tensors_hooks
 import minigpt as mg
 from minigpt.model import next_token_loss
 from minigpt.training import TrainConfig
-from minigpt.training.blocks import run_blocks
+from minigpt.training.execution.blocks import run_blocks
 from minigpt.training.gradients import keyed_dropout
 
 
@@ -106,7 +106,7 @@ def test_compiled_and_recomputed_blocks_give_the_losses_of_the_blocks_as_written
 def test_without_a_c_compiler_there_is_one_message(tmp_path):
     code = (
         "import torch, minigpt as mg\n"
-        "from minigpt.training.blocks import run_blocks\n"
+        "from minigpt.training.execution.blocks import run_blocks\n"
         "model = mg.GPT(mg.GPTConfig(vocab_size=5, context_length=4, d_model=8, n_heads=2, n_layers=1))\n"
         "with run_blocks(model, compiled=True):\n"
         "    try:\n"

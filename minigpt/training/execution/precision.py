@@ -1,15 +1,19 @@
 r"""Mixed precision: the large products in 16 bits, everything that is kept in 32.
 
-=====  ========================================================================================================
-name   what it is
-=====  ========================================================================================================
-fp32   every number in float32
-bf16   products in bfloat16, which has float32's range and 7 bits of fraction; softmax, norms and the loss in float32
-fp16   products in float16, which has 10 bits of fraction and a small range: the loss is scaled
-auto   bf16 where the device has instructions that multiply it and computes what it should, fp32 elsewhere
-=====  ========================================================================================================
+============  =================================================================================================
+name          what it is
+============  =================================================================================================
+fp32          every number in float32
+bf16          products in bfloat16, which has float32's range and 7 bits of fraction; softmax, norms and the loss in
+              float32
+bf16-weights  the blocks and the head compute on a bfloat16 copy of their weights; the loss is float32. On a CPU the
+              fastest; for one process and a GPT
+fp16          products in float16, which has 10 bits of fraction and a small range: the loss is scaled
+auto          fp32 where the device has no instructions that multiply bfloat16 or computes wrong numbers; otherwise
+              bf16-weights on a CPU, bf16 for several processes, other models and other devices
+============  =================================================================================================
 
-Weights, gradients and moments are float32 in all of them.
+The weights that are trained, their gradients and moments are float32 in all of them.
 
 In float16 the smallest number above 0 is $2^{-24}$, and gradients below it vanish. So the loss is multiplied by a scale
 S before the backward pass and the gradient divided by it after: $g = \frac1S \nabla_\theta (S L)$, the same number with
@@ -30,7 +34,7 @@ from torch import Tensor
 from minigpt.equations import equation
 from minigpt.training.processes.self_check import fault_of, is_trusted
 
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "bf16-weights": torch.bfloat16, "fp16": torch.float16}
 PRECISION_NAMES = (*PRECISIONS, "auto")
 FIRST_SCALE = 2.0**16
 STEPS_TO_DOUBLE = 2000  # steps without an overflow before the scale is doubled
@@ -71,8 +75,14 @@ def next_loss_scale(scale: float, streak: int, *, finite: bool, patience: int = 
     return scale, streak + 1
 
 
-def resolve_precision(name: str, device: torch.device) -> str:
-    """The precision that a name stands for on a device; only "auto" depends on it."""
+def resolve_precision(name: str, device: torch.device, *, copies: bool = False) -> str:
+    """The precision that a name stands for on a device; only "auto" depends on it.
+
+    Args:
+        name: as in the table above.
+        device: computes.
+        copies: whether the model may be trained with a copy of its weights in 16 bits.
+    """
     if name != "auto":
         return name
     multiplies_bf16 = {
@@ -80,7 +90,9 @@ def resolve_precision(name: str, device: torch.device) -> str:
         "cpu": lambda: any(getattr(torch.cpu, test, bool)() for test in BF16_INSTRUCTIONS),
     }
     multiplies = multiplies_bf16.get(device.type, bool)()
-    return "bf16" if multiplies and is_trusted(device, torch.bfloat16) else "fp32"
+    if not (multiplies and is_trusted(device, torch.bfloat16)):
+        return "fp32"
+    return "bf16-weights" if copies and device.type == "cpu" else "bf16"
 
 
 BF16_INSTRUCTIONS = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # PyTorch has no public names for these
@@ -91,7 +103,7 @@ class Precision:
     """How a run computes its gradients, and for "fp16" the scale of its loss.
 
     Attributes:
-        name: "fp32", "bf16" or "fp16"; "auto" becomes the one or the other.
+        name: a name in ``PRECISIONS``; "auto" becomes one of them.
         device: where the model is.
         scale: S; 1 and constant except for "fp16".
         streak: finite steps in a row since the scale last changed.

@@ -4,8 +4,8 @@ from torch import nn
 
 import minigpt as mg
 from minigpt.training import RunState, TrainConfig, load_checkpoint, train_step
-from minigpt.training import precision as precision_module
-from minigpt.training.precision import STEPS_TO_DOUBLE, Precision, next_loss_scale
+from minigpt.training.execution import precision as precision_module
+from minigpt.training.execution.precision import STEPS_TO_DOUBLE, Precision, next_loss_scale
 
 CPU = torch.device("cpu")
 
@@ -23,7 +23,7 @@ def weights(model):
     return torch.cat([p.detach().flatten() for p in model.parameters()])
 
 
-@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+@pytest.mark.parametrize("precision", ["bf16", "bf16-weights", "fp16"])
 def test_a_mixed_precision_run_ends_within_1_percent_of_the_float32_loss(make_model, data, precision):
     full = mg.train(make_model(), data, config("fp32"), validation=data, progress=False)
     mixed = mg.train(make_model(), data, config(precision), validation=data, progress=False)
@@ -50,7 +50,8 @@ def test_auto_is_bf16_where_the_processor_multiplies_it(knows, monkeypatch, make
     for name in precision_module.BF16_INSTRUCTIONS:
         monkeypatch.setattr(torch.cpu, name, lambda: knows, raising=False)
     assert Precision("auto", CPU).name == ("bf16" if knows else "fp32")
-    runs = [mg.train(make_model(), data, config(name, steps=3), progress=False) for name in ("auto", "bf16", "fp32")]
+    names = ("auto", "bf16-weights", "fp32")
+    runs = [mg.train(make_model(), data, config(name, steps=3), progress=False) for name in names]
     losses = [[row["loss"] for row in run.rows] for run in runs]
     assert losses[0] == losses[1 if knows else 2]
 
@@ -137,7 +138,7 @@ def test_resuming_in_another_precision_is_refused(make_model, data, tokenizer, t
 
 
 def test_a_precision_that_is_unknown_or_not_on_the_device_is_refused():
-    with pytest.raises(ValueError, match="precision='fp8' is unknown; choose one of fp32, bf16, fp16"):
+    with pytest.raises(ValueError, match="precision='fp8' is unknown; choose one of fp32, bf16, bf16-weights, fp16"):
         TrainConfig(precision="fp8")
     with pytest.raises(ValueError, match=r"precision='bf16' does not work on meta: .*; try fp32"):
         Precision("bf16", torch.device("meta"))
