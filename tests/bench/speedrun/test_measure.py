@@ -29,7 +29,7 @@ def order(monkeypatch):
 
 
 def test_the_yardstick_takes_turns_with_the_runs_of_the_first_track(tiny_text, tiny_track, order):
-    other = dataclasses.replace(tiny_track, name="other", steps=3, settings={**tiny_track.settings, "decay_steps": 1})
+    other = dataclasses.replace(tiny_track, name="other", steps=3)
     tall = {"text": tiny_text.parent / "tall.txt", "yardstick_steps": 30}
     tall["text"].write_text(tiny_text.read_text(encoding="utf-8") * 2, encoding="utf-8")
     report = measure_speedrun([tiny_track, other], seeds=2, **tall)
@@ -73,7 +73,7 @@ def test_a_training_that_is_stopped_midway_is_an_interrupt(tiny_text, tiny_track
     train = protocol.train
 
     def short(model, data, config, **options):
-        return train(model, data, dataclasses.replace(config, steps=5, decay_steps=1), **options)
+        return train(model, data, dataclasses.replace(config, steps=5), **options)
 
     monkeypatch.setattr(protocol, "train", short)
     with pytest.raises(KeyboardInterrupt):
