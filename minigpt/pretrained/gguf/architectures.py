@@ -110,10 +110,10 @@ class Architecture:
         """
         parts = {name: part for name, part in {**COMMON_PARTS, **self.parts}.items() if name != "bias"}
         other = [f"{name}={getattr(config, name)!r}" for name, part in parts.items() if getattr(config, name) != part]
-        other += [f"{place}_bias={has}" for place, has in config.biases.items() if has != (place in self.biases)]
+        biases = [f"{place}_bias={has}" for place, has in config.biases.items() if has != (place in self.biases)]
+        other += biases if self.rotates or config.bias else ["bias=False"]  # LayerNorm has some, too
         other += [] if set(config.windows) == {None} else [f"window={config.window}"]
         if not self.rotates:
-            other += [] if config.bias else ["bias=False"]  # of the norms
             other += [] if config.kv_heads == config.n_heads else [f"n_kv_heads={config.n_kv_heads}"]
             other += [] if config.n_heads * config.head_width == config.d_model else [f"d_head={config.d_head}"]
         return other
