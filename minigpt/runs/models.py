@@ -17,7 +17,7 @@ from minigpt.training.storage.checkpoint import MANIFEST
 from minigpt.training.storage.loading import one_checkpoint
 from minigpt.version import __version__
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+EXPORT_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def open_model(folder: Path | str) -> tuple[GPT, Tokenizer]:
@@ -60,11 +60,11 @@ def export_run(out: Path | str, folder: Path | str, *, tokenizer: bool = True, d
         ValueError: as :func:`minigpt.load_model` and :func:`minigpt.save_pretrained`.
     """
     out, folder = as_path(out, "out"), as_path(folder, "folder")
-    check_choice("dtype", dtype, DTYPES)
+    check_choice("dtype", dtype, EXPORT_DTYPES)
     model, words = load_model(out)
     kind = "gguf" if is_gguf(folder) else format_of(model.config)
     card = model_card(RunSummary.of(out), kind, folder.name if kind == "gguf" else "FOLDER")
-    save_pretrained(model.to(DTYPES[dtype]), folder, words if tokenizer else None, card=card)
+    save_pretrained(model.to(EXPORT_DTYPES[dtype]), folder, words if tokenizer else None, card=card)
     return _title(kind)
 
 

@@ -27,7 +27,7 @@ SIZE_FIELDS = {
 KV_HEADS, ROPE_BASE, KEY_LENGTH = "attention.head_count_kv", "rope.freq_base", "attention.key_length"
 # Fields that say again what others say, or what our model does in any case.
 REPEATED_FIELDS = {"vocab_size", KEY_LENGTH, "attention.value_length"}
-ROPE_FIELDS = {"rope.dimension_count", "rope.scaling.type"}
+ROPE_REPEATED_FIELDS = {"rope.dimension_count", "rope.scaling.type"}
 #: What every architecture has.
 COMMON_PARTS = {"norm_placement": "pre", "convolution": None, "n_experts": None, "rope_scaling": "none"}
 
@@ -64,7 +64,7 @@ class Architecture:
     @property
     def repeated(self) -> set[str]:
         """Names of the fields that say again what others say."""
-        return REPEATED_FIELDS | (ROPE_FIELDS if self.rotates else set())
+        return REPEATED_FIELDS | (ROPE_REPEATED_FIELDS if self.rotates else set())
 
     @property
     def known(self) -> set[str]:

@@ -23,7 +23,7 @@ SPLIT_NAMES = {
     "qwen2": ("qwen2", True),
 }
 STARTS_WITH_BOS = {"llama-bpe"}  # where a file does not say whether a token is put before every text
-TYPES = {NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED}  # of byte-level BPE
+BYTE_LEVEL_TYPES = {NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED}  # of byte-level BPE
 
 
 def gguf_tokenizer(path: Path | str) -> ImportedTokenizer | LibraryTokenizer:
@@ -52,7 +52,7 @@ def tokenizer_in(fields: dict[str, Any]) -> ImportedTokenizer | LibraryTokenizer
         ImportError: if the package ``tokenizers`` is needed and not installed.
     """
     kind = fields.get(f"{PREFIX}model")
-    if not isinstance(kind, str) or kind not in KINDS:
+    if not isinstance(kind, str) or kind not in TOKENIZER_KINDS:
         raise ValueError(
             f"its tokenizer is of the kind {shown(kind)}; only byte-level BPE, 'gpt2', and SentencePiece's kind, "
             "'llama', can be read; minigpt.pretrained.gguf.gguf_model(path) loads the model without it"
@@ -60,7 +60,7 @@ def tokenizer_in(fields: dict[str, Any]) -> ImportedTokenizer | LibraryTokenizer
     tokens = _texts(fields, "tokens")
     if len(set(tokens)) < len(tokens):
         raise ValueError("its tokenizer has one token twice")
-    return KINDS[kind](fields, tokens)
+    return TOKENIZER_KINDS[kind](fields, tokens)
 
 
 def _byte_level(fields: dict[str, Any], tokens: list[str]) -> ImportedTokenizer:
@@ -69,7 +69,7 @@ def _byte_level(fields: dict[str, Any], tokens: list[str]) -> ImportedTokenizer:
         raise ValueError(f"{PREFIX}pre is {shown(cut)}; expected one of {', '.join(SPLIT_NAMES)}")
     split, composed = SPLIT_NAMES[cut]
     merges = _texts(fields, "merges") if f"{PREFIX}merges" in fields else []
-    types = _types(fields, len(tokens), TYPES)
+    types = _types(fields, len(tokens), BYTE_LEVEL_TYPES)
     ids = {token: i for i, token in enumerate(tokens) if types[i] != UNUSED}
     special = {token: i for token, i in ids.items() if types[i] != NORMAL}
     chat, bos = _chat(fields, tokens), _bos(fields, tokens, default=cut in STARTS_WITH_BOS)
@@ -81,7 +81,7 @@ def _sentencepiece(fields: dict[str, Any], tokens: list[str]) -> LibraryTokenize
         value = fields.get(PREFIX + name, False)
         if value is not False and np.size(value):
             raise ValueError(f"{PREFIX}{name} changes the text before it is cut, which is not done here")
-    types, scores = _types(fields, len(tokens), {*TYPES, BYTE}), fields.get(f"{PREFIX}scores")
+    types, scores = _types(fields, len(tokens), {*BYTE_LEVEL_TYPES, BYTE}), fields.get(f"{PREFIX}scores")
     if not isinstance(scores, np.ndarray) or len(scores) != len(tokens) or not np.isfinite(scores).all():
         raise ValueError(f"{PREFIX}scores should have a finite number for each of the {len(tokens)} tokens")
     unknown = next((token for token, kind in zip(tokens, types, strict=True) if kind == UNKNOWN), "")
@@ -93,7 +93,7 @@ def _sentencepiece(fields: dict[str, Any], tokens: list[str]) -> LibraryTokenize
         raise ImportError("a tokenizer of SentencePiece's kind needs tokenizers: pip install tokenizers") from None
 
 
-KINDS: dict[str, Callable[[dict[str, Any], list[str]], ImportedTokenizer | LibraryTokenizer]] = {
+TOKENIZER_KINDS: dict[str, Callable[[dict[str, Any], list[str]], ImportedTokenizer | LibraryTokenizer]] = {
     "gpt2": _byte_level,
     "llama": _sentencepiece,
 }
