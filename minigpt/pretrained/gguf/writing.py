@@ -28,7 +28,7 @@ from minigpt.pretrained.gguf.tokenizer_fields import NO_TOKENIZER, tokenizer_fie
 from minigpt.text import Tokenizer
 
 #: By the type of the matrices: its name in the package ``gguf``, and the number of the whole file's type.
-FILE_TYPES = {torch.float32: ("F32", 0), torch.float16: ("F16", 1), torch.bfloat16: ("BF16", 32)}
+GGUF_DTYPES = {torch.float32: ("F32", 0), torch.float16: ("F16", 1), torch.bfloat16: ("BF16", 32)}
 IN_FLOAT32 = ("position_embd.weight",)  # beside what has one axis
 
 
@@ -48,10 +48,10 @@ def save_gguf(model: GPT, path: Path, tokenizer: Tokenizer | None = None, card: 
     """
     architecture, package = architecture_of(model.config), gguf_package()
     dtype = model.token_embedding.weight.dtype
-    if dtype not in FILE_TYPES:
+    if dtype not in GGUF_DTYPES:
         raise ValueError(f"the weights are {dtype}; a GGUF file holds float32, float16 or bfloat16: model.float()")
     words = NO_TOKENIZER if tokenizer is None else tokenizer_fields(tokenizer, model.config.vocab_size)
-    about = {"general.name": path.stem, "general.file_type": FILE_TYPES[dtype][1], "general.description": card}
+    about = {"general.name": path.stem, "general.file_type": GGUF_DTYPES[dtype][1], "general.description": card}
     fields = {**about, **_fields(architecture, model.config), **words}
     with whole_file(path) as partial:
         writer = package.GGUFWriter(partial, architecture.name)
@@ -60,7 +60,7 @@ def save_gguf(model: GPT, path: Path, tokenizer: Tokenizer | None = None, card: 
                 _add_field(writer, name, value)
             for name, tensor in _tensors(architecture, model):
                 keeps = tensor.dim() > 1 and name not in IN_FLOAT32
-                kind = package.GGMLQuantizationType[FILE_TYPES[dtype if keeps else torch.float32][0]]
+                kind = package.GGMLQuantizationType[GGUF_DTYPES[dtype if keeps else torch.float32][0]]
                 raw = tensor.contiguous() if keeps else tensor.float().contiguous()
                 writer.add_tensor(name, raw.view(torch.uint8).numpy(), raw_dtype=kind)
             writer.write_header_to_file()
