@@ -77,9 +77,9 @@ def newton_schulz(function: Any, draw: Draw) -> Case:
     if draw.choice([True, False]):
         a, b, c = (torch.full((steps,), value, dtype=torch.float64) for value in (3.4445, -4.7750, 2.0315))
         return {"G": g, "a": a, "b": b, "c": c, "epsilon": 1e-7}, function(g, steps)
-    a, b, c = polynomials = draw.normal(3, steps)
-    given = {"G": g, "a": a, "b": b, "c": c, "epsilon": 1e-7}
-    return given, function(g, polynomials=polynomials.T.tolist())
+    polynomials = POLYNOMIALS["polar-3"][:steps]
+    a, b, c = torch.tensor(polynomials, dtype=torch.float64).T
+    return {"G": g, "a": a, "b": b, "c": c, "epsilon": 1e-7}, function(g, polynomials=polynomials)
 
 
 @check

@@ -5,7 +5,7 @@ import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import randbelow
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -15,7 +15,6 @@ from minigpt.generation import Borders, ChatConversation, Conversation, Sampler
 from minigpt.generation.inference import WeightsName
 from minigpt.generation.sampler import GREEDY
 from minigpt.generation.text import stream_text
-from minigpt.pretrained import FORMATS
 from minigpt.pretrained.sources import is_pretrained
 from minigpt.runs import RunConfig, open_splits
 from minigpt.runs.borders import borders_of, first_words
@@ -45,8 +44,7 @@ class Sample:
         max_new_tokens: the most tokens to add.
         sampler: how each token is chosen.
         stop: strings before which the text ends.
-        weights: numbers of the matrices: "float32", "bfloat16" (half the bytes to read for a token) or "int8" (a
-            quarter); fewer bytes are faster and less exact.
+        weights: numbers of the matrices: "float32", "bfloat16" or "int8"; fewer bytes are faster and less exact.
         seed: random seed of the draws (default: a new one, which is shown).
     """
 
@@ -188,22 +186,24 @@ class Eval:
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """Write a trained model so that Hugging Face's libraries read it, with a model card.
+    """Write a trained model so that Hugging Face's libraries read it, or llama.cpp, with a model card.
 
     Attributes:
         out: the run folder that `minigpt train` filled.
-        folder: folder that is written.
-        tokenizer: the run's tokenizer too, which has to be byte-level BPE.
+        folder: folder that is written; or a file FILE.gguf for llama.cpp, which has the card as its description.
+        tokenizer: the run's tokenizer too: byte-level BPE or, in a folder, characters.
+        dtype: type of the weights: "float32", "bfloat16" or "float16".
     """
 
     out: OutFolder
-    folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER")]
+    folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER|FILE.gguf")]
     tokenizer: bool = True
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
 
     def __call__(self) -> None:
-        """Write the folder, and say which format it has."""
-        kind = export_run(self.out, self.folder, tokenizer=self.tokenizer)
-        print(f"wrote {self.folder} in the format of {FORMATS[kind].title}")
+        """Write the folder or the file, and say which format it has."""
+        title = export_run(self.out, self.folder, tokenizer=self.tokenizer, dtype=self.dtype)
+        print(f"wrote {self.folder} in the format of {title}")
 
 
 _Report = mg.Evaluation | mg.StoryReport | mg.TaskReport

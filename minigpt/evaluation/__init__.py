@@ -5,6 +5,7 @@ from minigpt.evaluation.answers import Score
 from minigpt.evaluation.baselines import Ladder, ladder
 from minigpt.evaluation.calibration import Calibration
 from minigpt.evaluation.confidence import evaluate_calibration
+from minigpt.evaluation.continuations import continuation_log_probs
 from minigpt.evaluation.copies import CopyError, copy_error
 from minigpt.evaluation.perplexity import Evaluation, evaluate
 from minigpt.evaluation.stories import StoryReport, evaluate_stories
@@ -18,6 +19,7 @@ __all__ = [
     "Score",
     "StoryReport",
     "TaskReport",
+    "continuation_log_probs",
     "copy_error",
     "evaluate",
     "evaluate_calibration",

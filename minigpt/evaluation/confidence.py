@@ -19,6 +19,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from minigpt.evaluation.calibration import BINS, Calibration
+from minigpt.generation.decoder import Decoder, model_device
 from minigpt.model import GPT, log_softmax
 from minigpt.model.hooks import evaluation_mode
 from minigpt.text import Tokenizer
@@ -55,36 +56,40 @@ def evaluate_calibration(
     example = task_of(task).example
     asked = [example(world, i) for i in range(n_examples)]
     found: list[tuple[float, bool]] = []
+    decoder = Decoder(model)  # the answers of one example have a common beginning
     bar = tqdm(total=n_examples, desc="examples", disable=progress is False, delay=0 if progress else 2, leave=False)
     with bar, evaluation_mode(model), torch.inference_mode():
         for first in range(0, n_examples, AT_ONCE):
             some = asked[first : first + AT_ONCE]
-            found += _answers(model, some, tokenizer)
+            found += _answers(decoder, some, tokenizer)
             bar.update(len(some))
     confidence, right = zip(*found, strict=True) if found else ((), ())
     return Calibration(np.array(confidence), np.array(right), n_bins)
 
 
-def _answers(model: GPT, examples: Sequence[Sequence[Part]], tokenizer: Tokenizer) -> Iterator[tuple[float, bool]]:
+def _answers(
+    decoder: Decoder, examples: Sequence[Sequence[Part]], tokenizer: Tokenizer
+) -> Iterator[tuple[float, bool]]:
     """How likely the answer is that the model writes, and whether it is right, for each answer asked for."""
     encoded = [encode_parts(parts, tokenizer) for parts in examples]
-    longest, T = max(len(ids) for ids, _ in encoded), model.config.context_length
+    longest, T = max(len(ids) for ids, _ in encoded), decoder.config.context_length
     if longest > T + 1:
         raise ValueError(f"an example has {longest} tokens, more than context_length={T} and one; use a longer context")
-    log_p = _log_probs(model, [ids[:-1] for ids, _ in encoded])
+    log_p = _log_probs(decoder.model, [ids[:-1] for ids, _ in encoded])
     for row, (ids, answers) in zip(log_p, encoded, strict=True):
         for _, start, stop in answers:
             best = row[start - 1 : stop - 1].max(-1)
             right = best.indices.tolist() == ids[start:stop]
-            sure = best.values.sum() if right else _written(model, ids[:start], stop - start + LONGER, tokenizer)
+            sure = best.values.sum() if right else _written(decoder, ids[:start], stop - start + LONGER, tokenizer)
             yield float(sure.clamp(max=0).exp()), right
 
 
-def _written(model: GPT, ids: list[int], most: int, tokenizer: Tokenizer) -> Tensor:
+def _written(decoder: Decoder, ids: list[int], most: int, tokenizer: Tokenizer) -> Tensor:
     """The log-probability of the greedy continuation, up to a line end, the end of the context or ``most`` tokens."""
     total, written = torch.zeros((), dtype=torch.float64), list[int]()
-    while len(written) < most and len(ids) + len(written) <= model.config.context_length:
-        best = _log_probs(model, [ids + written])[0, -1].max(-1)
+    while len(written) < most and len(ids) + len(written) <= decoder.config.context_length:
+        logits = decoder(torch.tensor([ids + written], device=model_device(decoder.model)))
+        best = log_softmax(logits.double()).cpu()[0].max(-1)
         total += best.values
         written.append(int(best.indices))
         if "\n" in tokenizer.decode(written):

@@ -17,14 +17,29 @@ RENAME_SWAP = 2  # <stdio.h> of macOS
 
 def write_atomically(path: str | os.PathLike[str], data: bytes | memoryview) -> None:
     """Write a file so that it is there whole or not at all, even if the machine stops midway."""
+    with whole_file(path) as partial:
+        partial.write_bytes(data)
+
+
+@contextmanager
+def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A partial file to write to; when the block ends it becomes ``path``, even if the machine stops right after.
+
+    If the block or anything after it fails, the partial file is deleted and ``path`` is as it was.
+
+    Args:
+        path: of the file, which is replaced if it exists; its parents are made if need be.
+
+    Raises:
+        OSError: if it can't be written.
+    """
     path = as_path(path, "path")
     with explain_full_disk(f"{path} was not written; free some space and try again"):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
+            with os.fdopen(handle, "rb+") as file:
+                yield Path(name)
                 os.fsync(file.fileno())
             Path(name).chmod(0o644)  # mkstemp makes private files
             Path(name).replace(path)

@@ -135,7 +135,7 @@ def product_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tens
     scale = 1 / math.sqrt(q.shape[-1]) if pattern.scale is None else pattern.scale
     scores = torch.baddbmm(mask, rearrange(q, "b h t e -> (b h) t e"), k.mT, alpha=scale)
     weights = F.dropout(torch.softmax(scores, -1), pattern.dropout)
-    return rearrange(weights @ v, "(b h) t e -> b h t e", b=len(q))
+    return rearrange(weights @ v, "(b h) t e -> b h t e", h=q.shape[1])
 
 
 def auto_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
@@ -144,9 +144,10 @@ def auto_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
     if on_cpu and torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") is torch.bfloat16:
         with torch.autocast("cpu", enabled=False):
             return auto_attention(q.bfloat16(), k.bfloat16(), v.bfloat16(), pattern).to(v.dtype)
-    n_weights = len(q) * q.shape[1] * q.shape[2] * k.shape[2]
-    if on_cpu and q.dtype is torch.bfloat16 and q.shape[2] > 1 and n_weights <= LARGEST_TABLE:
-        return product_attention(q, k, v, pattern)
+    if on_cpu and q.dtype is torch.bfloat16 and q.shape[2] > 1:
+        n_rows, n_heads, n_queries, _ = q.shape
+        if n_rows * n_heads * n_queries * k.shape[2] <= LARGEST_TABLE:
+            return product_attention(q, k, v, pattern)
     return sdpa_attention(q, k, v, pattern)
 
 

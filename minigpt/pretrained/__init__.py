@@ -1,4 +1,4 @@
-"""Weights that others trained, in: Hugging Face's folders, GGUF files, packages. Ours, out: folders of Hugging Face."""
+"""Weights that others trained, in: Hugging Face's folders, GGUF files, packages. Ours, out: folders, and GGUF files."""
 
 from minigpt.pretrained.folder import pretrained_config, pretrained_model
 from minigpt.pretrained.hub import push_to_hub

@@ -14,6 +14,7 @@ from minigpt.model import GPT
 from minigpt.pretrained.folder import load_folder
 from minigpt.pretrained.gguf import load_gguf
 from minigpt.pretrained.packages import PACKAGES, packaged_file
+from minigpt.pretrained.writing import is_gguf
 from minigpt.text import Tokenizer
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -57,7 +58,7 @@ def load_pretrained(
         path = _from_hub(str(source), revision)
     elif str(source) in PACKAGES and not path.exists():
         path = packaged_file(str(source))
-    if path.suffix == ".gguf" and not path.is_dir():
+    if is_gguf(path):
         return load_gguf(path, dtype=dtype, dropout=0.0 if dropout is None else dropout, attention=attention)
     return load_folder(path, dtype=dtype, dropout=dropout, attention=attention)
 

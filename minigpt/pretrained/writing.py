@@ -1,4 +1,4 @@
-"""A model and its tokenizer into a folder that Hugging Face's libraries read."""
+"""A model and its tokenizer into a folder that Hugging Face's libraries read, or into a GGUF file."""
 
 import json
 from pathlib import Path
@@ -10,6 +10,7 @@ from minigpt.files.folder import update_folder
 from minigpt.files.paths import as_path
 from minigpt.model import GPT, GPTConfig
 from minigpt.pretrained.formats import Format
+from minigpt.pretrained.gguf.writing import save_gguf
 from minigpt.pretrained.gpt2 import GPT2_FORMAT
 from minigpt.pretrained.llama import LLAMA_FORMATS
 from minigpt.pretrained.weights import WEIGHTS
@@ -26,22 +27,27 @@ CARD = "README.md"
 def save_pretrained(
     model: GPT, folder: Path | str, tokenizer: Tokenizer | None = None, card: str | None = None
 ) -> None:
-    """Write a model and its tokenizer so that Hugging Face's libraries read them.
+    """Write a model and its tokenizer so that Hugging Face's libraries read them, or llama.cpp.
 
-    The format is the first of GPT-2, Llama, Qwen2, Qwen3, Mistral and Mixtral that has all parts of the model.
+    The format is the first of GPT-2, Llama, Qwen2, Qwen3, Mistral and Mixtral that has all parts of the model; of a
+    file ``….gguf``, the first of GGUF's architectures "llama", "qwen2", "qwen3" and "gpt2".
 
     Args:
-        model: with the parts of one of the formats; see :func:`minigpt.pretrained.format_of`.
+        model: with the parts of one of the formats; see :func:`minigpt.pretrained.format_of`. Its weights are written
+            in their own type.
         folder: made if need be. The files of an earlier model are replaced in one step and other files stay: a
-            kill leaves the earlier model or this one.
-        tokenizer: byte-level BPE; ``None`` writes the model alone.
-        card: text of the model card, ``README.md``; ``None`` writes none.
+            kill leaves the earlier model or this one. A path that ends in ``.gguf`` is that of a file.
+        tokenizer: byte-level BPE, or in a folder characters; ``None`` writes the model alone.
+        card: text of the model card, ``README.md``, or of the description in a GGUF file; ``None`` writes none.
 
     Raises:
+        ImportError: if a GGUF file is asked for and the package ``gguf`` is not installed.
         ValueError: naming each part of the model that the nearest format does not have, or if the tokenizer is of
             another kind, or ``folder`` holds folders or can't be replaced for another reason.
     """
     folder = as_path(folder, "folder")
+    if is_gguf(folder):
+        return save_gguf(model, folder, tokenizer, card)
     kind = format_of(model.config)
     chosen = FORMATS[kind]
     fields = {"model_type": kind, **chosen.fields(model.config)}
@@ -79,6 +85,15 @@ def format_of(config: GPTConfig) -> str:
         f"{FORMATS[nearest].title}'s format has no place for {', '.join(lacking[nearest])}{hint}"
         + ("" if nearest == "gpt2" else ", and the other formats have places for fewer parts of this model")
     )
+
+
+def is_gguf(path: Path) -> bool:
+    """Whether a path is that of a GGUF file, by its name; a folder may have such a name, too.
+
+    Args:
+        path: where a model is, or where it is written.
+    """
+    return path.suffix == ".gguf" and not path.is_dir()
 
 
 def _tokenizer_files(tokenizer: Tokenizer, context_length: int) -> dict[str, bytes]:

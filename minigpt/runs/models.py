@@ -2,17 +2,22 @@
 
 from pathlib import Path
 
+import torch
+
 from minigpt.files.paths import as_path
 from minigpt.model import GPT
 from minigpt.pretrained import FORMATS, format_of, load_pretrained, save_pretrained
+from minigpt.pretrained.writing import is_gguf
 from minigpt.runs.run import load_model
 from minigpt.runs.summary import RunSummary
-from minigpt.settings import counted
+from minigpt.settings import check_choice, counted
 from minigpt.text import Tokenizer, load_tokenizer
 from minigpt.training.run_state import model_from
 from minigpt.training.storage.checkpoint import MANIFEST
 from minigpt.training.storage.loading import one_checkpoint
 from minigpt.version import __version__
+
+EXPORT_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def open_model(folder: Path | str) -> tuple[GPT, Tokenizer]:
@@ -39,33 +44,37 @@ def open_model(folder: Path | str) -> tuple[GPT, Tokenizer]:
     return load_model(folder)
 
 
-def export_run(out: Path | str, folder: Path | str, *, tokenizer: bool = True) -> str:
-    """Write the newest model of a run so that Hugging Face's libraries read it.
+def export_run(out: Path | str, folder: Path | str, *, tokenizer: bool = True, dtype: str = "float32") -> str:
+    """Write the newest model of a run so that Hugging Face's libraries read it, or llama.cpp.
 
     Args:
         out: the run folder.
-        folder: made if need be; see :func:`minigpt.save_pretrained`.
-        tokenizer: whether the run's tokenizer goes with it, which has to be byte-level BPE.
+        folder: made if need be, or a file ``….gguf``; see :func:`minigpt.save_pretrained`.
+        tokenizer: whether the run's tokenizer goes with it; a GGUF file takes byte-level BPE alone.
+        dtype: of the weights: "float32", "bfloat16" or "float16".
 
     Returns:
-        The format that was written, such as "llama".
+        The name of the format that was written, such as "Llama" or "GGUF".
 
     Raises:
         ValueError: as :func:`minigpt.load_model` and :func:`minigpt.save_pretrained`.
     """
     out, folder = as_path(out, "out"), as_path(folder, "folder")
+    check_choice("dtype", dtype, EXPORT_DTYPES)
     model, words = load_model(out)
-    kind = format_of(model.config)
-    save_pretrained(model, folder, words if tokenizer else None, card=model_card(RunSummary.of(out), kind))
-    return kind
+    kind = "gguf" if is_gguf(folder) else format_of(model.config)
+    card = model_card(RunSummary.of(out), kind, folder.name if kind == "gguf" else "FOLDER")
+    save_pretrained(model.to(EXPORT_DTYPES[dtype]), folder, words if tokenizer else None, card=card)
+    return _title(kind)
 
 
-def model_card(summary: RunSummary, kind: str) -> str:
+def model_card(summary: RunSummary, kind: str, name: str = "FOLDER") -> str:
     """The text of a model card: what the model is, what it read, and its losses.
 
     Args:
         summary: of the run.
-        kind: the format of the folder.
+        kind: the format that is written, as :func:`minigpt.pretrained.format_of` names it, or "gguf".
+        name: of the file, where the format is "gguf".
     """
     model, training = summary.config.model, summary.config.training
     losses = {"training loss": summary.loss, "validation loss": summary.validation_loss}
@@ -81,10 +90,15 @@ def model_card(summary: RunSummary, kind: str) -> str:
         **{name: "not measured" if loss is None else f"{loss:.4f} nats per token" for name, loss in losses.items()},
     }
     table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
+    where = f'".", gguf_file="{name}"' if kind == "gguf" else f'"{name}"'
     head = "---\nlibrary_name: transformers\npipeline_tag: text-generation\ntags:\n- minigpt\n---\n\n"
     return (
         f"{head}# {summary.config.out.name or 'model'}\n\n"
-        f"A language model trained by minigpt {__version__}, in the format of {FORMATS[kind].title}.\n\n"
+        f"A language model trained by minigpt {__version__}, in the format of {_title(kind)}.\n\n"
         f"| | |\n|---|---|\n{table}\n\n```python\nfrom transformers import AutoModelForCausalLM\n\n"
-        'model = AutoModelForCausalLM.from_pretrained("FOLDER")\n```\n'
+        f"model = AutoModelForCausalLM.from_pretrained({where})\n```\n"
     )
+
+
+def _title(kind: str) -> str:
+    return "GGUF" if kind == "gguf" else FORMATS[kind].title

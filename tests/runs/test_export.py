@@ -1,7 +1,11 @@
-"""A run into a folder of Hugging Face, with its model card."""
+"""A run into a folder of Hugging Face or a GGUF file, with its model card."""
+
+import pytest
+import torch
 
 import minigpt as mg
 from minigpt.cli import main
+from minigpt.runs.models import export_run
 
 TEXT = "the cat sees the dog and the dog sees the cat. " * 60
 SHAPE = {"context_length": 16, "d_model": 8, "n_layers": 1, "n_heads": 2}
@@ -42,3 +46,25 @@ def test_the_tokenizer_stays_behind_where_that_is_asked_for(tmp_path):
     out = trained(tmp_path, tokenizer="char")
     main(["export", str(out), str(tmp_path / "folder"), "--no-tokenizer"])
     assert not (tmp_path / "folder" / "tokenizer.json").exists()
+
+
+def test_a_run_becomes_a_gguf_file_whose_description_is_the_card(tmp_path, capsys):
+    gguf = pytest.importorskip("gguf")
+    out, path = trained(tmp_path, **LLAMA), tmp_path / "mine.gguf"
+    main(["export", str(out), str(path), "--dtype", "bfloat16"])
+    assert capsys.readouterr().out == f"wrote {path} in the format of GGUF\n"
+    (own, words), (model, tokenizer) = mg.load_model(out), mg.load_pretrained(path)
+    assert all(map(torch.equal, model.parameters(), own.bfloat16().float().parameters()))
+    assert tokenizer.encode(TEXT) == words.encode(TEXT)
+    card = gguf.GGUFReader(path).fields["general.description"].contents()
+    assert "| trained on | `text.txt` |" in card and 'from_pretrained(".", gguf_file="mine.gguf")' in card
+
+
+def test_characters_do_not_go_into_a_gguf_file_and_the_model_alone_does(tmp_path):
+    pytest.importorskip("gguf")
+    out, path = trained(tmp_path, tokenizer="char"), tmp_path / "mine.gguf"
+    with pytest.raises(ValueError, match="a char tokenizer with 0 special tokens can't be written in a GGUF file"):
+        export_run(out, path)
+    assert not path.exists()
+    main(["export", str(out), str(path), "--no-tokenizer"])
+    assert path.is_file()

@@ -1,11 +1,6 @@
-r"""A model in a GGUF file: which of its fields and tensors is which of ours.
+"""A model in a GGUF file: its fields become our configuration, and its tensors our parameters.
 
-Only the architecture ``llama`` is read: RMSNorm, rotary positions, SwiGLU, no biases. llama.cpp rotates neighbouring
-coordinates, (2i, 2i+1), and its files hold the rows of the query and key matrices in that order. Hugging Face, and
-``position="rope-half"`` here, rotate coordinates half a head apart, (i, i+E/2): the rows are put back in that order. A
-model whose rows are in the wrong order still writes words, so tests compare its logits.
-
-Dimensions: D model width, H query heads, G key/value heads, E head width, L layers.
+The architectures "llama", "qwen2", "qwen3" and "gpt2" are read; see :mod:`minigpt.pretrained.gguf.architectures`.
 """
 
 from pathlib import Path
@@ -13,69 +8,24 @@ from typing import Any
 
 import numpy as np
 import torch
-from einops import rearrange
 from torch import Tensor, nn
 
 from minigpt.files.paths import as_path
 from minigpt.model import GPT, GPTConfig
 from minigpt.model.initialisation import shapes_alone
+from minigpt.pretrained.gguf.architectures import (
+    ARCHITECTURES,
+    EMBEDDING,
+    KEY_LENGTH,
+    KV_HEADS,
+    OUTPUT,
+    ROPE_BASE,
+    SIZE_FIELDS,
+    Architecture,
+    half_split_rows,
+)
 from minigpt.pretrained.gguf.file import GGUFFile, open_gguf
 from minigpt.settings import shown
-
-ARCHITECTURE = "llama"
-SIZE_FIELDS = {
-    "context_length": "context_length",
-    "d_model": "embedding_length",
-    "n_layers": "block_count",
-    "n_heads": "attention.head_count",
-    "d_hidden": "feed_forward_length",
-}
-# Fields that say again what others say, or what our model does in any case.
-REPEATED_FIELDS = {
-    "vocab_size",
-    "rope.dimension_count",
-    "attention.key_length",
-    "attention.value_length",
-    "rope.scaling.type",
-}
-GGUF_FIELDS = {
-    *SIZE_FIELDS.values(),
-    "attention.head_count_kv",
-    "attention.layer_norm_rms_epsilon",
-    "rope.freq_base",
-    *REPEATED_FIELDS,
-}
-
-GGUF_PARTS: dict[str, Any] = {"position": "rope-half", "norm": "rms", "mlp": "swiglu", "bias": False}
-
-EMBEDDING, OUTPUT = "token_embd.weight", "output.weight"
-QKV_PARTS = ("attn_q", "attn_k", "attn_v")
-GGUF_BLOCK_TENSORS = {
-    "attn_norm.weight": "norm_1.gain",
-    "attn_output.weight": "attention.project_out.weight",
-    "ffn_norm.weight": "norm_2.gain",
-    "ffn_gate.weight": "mlp.gate.weight",
-    "ffn_up.weight": "mlp.expand.weight",
-    "ffn_down.weight": "mlp.contract.weight",
-}
-
-
-def half_split_rows(weight: Tensor, n_heads: int) -> Tensor:
-    """The rows of a query or key matrix, from pairs of neighbours to pairs half a head apart.
-
-    Args:
-        weight: ``(H E, D)``; in each head row 2i is the first coordinate of pair i, and row 2i+1 the second.
-        n_heads: H, or G for keys.
-
-    Returns:
-        ``(H E, D)``; in each head row i is the first coordinate of pair i, and row i+E/2 the second.
-    """
-    return rearrange(weight, "(h i two) d -> (h two i) d", h=n_heads, two=2)
-
-
-def neighbouring_rows(weight: Tensor, n_heads: int) -> Tensor:
-    """What :func:`half_split_rows` undoes; same arguments."""
-    return rearrange(weight, "(h two i) d -> (h i two) d", h=n_heads, two=2)
 
 
 def gguf_config(path: Path | str, *, dropout: float = 0.0, attention: str = "auto") -> GPTConfig:
@@ -123,27 +73,24 @@ def config_of_file(file: GGUFFile, *, dropout: float, attention: str) -> GPTConf
     Raises:
         ValueError: naming the field that is missing, wrong, or asks for what our GPT does not do.
     """
-    architecture = file.fields.get("general.architecture")
-    if architecture != ARCHITECTURE:
-        raise ValueError(f"its architecture is {shown(architecture)}; only {ARCHITECTURE!r} can be read")
-    fields = {
-        name.removeprefix(f"{ARCHITECTURE}."): value
-        for name, value in file.fields.items()
-        if name.startswith(f"{ARCHITECTURE}.")
-    }
-    _check_fields(fields)
+    architecture = _architecture(file)
+    prefix = f"{architecture.name}."
+    fields = {name.removeprefix(prefix): value for name, value in file.fields.items() if name.startswith(prefix)}
+    _check_fields(architecture, fields)
+    rope = {"rope_base": _shortest(fields.get(ROPE_BASE, 10000.0))} if architecture.rotates else {}
     config = GPTConfig(
         vocab_size=_rows(file, EMBEDDING),
         **{ours: fields[theirs] for ours, theirs in SIZE_FIELDS.items()},
-        n_kv_heads=fields.get("attention.head_count_kv"),
-        norm_eps=_shortest(fields.get("attention.layer_norm_rms_epsilon", 1e-5)),
-        rope_base=_shortest(fields.get("rope.freq_base", 10000.0)),
+        n_kv_heads=fields.get(KV_HEADS),
+        d_head=fields.get(KEY_LENGTH),
+        norm_eps=_shortest(fields.get(architecture.eps, 1e-5)),
         tied_head=OUTPUT not in file.entries,
         dropout=dropout,
         attention=attention,  # type: ignore[arg-type]
-        **GGUF_PARTS,
+        **rope,
+        **architecture.our_parts,
     )
-    _check_repeated(fields, config)
+    _check_repeated(architecture, fields, config)
     return config
 
 
@@ -158,12 +105,13 @@ def model_in(file: GGUFFile, config: GPTConfig, dtype: torch.dtype) -> GPT:
     Raises:
         ValueError: if a tensor is missing, left over, of another shape or not finite.
     """
-    sources = tensor_sources(config)
+    architecture = _architecture(file)
+    sources = architecture.sources(config)
     _check_names(file, sources)  # first: a forged number of blocks takes minutes to build
     with shapes_alone():  # the weights come from the file
         model = GPT(config)
     for name, parameter in list(model.named_parameters()):
-        tensor = torch.cat([_read(file, theirs, config) for theirs in sources[name]]).to(dtype)
+        tensor = torch.cat([_read(file, architecture, theirs, config) for theirs in sources[name]]).to(dtype)
         if tensor.shape != parameter.shape:
             raise ValueError(
                 f"{' with '.join(sources[name])} has shape {tuple(tensor.shape)}; by its fields it should have "
@@ -178,24 +126,15 @@ def model_in(file: GGUFFile, config: GPTConfig, dtype: torch.dtype) -> GPT:
     return model.eval()
 
 
-def tensor_sources(config: GPTConfig) -> dict[str, tuple[str, ...]]:
-    """The tensors of a file whose rows, one after another, are each parameter of ours, by its name.
-
-    Args:
-        config: of the model.
-    """
-    sources: dict[str, tuple[str, ...]] = {"token_embedding.weight": (EMBEDDING,), "norm.gain": ("output_norm.weight",)}
-    sources |= {} if config.tied_head else {"head.weight": (OUTPUT,)}
-    for layer in range(config.n_layers):
-        qkv = tuple(f"blk.{layer}.{part}.weight" for part in QKV_PARTS)
-        sources[f"blocks.{layer}.attention.project_qkv.weight"] = qkv
-        sources |= {f"blocks.{layer}.{ours}": (f"blk.{layer}.{theirs}",) for theirs, ours in GGUF_BLOCK_TENSORS.items()}
-    return sources
+def _architecture(file: GGUFFile) -> Architecture:
+    name = file.fields.get("general.architecture")
+    if not isinstance(name, str) or name not in ARCHITECTURES:
+        raise ValueError(f"its architecture is {shown(name)}; expected one of {', '.join(ARCHITECTURES)}")
+    return ARCHITECTURES[name]
 
 
-def _read(file: GGUFFile, name: str, config: GPTConfig) -> Tensor:
-    tensor = file.tensor(name)
-    heads = {"attn_q": config.n_heads, "attn_k": config.kv_heads}.get(name.split(".")[-2])
+def _read(file: GGUFFile, architecture: Architecture, name: str, config: GPTConfig) -> Tensor:
+    tensor, heads = file.tensor(name), architecture.permuted_heads(name, config)
     if heads is None:
         return tensor
     if tensor.shape != (expected := (heads * config.head_width, config.d_model)):
@@ -212,28 +151,25 @@ def _check_names(file: GGUFFile, sources: dict[str, tuple[str, ...]]) -> None:
         raise ValueError(f"its tensor {others[0][:100]}{why} has no place in the model ({len(others)} such in all)")
 
 
-def _check_fields(fields: dict[str, Any]) -> None:
+def _check_fields(architecture: Architecture, fields: dict[str, Any]) -> None:
     if missing := [name for name in SIZE_FIELDS.values() if name not in fields]:
-        raise ValueError(f"it lacks the field {ARCHITECTURE}.{missing[0]}")
+        raise ValueError(f"it lacks the field {architecture.name}.{missing[0]}")
     empty = {"", "none", 0}  # a file may say at length that it has no experts
     for name, value in fields.items():
         if isinstance(value, list | np.ndarray):
-            raise ValueError(f"{ARCHITECTURE}.{name} has a value for each layer; only one for all can be read")
-        if name not in GGUF_FIELDS and value not in empty:
-            raise ValueError(f"{ARCHITECTURE}.{name} is {shown(value)}, which this GPT does not do")
+            raise ValueError(f"{architecture.name}.{name} has a value for each layer; only one for all can be read")
+        if name not in architecture.known and value not in empty:
+            raise ValueError(f"{architecture.name}.{name} is {shown(value)}, which this GPT does not do")
 
 
-def _check_repeated(fields: dict[str, Any], config: GPTConfig) -> None:
-    expected = {
-        "vocab_size": config.vocab_size,
-        "rope.dimension_count": config.head_width,
-        "attention.key_length": config.head_width,
-        "attention.value_length": config.head_width,
-        "rope.scaling.type": "none",
-    }
+def _check_repeated(architecture: Architecture, fields: dict[str, Any], config: GPTConfig) -> None:
+    widths = dict.fromkeys(
+        ("rope.dimension_count", "attention.key_length", "attention.value_length"), config.head_width
+    )
+    expected = {"vocab_size": config.vocab_size, **widths, "rope.scaling.type": "none"}
     for name, value in expected.items():
         if (given := fields.get(name, value)) != value:
-            raise ValueError(f"{ARCHITECTURE}.{name} is {shown(given)}, where this GPT has {value!r}")
+            raise ValueError(f"{architecture.name}.{name} is {shown(given)}, where this GPT has {value!r}")
 
 
 def _rows(file: GGUFFile, name: str) -> int:

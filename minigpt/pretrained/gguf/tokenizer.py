@@ -1,5 +1,6 @@
-"""The tokenizer in a GGUF file: the tokens, the pairs that are joined, how a text is cut, and the chat template."""
+"""The tokenizer in a GGUF file: the tokens, what is joined, how a text is cut, and the chat template."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,11 +8,13 @@ import numpy as np
 
 from minigpt.files.paths import as_path
 from minigpt.pretrained.gguf.file import open_gguf
+from minigpt.pretrained.gguf.sentencepiece import sentencepiece_object
+from minigpt.pretrained.gguf.token_types import BYTE, CONTROL, NORMAL, PREFIX, UNKNOWN, UNUSED, USER_DEFINED
 from minigpt.settings import shown
 from minigpt.text.tokenizers.chat_format import ChatFormat
 from minigpt.text.tokenizers.imported import ImportedTokenizer, from_vocabulary
+from minigpt.text.tokenizers.library import LibraryTokenizer
 
-PREFIX = "tokenizer.ggml."
 # From llama.cpp's name of what cuts a text to ours, and whether the text is brought into form NFC first.
 SPLIT_NAMES = {
     "gpt-2": ("gpt2", False),
@@ -20,25 +23,25 @@ SPLIT_NAMES = {
     "qwen2": ("qwen2", True),
 }
 STARTS_WITH_BOS = {"llama-bpe"}  # where a file does not say whether a token is put before every text
-NORMAL, CONTROL, USER_DEFINED = 1, 3, 4  # types of tokens
-TYPES = {NORMAL, CONTROL, USER_DEFINED, 2, 5}  # and unknown and unused ones, which no text becomes
+BYTE_LEVEL_TYPES = {NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED}  # of byte-level BPE
 
 
-def gguf_tokenizer(path: Path | str) -> ImportedTokenizer:
+def gguf_tokenizer(path: Path | str) -> ImportedTokenizer | LibraryTokenizer:
     """The tokenizer in a GGUF file, with the chat template of its model.
 
     Args:
         path: the file.
 
     Raises:
-        ValueError: if the file is damaged, or its tokenizer is of another kind than byte-level BPE with a split pattern
-            that is known here.
+        ValueError: if the file is damaged, or its tokenizer is neither byte-level BPE with a split pattern that is
+            known here nor of SentencePiece's kind.
+        ImportError: if it is of SentencePiece's kind and the package ``tokenizers`` is not installed.
     """
     with open_gguf(as_path(path, "path")) as file:
         return tokenizer_in(file.fields)
 
 
-def tokenizer_in(fields: dict[str, Any]) -> ImportedTokenizer:
+def tokenizer_in(fields: dict[str, Any]) -> ImportedTokenizer | LibraryTokenizer:
     """As :func:`gguf_tokenizer`, from the fields of a file.
 
     Args:
@@ -46,25 +49,54 @@ def tokenizer_in(fields: dict[str, Any]) -> ImportedTokenizer:
 
     Raises:
         ValueError: naming the field that is missing, or can't be used.
+        ImportError: if the package ``tokenizers`` is needed and not installed.
     """
-    if (kind := fields.get(f"{PREFIX}model")) != "gpt2":
+    kind = fields.get(f"{PREFIX}model")
+    if not isinstance(kind, str) or kind not in TOKENIZER_KINDS:
         raise ValueError(
-            f"its tokenizer is of the kind {shown(kind)}, and only byte-level BPE, 'gpt2', can be read; "
-            "minigpt.pretrained.gguf.gguf_model(path) loads the model without it"
+            f"its tokenizer is of the kind {shown(kind)}; only byte-level BPE, 'gpt2', and SentencePiece's kind, "
+            "'llama', can be read; minigpt.pretrained.gguf.gguf_model(path) loads the model without it"
         )
+    tokens = _texts(fields, "tokens")
+    if len(set(tokens)) < len(tokens):
+        raise ValueError("its tokenizer has one token twice")
+    return TOKENIZER_KINDS[kind](fields, tokens)
+
+
+def _byte_level(fields: dict[str, Any], tokens: list[str]) -> ImportedTokenizer:
     cut = fields.get(f"{PREFIX}pre")
     if not isinstance(cut, str) or cut not in SPLIT_NAMES:
         raise ValueError(f"{PREFIX}pre is {shown(cut)}; expected one of {', '.join(SPLIT_NAMES)}")
     split, composed = SPLIT_NAMES[cut]
-    tokens, merges = (_texts(fields, name) for name in ("tokens", "merges"))
-    if len(set(tokens)) < len(tokens):
-        raise ValueError("its tokenizer has one token twice")
-    types = _types(fields, len(tokens))
-    special = {token: i for i, token in enumerate(tokens) if types[i] != NORMAL}
-    ids = {token: i for i, token in enumerate(tokens)}
-    chat, adds = _chat(fields, tokens), fields.get(f"{PREFIX}add_bos_token", cut in STARTS_WITH_BOS)
-    bos = _named(fields, "bos", tokens) if adds is True else ""
+    merges = _texts(fields, "merges") if f"{PREFIX}merges" in fields else []
+    types = _types(fields, len(tokens), BYTE_LEVEL_TYPES)
+    ids = {token: i for i, token in enumerate(tokens) if types[i] != UNUSED}
+    special = {token: i for token, i in ids.items() if types[i] != NORMAL}
+    chat, bos = _chat(fields, tokens), _bos(fields, tokens, default=cut in STARTS_WITH_BOS)
     return from_vocabulary(ids, merges, special, split=split, composed=composed, chat=chat, bos=bos)
+
+
+def _sentencepiece(fields: dict[str, Any], tokens: list[str]) -> LibraryTokenizer:
+    for name in ("precompiled_charsmap", "remove_extra_whitespaces"):
+        value = fields.get(PREFIX + name, False)
+        if value is not False and np.size(value):
+            raise ValueError(f"{PREFIX}{name} changes the text before it is cut, which is not done here")
+    types, scores = _types(fields, len(tokens), {*BYTE_LEVEL_TYPES, BYTE}), fields.get(f"{PREFIX}scores")
+    if not isinstance(scores, np.ndarray) or len(scores) != len(tokens) or not np.isfinite(scores).all():
+        raise ValueError(f"{PREFIX}scores should have a finite number for each of the {len(tokens)} tokens")
+    unknown = next((token for token, kind in zip(tokens, types, strict=True) if kind == UNKNOWN), "")
+    prefix = fields.get(f"{PREFIX}add_space_prefix", True) is True
+    data = sentencepiece_object(tokens, types, scores.tolist(), prefix=prefix, unknown=unknown)
+    try:
+        return LibraryTokenizer(data, _chat(fields, tokens), _bos(fields, tokens, default=True))
+    except ImportError:
+        raise ImportError("a tokenizer of SentencePiece's kind needs tokenizers: pip install tokenizers") from None
+
+
+TOKENIZER_KINDS: dict[str, Callable[[dict[str, Any], list[str]], ImportedTokenizer | LibraryTokenizer]] = {
+    "gpt2": _byte_level,
+    "llama": _sentencepiece,
+}
 
 
 def _texts(fields: dict[str, Any], name: str) -> list[str]:
@@ -74,12 +106,17 @@ def _texts(fields: dict[str, Any], name: str) -> list[str]:
     return texts
 
 
-def _types(fields: dict[str, Any], n_tokens: int) -> list[int]:
+def _types(fields: dict[str, Any], n_tokens: int, known: set[int]) -> list[int]:
     types = fields.get(f"{PREFIX}token_type")
     found = types.tolist() if isinstance(types, np.ndarray) else []
-    if len(found) != n_tokens or not set(found) <= TYPES:
-        raise ValueError(f"{PREFIX}token_type should have one of {sorted(TYPES)} for each of the {n_tokens} tokens")
+    if len(found) != n_tokens or not set(found) <= known:
+        raise ValueError(f"{PREFIX}token_type should have one of {sorted(known)} for each of the {n_tokens} tokens")
     return found
+
+
+def _bos(fields: dict[str, Any], tokens: list[str], *, default: bool) -> str:
+    """The token before every text; "" for none."""
+    return _named(fields, "bos", tokens) if fields.get(f"{PREFIX}add_bos_token", default) is True else ""
 
 
 def _chat(fields: dict[str, Any], tokens: list[str]) -> ChatFormat | None:

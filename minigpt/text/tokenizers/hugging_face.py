@@ -15,10 +15,16 @@ from typing import Any
 
 from minigpt.files.json_object import read_object
 from minigpt.text.tokenizers.bpe import END_OF_TEXT
-from minigpt.text.tokenizers.byte_pairs import ByteLevelTokenizer, printable_bytes, recover_merges
+from minigpt.text.tokenizers.byte_pairs import ByteLevelTokenizer, printable_bytes
 from minigpt.text.tokenizers.characters import CharTokenizer
 from minigpt.text.tokenizers.chat_format import ChatFormat
-from minigpt.text.tokenizers.imported import ImportedTokenizer, OtherKindError, from_vocabulary, printed
+from minigpt.text.tokenizers.imported import (
+    ImportedTokenizer,
+    OtherKindError,
+    from_vocabulary,
+    printed,
+    published_merges,
+)
 from minigpt.text.tokenizers.patterns import SPLITS
 from minigpt.text.tokenizers.tokenizer import Tokenizer, json_field
 
@@ -84,15 +90,8 @@ def to_hugging_face(tokenizer: Tokenizer) -> dict[str, Any]:
     if isinstance(tokenizer, CharTokenizer):
         words = {"type": "WordLevel", "vocab": {c: i for i, c in enumerate(tokenizer.characters)}, "unk_token": "<unk>"}
         return _object(pre_tokenizer=CHARACTERS, decoder={"type": "Fuse"}, model=words)
-    patterns = {pattern: name for name, pattern in SPLITS.items()}
-    if not isinstance(tokenizer, ByteLevelTokenizer) or tokenizer.pattern not in patterns:
-        raise ValueError(
-            f"a {tokenizer.name} tokenizer can't be written in Hugging Face's format; only characters and byte-level "
-            f"BPE with the split pattern of {', '.join(SPLITS)} can"
-        )
-    merges = recover_merges(tokenizer.ranks)
-    if not all(len(parts) == 2 for parts in merges):
-        raise ValueError("the tokenizer has a token that no merge makes; it can't be written in Hugging Face's format")
+    split, merges = published_merges(tokenizer, "in Hugging Face's format", "characters and ")
+    assert isinstance(tokenizer, ByteLevelTokenizer)
     flags = {**dict.fromkeys(FLAGS, False), "normalized": False, "special": True}
     special = sorted(tokenizer.special_tokens.items(), key=lambda item: item[1])
     model = {
@@ -103,13 +102,13 @@ def to_hugging_face(tokenizer: Tokenizer) -> dict[str, Any]:
         "end_of_word_suffix": "",
         "fuse_unk": False,
         "vocab": {printed(token): token_id for token, token_id in tokenizer.ranks.items()} | dict(special),
-        "merges": [[printed(part) for part in parts] for parts in merges],
+        "merges": merges,
     }
     return _object(
         added_tokens=[{"id": token_id, "content": text, **flags} for text, token_id in special],
         normalizer={"type": "NFC"} if getattr(tokenizer, "composed", False) else None,
         post_processor=_puts_before(getattr(tokenizer, "bos", ""), tokenizer.special_tokens),
-        pre_tokenizer=_pre_tokenizer(patterns[tokenizer.pattern]),
+        pre_tokenizer=_pre_tokenizer(split),
         decoder={**PRE_TOKENIZER, "trim_offsets": True},
         model=model,
     )

@@ -12,7 +12,7 @@ from typing import Any
 from minigpt.text.tokenizers.byte_pairs import ByteLevelTokenizer, printable_bytes, recover_merges
 from minigpt.text.tokenizers.chat_format import ChatFormat
 from minigpt.text.tokenizers.patterns import SPLITS
-from minigpt.text.tokenizers.tokenizer import check_special_count, check_text, json_field, json_header
+from minigpt.text.tokenizers.tokenizer import Tokenizer, check_special_count, check_text, json_field, json_header
 
 NEEDED = frozenset((10, *range(32, 127)))  # bytes of English text; SmolLM2 has no token for some control characters
 
@@ -148,6 +148,33 @@ def unprinted(token: Any) -> bytes:
     if not isinstance(token, str) or not token or not set(token) <= byte_of.keys():
         raise ValueError(f"the token {str(token)[:40]!r} is not written in the characters that stand for bytes")
     return bytes(byte_of[character] for character in token)
+
+
+def published_merges(tokenizer: Tokenizer, where: str, others: str = "") -> tuple[str, list[list[str]]]:
+    """What byte-level BPE is made of, as other libraries write it.
+
+    Args:
+        tokenizer: what is written.
+        where: it is written, for an error.
+        others: kinds that can be written there too, for an error.
+
+    Returns:
+        The name of its split pattern, one of ``SPLITS``, and the pairs of printed tokens in the order in which they are
+        joined.
+
+    Raises:
+        ValueError: if the tokenizer is of another kind or has another split pattern, or a token that no merge makes.
+    """
+    patterns = {pattern: name for name, pattern in SPLITS.items()}
+    if not isinstance(tokenizer, ByteLevelTokenizer) or tokenizer.pattern not in patterns:
+        raise ValueError(
+            f"a {tokenizer.name} tokenizer can't be written {where}; only {others}byte-level BPE with the split "
+            f"pattern of {', '.join(SPLITS)} can"
+        )
+    merges = recover_merges(tokenizer.ranks)
+    if not all(len(parts) == 2 for parts in merges):
+        raise ValueError(f"the tokenizer has a token that no merge makes; it can't be written {where}")
+    return patterns[tokenizer.pattern], [[printed(part) for part in parts] for parts in merges]
 
 
 def from_vocabulary(

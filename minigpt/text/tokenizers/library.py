@@ -63,6 +63,7 @@ class LibraryTokenizer(TokenizerBase):
         self._added = {token_id: token.content for token_id, token in added.items()}
         kinds = {decoder.get("type"), *(step.get("type") for step in _steps(decoder))}
         self._by_bytes = "ByteLevel" in kinds
+        self._has_prefix = "Strip" in kinds or ("Metaspace" in kinds and _puts_prefix(decoder))
         if not self._by_bytes and not kinds & {"Metaspace", "ByteFallback"}:
             raise ValueError(f"its decoder has the steps {sorted(map(str, kinds))}, which are not read")
 
@@ -105,14 +106,14 @@ class LibraryTokenizer(TokenizerBase):
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Turn ids into text; the space that was put before it is taken away.
+        """Turn ids into text; where a space is put before every text, it is taken away.
 
         Raises:
             ValueError: if an id is not below ``vocab_size``.
         """
         check_ids(ids, self.vocab_size)
         text = b"".join(map(self.token_bytes, ids)).decode(errors="replace")
-        first = self._tokens.get(ids[0], "") if len(ids) and not self._by_bytes else ""
+        first = self._tokens.get(ids[0], "") if len(ids) and self._has_prefix else ""
         return text[1:] if first.startswith(SPACE_MARK) else text
 
     def token_bytes(self, token_id: int) -> bytes:
@@ -154,6 +155,11 @@ class LibraryTokenizer(TokenizerBase):
 def _steps(decoder: dict[str, Any]) -> list[dict[str, Any]]:
     steps = decoder.get("decoders", [])
     return [step for step in steps if isinstance(step, dict)] if isinstance(steps, list) else []
+
+
+def _puts_prefix(decoder: dict[str, Any]) -> bool:
+    steps = [step for step in (decoder, *_steps(decoder)) if step.get("type") == "Metaspace"]
+    return any(step.get("prepend_scheme") != "never" and step.get("add_prefix_space") is not False for step in steps)
 
 
 @contextmanager

@@ -47,7 +47,7 @@ def test_the_token_before_every_text_is_that_of_the_file(make, fields, bos):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model": "llama"}, "its tokenizer is of the kind 'llama', and only byte-level BPE, 'gpt2', can be read"),
+        ({"model": "t5"}, "its tokenizer is of the kind 't5'; only byte-level BPE, 'gpt2', and SentencePiece's"),
         ({"pre": "deepseek-llm"}, r"tokenizer\.ggml\.pre is 'deepseek-llm'; expected one of gpt-2, smollm"),
         ({"pre": None}, r"tokenizer\.ggml\.pre is None"),
         ({"tokens": None}, r"tokenizer\.ggml\.tokens is None; expected a list of texts"),

@@ -1,0 +1,119 @@
+"""A model and its tokenizer as a GGUF file, which llama.cpp and the programs built on it run.
+
+The first of the architectures "llama", "qwen2", "qwen3" and "gpt2" that has all parts of the model is written. Matrices
+keep their type, float32, float16 or bfloat16; what has one axis, such as the gains of the norms, is float32, as those
+programs need it. Nothing is quantized.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from minigpt.files.atomic import whole_file
+from minigpt.model import GPT, GPTConfig
+from minigpt.pretrained.gguf.architectures import (
+    ARCHITECTURES,
+    KEY_LENGTH,
+    KV_HEADS,
+    ROPE_BASE,
+    SIZE_FIELDS,
+    Architecture,
+    neighbouring_rows,
+)
+from minigpt.pretrained.gguf.file import gguf_package
+from minigpt.pretrained.gguf.tokenizer_fields import NO_TOKENIZER, tokenizer_fields
+from minigpt.text import Tokenizer
+
+#: By the type of the matrices: its name in the package ``gguf``, and the number of the whole file's type.
+GGUF_DTYPES = {torch.float32: ("F32", 0), torch.float16: ("F16", 1), torch.bfloat16: ("BF16", 32)}
+IN_FLOAT32 = ("position_embd.weight",)  # beside what has one axis
+
+
+def save_gguf(model: GPT, path: Path, tokenizer: Tokenizer | None = None, card: str | None = None) -> None:
+    """Write a model and its tokenizer to a GGUF file, whole or not at all.
+
+    Args:
+        model: with the parts of one of the architectures, in float32, float16 or bfloat16.
+        path: of the file, which is replaced if it exists.
+        tokenizer: byte-level BPE; ``None`` writes the model alone.
+        card: what ``general.description`` says; ``None`` leaves it out.
+
+    Raises:
+        ValueError: naming each part of the model that the nearest architecture does not have, or if the type of its
+            weights or its tokenizer can't be written.
+        ImportError: if the package ``gguf`` is not installed; it says how to install it.
+    """
+    architecture, package = architecture_of(model.config), gguf_package()
+    dtype = model.token_embedding.weight.dtype
+    if dtype not in GGUF_DTYPES:
+        raise ValueError(f"the weights are {dtype}; a GGUF file holds float32, float16 or bfloat16: model.float()")
+    words = NO_TOKENIZER if tokenizer is None else tokenizer_fields(tokenizer, model.config.vocab_size)
+    about = {"general.name": path.stem, "general.file_type": GGUF_DTYPES[dtype][1], "general.description": card}
+    fields = {**about, **_fields(architecture, model.config), **words}
+    with whole_file(path) as partial:
+        writer = package.GGUFWriter(partial, architecture.name)
+        try:
+            for name, value in fields.items():
+                _add_field(writer, name, value)
+            for name, tensor in _tensors(architecture, model):
+                keeps = tensor.dim() > 1 and name not in IN_FLOAT32
+                kind = package.GGMLQuantizationType[GGUF_DTYPES[dtype if keeps else torch.float32][0]]
+                raw = tensor.contiguous() if keeps else tensor.float().contiguous()
+                writer.add_tensor(name, raw.view(torch.uint8).numpy(), raw_dtype=kind)
+            writer.write_header_to_file()
+            writer.write_kv_data_to_file()
+            writer.write_tensors_to_file()
+        finally:
+            writer.close()
+
+
+def architecture_of(config: GPTConfig) -> Architecture:
+    """The architecture of GGUF that a model of ours is written as.
+
+    Args:
+        config: of the model.
+
+    Raises:
+        ValueError: if none has all parts of the model; it names what the nearest lacks.
+    """
+    lacking = {name: each.lacking(config) for name, each in ARCHITECTURES.items()}
+    nearest = min(lacking, key=lambda name: len(lacking[name]))
+    if lacking[nearest]:
+        raise ValueError(
+            f"GGUF's architecture {nearest!r} has no place for {', '.join(lacking[nearest])}, and "
+            f"{', '.join(name for name in ARCHITECTURES if name != nearest)} have places for fewer parts of it; a "
+            "folder, whose name does not end in .gguf, can hold the parts of more models"
+        )
+    return ARCHITECTURES[nearest]
+
+
+def _fields(architecture: Architecture, config: GPTConfig) -> dict[str, Any]:
+    fields: dict[str, Any] = {theirs: getattr(config, ours) for ours, theirs in SIZE_FIELDS.items()}
+    fields |= {"feed_forward_length": config.hidden_width, "vocab_size": config.vocab_size}
+    fields |= {KV_HEADS: config.kv_heads, architecture.eps: float(config.norm_eps)}
+    if architecture.rotates:
+        fields |= {ROPE_BASE: float(config.rope_base), "rope.dimension_count": config.head_width}
+        fields |= {KEY_LENGTH: config.head_width, "attention.value_length": config.head_width}
+    return {f"{architecture.name}.{name}": value for name, value in fields.items()}
+
+
+def _tensors(architecture: Architecture, model: GPT) -> Iterator[tuple[str, Tensor]]:
+    """Each tensor of the file with its name."""
+    config, ours = model.config, dict(model.named_parameters())
+    e = config.head_width
+    rows = (config.n_heads * e, config.kv_heads * e, config.kv_heads * e)
+    for name, sources in architecture.sources(config).items():
+        whole = ours[name].detach().cpu()
+        for source, part in zip(sources, whole.split(rows) if len(sources) > 1 else (whole,), strict=True):
+            heads = architecture.permuted_heads(source, config)
+            yield source, part if heads is None else neighbouring_rows(part, heads)
+
+
+def _add_field(writer: Any, name: str, value: Any) -> None:
+    """One field, in the type that llama.cpp expects of it; ``None`` is left out."""
+    add = {str: "add_string", float: "add_float32", bool: "add_bool", int: "add_uint32", list: "add_array"}
+    if value is not None:
+        getattr(writer, add[type(value)])(name, value)

@@ -1,0 +1,153 @@
+"""GGUF files that are written here, read back here and by transformers."""
+
+import logging
+from dataclasses import replace
+
+import gguf
+import pytest
+import torch
+
+import minigpt as mg
+from minigpt.pretrained.gguf import architectures, gguf_config, gguf_model
+from minigpt.pretrained.gguf import writing as module
+
+WORDS = mg.BPETokenizer.train("the cat sees the dog, and the dog sees the cat. " * 9, 270)
+IDS = torch.randint(0, WORDS.vocab_size, (2, 40), generator=torch.Generator().manual_seed(1))
+LLAMA = mg.GPTConfig(
+    vocab_size=WORDS.vocab_size,
+    context_length=64,
+    d_model=24,
+    n_layers=3,
+    n_heads=4,
+    n_kv_heads=2,
+    d_hidden=40,
+    position="rope-half",
+    rope_base=500.0,
+    norm="rms",
+    norm_eps=1e-4,
+    mlp="swiglu",
+    bias=False,
+)
+# transformers takes a GPT-2 of 1,024 positions from a file, and a Qwen3 whose heads are 128 wide, whatever it says.
+GPT2 = mg.GPTConfig(vocab_size=WORDS.vocab_size, context_length=1024, d_model=24, n_layers=2, n_heads=4)
+CONFIGS = {
+    "llama": LLAMA,
+    "llama, head of its own": replace(LLAMA, tied_head=False),
+    "qwen2": replace(LLAMA, qkv_bias=True),
+    "qwen3": replace(LLAMA, qk_norm=True, d_head=128, n_layers=1),
+    "gpt2": GPT2,
+}
+
+
+def drawn(config):
+    """A model whose every number is random: fresh gains are 1 and fresh biases 0, which hides mistakes."""
+    model, generator = mg.GPT(config).eval(), torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.normal_(0, 0.12, generator=generator).add_(name.endswith("gain"))
+    return model
+
+
+def of_transformers(path, monkeypatch):
+    """The model that transformers' own loader reads; it asks for accelerate and needs none of it."""
+    from transformers import AutoModelForCausalLM, modeling_utils
+
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+    with monkeypatch.context() as patch:
+        patch.setattr(modeling_utils, "is_accelerate_available", lambda *_: True)
+        return AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32).eval()
+
+
+def difference(ours, theirs):
+    with torch.no_grad():
+        return float((ours(IDS) - theirs(IDS).logits).abs().max())
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_model_comes_back_bit_by_bit_and_transformers_computes_its_logits(name, tmp_path, monkeypatch):
+    model, path = drawn(CONFIGS[name]), tmp_path / "model.gguf"
+    mg.save_pretrained(model, path, WORDS)
+    ours, words = mg.load_pretrained(path)
+    assert all(map(torch.equal, ours.parameters(), model.parameters()))
+    with torch.no_grad():
+        assert torch.equal(ours(IDS), model(IDS))
+    assert words.encode("the dog é 12") == WORDS.encode("the dog é 12")
+    assert difference(model, of_transformers(path, monkeypatch)) <= 1e-5
+
+
+def test_rows_that_are_not_put_in_the_order_of_the_format_are_noticed(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "neighbouring_rows", lambda weight, n_heads: weight)
+    model = drawn(LLAMA)
+    mg.save_pretrained(model, tmp_path / "bug.gguf", WORDS)
+    assert difference(model, of_transformers(tmp_path / "bug.gguf", monkeypatch)) > 0.05
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_the_type_of_the_weights_is_kept_and_norms_are_float32(dtype, tmp_path):
+    model, path = drawn(LLAMA).to(dtype), tmp_path / "half.gguf"
+    mg.save_pretrained(model, path, WORDS)
+    kinds = {t.name: t.tensor_type.name for t in gguf.GGUFReader(path).tensors}
+    assert kinds["blk.2.attn_q.weight"] == {torch.bfloat16: "BF16", torch.float16: "F16"}[dtype]
+    assert kinds["blk.0.attn_norm.weight"] == "F32"
+    assert all(map(torch.equal, gguf_model(path, dtype=dtype).parameters(), model.parameters()))
+
+
+def test_the_fields_are_those_of_the_format(tmp_path):
+    mg.save_pretrained(drawn(LLAMA), tmp_path / "my-model.gguf", WORDS, card="# what it is")
+    fields = {n: f.contents() for n, f in gguf.GGUFReader(tmp_path / "my-model.gguf").fields.items()}
+    assert (fields["general.architecture"], fields["general.name"]) == ("llama", "my-model")
+    assert (fields["general.description"], fields["general.file_type"]) == ("# what it is", 0)
+    widths = ("rope.dimension_count", "attention.key_length", "attention.value_length")
+    assert {fields[f"llama.{name}"] for name in widths} == {6}
+    assert fields["llama.attention.head_count_kv"] == 2 and fields["llama.feed_forward_length"] == 40
+    assert gguf_config(tmp_path / "my-model.gguf").rope_base == 500.0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"window": 8}, r"GGUF's architecture 'llama' has no place for window=8, and qwen2, qwen3, gpt2"),
+        ({"n_experts": 3}, r"'llama' has no place for n_experts=3"),
+        ({"convolution": 4}, "convolution=4"),
+        ({"rope_scaling": "linear", "rope_factor": 2.0}, "rope_scaling='linear'"),
+        ({"mlp_bias": True}, "mlp_bias=True"),
+        ({"norm_placement": "post"}, "norm_placement='post'"),
+    ],
+)
+def test_a_part_that_no_architecture_has_is_named_and_nothing_is_written(change, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        mg.save_pretrained(mg.GPT(replace(LLAMA, **change)), tmp_path / "x.gguf")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "change", [{"mlp": "gelu"}, {"bias": False}, {"n_kv_heads": 2}, {"d_head": 8}, {"position": "sinusoidal"}]
+)
+def test_a_gpt2_with_another_part_is_refused_by_its_name(change, tmp_path):
+    with pytest.raises(ValueError, match=f"'gpt2' has no place for .*{next(iter(change))}"):
+        mg.save_pretrained(mg.GPT(replace(GPT2, **change)), tmp_path / "x.gguf")
+
+
+def test_weights_of_another_type_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"the weights are torch\.float64; a GGUF file holds float32"):
+        mg.save_pretrained(mg.GPT(LLAMA).double(), tmp_path / "x.gguf")
+
+
+def test_a_failure_leaves_the_earlier_file_and_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / "x.gguf"
+    mg.save_pretrained(drawn(LLAMA), path, WORDS)
+    before = path.read_bytes()
+    monkeypatch.setattr(gguf.GGUFWriter, "write_tensors_to_file", lambda self: self.fout[0].write(b"half") / 0)
+    with pytest.raises(ZeroDivisionError):
+        mg.save_pretrained(drawn(GPT2), path, WORDS)
+    assert path.read_bytes() == before and [each.name for each in tmp_path.iterdir()] == ["x.gguf"]
+
+
+def test_a_folder_of_such_a_name_is_a_folder(tmp_path):
+    (tmp_path / "x.gguf").mkdir()
+    mg.save_pretrained(drawn(LLAMA), tmp_path / "x.gguf", WORDS)
+    assert (tmp_path / "x.gguf" / "config.json").is_file()
+
+
+def test_every_architecture_is_written_by_some_model_of_these_tests():
+    assert {module.architecture_of(config).name for config in CONFIGS.values()} == set(architectures.ARCHITECTURES)
