@@ -48,7 +48,7 @@ class Shape:
         return GPTConfig(context_length=self.n_positions, **self._sizes())
 
     @property
-    def fast_config(self) -> GPTConfig:
+    def recipe_config(self) -> GPTConfig:
         """The same of the parts of the recipe "fast"."""
         return GPTConfig(context_length=self.n_positions, **{**RECIPES["fast"].model, **self._sizes()})
 
@@ -94,7 +94,7 @@ def contenders_step(
         ImportError: if transformers is needed and is not installed.
         ValueError: if the checkout can't be used.
     """
-    config = shape.fast_config if contender.library == "minigpt fast" else shape.config
+    config = shape.recipe_config if contender.library == "minigpt fast" else shape.config
     settings: dict[str, Any] = {"device": str(device), "precision": contender.precision, "compile": contender.compiled}
     if contender.library == "minigpt fast":
         recipe = {**RECIPES["fast"].training, "optimizer": "muon", "learning_rate": RATE, **settings}

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from minigpt import equations
 from minigpt.checks.draw import Case, Draw, check
 from minigpt.equations.formula import spell
+from minigpt.training.optim.orthogonal import POLYNOMIALS
 
 
 def _updated(function: Any, draw: Draw, start: dict[str, Tensor], t: int = 1, **settings: Any) -> dict[str, Tensor]:

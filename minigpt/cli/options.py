@@ -53,7 +53,13 @@ def command_options(command: type) -> Iterator[str]:
 
 
 def spelled_out(words: Sequence[str]) -> list[str]:
-    """The words of a command line with ``--compile`` and ``--no-compile``, which has a third choice, as its values."""
+    """The words of a command line with ``--compile`` and ``--no-compile`` of a run as values: there is a third.
+
+    Args:
+        words: the name of the command, and its options.
+    """
+    if words[0] == "bench":  # whose --compile is a switch
+        return list(words)
     spelled: list[str] = []
     for i, word in enumerate(words):
         if word in ("--compile", "--no-compile"):

@@ -13,8 +13,8 @@ def runs(monkeypatch):
     """The runs that steps are made of."""
     made = []
 
-    def make(*given):
-        made.append(RunState(*given))
+    def make(*given, **options):
+        made.append(RunState(*given, **options))
         return made[-1]
 
     monkeypatch.setattr(steps, "RunState", make)

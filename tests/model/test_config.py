@@ -37,7 +37,7 @@ def test_defaults_follow_from_the_widths():
         ({"norm": "batch"}, "norm='batch' is unknown"),
         ({"norm_placement": "mid"}, "norm_placement='mid' is unknown; choose one of pre, post"),
         ({"mlp": "silu"}, "mlp='silu' is unknown"),
-        ({"attention": "flash"}, "attention='flash' is unknown; choose one of formula, sdpa, triton, auto"),
+        ({"attention": "flash"}, "attention='flash' is unknown; choose one of formula, sdpa, products, triton, auto"),
         ({"vocab_size": 0}, "vocab_size=0 must be a whole number from 1 to 2,147,483,647"),
         ({"n_layers": 2.5}, "n_layers must be int, got 2.5"),
         ({"n_heads": True}, "n_heads must be int, got True"),

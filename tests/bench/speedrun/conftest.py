@@ -36,7 +36,7 @@ def tiny_text(tmp_path):
 
 @pytest.fixture
 def tiny_track():
-    settings = {**TRACKS["1.88"].settings, "warmup_steps": 2, "precision": "fp32"}
+    settings = {**TRACKS["1.88"].settings, "warmup_steps": 2, "precision": "fp32", "compile": False}
     sizes = {"context_length": 7, "n_layers": 1, "d_model": 8, "n_heads": 2}
     return Track(name="tiny", target=99.0, steps=8, batch_size=3, learning_rate=0.01, **sizes, settings=settings)
 

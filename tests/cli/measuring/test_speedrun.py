@@ -10,7 +10,7 @@ from minigpt import bench, cli
 from minigpt.cli.output import as_json
 
 SPEC = importlib.util.spec_from_file_location(
-    "speedrun_figures", Path(__file__).parents[1] / "bench" / "speedrun" / "speedrun_figures.py"
+    "speedrun_figures", Path(__file__).parents[2] / "bench" / "speedrun" / "speedrun_figures.py"
 )
 FIGURES = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(FIGURES)
