@@ -24,6 +24,7 @@ from minigpt.training.processes.device import choose_device
 from minigpt.training.step import update
 
 Step = Callable[[Tensor, Tensor], object]
+CHARACTERS = 65  # in Tiny Shakespeare
 RATE = 1e-3  # of every update; it changes no time
 
 
@@ -36,10 +37,11 @@ class Shape:
     d_model: int
     n_positions: int
     batch_size: int
-    vocab_size: int = 65
+    vocab_size: int = CHARACTERS
 
     def __str__(self) -> str:
-        return f"{self.n_layers} × {self.d_model}, T {self.n_positions}, B {self.batch_size}"
+        vocabulary = "" if self.vocab_size == CHARACTERS else f", V {self.vocab_size:,}"
+        return f"{self.n_layers} × {self.d_model}, T {self.n_positions}, B {self.batch_size}{vocabulary}"
 
     @property
     def config(self) -> GPTConfig:
