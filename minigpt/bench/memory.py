@@ -7,7 +7,7 @@ Dimensions: T positions, E head width.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 LENGTHS = (256, 512, 1024, 2048)
 ATTENTIONS = ("formula", "sdpa")
+STEP_SHAPES = (*SHAPES, replace(SHAPES[0], vocab_size=50257))  # the last with the vocabulary of GPT-2
 _N_HEADS, _HEAD_WIDTH = 4, 64
 WAYS: dict[str, dict[str, Any]] = {  # ours, by what is set; "minigpt" is the default
     "minigpt": {},
@@ -143,7 +144,7 @@ class MemoryBench:
 
 
 def measure_memory(
-    lengths: tuple[int, ...] = (), shapes: Sequence[Shape] = SHAPES, *, device: torch.device = CPU
+    lengths: tuple[int, ...] = (), shapes: Sequence[Shape] = STEP_SHAPES, *, device: torch.device = CPU
 ) -> MemoryBench:
     """Measure the memory of attention at some lengths, and of training steps beside transformers' and the prediction.
 

@@ -25,6 +25,7 @@ from minigpt.training.processes.distributed import ALONE, World
 from minigpt.training.step import update
 
 Step = Callable[[Tensor, Tensor], object]
+CHARACTERS = 65  # in Tiny Shakespeare
 RATE = 1e-3  # of every update; it changes no time
 
 
@@ -37,10 +38,11 @@ class Shape:
     d_model: int
     n_positions: int
     batch_size: int
-    vocab_size: int = 65
+    vocab_size: int = CHARACTERS
 
     def __str__(self) -> str:
-        return f"{self.n_layers} × {self.d_model}, T {self.n_positions}, B {self.batch_size}"
+        vocabulary = "" if self.vocab_size == CHARACTERS else f", V {self.vocab_size:,}"
+        return f"{self.n_layers} × {self.d_model}, T {self.n_positions}, B {self.batch_size}{vocabulary}"
 
     @property
     def config(self) -> GPTConfig:
@@ -121,7 +123,7 @@ def our_step(config: GPTConfig, training: TrainConfig | None = None, world: Worl
     model = GPT(config).to(choose_device(training.device)).train()
     run, blocks = RunState(model, training, data, world=world), ExitStack()
     blocks.enter_context(
-        run_blocks(run.wrapper, recomputed=training.activation_checkpointing, compiled=training.compile)
+        run_blocks(run.wrapper, recomputed=training.activation_checkpointing, compiled=training.compile is True)
     )
 
     def step(inputs: Tensor, targets: Tensor) -> object:

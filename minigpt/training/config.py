@@ -136,8 +136,8 @@ class TrainConfig:
         }
         for name, table in choices.items():
             check_choice(name, getattr(self, name), table)
-        if isinstance(self.compile, str):
-            check_choice("compile", self.compile, ("auto",))
+        if isinstance(self.compile, str) and self.compile != "auto":
+            raise ValueError(f"compile={self.compile!r:.80} is unknown; choose one of True, False, 'auto'")
         if self.orthogonal is not None:
             check_choice("orthogonal", self.orthogonal, POLYNOMIALS)
 

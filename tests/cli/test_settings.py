@@ -33,6 +33,7 @@ OF_THEIR_OWN = {
     ("tokenizer", "vocab_size"): "of the tokenizer that is trained",
     ("bench", "device"): "of a measurement",
     ("bench", "compile"): "of a measurement",
+    ("estimate", "batch_size"): "of a step whose other settings are fixed",
     ("estimate", "vocab_size"): "of a preset whose other settings are fixed",
     ("estimate", "context_length"): "of a preset whose other settings are fixed",
 }

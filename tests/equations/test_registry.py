@@ -22,6 +22,7 @@ WITHOUT = {
     "RMSNorm": "owns the parameter of rms-norm; tests/model/test_norms.py",
     "rotary": "calls rotary-interleaved or rotary-half, by the layout",
     "initialise": "draws weights",
+    "continuation_log_probs": "sums of a Decoder's log-softmax; tests/evaluation/test_continuations.py",
     "generate": "a loop around a Sampler",
     "generate_ids": "a loop around a Sampler",
     "stream": "a loop around a Sampler",

@@ -149,7 +149,7 @@ def run_file(**changes):
         (run_file(colour=1), "colour is not a setting"),
         (run_file(out="elsewhere"), "it names a folder of its own"),
         (run_file(training={"steps": 1.5}), r"training\.steps must be int, got 1\.5"),
-        (run_file(training={"compile": "no"}), r"training\.compile='no' is unknown; choose one of auto"),
+        (run_file(training={"compile": "no"}), r"compile='no' is unknown; choose one of True, False, 'auto'"),
         (run_file(model={"n_layers": 0}), r"model\.n_layers=0 must be a whole number from 1 to 4,096"),
         (run_file(source=3), "source must be a table of settings, got 3"),
         (run_file(source=[]), r"source must be a table of settings, got \[\]"),

@@ -43,7 +43,8 @@ class SixteenBitLoss(nn.Module):
         copies = dict(self.module.model.named_parameters(remove_duplicate=False))
         weights = dict(loss.model.named_parameters(remove_duplicate=False))
         pairs = [(weights[name], copy) for name, copy in copies.items() if copy is not weights[name]]
-        self.weights, self.copies = [weight for weight, _ in pairs], [copy for _, copy in pairs]
+        self.weights: list[Tensor] = [weight for weight, _ in pairs]
+        self.copies: list[Tensor] = [copy for _, copy in pairs]
         for weight, copy in pairs:
             if copy.requires_grad:
                 copy.register_post_accumulate_grad_hook(_hand_to(weight))
