@@ -24,7 +24,7 @@ from minigpt.training.optim import AdamW, fast_clip_by_norm
 
 PRODUCT_WIDTHS = (32, 64, 128, 256, 512, 1024)  # of the matrices that are multiplied
 ATTENTION_LENGTHS = (32, 128, 512, 1024)  # of the sequences in attention
-LOGIT_COUNTS = (2**18, 2**22, 2**24)  # of a loss; glibc asks the system anew for each block as large as the last
+LOGIT_COUNTS = (2**18, 2**22, 2**24)  # of a loss, and numbers of an embedding; glibc gets the last from the system anew
 WEIGHT_COUNTS = (2**15, 2**19, 2**22)  # that are updated at once
 TOKENS = 1024  # positions at once
 LEAST_CALLS = 3  # calls of each part, the first one besides
@@ -32,7 +32,7 @@ SMALL_BLOCKS = 5  # of the larger of the two models without work
 USUAL = GPTConfig(vocab_size=64, context_length=64, d_model=192, n_layers=2, n_heads=6)
 USUAL_BATCH = 8  # sequences
 LOSS_WIDTH = 2048  # vocabulary of the losses
-EMBEDDING_SHAPE = (2**14, 128)  # tokens, and the width of each
+EMBEDDING_WIDTH = 128
 Clock = Callable[[], float]
 
 
@@ -60,7 +60,7 @@ def probe_machine(seconds: float = 2.0, *, clock: Clock = time.perf_counter, pro
         hidden=found["hidden"],
         logit=tuple((number, found[f"logit {number}"]) for number in LOGIT_COUNTS),
         weight=tuple((number, found[f"weight {number}"]) for number in WEIGHT_COUNTS),
-        embedding=found["embedding"],
+        embedding=tuple((number, found[f"embedding {number}"]) for number in LOGIT_COUNTS),
     )
     rest = found["usual"] - step_seconds(USUAL, machine, USUAL_BATCH)
     n_numbers = USUAL_BATCH * USUAL.context_length * USUAL.n_layers * USUAL.d_model
@@ -95,9 +95,9 @@ def _parts() -> Iterator[tuple[str, tuple[Callable[[], object], float]]]:
     yield "hidden", (_backward(fast_gelu_tanh, TOKENS, 1024), TOKENS * 1024)
     for number in LOGIT_COUNTS:
         yield f"logit {number}", (_backward(_loss, number // LOSS_WIDTH, LOSS_WIDTH), number)
+        yield f"embedding {number}", (_embedding(number // EMBEDDING_WIDTH), number)
     for number in WEIGHT_COUNTS:
         yield f"weight {number}", (_update(number), number)
-    yield "embedding", (_embedding(), EMBEDDING_SHAPE[0] * EMBEDDING_SHAPE[1])
 
 
 def least_seconds(function: Callable[[], object], budget: float, clock: Clock) -> float:
@@ -161,11 +161,16 @@ def _update(number: int) -> Callable[[], object]:
     return lambda: (fast_clip_by_norm([weight], 1.0), optimizer.step())
 
 
-def _embedding() -> Callable[[], object]:
-    """The gradient of an embedding, added to the one that the head has left."""
-    table, ids = torch.nn.Parameter(torch.zeros(EMBEDDING_SHAPE)), torch.arange(TOKENS) % EMBEDDING_SHAPE[0]
-    table.grad, gradient = torch.zeros(EMBEDDING_SHAPE), torch.zeros(TOKENS, EMBEDDING_SHAPE[1])
-    return lambda: F.embedding(ids, table).backward(gradient)
+def _embedding(n_tokens: int) -> Callable[[], object]:
+    """The two gradients of a matrix that is embedding and head, each as large as the matrix, whatever the batch."""
+    table, ids = torch.nn.Parameter(torch.zeros(n_tokens, EMBEDDING_WIDTH)), torch.arange(TOKENS) % n_tokens
+    one = torch.zeros(1, EMBEDDING_WIDTH)
+
+    def gradients() -> None:
+        table.grad = None
+        (F.embedding(ids, table).sum() + F.linear(one, table).sum()).backward()
+
+    return gradients
 
 
 def _loss(logits: Tensor) -> Tensor:

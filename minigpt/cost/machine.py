@@ -7,10 +7,10 @@ $$
 
 with $r$ the rate of products as large as those of the model, $P$ the numbers in its matrices, $Q$ the pairs of
 positions, and the other times those of one number: of an operation in attention ($t_a$), of the stream ($t_s$), of the
-hidden vector of an MLP ($t_h$), of a logit ($t_v$), of a weight in the optimizer ($t_w$), of the embedding's gradient
-($t_e$), which is made for the whole vocabulary; $t_0$ and $t_1$ are what a step and a block take however small they
-are. A logit and a weight take longer where there are too many of them for the caches, so their times are looked up in
-tables, as those of products and attention are.
+hidden vector of an MLP ($t_h$), of a logit ($t_v$), of a weight in the optimizer ($t_w$), of the embedding's gradients
+($t_e$), which are made for the whole vocabulary; $t_0$ and $t_1$ are what a step and a block take however small they
+are. Logits, weights and embeddings take longer each where there are too many for the caches, so their times are looked up
+in tables, as those of products and attention are.
 
 Dimensions: b sequences, T positions, D width, F hidden width of the MLP, V vocabulary, L layers, N parameters.
 """
@@ -43,7 +43,8 @@ class Machine:
         hidden: of one number of the hidden vector of an MLP.
         logit: from the number of logits to the time of one in the loss.
         weight: from the number of weights to the time of one in clipping and AdamW.
-        embedding: of one number of the embedding matrix: its gradient is made, zeros for the most part, and added up.
+        embedding: from the numbers of the embedding matrix to the time of one in its gradients, those of the embedding,
+            zeros for the most part, and of the head.
     """
 
     name: str
@@ -55,7 +56,7 @@ class Machine:
     hidden: float
     logit: tuple[tuple[float, float], ...]
     weight: tuple[tuple[float, float], ...]
-    embedding: float
+    embedding: tuple[tuple[float, float], ...]
 
     def __str__(self) -> str:
         return self.name
@@ -71,7 +72,8 @@ def step_seconds(config: GPTConfig, machine: Machine, n_sequences: int) -> float
     """
     t, d, layers = config.context_length, config.d_model, config.n_layers
     tokens = n_sequences * t
-    logits, n_weights = tokens * config.vocab_size, count_parameters(config).total
+    logits, embedding = tokens * config.vocab_size, config.vocab_size * d
+    n_weights = count_parameters(config).total
     in_blocks = matrix_parameters(config) - config.vocab_size * d
     scores = 6 * n_sequences * forward_flops(config, t).scores
     passes = 1 + (ROTATION if config.position.startswith("rope") else 0) + (QK_NORM if config.qk_norm else 0)
@@ -86,7 +88,7 @@ def step_seconds(config: GPTConfig, machine: Machine, n_sequences: int) -> float
         + tokens * layers * (passes * d * machine.stream + hidden)
         + logits * between(machine.logit, logits)
         + n_weights * between(machine.weight, n_weights)
-        + config.vocab_size * d * machine.embedding
+        + embedding * between(machine.embedding, embedding)
     )
 
 

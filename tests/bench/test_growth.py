@@ -12,7 +12,8 @@ from minigpt.model import GPTConfig
 
 MACHINE = Machine(
     name="a machine", products=((16.0, 1e6),), attention=((8.0, 1e-6),),
-    step=1e-3, block=1e-2, stream=1e-6, hidden=1e-6, logit=((1.0, 1e-6),), weight=((1.0, 1e-6),), embedding=1e-6,
+    step=1e-3, block=1e-2, stream=1e-6, hidden=1e-6,
+    logit=((1.0, 1e-6),), weight=((1.0, 1e-6),), embedding=((1.0, 1e-6),),
 )  # fmt: skip
 BASE = replace(
     growth.SMALLEST, config=GPTConfig(vocab_size=9, context_length=8, d_model=8, n_layers=1, n_heads=2), n_sequences=2

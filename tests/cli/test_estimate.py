@@ -17,7 +17,8 @@ def measured(monkeypatch):
     """A machine in place of the measured one: no time is spent."""
     machine = Machine(
         name="a machine", products=((128.0, 1e11),), attention=((128.0, 1e-11),),
-        step=1e-3, block=1e-3, stream=1e-8, hidden=5e-9, logit=((1.0, 4e-9),), weight=((1.0, 2e-9),), embedding=2e-9,
+        step=1e-3, block=1e-3, stream=1e-8, hidden=5e-9,
+        logit=((1.0, 4e-9),), weight=((1.0, 2e-9),), embedding=((1.0, 2e-9),),
     )  # fmt: skip
     monkeypatch.setattr(bench, "probe_machine", lambda progress: machine)
     monkeypatch.setattr(bench, "busy_line", lambda: None)

@@ -14,7 +14,8 @@ BASE = StepSize(
 )
 MACHINE = Machine(
     name="a machine", products=((24.0, 1e9),), attention=((16.0, 1e-9),),
-    step=1e-3, block=1e-4, stream=1e-9, hidden=1e-9, logit=((1.0, 1e-9),), weight=((1.0, 1e-9),), embedding=1e-9,
+    step=1e-3, block=1e-4, stream=1e-9, hidden=1e-9,
+    logit=((1.0, 1e-9),), weight=((1.0, 1e-9),), embedding=((1.0, 1e-9),),
 )  # fmt: skip
 
 
