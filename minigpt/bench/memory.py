@@ -9,6 +9,7 @@ Dimensions: T positions, E head width.
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from math import isnan
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -89,7 +90,7 @@ class StepMemoryRow(NamedTuple):
         names = [str(self.shape), self.contender]
         if self.skipped:
             return [*names, self.skipped]
-        ratio = "" if self.ratio != self.ratio else f"{self.ratio:.2f}"
+        ratio = "" if isnan(self.ratio) else f"{self.ratio:.2f}"
         predicted = "" if self.predicted is None else f"{self.predicted / 2**20:,.1f} MiB"
         return [*names, f"{self.measured / 2**20:,.1f} MiB", ratio, predicted]
 

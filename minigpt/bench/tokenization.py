@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -62,7 +63,7 @@ class TokenizerRow(NamedTuple):
         """The row of the table."""
         if self.skipped:
             return [self.what, self.contender, self.skipped]
-        ratio = "" if self.ratio != self.ratio else f"{self.ratio:.2f}"
+        ratio = "" if isnan(self.ratio) else f"{self.ratio:.2f}"
         return [self.what, self.contender, f"{self.bytes_per_second / 1e6:,.1f}", f"{self.seconds:,.2f}", ratio]
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import product
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -67,7 +68,7 @@ class TrainingRow(NamedTuple):
         names = [str(self.shape), str(self.contender)]
         if self.skipped:
             return [*names, self.skipped]
-        ratio = "" if self.ratio != self.ratio else f"{self.ratio:.2f}"
+        ratio = "" if isnan(self.ratio) else f"{self.ratio:.2f}"
         rates = [f"{self.tokens_per_second:,.0f}", ratio, f"{self.flops_per_second / 1e9:,.1f}"]
         return [*names, *rates, f"{self.share_of_matmul:.0%}", f"{self.memory / 2**20:,.1f} MiB"]
 
@@ -118,11 +119,12 @@ class TrainingBench:
         lines = [f"{self.machine}; medians of {self.rounds} rounds in turn", *table, _LEGEND]
         for shape in dict.fromkeys(row.shape for row in self.rows):
             ours, peer = self.best(shape, ours=True), self.best(shape, ours=False)
+            plain = self.ratio_as_they_come(shape)
+            told = [] if isnan(plain) else [f"as they come {plain:.2f} × transformers"]
             if ours and peer:
-                lines.append(
-                    f"{shape}: as they come {self.ratio_as_they_come(shape):.2f} × transformers; the best of each, "
-                    f"{ours.contender} over {peer.contender}: {self.best_ratio(shape):.2f}"
-                )
+                best = f"{ours.contender} over {peer.contender}"
+                told.append(f"the best of each, {best}: {self.best_ratio(shape):.2f}")
+            lines += [f"{shape}: {'; '.join(told)}"] * bool(told)
         return "\n".join(lines)
 
     def plot(self) -> "Figure":

@@ -42,6 +42,11 @@ def test_the_best_of_each_side_leaves_out_the_recipe_that_is_another_model():
     assert math.isnan(alone.best_ratio(SMALL)) and "the best of each" not in str(alone)
 
 
+def test_where_float32_was_not_measured_there_is_no_ratio_as_they_come():
+    lines = str(TrainingBench("a CPU", 9, ROWS[3:5])).splitlines()
+    assert lines[-1] == "1 × 16, T 8, B 2: the best of each, minigpt bf16 over transformers bf16: 1.50"
+
+
 def test_the_json_has_the_figures_of_the_table():
     figures = json.loads(json.dumps(MEASURED.to_json()))
     assert (figures["machine"], figures["rounds"]) == ("a CPU", 9)
