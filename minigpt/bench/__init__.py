@@ -2,7 +2,7 @@
 
 from minigpt.bench.attention import AttentionBench, Measured, measure_attention
 from minigpt.bench.correctness import interpreted_error, kernel_error
-from minigpt.bench.generation import GenerationBench, GenerationRow, measure_generation
+from minigpt.bench.generation import Gain, GenerationBench, GenerationRow, measure_generation
 from minigpt.bench.probe import busy_line, probe_machine
 from minigpt.bench.setting import Setting
 from minigpt.bench.tiles import TileBench, Tried, tune_tiles
@@ -11,6 +11,7 @@ from minigpt.bench.training import SHAPES, Shape, TrainingBench, TrainingRow, me
 __all__ = [
     "SHAPES",
     "AttentionBench",
+    "Gain",
     "GenerationBench",
     "GenerationRow",
     "Measured",

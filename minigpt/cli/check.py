@@ -72,15 +72,15 @@ class Bench:
         what: "train": the training step beside transformers' GPT-2. "generate": greedy generation at the shape of GPT-2
             beside transformers'. "attention": our Triton kernel beside PyTorch's
             attention, FlexAttention and the formula, on a GPU; on the CPU the formula beside PyTorch's.
-        rounds: how often each is timed, in turn; the median counts.
+        rounds: how often each is timed, in turn, by default 9 times, generation 3; the median counts.
         lengths: of attention, T in positions; by default a few that suit the device.
         device: of attention, "auto", "cpu" or "cuda".
-        out: a folder for attention.png.
+        out: a folder for attention.png or generation.png.
         json: print the figures as JSON.
     """
 
     what: tyro.conf.Positional[Literal["train", "generate", "attention"]] = "train"
-    rounds: int = 9
+    rounds: int | None = None
     lengths: tuple[int, ...] = ()
     device: str = "auto"
     out: Path = Path("runs/bench")
@@ -88,22 +88,27 @@ class Bench:
 
     def __call__(self) -> None:
         """Print a table."""
+        rounds = {"generate": 3}.get(self.what, 9) if self.rounds is None else self.rounds
         if self.what == "attention":
-            self._attention()
-            return
-        measured: bench.TrainingBench | bench.GenerationBench
-        if self.what == "generate":
-            measured = bench.measure_generation(self.rounds)
+            self._attention(rounds)
+        elif self.what == "generate":
+            self._generation(rounds)
+        elif self.json:
+            print_json(bench.measure_training(rounds).to_json())
         else:
-            measured = bench.measure_training(self.rounds)
-        if self.json:
-            print_json(measured.to_json())
-        else:
-            print(measured)
+            print(bench.measure_training(rounds))
 
-    def _attention(self) -> None:
+    def _generation(self, rounds: int) -> None:
+        measured, path = bench.measure_generation(rounds), self.out / "generation.png"
+        picture = save_picture(measured.plot, path, kept="the figures are complete")
+        if self.json:
+            print_json({**measured.to_json(), "picture": picture if picture == str(path) else None})
+        else:
+            print(f"{measured}\npicture: {picture}")
+
+    def _attention(self, rounds: int) -> None:
         device = choose_device(self.device)
-        measured = bench.measure_attention(device, self.lengths, self.rounds)
+        measured = bench.measure_attention(device, self.lengths, rounds)
         kernel, path = _kernel_figures(device), self.out / "attention.png"
         picture = save_picture(measured.plot, path, kept="the figures are complete")
         if self.json:
