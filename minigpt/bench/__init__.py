@@ -4,7 +4,7 @@ from minigpt.bench.attention.correctness import interpreted_error, kernel_error
 from minigpt.bench.attention.setting import Setting
 from minigpt.bench.attention.speed import AttentionBench, Measured, measure_attention
 from minigpt.bench.attention.tiles import TileBench, Tried, tune_tiles
-from minigpt.bench.generation import GenerationBench, GenerationRow, measure_generation
+from minigpt.bench.generation.speed import Gain, GenerationBench, GenerationRow, measure_generation
 from minigpt.bench.gpu import GpuPart, gpu_lines, gpu_plan, measure_gpu
 from minigpt.bench.growth import measure_growth
 from minigpt.bench.loss import LossBench, LossRow, measure_loss
@@ -21,6 +21,7 @@ __all__ = [
     "AttentionBench",
     "AttentionMemory",
     "Contender",
+    "Gain",
     "GenerationBench",
     "GenerationRow",
     "GpuPart",

@@ -28,7 +28,7 @@ from minigpt.model import GPT
 from minigpt.settings import check_choice
 
 WeightsName = Literal["float32", "bfloat16", "int8"]
-FEW_ROWS = 16  # up to which a product with int8 weights takes them as they are
+FEW_ROWS = 16  # up to which a product takes int8 weights as they are, and is cut in parts by columns
 LANES = 32  # inputs that PyTorch's int8 kernel reads at once: of another number it reads beyond the end
 
 
@@ -54,8 +54,22 @@ def linear_by_columns(x: Tensor, columns: Tensor, bias: Tensor | None = None) ->
         bias: ``(M,)``.
     """
     rows = x.reshape(-1, x.shape[-1])
-    y = rows @ columns if bias is None else torch.addmm(bias, rows, columns)
+    if rows.shape[0] > FEW_ROWS or not x.is_cpu:
+        y = rows @ columns if bias is None else torch.addmm(bias, rows, columns)
+    else:
+        y = _by_parts(rows, columns, torch.get_num_threads())
+        y = y if bias is None else y + bias
     return y.view(*x.shape[:-1], columns.shape[1])
+
+
+def _by_parts(rows: Tensor, columns: Tensor, n_parts: int) -> Tensor:
+    """``rows @ columns``, a part of the columns for each thread: one product of few rows is left to a single thread."""
+    n_inputs, n_columns = columns.shape
+    if rest := n_columns % n_parts:
+        even = _by_parts(rows, columns[:, :-rest], n_parts) if rest < n_columns else rows[:, :0]
+        return torch.cat((even, rows @ columns[:, -rest:]), dim=1)
+    parts = columns.unflatten(1, (n_parts, -1)).transpose(0, 1)
+    return torch.bmm(rows.expand(n_parts, -1, n_inputs), parts).transpose(0, 1).flatten(1)
 
 
 @equation(
@@ -171,10 +185,12 @@ class Int8Linear(InferenceLinear):
     def forward(self, x: Tensor) -> Tensor:
         """``(…, D)`` → ``(…, M)``."""
         rows = x.reshape(-1, x.shape[-1])
-        if len(rows) > FEW_ROWS or rows.shape[1] % LANES or x.device.type != "cpu":
+        n_rows, n_inputs = rows.shape
+        if n_rows > FEW_ROWS or n_inputs % LANES or not x.is_cpu:
             return F.linear(x, self.weight, self.bias)
-        y = torch.ops.aten._weight_int8pack_mm(rows, self.q, self.scales).view(*x.shape[:-1], len(self.q))
-        return y if self.bias is None else y + self.bias
+        q, bias = self.q, self.bias
+        y = torch.ops.aten._weight_int8pack_mm(rows, q, self.scales)
+        return (y if bias is None else y + bias).view(*x.shape[:-1], q.shape[0])
 
 
 #: What takes the place of a linear layer, and the dtype of all else, by the name of the weights.
@@ -208,4 +224,6 @@ def for_generation(model: GPT, weights: WeightsName = "float32") -> GPT:
         for name, layer in list(module.named_children()):
             if type(layer) is nn.Linear:
                 setattr(module, name, build(layer.to(torch.promote_types(layer.weight.dtype, torch.float32))).eval())
+            elif type(layer) is nn.Dropout:
+                setattr(module, name, nn.Identity())
     return copy.to(dtype)

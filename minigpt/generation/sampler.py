@@ -31,6 +31,7 @@ from minigpt.generation.sampling import (
     check_temperature,
     check_top_k,
     check_top_p,
+    largest_logits,
     min_p_filter,
     temperature_probabilities,
     top_k_filter,
@@ -146,7 +147,7 @@ class Sampler:
         return probabilities
 
     def __call__(self, logits: Tensor, generator: torch.Generator, ids: Tensor | None = None) -> Tensor:
-        """Draw one token for each row from :meth:`probabilities`.
+        """Draw one token for each row from :meth:`probabilities`; at temperature 0, take the one that has all of it.
 
         Args:
             logits: ``(B, V)`` floating point.
@@ -159,6 +160,10 @@ class Sampler:
         Raises:
             ValueError: as :meth:`probabilities`.
         """
+        if self.temperature == 0:  # no draw: every rule keeps the most probable token
+            if self.top_k is not None:
+                check_top_k(self.top_k, logits.shape[-1])
+            return largest_logits(self.logits(logits, ids))[1].squeeze(-1)
         probabilities = self.probabilities(logits, ids)
         drawn = torch.multinomial(probabilities.to(generator.device), num_samples=1, generator=generator)
         return drawn.squeeze(-1).to(logits.device)

@@ -50,17 +50,33 @@ def temperature_probabilities(logits: Tensor, temperature: float = 1.0) -> Tenso
     """
     check_temperature(temperature)
     wide = at_least_float32(logits)
-    largest, greedy = wide.max(dim=-1, keepdim=True)
-    # The maximum of a row is finite unless the row holds NaN or inf, or nothing but -inf: one test finds all three.
-    if not largest.isfinite().all():
-        raise ValueError(
-            f"non-finite logits: {int((~wide.isfinite()).sum())} of {wide.numel()} values are NaN or infinite; "
-            "the model's weights have probably diverged: go back to an earlier checkpoint, or lower the learning rate"
-        )
+    largest, greedy = largest_logits(wide)
     if temperature == 0:
         return torch.zeros_like(wide).scatter(-1, greedy, 1.0)
     # Shift before dividing, so that z / τ cannot overflow; below the smallest normal number τ itself would round to 0.
     return softmax((wide - largest) / max(temperature, torch.finfo(wide.dtype).tiny))
+
+
+def largest_logits(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """The largest logit of each row, and the token that has it: the lowest id among equals.
+
+    Args:
+        logits: ``(..., V)`` floating point.
+
+    Returns:
+        ``(..., 1)`` in the dtype of ``logits``, and ``(..., 1)`` int64.
+
+    Raises:
+        ValueError: if a row has no finite maximum.
+    """
+    largest, tokens = logits.max(dim=-1, keepdim=True)
+    # The maximum of a row is finite unless the row holds NaN or inf, or nothing but -inf: one test finds all three.
+    if not largest.isfinite().all():
+        raise ValueError(
+            f"non-finite logits: {int((~logits.isfinite()).sum())} of {logits.numel()} values are NaN or infinite; "
+            "the model's weights have probably diverged: go back to an earlier checkpoint, or lower the learning rate"
+        )
+    return largest, tokens
 
 
 @equation(

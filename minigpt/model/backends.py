@@ -97,11 +97,11 @@ def sdpa_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
     """
     if is_transformed():
         return formula_attention(q, k, v, pattern)
+    if q.device.type == "cpu" and (q.dtype in HALF or torch.is_autocast_enabled("cpu")):
+        with torch.autocast("cpu", enabled=False):  # in 16 bits it is several times slower there
+            return sdpa_attention(q.float(), k.float(), v.float(), pattern).to(v.dtype)
     if q.shape[2] == 1 and not torch.compiler.is_exporting():
         return _one_query(q, k, v, pattern)
-    if q.device.type == "cpu" and (q.dtype in HALF or torch.is_autocast_enabled("cpu")):
-        with torch.autocast("cpu", enabled=False):  # its backward in 16 bits is several times slower there
-            return sdpa_attention(q.float(), k.float(), v.float(), pattern).to(v.dtype)
     n_heads, n_queries, n_keys = q.shape[1], q.shape[2], k.shape[2]
     k, v = share_heads(k, n_heads), share_heads(v, n_heads)
     # an exported program is for any number of keys, so it does not ask how many there are
@@ -160,9 +160,11 @@ def _one_query(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
     if pattern.slopes is not None:
         fall = rearrange(alibi_bias(pattern.slopes.to(q.dtype), 1, n_keys), "(g r) 1 s -> g r s", g=n_kv_heads)
         mask = fall if mask is None else torch.where(mask, fall, -math.inf)
-    q = rearrange(q, "b (g r) 1 e -> b g r e", g=n_kv_heads)
+    shares = n_kv_heads != q.shape[1]
+    q = rearrange(q, "b (g r) 1 e -> b g r e", g=n_kv_heads) if shares else q
     y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=pattern.scale, dropout_p=pattern.dropout)
-    return rearrange(_differentiable_once(y), "b g r e -> b (g r) 1 e")
+    y = _differentiable_once(y)
+    return rearrange(y, "b g r e -> b (g r) 1 e") if shares else y
 
 
 def _differentiable_once(y: Tensor) -> Tensor:

@@ -61,8 +61,11 @@ class Ring:
 
     def _write(self, new: Tensor, start: int) -> None:
         kept = min(new.shape[-2], self.n_slots)
-        new, first = new[..., new.shape[-2] - kept :, :], (start + new.shape[-2] - kept) % self.n_slots
-        to_the_end = min(kept, self.n_slots - first)
+        first = (start + new.shape[-2] - kept) % self.n_slots
+        if kept == new.shape[-2] <= self.n_slots - first:  # as nearly always: in one piece
+            self.slots.narrow(-2, first, kept).copy_(new)
+            return
+        new, to_the_end = new[..., new.shape[-2] - kept :, :], min(kept, self.n_slots - first)
         self.slots[..., first : first + to_the_end, :] = new[..., :to_the_end, :]
         if to_the_end < kept:
             self.slots[..., : kept - to_the_end, :] = new[..., to_the_end:, :]
@@ -71,7 +74,7 @@ class Ring:
         """The ``n`` positions before ``end``: a view, unless they go around the end of the ring."""
         first = (end - n) % self.n_slots
         if first + n <= self.n_slots:
-            return self.slots[..., first : first + n, :]
+            return self.slots.narrow(-2, first, n)
         return torch.cat((self.slots[..., first:, :], self.slots[..., : first + n - self.n_slots, :]), dim=-2)
 
     def reaches_back(self, newest: int, length: int) -> bool:

@@ -219,6 +219,8 @@ NORMS: dict[str, Callable[[int, bool, float], nn.Module]] = {
 
 def as_wide_as(x: Tensor, parameter: Tensor) -> Tensor:
     """A parameter in the dtype of ``x``, if that is wider: in 16 bits, FSDP fetches it narrower than the stream is."""
+    if parameter.dtype == x.dtype:
+        return parameter
     return parameter.to(torch.promote_types(parameter.dtype, x.dtype))
 
 

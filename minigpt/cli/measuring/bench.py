@@ -34,7 +34,7 @@ class Bench:
             of a head beside PyTorch's. "memory": of attention against the length, and of a training step beside
             transformers'. "gpu": everything that waits for a GPU, in some minutes, into one JSON file.
         quick: small sizes and few rounds: an impression, not a result.
-        rounds: how often each is timed, in turn; the median counts (default: 9).
+        rounds: how often each is timed, in turn; the median counts (default: 9; generate: 3).
         lengths: of attention and its memory, T in positions; by default a few that suit the device.
         device: of train, attention, loss and memory: "auto", "cpu" or "cuda".
         compile: train also with torch.compile, ours and the peers; some minutes, and a C++ compiler.
@@ -121,7 +121,7 @@ def _train(asked: Bench) -> bench.TrainingBench:
 def _generate(asked: Bench) -> bench.GenerationBench:
     if asked.quick:
         return bench.measure_generation(asked.n_rounds, QUICK_GPT, n_prompt=16, n_new=48)
-    return bench.measure_generation(asked.n_rounds)
+    return bench.measure_generation(3 if asked.rounds is None else asked.rounds)
 
 
 def _attention(asked: Bench) -> bench.AttentionBench:

@@ -63,6 +63,8 @@ def _verified(
     proposed, q = proposal
     row = torch.cat([ids, proposed.unsqueeze(0)], dim=1)
     logits = decoder.after_last(row, len(proposed) + 1)[0]
+    if sampler.temperature == 0:
+        return _agreed(logits, row, sampler, generator)
     kept = ids.shape[1]
     for i, token in enumerate(proposed.tolist()):
         p = sampler.probabilities(logits[i : i + 1], row[:, :kept])[0].to(generator.device)
@@ -72,6 +74,16 @@ def _verified(
         kept += 1
     p = sampler.probabilities(logits[-1:], row)[0].to(generator.device)
     return _with_one_more(proposed, p, generator)
+
+
+def _agreed(logits: Tensor, row: Tensor, sampler: Sampler, generator: torch.Generator) -> Tensor:
+    """The same for greedy tokens: what is proposed counts as long as the model takes the same token."""
+    first = row.shape[1] - len(logits) + 1
+    for i, kept in enumerate(range(first, row.shape[1] + 1)):
+        taken = sampler(logits[i : i + 1], generator, row[:, :kept])
+        if kept == row.shape[1] or int(taken) != int(row[0, kept]):
+            return torch.cat([row[0, first:kept], taken])
+    raise AssertionError("the last token is always taken")
 
 
 def _with_one_more(tokens: Tensor, p: Tensor, generator: torch.Generator) -> Tensor:

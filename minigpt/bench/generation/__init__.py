@@ -1,0 +1,1 @@
+"""Generation beside a peer: what writes, and how fast."""
