@@ -25,7 +25,7 @@ from minigpt.training.processes.distributed import ALONE, World
 from minigpt.training.step import update
 
 Step = Callable[[Tensor, Tensor], object]
-CHARACTERS = 65  # in Tiny Shakespeare
+OF_SHAKESPEARE = 65  # characters in Tiny Shakespeare
 RATE = 1e-3  # of every update; it changes no time
 
 
@@ -38,10 +38,10 @@ class Shape:
     d_model: int
     n_positions: int
     batch_size: int
-    vocab_size: int = CHARACTERS
+    vocab_size: int = OF_SHAKESPEARE
 
     def __str__(self) -> str:
-        vocabulary = "" if self.vocab_size == CHARACTERS else f", V {self.vocab_size:,}"
+        vocabulary = "" if self.vocab_size == OF_SHAKESPEARE else f", V {self.vocab_size:,}"
         return f"{self.n_layers} × {self.d_model}, T {self.n_positions}, B {self.batch_size}{vocabulary}"
 
     @property

@@ -16,6 +16,7 @@ SEED = ["attention-weights", "attention-output", "cross-entropy"]
 
 # Public mathematics without an equation of its own, and why.
 WITHOUT = {
+    "predict_growth": "step times by the machine's equations; tests/cost/test_growth.py",
     "CausalSelfAttention": "the projections around model-attention; tests/model/test_block.py",
     "LayerNorm": "owns the parameters of layer-norm; tests/model/test_norms.py",
     "ShortConvolution": "owns the weights of short-convolution",

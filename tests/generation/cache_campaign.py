@@ -119,7 +119,7 @@ BUGS = {
         "return slots + 0 * self.padding[:, None]",
     ),
     "padding is seen": (
-        "backends",
+        "pattern",
         "return mask & (real[:, None, None, :] |",
         "return mask & (True | real[:, None, None, :] |",
     ),

@@ -69,7 +69,7 @@ def test_all_that_is_measured_has_a_figure(monkeypatch):
 
 
 def test_the_command_prints_it(monkeypatch, capsys, tmp_path):
-    measured = GenerationBench(TINY, 8, 16, threads=1, rounds=3, bytes_per_second=13e9, rows=ROWS)
+    measured = MEASURED
     monkeypatch.setattr(bench, "measure_generation", lambda rounds: measured)
     cli.main(["bench", "generate", "--json", "--out", str(tmp_path)])
     figures = json.loads(capsys.readouterr().out)
