@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 GPT2 = GPTConfig.preset("gpt2")
 N_PROMPTS = 8  # of the batch
-KINDS = ("float32", "bfloat16", "int8")
+OF_OURS = ("float32", "bfloat16", "int8")
 EXPLAINED = """\
 ratio: tokens/s over transformers', or over those without. MB: the bytes of the matrices that one token reads, without
 keys and values; GB/s: how fast they are read. of products: tokens/s over those of the products of one row with these
@@ -156,7 +156,7 @@ def measure_generation(
         raise ValueError(f"rounds={rounds} must be at least 1")
     model, prompt = GPT(config).eval(), torch.randint(0, config.vocab_size, (1, n_prompt))
     write, peer = writers.peer(config, prompt, n_new)
-    copies = {weights: for_generation(model, weights) for weights in KINDS}
+    copies = {weights: for_generation(model, weights) for weights in OF_OURS}
     timed = {name: writers.greedy(copy, prompt, n_new) for name, copy in copies.items()} | {"transformers": write}
     timed |= {f"products of {name}": writers.products(each) for name, each in {**copies, "transformers": peer}.items()}
     pairs = {"a cache": ("float32", "uncached")}
@@ -171,7 +171,7 @@ def measure_generation(
         timed |= dict(zip(pairs[f"look-up, {text}"], (fast, plain), strict=True))
     rates = rates_in_turn({**timed, "limit": writers.one_row()}, rounds)
     n_bytes = {name: writers.matrix_bytes(copy) for name, copy in copies.items()}
-    rows = [_row(name, rates, n_bytes.get(name, writers.matrix_bytes(model))) for name in (*KINDS, "transformers")]
+    rows = [_row(name, rates, n_bytes.get(name, writers.matrix_bytes(model))) for name in (*OF_OURS, "transformers")]
     gains = [_gain(what, rates[one], rates[other]) for what, (one, other) in pairs.items()]
     limit = statistics.median(rates["limit"])
     return GenerationBench(config, n_prompt, n_new, torch.get_num_threads(), rounds, limit, rows, gains)
