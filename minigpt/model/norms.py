@@ -94,9 +94,13 @@ def fast_layer_norm(x: Tensor, gain: Tensor, shift: Tensor | None = None, eps: f
     """:func:`layer_norm`, same arguments, by PyTorch's kernel; in a transform of ``torch.func`` by the formula.
 
     PyTorch's second derivative of it is wrong where two ``vmap`` are inside each other, as in ``torch.func.hessian``.
+    On a CPU it sums the gradients of gain and shift in the dtype of x, so 16 bits are widened.
     """
     if is_transformed():
         return layer_norm(x, gain, shift, eps)
+    if x.device.type == "cpu" and x.dtype.itemsize == 2:
+        wide = F.layer_norm(x.float(), gain.shape, gain.float(), None if shift is None else shift.float(), eps)
+        return wide.to(x.dtype)
     return F.layer_norm(x, gain.shape, gain, shift, eps)
 
 

@@ -1,11 +1,13 @@
 import shutil
+from copy import deepcopy
 
 import pytest
 import torch
 from torch import nn
 
 import minigpt as mg
-from minigpt.model import next_token_loss
+from minigpt.model import LayerNorm, RMSNorm, next_token_loss
+from minigpt.model.convolution import ShortConvolution
 from minigpt.training import RunState, TrainConfig, accumulate_gradients, load_checkpoint
 from minigpt.training.execution.sixteen_bits import SixteenBitLoss
 from minigpt.training.losses import LossModule
@@ -118,3 +120,19 @@ def test_the_balance_of_experts_is_recorded(make_model, data):
     loss = LossModule(model, balance=0.01)
     SixteenBitLoss(loss)(*data.batch(0, 4)).backward()
     assert loss.balance_now is not None and 1 / 2 < loss.balance_now.item() < 3
+
+
+@pytest.mark.parametrize("part", [LayerNorm(64), RMSNorm(64), ShortConvolution(3, 64), nn.Linear(64, 64)], ids=repr)
+def test_what_is_summed_over_many_positions_is_summed_in_float32(part):
+    """In bfloat16 such a sum stops growing once it is 256 times as large as what is added to it."""
+    x, h = torch.randn(8, 512, 64), 1 + torch.randn(8, 512, 64)
+
+    def found(dtype):
+        copy = deepcopy(part).to(dtype)
+        copy(x.bfloat16().to(dtype)).backward(h.bfloat16().to(dtype))
+        return {name: p.grad.double() for name, p in copy.named_parameters()}
+
+    exact, narrow = found(torch.float64), found(torch.bfloat16)
+    for name, gradient in exact.items():
+        off = (narrow[name] - gradient).abs().max() / gradient.abs().max()
+        assert off < 0.004, f"{name} is off by {off:.1%}"
