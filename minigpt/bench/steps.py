@@ -24,7 +24,7 @@ from minigpt.training.processes.device import choose_device
 from minigpt.training.step import update
 
 Step = Callable[[Tensor, Tensor], object]
-CHARACTERS = 65  # in Tiny Shakespeare
+N_CHARACTERS = 65  # in Tiny Shakespeare
 RATE = 1e-3  # of every update; it changes no time
 
 
@@ -37,10 +37,10 @@ class Shape:
     d_model: int
     n_positions: int
     batch_size: int
-    vocab_size: int = CHARACTERS
+    vocab_size: int = N_CHARACTERS
 
     def __str__(self) -> str:
-        vocabulary = "" if self.vocab_size == CHARACTERS else f", V {self.vocab_size:,}"
+        vocabulary = "" if self.vocab_size == N_CHARACTERS else f", V {self.vocab_size:,}"
         return f"{self.n_layers} × {self.d_model}, T {self.n_positions}, B {self.batch_size}{vocabulary}"
 
     @property
