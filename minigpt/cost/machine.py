@@ -9,8 +9,8 @@ with $r$ the rate of products as large as those of the model, $P$ the numbers in
 positions, and the other times those of one number: of an operation in attention ($t_a$), of the stream ($t_s$), of the
 hidden vector of an MLP ($t_h$), of a logit ($t_v$), of a weight in the optimizer ($t_w$), of the embedding's gradients
 ($t_e$), which are made for the whole vocabulary; $t_0$ and $t_1$ are what a step and a block take however small they
-are. Logits, weights and embeddings take longer each where there are too many for the caches, so their times are looked up
-in tables, as those of products and attention are.
+are. Logits, weights and embeddings take longer each where there are too many for the caches, so their times are looked
+up in tables, as those of products and attention are.
 
 Dimensions: b sequences, T positions, D width, F hidden width of the MLP, V vocabulary, L layers, N parameters.
 """
