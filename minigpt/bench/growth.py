@@ -42,7 +42,7 @@ def measure_growth(
         base: the smallest step, in one device.
         axes: keys of :data:`~minigpt.cost.growth.STEP_SIZES`.
         factors: what each size is multiplied by.
-        machine: what its parts take; ``None``: they are measured first, in about two seconds.
+        machine: what its parts take; ``None``: they are measured first, in about three seconds.
         clock: returns seconds.
         progress: show a bar, on stderr.
     """

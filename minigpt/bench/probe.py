@@ -1,4 +1,4 @@
-"""How fast this machine trains, from two seconds of measurement: what ``minigpt.estimate`` predicts step times from.
+"""How fast this machine trains, from three seconds of measurement: what ``minigpt.estimate`` predicts step times from.
 
 Each part of a step is timed by itself, small, in float32 on the CPU: products of several widths, attention at several
 lengths, an activation, the loss, the optimizer, and whole steps of models so small that nothing is computed in them.
@@ -40,7 +40,7 @@ def probe_machine(seconds: float = 2.0, *, clock: Clock = time.perf_counter, pro
     """Measure what the parts of a training step take on this machine.
 
     Args:
-        seconds: about how long it may take; a slow machine needs more, since each part runs a few times.
+        seconds: about how long most of it may take; a slow machine needs more, since each part runs a few times.
         clock: returns seconds; ``time.process_time`` leaves out what other programs take from one thread.
         progress: show a bar, on stderr.
     """

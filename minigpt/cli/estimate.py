@@ -31,7 +31,7 @@ class Estimate:
         vocab_size: V, number of tokens (default: the preset's, which is GPT-2's; with --budget 1024).
         context_length: T, in tokens (default: the preset's; with --budget 256).
         tokens: tokens that are read, such as 300e9 (default: those that are best for the size).
-        on: hardware, such as H100, 8xH100, or "this machine", which is measured for two seconds.
+        on: hardware, such as H100, 8xH100, or "this machine", which is measured for three seconds.
         grow: what a step takes as context, width, depth, batch, vocabulary and devices are doubled, one at a time; on
             "this machine" small steps are measured, too.
         batch_size: sequences of each device in a step, with --grow (default: 8).
