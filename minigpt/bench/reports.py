@@ -89,7 +89,7 @@ def bar_chart(groups: Mapping[str, Mapping[str, float]], label: str, limit: floa
     for i, name in enumerate(names):
         places = [at + (i - (len(names) - 1) / 2) * width for at, bars in enumerate(groups.values()) if name in bars]
         heights = [bars[name] for bars in groups.values() if name in bars]
-        shade = 1 - 0.5 * (i // len(PALETTE))  # more names than colours: paler the second time
+        shade = 0.5 ** (i // len(PALETTE))  # more names than colours: paler each time
         axes.bar(places, heights, width, color=PALETTE[i % len(PALETTE)], alpha=shade, label=name)
     if limit is not None:
         axes.axhline(limit, color="black", linestyle=":")

@@ -39,3 +39,9 @@ def test_a_name_has_the_same_colour_in_each_group_and_bars_do_not_overlap():
     assert x[0].get_x() + x[0].get_width() <= y[0].get_x() + 1e-9
     assert axes.get_ylabel() == "speed" and [text.get_text() for text in axes.get_xticklabels()] == ["A", "B"]
     assert list(axes.lines[0].get_ydata()) == [1.0, 1.0]
+
+
+def test_a_chart_has_room_for_more_names_than_there_are_colours():
+    axes = reports.bar_chart({"A": {str(i): float(i) for i in range(1, 40)}}, "speed").axes[0]
+    looks = {(bar.get_facecolor(), bar.get_alpha()) for bar in axes.patches}
+    assert len(looks) == 39
