@@ -17,7 +17,7 @@ from minigpt.text import Dataset, Tokenizer
 from minigpt.training.averaging import WeightAverage
 from minigpt.training.config import TrainConfig
 from minigpt.training.execution.precision import PRECISIONS, Precision, resolve_precision
-from minigpt.training.execution.sixteen_bits import SixteenBitLoss
+from minigpt.training.execution.sixteen_bits import SixteenBitLoss, not_copied
 from minigpt.training.losses import LossModule
 from minigpt.training.optim import EquationOptimizer
 from minigpt.training.processes.distributed import ALONE, World
@@ -81,6 +81,11 @@ class RunState:
         self.optimizer = build_optimizer(self.model, config, self.world)
         self.spikes = SpikeWatch(config.spike_threshold)
         self.shards = shards_of(self.data)
+
+    @property
+    def computes(self) -> LossModule:
+        """The loss whose modules compute in training: that of the 16-bit copy, if there is one."""
+        return self.wrapper.module if isinstance(self.wrapper, SixteenBitLoss) else self.loss
 
     @property
     def saves_shards(self) -> bool:
@@ -202,11 +207,11 @@ def precision_of(model: nn.Module, name: str, world: World) -> Precision:
     Raises:
         ValueError: if it asks for a copy of the weights where there can be none.
     """
-    copies, device = type(model) is GPT and world.size == 1, next(model.parameters()).device
-    if name == "bf16-weights" and not copies:
-        got = f"{world.size} processes" if type(model) is GPT else f"a {type(model).__name__}"
-        raise ValueError(f"precision='bf16-weights' is for a GPT in one process, got {got}; use precision='bf16'")
-    return Precision(resolve_precision(name, device, copies=copies), device)
+    device = next(model.parameters()).device
+    hindrance = not_copied(model) if world.size == 1 else f"{world.size} processes"
+    if name == "bf16-weights" and hindrance:
+        raise ValueError(f"precision='bf16-weights' is for a GPT in one process, got {hindrance}; use precision='bf16'")
+    return Precision(resolve_precision(name, device, copies=not hindrance), device)
 
 
 def _types(values: Mapping[str, object]) -> dict[str, object]:

@@ -12,6 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from minigpt.bench.speedrun.protocol import SpeedrunText
 from minigpt.bench.speedrun.report import SpeedrunReport, TrackResult
 from minigpt.files.atomic import write_atomically
 from minigpt.files.json_object import read_object
@@ -44,6 +45,19 @@ def read_leaderboard(path: str | Path) -> list[dict[str, Any]]:
     return entries
 
 
+def check_text(text: SpeedrunText) -> None:
+    """Refuse a text that has no place on a leaderboard.
+
+    Args:
+        text: that is to be learnt, or was.
+
+    Raises:
+        ValueError: if it is not Tiny Shakespeare.
+    """
+    if not text.is_comparable:
+        raise ValueError("the leaderboard is for Tiny Shakespeare, and --text is another text; leave one of them out")
+
+
 def record(report: SpeedrunReport, path: str | Path, *, day: date | None = None) -> list[dict[str, Any]]:
     """Add an entry to a leaderboard for each track that reached its target; the file is written whole or not at all.
 
@@ -58,10 +72,7 @@ def record(report: SpeedrunReport, path: str | Path, *, day: date | None = None)
     Raises:
         ValueError: if the text is not Tiny Shakespeare, no track reached its target, or the file is no leaderboard.
     """
-    if not report.text.is_comparable:
-        raise ValueError(
-            "the leaderboard is for Tiny Shakespeare, and this speedrun learnt another text; leave --text out"
-        )
+    check_text(report.text)
     entries = read_leaderboard(path)
     added = [_entry(report, result, day or date.today()) for result in report.tracks if result.is_reached]
     if not added:

@@ -16,6 +16,7 @@ from typing import Any
 from minigpt.pretrained.gguf.token_types import BYTE, CONTROL, NORMAL, UNKNOWN, UNUSED, USER_DEFINED
 from minigpt.text.tokenizers.library import SPACE_MARK
 
+LONGEST_TOKEN = 1024  # characters; each place where a token may be cut in two is looked at
 _BYTE = re.compile(r"<0x[0-9A-F]{2}>")
 _MATCHED_WHOLE = (UNKNOWN, CONTROL, USER_DEFINED)  # and never joined
 
@@ -33,8 +34,10 @@ def sentencepiece_object(
         unknown: token of characters that have none; "" for none.
 
     Raises:
-        ValueError: if a token of type byte is none, or some characters could not be encoded.
+        ValueError: if a token of type byte is none, one is too long, or some characters could not be encoded.
     """
+    if (longest := max(map(len, tokens))) > LONGEST_TOKEN:
+        raise ValueError(f"it has a token of {longest:,} characters; at most {LONGEST_TOKEN:,} are read")
     in_use = {token: i for i, token in enumerate(tokens) if types[i] != UNUSED}
     in_bytes = {token for token, i in in_use.items() if types[i] == BYTE}
     if wrong := sorted(token for token in in_bytes if not _BYTE.fullmatch(token)):

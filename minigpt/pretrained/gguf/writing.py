@@ -51,13 +51,14 @@ def save_gguf(model: GPT, path: Path, tokenizer: Tokenizer | None = None, card: 
     if dtype not in GGUF_DTYPES:
         raise ValueError(f"the weights are {dtype}; a GGUF file holds float32, float16 or bfloat16: model.float()")
     words = NO_TOKENIZER if tokenizer is None else tokenizer_fields(tokenizer, model.config.vocab_size)
-    about = {"general.name": path.stem, "general.file_type": GGUF_DTYPES[dtype][1], "general.description": card}
+    name = path.stem.encode(errors="replace").decode()  # of a file whose name is no text
+    about = {"general.name": name, "general.file_type": GGUF_DTYPES[dtype][1], "general.description": card}
     fields = {**about, **_fields(architecture, model.config), **words}
     with whole_file(path) as partial:
         writer = package.GGUFWriter(partial, architecture.name)
         try:
-            for name, value in fields.items():
-                _add_field(writer, name, value)
+            for field, value in fields.items():
+                _add_field(writer, field, value)
             for name, tensor in _tensors(architecture, model):
                 keeps = tensor.dim() > 1 and name not in IN_FLOAT32
                 kind = package.GGMLQuantizationType[GGUF_DTYPES[dtype if keeps else torch.float32][0]]

@@ -10,7 +10,8 @@ bf16-weights  the blocks and the head compute on a bfloat16 copy of their weight
               fastest; for one process and a GPT
 fp16          products in float16, which has 10 bits of fraction and a small range: the loss is scaled
 auto          fp32 where the device has no instructions that multiply bfloat16 or computes wrong numbers; otherwise
-              bf16-weights on a CPU, bf16 for several processes, other models and other devices
+              bf16-weights on a CPU, bf16 for several processes, other models, models with hooks or with buffers in
+              their blocks, and other devices
 ============  =================================================================================================
 
 The weights that are trained, their gradients and moments are float32 in all of them.

@@ -22,6 +22,8 @@ from torch import Tensor, nn
 from minigpt.model import GPT
 from minigpt.training.losses import LossModule
 
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")  # of a module
+
 
 class SixteenBitLoss(nn.Module):
     """The loss of a 16-bit copy of a GPT; a backward pass adds the gradient to the float32 weights of the model.
@@ -42,7 +44,8 @@ class SixteenBitLoss(nn.Module):
         self.module = _narrow_copy(loss, dtype)
         copies = dict(self.module.model.named_parameters(remove_duplicate=False))
         weights = dict(loss.model.named_parameters(remove_duplicate=False))
-        pairs = [(weights[name], copy) for name, copy in copies.items() if copy is not weights[name]]
+        # one pair for a weight that several blocks share, and so has several names
+        pairs = {id(copy): (weights[name], copy) for name, copy in copies.items() if copy is not weights[name]}.values()
         self.weights: list[Tensor] = [weight for weight, _ in pairs]
         self.copies: list[Tensor] = [copy for _, copy in pairs]
         for weight, copy in pairs:
@@ -57,6 +60,34 @@ class SixteenBitLoss(nn.Module):
             nats: Tensor = self.module(ids, targets, at)
         self.trained[0].balance_now = self.module.balance_now
         return nats
+
+
+def not_copied(model: nn.Module) -> str | None:
+    """What of a model a copy would not share with it, in words, the first of it; ``None`` where it shares all.
+
+    Hooks of a weight would not see its gradient, other hooks would be copied with what they take notes in, and what a
+    forward pass writes to a buffer would stay in the copy.
+
+    Args:
+        model: as it is before it is trained.
+    """
+    if type(model) is not GPT:
+        return f"a {type(model).__name__}"
+    for name, module in model.named_modules():
+        if "forward" in vars(module) or any(vars(module).get(kind) for kind in _HOOKS):
+            return f"hooks, or a forward of its own, on {name or 'the model'}"
+    for name, weight in model.named_parameters():
+        if weight._backward_hooks or getattr(weight, "_post_accumulate_grad_hooks", None):
+            return f"hooks on {name}"
+    shared = {id(buffer) for part in (model.token_embedding, model.position) for buffer in part.buffers()}
+    for name, buffer in model.named_buffers():
+        if id(buffer) not in shared:
+            return f"the buffer {name}"
+    try:
+        deepcopy(model, {id(weight): weight for weight in model.parameters()})
+    except (RuntimeError, TypeError) as error:  # an activation that is kept, a lock, an open file
+        return f"a part that can't be copied ({str(error)[:100]})"
+    return None
 
 
 def _narrow_copy(loss: LossModule, dtype: torch.dtype) -> LossModule:

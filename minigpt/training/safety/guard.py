@@ -64,7 +64,7 @@ def _explain(run: RunState, verdict: Verdict, row: StepRow) -> None:
         usual = f"usually {run.spikes.loss.mean:.4g} and {run.spikes.norm.mean:.4g}"
         warnings.warn(f"{what}, {usual}: a spike, the update is skipped", stacklevel=5)
         return
-    where = first_non_finite(run.loss, partial(batch_gradient, run, step))
+    where = first_non_finite(run.computes, partial(batch_gradient, run, step))
     if run.bad_steps >= MOST_IN_A_ROW:
         raise FloatingPointError(
             f"{what}: {run.bad_steps} steps in a row are not finite, and none of them changed the weights. Lower the "

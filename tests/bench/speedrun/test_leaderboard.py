@@ -37,7 +37,7 @@ def test_a_track_above_its_target_and_another_text_are_refused(tmp_path):
     with pytest.raises(ValueError, match="no track reached its target"):
         record(made_up((1.9,)), path)
     (tmp_path / "my.txt").write_text("abc", encoding="utf-8")
-    with pytest.raises(ValueError, match="learnt another text"):
+    with pytest.raises(ValueError, match="another text"):
         record(made_up(text=tmp_path / "my.txt"), path)
     assert not path.exists()
 

@@ -68,6 +68,13 @@ def test_a_file_that_is_no_leaderboard_is_refused_before_anything_is_trained(ask
     assert "is not a leaderboard" in capsys.readouterr().err and asked == []
 
 
+def test_another_text_is_not_recorded_and_that_is_said_before_anything_is_trained(asked, tmp_path, capsys):
+    (tmp_path / "my.txt").write_text("abc", encoding="utf-8")
+    with pytest.raises(SystemExit):
+        cli.main(["speedrun", "--text", str(tmp_path / "my.txt"), "--record", str(tmp_path / "board.json")])
+    assert "another text" in capsys.readouterr().err and asked == []
+
+
 def test_after_an_interrupt_what_is_done_is_printed_and_the_status_is_130(asked, capsys, tmp_path):
     with pytest.raises(SystemExit) as ended:
         cli.main(["speedrun", "--seeds", "2", "--out", str(tmp_path)])

@@ -152,3 +152,10 @@ def test_without_the_package_what_to_install_is_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "tokenizers", None)
     with pytest.raises(ImportError, match="needs tokenizers: pip install tokenizers"):
         read()
+
+
+def test_a_token_that_would_take_all_memory_is_refused():
+    tokens = [*FIELDS["tokens"], "a" * 200_000]
+    longer = {"token_type": [*FIELDS["token_type"], 1], "scores": [*FIELDS["scores"], -999.0]}
+    with pytest.raises(ValueError, match="a token of 200,000 characters; at most 1,024 are read"):
+        read(tokens=tokens, **longer)

@@ -1,6 +1,8 @@
 """GGUF files that are written here, read back here and by transformers."""
 
 import logging
+import os
+import sys
 from dataclasses import replace
 
 import gguf
@@ -151,3 +153,10 @@ def test_a_folder_of_such_a_name_is_a_folder(tmp_path):
 
 def test_every_architecture_is_written_by_some_model_of_these_tests():
     assert {module.architecture_of(config).name for config in CONFIGS.values()} == set(architectures.ARCHITECTURES)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux alone")
+def test_a_file_whose_name_is_no_text_is_written(tmp_path):
+    path = tmp_path / os.fsdecode(b"b\xff.gguf")
+    mg.save_pretrained(drawn(LLAMA), path)
+    assert gguf.GGUFReader(path).fields["general.name"].contents() == "b?"

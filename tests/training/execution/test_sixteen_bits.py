@@ -1,5 +1,6 @@
 import shutil
 from copy import deepcopy
+from threading import Lock
 
 import pytest
 import torch
@@ -136,3 +137,37 @@ def test_what_is_summed_over_many_positions_is_summed_in_float32(part):
     for name, gradient in exact.items():
         off = (narrow[name] - gradient).abs().max() / gradient.abs().max()
         assert off < 0.004, f"{name} is off by {off:.1%}"
+
+
+def test_weights_that_blocks_share_get_the_gradient_of_all_of_them(make_model, data):
+    model = make_model(n_layers=2)
+    model.blocks[1] = model.blocks[0]
+    exact = gradients(model, LossModule(model), data)[1]
+    _, found = gradients(model, SixteenBitLoss(LossModule(model)), data)
+    assert found.keys() == exact.keys()
+    for name, gradient in found.items():
+        torch.testing.assert_close(gradient, exact[name], rtol=0.1, atol=2e-3, msg=lambda m, n=name: f"{n}: {m}")
+
+
+def with_buffer(model):
+    model.blocks[0].mlp = nn.Sequential(model.blocks[0].mlp, nn.GroupNorm(1, 1))
+    model.blocks[0].mlp.register_buffer("n_tokens", torch.zeros(()))
+
+
+HINDRANCES = {
+    "hooks on blocks.0.mlp.expand.weight": lambda model: model.blocks[0].mlp.expand.weight.register_hook(lambda g: g),
+    "hooks, or a forward of its own, on blocks.1": lambda model: model.blocks[1].register_forward_hook(lambda *_: None),
+    "the buffer blocks.0.mlp.n_tokens": with_buffer,
+    "a part that can't be copied": lambda model: setattr(model.blocks[0], "lock", Lock()),
+}
+
+
+@pytest.mark.parametrize("hindrance", HINDRANCES)
+def test_what_a_copy_would_not_share_is_refused_and_auto_makes_none(make_model, data, hindrance, monkeypatch):
+    model = make_model(n_layers=2)
+    HINDRANCES[hindrance](model)
+    with pytest.raises(ValueError, match=f"in one process, got {hindrance}.*; use precision='bf16'"):
+        RunState(model, TrainConfig(device="cpu", precision="bf16-weights"), data)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    run = RunState(model, TrainConfig(device="cpu", precision="auto"), data)
+    assert run.precision.name == "bf16" and run.wrapper is run.loss

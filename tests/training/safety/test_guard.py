@@ -59,3 +59,12 @@ def test_three_steps_in_a_row_end_the_run(make_model, data):
 
 def test_of_several_verdicts_the_highest_counts():
     assert max(Verdict.UPDATE, Verdict.SPIKE, Verdict.NOT_FINITE, Verdict.OVERFLOW) is Verdict.NOT_FINITE
+
+
+def test_of_a_copy_in_16_bits_the_layer_that_overflows_is_named(make_model, data):
+    model = make_model()
+    with torch.no_grad():
+        model.blocks[1].mlp.expand.weight.fill_(3e38)
+    config = TrainConfig(steps=1, batch_size=4, learning_rate=0.01, device="cpu", precision="bf16-weights")
+    with pytest.warns(UserWarning, match=r"first in the forward pass: the output of blocks\.1\.mlp\.expand"):
+        mg.train(model, data, config, progress=False)
