@@ -16,6 +16,7 @@ from tqdm import tqdm
 from minigpt.bench.generation import writers
 from minigpt.bench.generation.writers import Write
 from minigpt.generation import for_generation
+from minigpt.generation.inference import WeightsName
 from minigpt.model import GPT, GPTConfig
 from minigpt.plots import BLUE, GREY, new_figure
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 GPT2 = GPTConfig.preset("gpt2")
 N_PROMPTS = 8  # of the batch
-OF_OURS = ("float32", "bfloat16", "int8")
+OF_OURS: tuple[WeightsName, ...] = ("float32", "bfloat16", "int8")
 EXPLAINED = """\
 ratio: tokens/s over transformers', or over those without. MB: the bytes of the matrices that one token reads, without
 keys and values; GB/s: how fast they are read. of products: tokens/s over those of the products of one row with these

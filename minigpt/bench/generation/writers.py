@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from minigpt.bench.peer import peer_model
 from minigpt.generation import GREEDY, Decoder, PromptLookup, generate_ids
+from minigpt.generation.ids import Prompts
 from minigpt.generation.inference import for_generation, linear_by_columns
 from minigpt.model import GPT, GPTConfig
 from minigpt.model.hooks import watched
@@ -28,7 +29,7 @@ REPETITIVE = 3 * PARAGRAPH + "A lighthouse stands"
 ORDINARY = "Once upon a time there was a fox who lived at the edge of a village. One evening"
 
 
-def greedy(model: GPT | Decoder, prompts: Tensor | list[Tensor], n_new: int) -> Write:
+def greedy(model: GPT | Decoder, prompts: Prompts, n_new: int) -> Write:
     """Greedy generation, which begins anew at each call.
 
     Args:

@@ -45,7 +45,7 @@ def read_leaderboard(path: str | Path) -> list[dict[str, Any]]:
     return entries
 
 
-def check_text(text: SpeedrunText) -> None:
+def check_recordable(text: SpeedrunText) -> None:
     """Refuse a text that has no place on a leaderboard.
 
     Args:
@@ -72,7 +72,7 @@ def record(report: SpeedrunReport, path: str | Path, *, day: date | None = None)
     Raises:
         ValueError: if the text is not Tiny Shakespeare, no track reached its target, or the file is no leaderboard.
     """
-    check_text(report.text)
+    check_recordable(report.text)
     entries = read_leaderboard(path)
     added = [_entry(report, result, day or date.today()) for result in report.tracks if result.is_reached]
     if not added:

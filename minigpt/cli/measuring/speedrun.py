@@ -5,7 +5,7 @@ from pathlib import Path
 
 from minigpt import bench
 from minigpt.bench.speedrun import TRACKS, read_leaderboard, record
-from minigpt.bench.speedrun.leaderboard import check_text
+from minigpt.bench.speedrun.leaderboard import check_recordable
 from minigpt.bench.speedrun.nanogpt import PUBLISHED
 from minigpt.bench.speedrun.protocol import SpeedrunText
 from minigpt.cli.output import print_json, save_picture
@@ -49,7 +49,7 @@ class Speedrun:
         for name in self.tracks:
             check_choice("track", name, TRACKS)
         if self.record is not None:
-            check_text(SpeedrunText.of(self.text))  # refused before anything is trained, as another file is
+            check_recordable(SpeedrunText.of(self.text))  # refused before anything is trained, as another file is
             read_leaderboard(self.record)
         names = list(TRACKS)[:1] if self.quick else dict.fromkeys(self.tracks)
         steps = QUICK_STEPS if self.quick else PUBLISHED["max_iters"]

@@ -62,7 +62,7 @@ def test_of_several_verdicts_the_highest_counts():
 
 
 def test_of_a_copy_in_16_bits_the_layer_that_overflows_is_named(make_model, data):
-    model = make_model()
+    model = make_model(n_layers=2)
     with torch.no_grad():
         model.blocks[1].mlp.expand.weight.fill_(3e38)
     config = TrainConfig(steps=1, batch_size=4, learning_rate=0.01, device="cpu", precision="bf16-weights")
