@@ -171,6 +171,8 @@ def measure_training(
     contenders = list(_contenders(precisions or _precisions(device), compiled, checkout))
     rows: list[TrainingRow] = []
     for shape in shapes or (GPU_SHAPES if device.type == "cuda" else SHAPES):
+        if compiled:
+            torch.compiler.reset()  # PyTorch keeps eight programs of one function and interprets what comes after them
         rows += measure_steps(shape, contenders, rounds, device, checkout)
     return TrainingBench(machine_line(device), rounds, rows)
 
