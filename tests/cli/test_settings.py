@@ -360,3 +360,21 @@ def test_a_small_model_of_any_shape_trains_and_is_resumed_from_its_own_file(tmp_
     main(["runs", str(tmp_path), "--json"])
     (listed,) = json.loads(capsys.readouterr().out)
     assert listed["steps_done"] == 4 and listed["out"] == str(tmp_path / "run")
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("train", "compare")])
+def test_the_help_of_a_command_gives_one_default_of_each_option(name, capsys, monkeypatch):
+    assert max(shown_defaults([name], capsys, monkeypatch)) == 1
+
+
+def test_where_a_recipe_sets_what_none_means_the_help_gives_its_value_alone(capsys, monkeypatch):
+    options = ["train", "--recipe", "fast"]
+    assert max(shown_defaults(options, capsys, monkeypatch)) == 1
+
+
+def shown_defaults(words, capsys, monkeypatch):
+    """How many defaults each option of the help gives."""
+    monkeypatch.setenv("COLUMNS", "400")
+    with pytest.raises(SystemExit):
+        main([*words, "--help"])
+    return [line.count("(default") for line in re.split(r"\n.{1,3}-", capsys.readouterr().out)]
