@@ -165,7 +165,8 @@ class _Parts:
         self.plan, self.busy = shown.resolved() if shown.source.from_pretrained is None else shown, False
 
     def __call__(self, info: tyro.constructors.StructTypeInfo) -> tyro.constructors.StructConstructorSpec | None:
-        if self.busy or not dataclasses.is_dataclass(info.type):
+        ours = dataclasses.is_dataclass(info.type) and info.type.__module__.startswith("minigpt.")
+        if self.busy or not ours:
             return None
         name = next((name for name, part in PARTS.items() if info.type is part), None)
         self.busy = True  # the next call asks for tyro's own rule
