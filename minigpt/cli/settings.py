@@ -165,10 +165,10 @@ class _Parts:
         self.plan, self.busy = shown.resolved() if shown.source.from_pretrained is None else shown, False
 
     def __call__(self, info: tyro.constructors.StructTypeInfo) -> tyro.constructors.StructConstructorSpec | None:
-        ours = dataclasses.is_dataclass(info.type) and info.type.__module__.startswith("minigpt.")
-        if self.busy or not ours:
+        kind: Any = info.type
+        if self.busy or not dataclasses.is_dataclass(kind) or not kind.__module__.startswith("minigpt."):
             return None
-        name = next((name for name, part in PARTS.items() if info.type is part), None)
+        name = next((name for name, part in PARTS.items() if kind is part), None)
         self.busy = True  # the next call asks for tyro's own rule
         try:
             spec = tyro.constructors.ConstructorRegistry.get_struct_spec(info)
@@ -176,7 +176,7 @@ class _Parts:
             self.busy = False
         assert isinstance(spec, tyro.constructors.StructConstructorSpec)
         if name is None:
-            own = kinds(info.type)  # type: ignore[arg-type]
+            own = kinds(kind)
             return dataclasses.replace(spec, fields=tuple(_one_default(each, own[each.name]) for each in spec.fields))
         fields = tuple(self._shown(name, field) for field in spec.fields)
         return dataclasses.replace(spec, instantiate=_refusing(spec.instantiate), fields=fields)
