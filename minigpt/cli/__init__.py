@@ -16,6 +16,7 @@ from minigpt.cli.check import Equations
 from minigpt.cli.compare import Compare
 from minigpt.cli.diverge import Diverge
 from minigpt.cli.estimate import Estimate
+from minigpt.cli.export import Export
 from minigpt.cli.fairness import Fairness
 from minigpt.cli.ladder import Ladder
 from minigpt.cli.learn import CheckAnswers, Learn
@@ -28,7 +29,7 @@ from minigpt.cli.runs import Doctor, Info, Runs
 from minigpt.cli.settings import RefusedError, registry
 from minigpt.cli.text import Clean, Contamination, Prepare, Tokenizer
 from minigpt.cli.train import Demo, Train
-from minigpt.cli.use import Chat, Eval, Export, Sample
+from minigpt.cli.use import Chat, Eval, Sample
 from minigpt.interrupts import STATUS, raise_from_now_on
 from minigpt.settings import nearest
 from minigpt.settings.language import folded

@@ -9,6 +9,7 @@ message, and ``--help`` shows the values that are really used.
 """
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from minigpt.settings import check_choice, kinds, rule_of
 from minigpt.settings.checks import options_of
 
 EMPTY_PATH = "an empty text '' names no file and no folder; leave the option out, or name one"
+WRITTEN_DEFAULT = re.compile(r"\s*\(default: [^()]*\)")
 FILLERS = ("preset", "recipe", "task", "from_pretrained", "config", "steps", "epochs")
 
 
@@ -154,21 +156,28 @@ def _path(info: tyro.constructors.PrimitiveTypeInfo) -> Any:
 
 
 class _Parts:
-    """The rule for the parts of a configuration: shows what a rule gives, and hides the vocabulary's size."""
+    """The rule for commands and the parts of a configuration.
+
+    It shows one default of each field, in a part what a rule gives, and hides the vocabulary's size.
+    """
 
     def __init__(self, shown: RunConfig) -> None:
         self.plan, self.busy = shown.resolved() if shown.source.from_pretrained is None else shown, False
 
     def __call__(self, info: tyro.constructors.StructTypeInfo) -> tyro.constructors.StructConstructorSpec | None:
-        name = next((name for name, part in PARTS.items() if info.type is part), None)
-        if name is None or self.busy:
+        kind: Any = info.type
+        if self.busy or not dataclasses.is_dataclass(kind) or not kind.__module__.startswith("minigpt."):
             return None
+        name = next((name for name, part in PARTS.items() if kind is part), None)
         self.busy = True  # the next call asks for tyro's own rule
         try:
             spec = tyro.constructors.ConstructorRegistry.get_struct_spec(info)
         finally:
             self.busy = False
         assert isinstance(spec, tyro.constructors.StructConstructorSpec)
+        if name is None:
+            own = kinds(kind)
+            return dataclasses.replace(spec, fields=tuple(_one_default(each, own[each.name]) for each in spec.fields))
         fields = tuple(self._shown(name, field) for field in spec.fields)
         return dataclasses.replace(spec, instantiate=_refusing(spec.instantiate), fields=fields)
 
@@ -181,9 +190,17 @@ class _Parts:
         if rule is not None and field.default is None and value is not None:
             number = f"{value:.4g}" if isinstance(value, float) else str(value)
             kind = Annotated[kind, tyro.conf.arg(help_behavior_hint=f"(default: {rule.formula} = {number})")]
-        elif field.default is None and "(default:" in _text_of(field):  # the docstring says what none means
-            kind = Annotated[kind, tyro.conf.arg(help_behavior_hint="")]
+            return dataclasses.replace(field, type=kind, helptext=WRITTEN_DEFAULT.sub("", _text_of(field)))
+        return _one_default(field, kind)
+
+
+def _one_default(field: tyro.constructors.StructFieldSpec, kind: Any) -> tyro.constructors.StructFieldSpec:
+    """A field with the default that its docstring writes, which says what none means, or else with the value's own."""
+    if not WRITTEN_DEFAULT.search(text := _text_of(field)):
         return dataclasses.replace(field, type=kind)
+    if field.default is not None:
+        return dataclasses.replace(field, type=kind, helptext=WRITTEN_DEFAULT.sub("", text))
+    return dataclasses.replace(field, type=Annotated[kind, tyro.conf.arg(help_behavior_hint="")])
 
 
 def _text_of(field: tyro.constructors.StructFieldSpec) -> str:

@@ -1,11 +1,11 @@
-"""Commands that use a trained model: `minigpt sample`, `minigpt chat`, `minigpt eval` and `minigpt export`."""
+"""Commands that use a trained model: `minigpt sample`, `minigpt chat` and `minigpt eval`."""
 
 import sys
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import randbelow
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import tyro
 
@@ -15,11 +15,10 @@ from minigpt.generation import Borders, ChatConversation, Conversation, Sampler
 from minigpt.generation.inference import WeightsName
 from minigpt.generation.sampler import GREEDY
 from minigpt.generation.text import stream_text
-from minigpt.pretrained.sources import is_pretrained
+from minigpt.pretrained.sources import check_spelling, is_pretrained
 from minigpt.runs import RunConfig, open_splits
 from minigpt.runs.borders import borders_of, first_words
 from minigpt.runs.config import RUN_FILE
-from minigpt.runs.models import export_run
 from minigpt.runs.read_files import check_unchanged
 from minigpt.text import ChatFormat, Dataset, Tokenizer
 from minigpt.text.reading import read_texts
@@ -109,8 +108,11 @@ class Chat:
     def __call__(self) -> None:
         """Answer line after line; an empty line starts anew, and the end of the input ends.
 
+        Where the lines are not typed at a terminal, the answers alone are printed.
+
         Ctrl-C ends an answer, which is then forgotten with its question; where a line is typed, it ends the chat.
         """
+        check_spelling(self.out)
         if is_pretrained(self.out):
             return _talk(self._with_pretrained())
         if self.system is not None:
@@ -123,9 +125,10 @@ class Chat:
             )
         (model, tokenizer), task = mg.load_model(self.out), task_of(config.source.task)
         conversation = Conversation(mg.for_generation(model, self.weights), tokenizer, task.prompt, **self._draws())
-        example = textwrap.indent("".join(part.text for part in task.example(_world(config), 0)), "  ")
-        print(f"This model was trained to {task.summary}. For instance:\n\n{example}")
-        print("Now you. ", end="")
+        if _is_typed():
+            example = textwrap.indent("".join(part.text for part in task.example(_world(config), 0)), "  ")
+            print(f"This model was trained to {task.summary}. For instance:\n\n{example}")
+            print("Now you. ", end="")
         _talk(conversation)
 
     def _with_pretrained(self) -> ChatConversation:
@@ -184,33 +187,12 @@ class Eval:
             print(f"floor: {floor:.4f} nats per token")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Export:
-    """Write a trained model so that Hugging Face's libraries read it, or llama.cpp, with a model card.
-
-    Attributes:
-        out: the run folder that `minigpt train` filled.
-        folder: folder that is written; or a file FILE.gguf for llama.cpp, which has the card as its description.
-        tokenizer: the run's tokenizer too: byte-level BPE or, in a folder, characters.
-        dtype: type of the weights: "float32", "bfloat16" or "float16".
-    """
-
-    out: OutFolder
-    folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER|FILE.gguf")]
-    tokenizer: bool = True
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-
-    def __call__(self) -> None:
-        """Write the folder or the file, and say which format it has."""
-        title = export_run(self.out, self.folder, tokenizer=self.tokenizer, dtype=self.dtype)
-        print(f"wrote {self.folder} in the format of {title}")
-
-
 _Report = mg.Evaluation | mg.StoryReport | mg.TaskReport
 
 
 def _opened(out: Path) -> tuple[mg.GPT, Tokenizer]:
     """The model and the tokenizer of a run, or of a model that others trained."""
+    check_spelling(out)
     return mg.load_pretrained(out) if is_pretrained(out) else mg.load_model(out)
 
 
@@ -223,7 +205,8 @@ def _ends(tokenizer: Tokenizer) -> tuple[str, ...]:
 
 def _talk(conversation: Conversation | ChatConversation) -> None:
     """Answer line after line until the input ends."""
-    print("An empty line starts anew, Ctrl-C ends an answer, Ctrl-D the chat.")
+    if _is_typed():
+        print("An empty line starts anew, Ctrl-C ends an answer, Ctrl-D the chat.")
     while (line := _ask()) is not None:
         try:
             for piece in conversation.reply(line) if line else ():
@@ -237,10 +220,15 @@ def _talk(conversation: Conversation | ChatConversation) -> None:
             conversation.start_anew()
 
 
+def _is_typed() -> bool:
+    """Whether a person types the lines, at a terminal."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
 def _ask() -> str | None:
     """The next line that is typed; ``None`` at the end of the input."""
     try:
-        return input("> ").strip()
+        return input("> " if _is_typed() else "").strip()
     except EOFError:
         return None
 

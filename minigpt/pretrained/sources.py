@@ -15,6 +15,7 @@ from minigpt.pretrained.folder import load_folder
 from minigpt.pretrained.gguf import load_gguf
 from minigpt.pretrained.packages import PACKAGES, packaged_file
 from minigpt.pretrained.writing import is_gguf
+from minigpt.settings import nearest, shown
 from minigpt.text import Tokenizer
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -58,9 +59,26 @@ def load_pretrained(
         path = _from_hub(str(source), revision)
     elif str(source) in PACKAGES and not path.exists():
         path = packaged_file(str(source))
+    else:
+        check_spelling(source)
     if is_gguf(path):
         return load_gguf(path, dtype=dtype, dropout=0.0 if dropout is None else dropout, attention=attention)
     return load_folder(path, dtype=dtype, dropout=dropout, attention=attention)
+
+
+def check_spelling(source: Path | str) -> None:
+    """Refuse a name that is nothing here, and almost the name of a model that a name alone is enough for.
+
+    Args:
+        source: what a person typed.
+
+    Raises:
+        ValueError: naming that model.
+    """
+    name, path = str(source), as_path(source, "source")
+    hint = "" if name in PACKAGES or path.exists() or path.suffix == ".gguf" else nearest(name, PACKAGES)
+    if hint:
+        raise ValueError(f"there is no model and no folder {shown(name)}{hint}")
 
 
 def is_pretrained(source: Path | str) -> bool:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+from torch import nn
 
 from minigpt.files.folder import update_folder
 from minigpt.files.paths import as_path
@@ -42,10 +43,12 @@ def save_pretrained(
 
     Raises:
         ImportError: if a GGUF file is asked for and the package ``gguf`` is not installed.
-        ValueError: naming each part of the model that the nearest format does not have, or if the tokenizer is of
-            another kind, or ``folder`` holds folders or can't be replaced for another reason.
+        ValueError: naming each part of the model that the nearest format does not have, or if ``model`` is not a GPT or
+            is a copy made by :func:`minigpt.for_generation`, the tokenizer is of another kind, or ``folder`` holds
+            folders or can't be replaced for another reason.
     """
     folder = as_path(folder, "folder")
+    _check_model(model)
     if is_gguf(folder):
         return save_gguf(model, folder, tokenizer, card)
     kind = format_of(model.config)
@@ -94,6 +97,15 @@ def is_gguf(path: Path) -> bool:
         path: where a model is, or where it is written.
     """
     return path.suffix == ".gguf" and not path.is_dir()
+
+
+def _check_model(model: object) -> None:
+    if not isinstance(model, GPT):
+        raise ValueError(f"model is a {type(model).__name__}; pass the GPT that is to be written")
+    if not isinstance(model.head.weight, nn.Parameter):
+        raise ValueError(
+            "the model is a copy made by for_generation, which only writes; save the model that it was made from"
+        )
 
 
 def _tokenizer_files(tokenizer: Tokenizer, context_length: int) -> dict[str, bytes]:

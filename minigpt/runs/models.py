@@ -7,6 +7,8 @@ import torch
 from minigpt.files.paths import as_path
 from minigpt.model import GPT
 from minigpt.pretrained import FORMATS, format_of, load_pretrained, save_pretrained
+from minigpt.pretrained.gguf.writing import architecture_of
+from minigpt.pretrained.sources import check_spelling, is_pretrained
 from minigpt.pretrained.writing import is_gguf
 from minigpt.runs.run import load_model
 from minigpt.runs.summary import RunSummary
@@ -44,28 +46,31 @@ def open_model(folder: Path | str) -> tuple[GPT, Tokenizer]:
     return load_model(folder)
 
 
-def export_run(out: Path | str, folder: Path | str, *, tokenizer: bool = True, dtype: str = "float32") -> str:
-    """Write the newest model of a run so that Hugging Face's libraries read it, or llama.cpp.
+def export_model(out: Path | str, folder: Path | str, *, tokenizer: bool = True, dtype: str = "float32") -> str:
+    """Write a run's newest model, or one that others trained, so that Hugging Face's libraries or llama.cpp read it.
 
     Args:
-        out: the run folder.
+        out: the run folder, whose figures become a model card; or what :func:`minigpt.load_pretrained` reads, without
+            a card.
         folder: made if need be, or a file ``….gguf``; see :func:`minigpt.save_pretrained`.
-        tokenizer: whether the run's tokenizer goes with it; a GGUF file takes byte-level BPE alone.
+        tokenizer: whether the tokenizer goes with it; a GGUF file takes byte-level BPE alone.
         dtype: of the weights: "float32", "bfloat16" or "float16".
 
     Returns:
-        The name of the format that was written, such as "Llama" or "GGUF".
+        The name of the format that was written, such as "Llama" or "GGUF, architecture llama".
 
     Raises:
-        ValueError: as :func:`minigpt.load_model` and :func:`minigpt.save_pretrained`.
+        ValueError: as :func:`minigpt.load_model`, :func:`minigpt.load_pretrained` and :func:`minigpt.save_pretrained`.
     """
     out, folder = as_path(out, "out"), as_path(folder, "folder")
     check_choice("dtype", dtype, EXPORT_DTYPES)
-    model, words = load_model(out)
+    check_spelling(out)
+    theirs = is_pretrained(out)
+    model, words = load_pretrained(out) if theirs else load_model(out)
     kind = "gguf" if is_gguf(folder) else format_of(model.config)
-    card = model_card(RunSummary.of(out), kind, folder.name if kind == "gguf" else "FOLDER")
+    card = None if theirs else model_card(RunSummary.of(out), kind, folder.name if kind == "gguf" else "FOLDER")
     save_pretrained(model.to(EXPORT_DTYPES[dtype]), folder, words if tokenizer else None, card=card)
-    return _title(kind)
+    return f"GGUF, architecture {architecture_of(model.config).name}" if kind == "gguf" else _title(kind)
 
 
 def model_card(summary: RunSummary, kind: str, name: str = "FOLDER") -> str:

@@ -26,7 +26,8 @@ class Source:
         data: folder that `minigpt prepare` made, in place of a text.
         task: task of the tiny world, in place of a text: story, translate, qa or dialogue; its examples have no end.
         language: language of a task's stories: en, zh, or both in turn.
-        from_pretrained: folder of Hugging Face with a GPT-2, whose weights the run starts from, with its tokenizer.
+        from_pretrained: folder of Hugging Face with a GPT-2, Llama, Qwen2, Qwen3, Mistral or Mixtral, whose weights the
+            run starts from, with its tokenizer; `minigpt export` makes one of a GGUF file or of smollm2.
         tokenizer: tokenizer: char, bpe:1024 (trained here, to that many tokens), gpt2, or a saved tokenizer's file
             (none = that of the pretrained model).
         validation_fraction: share of the text, at its end, that is kept for validation.

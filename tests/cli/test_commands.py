@@ -166,6 +166,7 @@ def test_chat_answers_line_by_line_starts_anew_and_survives_a_mistake(tmp_path, 
         return line
 
     monkeypatch.setattr("builtins.input", typed)
+    monkeypatch.setattr("minigpt.cli.use._is_typed", lambda: True)
     capsys.readouterr()
     main(["chat", str(tmp_path)])
     printed = capsys.readouterr().out

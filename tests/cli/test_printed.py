@@ -112,6 +112,7 @@ def test_both_commands_that_a_task_prints_run(tiny_run, monkeypatch):
     commands = [shlex.split(line) for line in run.next.split(", or ")]
     assert [words[1] for words in commands] == ["eval", "chat"]
     monkeypatch.setattr("builtins.input", lambda prompt: "")
+    monkeypatch.setattr("minigpt.cli.use._is_typed", lambda: True)
     monkeypatch.setattr("minigpt.cli.use._ask", iter(["", None]).__next__)
     monkeypatch.setattr("minigpt.evaluation.tasks.LEARNT", 60)
     assert "5-gram" in printed_by([*commands[0][1:], "--examples", "2"])

@@ -1,5 +1,6 @@
 """Ctrl-C, where a model is used and where one is trained."""
 
+import io
 import os
 import signal
 from types import SimpleNamespace
@@ -69,9 +70,8 @@ def test_a_model_that_others_trained_writes_and_chats(pretrained, monkeypatch, c
     monkeypatch.setattr("minigpt.cli.use._ask", iter(["one", "", "x" * 400, None]).__next__)
     main(["chat", str(pretrained), "--system", "Be brief."])
     answer = "".join(ChatConversation(model, tokenizer, system="Be brief.").reply("one"))
-    said = "An empty line starts anew, Ctrl-C ends an answer, Ctrl-D the chat.\n"
     too_long = "the conversation is longer than the 300 tokens that this model sees at once; start a new one\n"
-    assert capsys.readouterr().out == f"{said}{answer}\n\n{too_long}"
+    assert capsys.readouterr().out == f"{answer}\n\n{too_long}"
 
 
 def test_a_chat_has_the_options_of_the_sampler_and_of_the_weights(pretrained, monkeypatch, capsys):
@@ -82,8 +82,7 @@ def test_a_chat_has_the_options_of_the_sampler_and_of_the_weights(pretrained, mo
     few, sampler = mg.for_generation(model, "bfloat16"), Sampler(temperature=1.5, top_k=200)
     expected = ChatConversation(few, tokenizer, system="Hi.", sampler=sampler, seed=7, max_new_tokens=1000)
     answer = "".join(expected.reply("one"))
-    _, said = capsys.readouterr().out.split("the chat.\n", 1)
-    assert said == f"{answer}\n"
+    assert capsys.readouterr().out == f"{answer}\n"  # nothing else without a terminal
     assert "".join(ChatConversation(model, tokenizer, system="Hi.").reply("one")) != answer
 
 
@@ -164,3 +163,26 @@ def test_a_training_that_ctrl_c_stopped_saves_and_says_so_by_its_exit_status(
     monkeypatch.setattr(History, "append", append)
     main(["train", "--resume", "--out", "runs/default"])
     assert "step-00000002: 2 of 9 steps" in capsys.readouterr().out
+
+
+def test_at_a_terminal_a_chat_says_what_the_keys_do_and_prompts(pretrained, monkeypatch, capsys):
+    prompts = []
+
+    def typed(prompt):
+        prompts.append(prompt)
+        raise EOFError
+
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    monkeypatch.setattr("builtins.input", typed)
+    for at_terminal in (True, False):
+        monkeypatch.setattr("sys.stdin.isatty", lambda at_terminal=at_terminal: at_terminal)
+        main(["chat", str(pretrained)])
+    assert prompts == ["> ", ""] and capsys.readouterr().out.count("Ctrl-D the chat.") == 1
+
+
+@pytest.mark.parametrize("command", [["sample"], ["chat"], ["export"]])
+def test_a_name_that_is_almost_known_is_answered_with_the_known_one(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        main([*command, "smollm", *(["x"] if command == ["export"] else [])])
+    assert "did you mean smollm2?" in capsys.readouterr().err

@@ -90,3 +90,8 @@ def test_run_folders_are_told_from_pretrained_models(saved, tmp_path):
     (tmp_path / "x.gguf").touch()
     assert is_pretrained(saved) and is_pretrained(tmp_path / "x.gguf") and is_pretrained("nowhere.gguf")
     assert not is_pretrained(tmp_path / "run") and not is_pretrained(tmp_path / "nowhere")
+
+
+def test_a_name_that_is_almost_known_is_answered_with_the_known_one():
+    with pytest.raises(ValueError, match="no model and no folder 'smolm2'; did you mean smollm2"):
+        mg.load_pretrained("smolm2")

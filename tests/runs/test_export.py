@@ -5,7 +5,7 @@ import torch
 
 import minigpt as mg
 from minigpt.cli import main
-from minigpt.runs.models import export_run
+from minigpt.runs.models import export_model
 
 TEXT = "the cat sees the dog and the dog sees the cat. " * 60
 SHAPE = {"context_length": 16, "d_model": 8, "n_layers": 1, "n_heads": 2}
@@ -52,7 +52,7 @@ def test_a_run_becomes_a_gguf_file_whose_description_is_the_card(tmp_path, capsy
     gguf = pytest.importorskip("gguf")
     out, path = trained(tmp_path, **LLAMA), tmp_path / "mine.gguf"
     main(["export", str(out), str(path), "--dtype", "bfloat16"])
-    assert capsys.readouterr().out == f"wrote {path} in the format of GGUF\n"
+    assert capsys.readouterr().out == f"wrote {path} in the format of GGUF, architecture llama\n"
     (own, words), (model, tokenizer) = mg.load_model(out), mg.load_pretrained(path)
     assert all(map(torch.equal, model.parameters(), own.bfloat16().float().parameters()))
     assert tokenizer.encode(TEXT) == words.encode(TEXT)
@@ -64,7 +64,35 @@ def test_characters_do_not_go_into_a_gguf_file_and_the_model_alone_does(tmp_path
     pytest.importorskip("gguf")
     out, path = trained(tmp_path, tokenizer="char"), tmp_path / "mine.gguf"
     with pytest.raises(ValueError, match="a char tokenizer with 0 special tokens can't be written in a GGUF file"):
-        export_run(out, path)
+        export_model(out, path)
     assert not path.exists()
     main(["export", str(out), str(path), "--no-tokenizer"])
     assert path.is_file()
+
+
+def test_a_model_that_others_trained_goes_out_without_a_card(tmp_path, capsys):
+    main(["export", str(trained(tmp_path, **LLAMA)), str(tmp_path / "theirs")])
+    main(["export", str(tmp_path / "theirs"), str(tmp_path / "again")])
+    assert capsys.readouterr().out.endswith(f"wrote {tmp_path / 'again'} in the format of Llama\n")
+    (one, words), (other, same) = mg.load_pretrained(tmp_path / "theirs"), mg.load_pretrained(tmp_path / "again")
+    assert all(map(torch.equal, one.parameters(), other.parameters())) and same.encode(TEXT) == words.encode(TEXT)
+    assert not (tmp_path / "again" / "README.md").exists()
+
+
+def test_a_gguf_file_becomes_a_folder(tmp_path):
+    pytest.importorskip("gguf")
+    out = trained(tmp_path, **LLAMA)
+    main(["export", str(out), str(tmp_path / "one.gguf")])
+    main(["export", str(tmp_path / "one.gguf"), str(tmp_path / "folder")])
+    (own, words), (model, tokenizer) = mg.load_model(out), mg.load_pretrained(tmp_path / "folder")
+    assert all(map(torch.equal, model.parameters(), own.parameters()))
+    assert tokenizer.encode(TEXT) == words.encode(TEXT)
+
+
+@pytest.mark.parametrize("name", ["folder", "one.gguf"])
+def test_what_can_not_be_saved_is_named(tmp_path, name):
+    model = mg.GPT(mg.GPTConfig(vocab_size=9, **SHAPE))
+    with pytest.raises(ValueError, match="save the model that it was made from"):
+        mg.save_pretrained(mg.for_generation(model), tmp_path / name)
+    with pytest.raises(ValueError, match="model is a NoneType; pass the GPT"):
+        mg.save_pretrained(None, tmp_path / name)

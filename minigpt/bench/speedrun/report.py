@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 SPEEDRUN_LEGEND = """\
 seconds: of training, without set-up, compilation and evaluations. set-up: reading the text, building the model.
 compile: what the first 3 steps took beyond the median step. loss: nats per character over the whole validation split.
-yardstick: the seconds of nanoGPT's command up to a loss of 1.88 over those of the track, which has the same target."""
+yardstick: the seconds of nanoGPT's command up to a loss of 1.88 over those of the track, which has the same target.
+  Tracks compute in the precision of their recipe ("auto": 16 bits where the CPU has instructions for it), nanoGPT's
+  command in float32, as nanoGPT does. Compilation is shown apart. >: at least; ≈: estimated."""
 
 
 @dataclass(frozen=True)
@@ -197,7 +199,7 @@ def _about(yardstick: YardstickRun) -> str:
     if yardstick.is_whole:
         return f"{done}; its loss was never {PUBLISHED_LOSS}, so > stands before the ratio"
     whole = f"{yardstick.seconds_to_target:.1f} s"
-    return f"{done}; {all_steps} such steps would take {whole}, which ≈ stands for"
+    return f"{done}\n  ≈: estimated; {all_steps} steps at this speed would take {whole} ({steps} were run)"
 
 
 def _figures(yardstick: YardstickRun) -> dict[str, Any]:

@@ -22,12 +22,12 @@ class Speedrun:
     own. Ctrl-C prints what is done.
 
     Attributes:
-        tracks: which targets; by default all, the shortest first.
+        tracks: which targets.
         seeds: number of seeds that each track is trained with.
         text: file with the text (default: Tiny Shakespeare, downloaded once); the figures of another text can't be
             compared.
         quick: only the shortest track, one seed, and the first 200 steps of nanoGPT's command.
-        yardstick: train nanoGPT's command too, all of its 2,000 steps.
+        yardstick: train nanoGPT's command too: all of its 2,000 steps, or 200 with --quick.
         peer_checkout: checkout of nanoGPT, whose own model.py is trained by the same loop too; its code is run.
         record: leaderboard file that gets an entry for each track that reached its target.
         out: folder for speedrun.png.
@@ -48,14 +48,17 @@ class Speedrun:
         """Print a table, and draw the losses against the time."""
         for name in self.tracks:
             check_choice("track", name, TRACKS)
+        first = tuple(TRACKS)[:1]
+        if self.quick and (self.tracks not in (tuple(TRACKS), first) or self.seeds != 1):
+            raise ValueError(f"--quick is track {first[0]} with one seed; leave out --quick, or --tracks and --seeds")
         if self.record is not None:
             check_recordable(SpeedrunText.of(self.text))  # refused before anything is trained, as another file is
             read_leaderboard(self.record)
-        names = list(TRACKS)[:1] if self.quick else dict.fromkeys(self.tracks)
+        names = first if self.quick else dict.fromkeys(self.tracks)
         steps = QUICK_STEPS if self.quick else PUBLISHED["max_iters"]
         report = bench.measure_speedrun(
             [TRACKS[name] for name in names],
-            seeds=1 if self.quick else self.seeds,
+            seeds=self.seeds,
             text=self.text,
             peer_checkout=self.peer_checkout,
             progress=not self.json,

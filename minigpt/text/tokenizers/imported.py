@@ -61,6 +61,9 @@ class ImportedTokenizer(ByteLevelTokenizer):
         self.bos = checked_bos(bos, special_tokens)
         self._missing = bytes(missing)
 
+    def __repr__(self) -> str:
+        return f"ImportedTokenizer(byte-level BPE split as {self.split}, vocab_size={self.vocab_size})"
+
     def encode(self, text: str, *, allow_special: bool = False) -> list[int]:
         """As :meth:`ByteLevelTokenizer.encode`; the text is brought into form NFC first if the vocabulary asks for it.
 

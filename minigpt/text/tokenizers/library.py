@@ -67,6 +67,9 @@ class LibraryTokenizer(TokenizerBase):
         if not self._by_bytes and not kinds & {"Metaspace", "ByteFallback"}:
             raise ValueError(f"its decoder has the steps {sorted(map(str, kinds))}, which are not read")
 
+    def __repr__(self) -> str:
+        return f"LibraryTokenizer({self.data['model']['type']}, vocab_size={self.vocab_size})"
+
     @property
     def vocab_size(self) -> int:
         """V: one more than the highest id."""

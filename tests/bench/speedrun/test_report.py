@@ -37,6 +37,12 @@ def test_a_sign_says_where_the_time_of_the_yardstick_is_not_that_of_its_target(y
     assert str(made_up(yardsticks=(yardstick,))).splitlines()[4].endswith(f"  {ratio}")
 
 
+def test_an_estimate_is_called_one_and_names_the_steps_that_were_run():
+    few = YARDSTICK._replace(curve=YARDSTICK.curve[:1], steps=200, seconds=6.39)
+    line = "≈: estimated; 2,000 steps at this speed would take 63.9 s (200 were run)"
+    assert line in map(str.strip, str(made_up(yardsticks=(few,))).splitlines())
+
+
 def test_a_track_that_missed_its_target_is_not_compared():
     report = made_up((1.9, 1.91))
     assert report.ratio(report.tracks[0], YARDSTICK) is None

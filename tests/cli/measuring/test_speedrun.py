@@ -61,6 +61,13 @@ def test_another_track_is_refused(asked, capsys):
     assert "1.4697" in capsys.readouterr().err and asked == []
 
 
+@pytest.mark.parametrize("words", [["--tracks", "1.60"], ["--seeds", "2"]])
+def test_quick_beside_other_tracks_or_seeds_is_refused(words, asked, capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["speedrun", "--quick", *words])
+    assert "--quick is track 1.88 with one seed" in capsys.readouterr().err and asked == []
+
+
 def test_a_file_that_is_no_leaderboard_is_refused_before_anything_is_trained(asked, tmp_path, capsys):
     (tmp_path / "other.json").write_text("{}", encoding="utf-8")
     with pytest.raises(SystemExit):

@@ -96,3 +96,10 @@ def test_what_can_not_be_used_is_one_error(data, message):
 def test_an_id_outside_the_vocabulary_is_refused(token_id):
     with pytest.raises(ValueError, match=f"id {token_id} at position 0 is outside"):
         OURS.decode([token_id])
+
+
+def test_a_tokenizer_from_elsewhere_is_shown_by_its_kind_and_its_size():
+    assert repr(OURS) == f"LibraryTokenizer({DATA['model']['type']}, vocab_size={OURS.vocab_size})"
+    smollm = mg.load_tokenizer(byte_level("smollm"))
+    shown = f"ImportedTokenizer(byte-level BPE split as smollm, vocab_size={smollm.vocab_size})"
+    assert repr(smollm) == shown
