@@ -201,7 +201,7 @@ def _encode(tokenizer: Tokenizer, prompt: str, pair: Counterfactual) -> Scored:
         raise ValueError(
             f"this {tokenizer.name} tokenizer can't encode the sentence {prompt + pair.continuation!r} of the pairs "
             f"({str(error).partition('; remove it')[0]}); give pairs with words of the model's own text, by read_pairs "
-            "or --pairs FILE, or take a model that was trained with --tokenizer bpe"
+            "or --pairs FILE, or take a model that was trained with --tokenizer bpe:1024"
         ) from None
     if not given or not scored:
         raise ValueError(f"{pair} has a prompt or a continuation without a token; the first token is never scored")
