@@ -4,7 +4,7 @@ import sys
 import pytest
 import torch
 
-from minigpt.model import ATTENTION, Pattern, alibi_bias, alibi_slopes
+from minigpt.model import ATTENTION, Pattern, alibi_slopes
 from minigpt.model.backends import formula_attention
 
 CASES = [
@@ -104,10 +104,6 @@ def test_dropout_keeps_the_mean_and_drops_its_share(name):
     output = ATTENTION[name](q, k, v, Pattern(dropout=0.5))
     assert output[0, 0, 100:].mean() == pytest.approx(1, abs=0.02)
     assert output[0, 0, 100:, 0].std() > 0.02
-
-
-def test_the_alibi_penalty_falls_with_the_distance():
-    assert alibi_bias(torch.tensor([0.5]), 2, 3).tolist() == [[[-0.5, 0.0, 0.5], [-1.0, -0.5, 0.0]]]
 
 
 def test_asking_for_the_kernel_without_triton_names_what_to_use(monkeypatch):

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from minigpt.model import Rotation, alibi_slopes, rotary, rotary_angles, sinusoidal_positions
+from minigpt.model import Rotation, alibi_bias, alibi_slopes, rotary, rotary_angles, sinusoidal_positions
 from minigpt.model.positions import ROTARY_LAYOUTS
 
 
@@ -62,3 +62,7 @@ def test_alibi_slopes_are_geometric_from_two_to_the_minus_eight_over_h():
 def test_an_odd_width_has_no_pairs():
     with pytest.raises(ValueError, match=r"width=5 must be even.*try 6"):
         rotary_angles(3, 5)
+
+
+def test_the_alibi_penalty_falls_with_the_distance():
+    assert alibi_bias(torch.tensor([0.5]), 2, 3).tolist() == [[[-0.5, 0.0, 0.5], [-1.0, -0.5, 0.0]]]
