@@ -30,8 +30,8 @@ def tokenizer_fields(tokenizer: Tokenizer, vocab_size: int) -> dict[str, Any]:
     if not isinstance(tokenizer, ByteLevelTokenizer) or not tokenizer.special_tokens:
         raise ValueError(
             f"a {tokenizer.name} tokenizer with {len(tokenizer.special_tokens)} special tokens can't be written in a "
-            "GGUF file, which needs byte-level BPE with a token for the end of a text: train with --tokenizer bpe:1024, "
-            "or write the model alone, with tokenizer=None or --no-tokenizer"
+            "GGUF file, which needs byte-level BPE with a token for the end of a text: train with "
+            "--tokenizer bpe:1024, or write the model alone, with tokenizer=None or --no-tokenizer"
         )
     if tokenizer.vocab_size > vocab_size:
         raise ValueError(f"the tokenizer has {tokenizer.vocab_size} tokens and the model {vocab_size}; give its own")
