@@ -59,7 +59,7 @@ html_math_renderer = "katex"
 nitpicky = True
 # What others document: a look-up there would need the network.
 nitpick_ignore_regex = [
-    ("py:class", r"(torch|numpy|pathlib|os|types|contextlib|collections|ast|tiktoken|_regex)\..*"),
+    ("py:class", r"(torch|numpy|pathlib|os|types|datetime|contextlib|collections|ast|tiktoken|_regex)\..*"),
     ("py:class", "Axes|Figure|Rectangle|Tiles"),  # matplotlib's and the kernels', imported for type checkers only
     ("py:class", r"minigpt\.checks\.draw\.[TM]"),  # type variables
 ]

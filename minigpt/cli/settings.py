@@ -176,7 +176,8 @@ class _Parts:
             self.busy = False
         assert isinstance(spec, tyro.constructors.StructConstructorSpec)
         if name is None:
-            own = kinds(kind)
+            part: Any = kind
+            own = kinds(part)
             return dataclasses.replace(spec, fields=tuple(_one_default(each, own[each.name]) for each in spec.fields))
         fields = tuple(self._shown(name, field) for field in spec.fields)
         return dataclasses.replace(spec, instantiate=_refusing(spec.instantiate), fields=fields)
@@ -200,7 +201,8 @@ def _one_default(field: tyro.constructors.StructFieldSpec, kind: Any) -> tyro.co
         return dataclasses.replace(field, type=kind)
     if field.default is not None:
         return dataclasses.replace(field, type=kind, helptext=WRITTEN_DEFAULT.sub("", text))
-    return dataclasses.replace(field, type=Annotated[kind, tyro.conf.arg(help_behavior_hint="")])
+    kind = Annotated[kind, tyro.conf.arg(help_behavior_hint="")]
+    return dataclasses.replace(field, type=kind)
 
 
 def _text_of(field: tyro.constructors.StructFieldSpec) -> str:

@@ -1,8 +1,7 @@
 r"""The time of a training step on a machine that was measured, put together from what its parts take.
 
 $$
-t = t_0 + L\, t_1 + \frac{6 b T P}{r} + 12\, b Q L H E\, t_a + b T L (D\, t_s + F\, t_h) + b T V\, t_v + N\, t_w
-  + V D\, t_e
+t = t_0 + L t_1 + \frac{6 b T P}{r} + 12 b Q L H E\, t_a + b T L (D t_s + F t_h) + b T V t_v + N t_w + V D t_e
 $$
 
 with $r$ the rate of products as large as those of the model, $P$ the numbers in its matrices, $Q$ the pairs of

@@ -157,9 +157,10 @@ def measure_generation(
         raise ValueError(f"rounds={rounds} must be at least 1")
     model, prompt = GPT(config).eval(), torch.randint(0, config.vocab_size, (1, n_prompt))
     write, peer = writers.peer(config, prompt, n_new)
-    copies = {weights: for_generation(model, weights) for weights in OF_OURS}
+    copies: dict[str, GPT] = {weights: for_generation(model, weights) for weights in OF_OURS}
     timed = {name: writers.greedy(copy, prompt, n_new) for name, copy in copies.items()} | {"transformers": write}
-    timed |= {f"products of {name}": writers.products(each) for name, each in {**copies, "transformers": peer}.items()}
+    models: dict[str, Any] = {**copies, "transformers": peer}
+    timed |= {f"products of {name}": writers.products(each) for name, each in models.items()}
     pairs = {"a cache": ("float32", "uncached")}
     timed["uncached"] = writers.uncached(model, n_prompt, n_new)
     prompts = [prompt[0, : max(1, n_prompt * (i + 1) // N_PROMPTS)] for i in range(N_PROMPTS)]
