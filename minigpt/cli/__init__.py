@@ -161,10 +161,9 @@ def _parse(words: list[str]) -> Any:
     name = words[0]
     if name not in COMMANDS and not name.startswith("-"):
         raise ValueError(f"there is no command {name!r}; choose one of {', '.join(COMMANDS)}{nearest(name, COMMANDS)}")
-    asks_for_help = bool({"-h", "--help"} & set(words))
+    asks_for_help, words = bool({"-h", "--help"} & set(words)), spelled_out(words)
     if name in COMMANDS and not asks_for_help:
         check_options(name, COMMANDS[name], words[1:])
-    words = spelled_out(words)
     default = COMMANDS[name].started(words) if name in STARTED else None  # type: ignore[attr-defined]
     if default is not None and asks_for_help:
         default = _typed_so_far(name, words, default)

@@ -8,7 +8,6 @@ import tyro
 
 from minigpt.model import GPTConfig
 from minigpt.settings import kinds, nearest
-from minigpt.settings.checks import options_of
 
 ELSEWHERE = {"--vocab-size": "; the tokenizer decides it: --tokenizer bpe:1024"}  # what other options do
 
@@ -48,7 +47,7 @@ def command_options(command: type) -> Iterator[str]:
         elif tyro.conf.Positional not in beside and (command, name) != (GPTConfig, "vocab_size"):
             option = name.replace("_", "-")
             yield f"--{option}"
-            if bool in options_of(kind):
+            if bare is bool:
                 yield f"--no-{option}"
 
 

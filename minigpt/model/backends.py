@@ -132,8 +132,8 @@ def product_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tens
     k, v = (rearrange(share_heads(x, q.shape[1]), "b h s e -> (b h) s e") for x in (k, v))
     seen = causal_mask(n_queries, n_keys, window=pattern.window, device=q.device)
     mask = torch.zeros_like(seen, dtype=q.dtype).masked_fill(~seen, -math.inf)
-    scale = 1 / math.sqrt(q.shape[-1]) if pattern.scale is None else pattern.scale
-    scores = torch.baddbmm(mask, rearrange(q, "b h t e -> (b h) t e"), k.mT, alpha=scale)
+    factor = 1 / math.sqrt(q.shape[-1]) if pattern.scale is None else pattern.scale
+    scores = torch.baddbmm(mask, rearrange(q, "b h t e -> (b h) t e"), k.mT, alpha=factor)
     weights = F.dropout(torch.softmax(scores, -1), pattern.dropout)
     return rearrange(weights @ v, "(b h) t e -> b h t e", h=q.shape[1])
 

@@ -83,9 +83,6 @@ TABLE = {
         ("scale = 1 / math.sqrt(q.shape[-1]) if", "scale = 1 / math.sqrt(q.shape[1]) if"),
         ("scores = scores + alibi_bias(", "scores = scores - alibi_bias("),
     ],
-    "model.pattern": [
-        ("n_keys, window=pattern.window, device=device)\n", "n_keys, device=device)\n"),
-    ],
     "microscope.lens": [
         ("einsum(norm(streams), head,", "einsum(streams, head,"),
     ],

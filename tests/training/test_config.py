@@ -23,7 +23,7 @@ from minigpt.training.gradients import keyed_dropout
         ({"micro_batch_size": 0}, "micro_batch_size=0 must be a whole number from 1 to 1,048,576"),
         ({"steps": True}, "steps must be int, got True"),
         ({"steps": "5"}, "steps must be int, got '5'"),
-        ({"compile": "no"}, "compile must be bool, got 'no'"),
+        ({"compile": "no"}, "compile='no' is unknown; choose one of True, False, 'auto'"),
         ({"beta_2": None}, "beta_2 must be float, got None"),
         ({"learning_rate": float("nan")}, "learning_rate=nan must be"),
         ({"learning_rate": float("inf")}, "learning_rate=inf must be"),
