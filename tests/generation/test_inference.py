@@ -89,3 +89,20 @@ def test_generation_with_a_copy_leaves_it_in_evaluation_mode():
     copy = mg.for_generation(make_model(), "int8")
     ids = mg.generate_ids(copy, torch.tensor([[1, 2]]), max_new_tokens=5, generator=torch.Generator())
     assert ids.shape == (1, 7) and not copy.training
+
+
+@pytest.mark.parametrize("n_parts", [1, 2, 3, 8])
+@pytest.mark.parametrize("n_columns", [1, 2, 7, 24])
+def test_a_part_of_the_columns_for_each_thread_is_the_whole_product(n_parts, n_columns, monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: n_parts)
+    for shape in ((1, 1, 5), (3, 5), (inference.FEW_ROWS + 1, 5)):
+        x, weight, bias = torch.randn(shape), torch.randn(n_columns, 5), torch.randn(n_columns)
+        expected = x.double() @ weight.double().T + bias.double()
+        actual = inference.linear_by_columns(x, weight.T.contiguous(), bias)
+        torch.testing.assert_close(actual.double(), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_copy_has_no_dropout_to_go_through():
+    model = make_model(dropout=0.3)
+    assert not any(isinstance(module, torch.nn.Dropout) for module in mg.for_generation(model).modules())
+    assert any(isinstance(module, torch.nn.Dropout) for module in model.modules())

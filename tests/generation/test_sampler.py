@@ -266,3 +266,16 @@ def test_a_ragged_row_is_penalised_for_its_own_tokens_alone():
     together = mg.generation.generate_ids(model, rows, **settings)
     alone = [mg.generation.generate_ids(model, row[None], **settings)[0] for row in rows]
     assert [row.tolist() for row in together] == [row.tolist() for row in alone]
+
+
+def test_greedy_tokens_take_nothing_from_the_generator_and_are_the_most_probable():
+    logits, generator = torch.randn(5, 9), torch.Generator().manual_seed(0)
+    before = generator.get_state()
+    for settings in ({}, {"top_k": 3, "top_p": 0.5, "min_p": 0.2}, {"logit_bias": {4: 9.0}, "repetition_penalty": 2.0}):
+        sampler, ids = Sampler(temperature=0, **settings), torch.randint(0, 9, (5, 3))
+        assert torch.equal(sampler(logits, generator, ids), sampler.probabilities(logits, ids).argmax(-1))
+    assert torch.equal(generator.get_state(), before)
+    with pytest.raises(ValueError, match="top_k"):
+        Sampler(temperature=0, top_k=10)(logits, generator)
+    with pytest.raises(ValueError, match="non-finite logits"):
+        Sampler(temperature=0)(logits * float("nan"), generator)
