@@ -104,7 +104,7 @@ class Decoder:
         self.read = rows
         last: list[Tensor] = []
         for part in rows[:, cache.length :].split(PROMPT_CHUNK, dim=1):
-            last = [torch.cat([*last, self.model.features(part, cache)], dim=1)[:, -n:]]
+            last = [torch.cat([*last, self.model.features(part, cache)], dim=1)[:, -n:].contiguous()]
         logits: Tensor = self.model.head(last[0])  # of the last positions alone, not of the whole prompt
         return logits
 

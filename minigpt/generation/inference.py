@@ -7,7 +7,7 @@ them in a better order, or fewer bytes of them:
 weights     matrices, and what enters them                                    what changes
 ==========  ================================================================  ======================
 float32     (in, out) rather than (out, in); the tied head has its own copy   the last bits
-bfloat16    2 bytes a number; all else in bfloat16, too                       8 bits of precision
+bfloat16    2 bytes a number, in blocks; all else in bfloat16, too            8 bits of precision
 int8        1 byte a number and a scale for each output; bfloat16 elsewhere   8 bits of every matrix
 ==========  ================================================================  ======================
 
@@ -16,7 +16,7 @@ Dimensions: D inputs of a matrix, M outputs; leading axes are arbitrary.
 
 from collections.abc import Callable
 from copy import deepcopy
-from typing import Literal
+from typing import Any, Literal, Self
 
 import torch
 from einops import einsum
@@ -101,7 +101,18 @@ def int8_weights(weight: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class InferenceLinear(nn.Module):
-    """A linear map that can't be trained."""
+    """A linear map that can't be trained.
+
+    Args:
+        layer: what is copied.
+        dtype: of its bias.
+    """
+
+    bias: Tensor | None
+
+    def __init__(self, layer: nn.Linear, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.register_buffer("bias", None if layer.bias is None else layer.bias.detach().clone().to(dtype))
 
     def train(self, mode: bool = True) -> "InferenceLinear":
         """Evaluation mode only.
@@ -115,19 +126,13 @@ class InferenceLinear(nn.Module):
 
 
 class ColumnsLinear(InferenceLinear):
-    """:func:`linear_by_columns` with the numbers of a linear layer.
-
-    Args:
-        layer: what is copied.
-    """
+    """:func:`linear_by_columns` with the numbers of a linear layer."""
 
     columns: Tensor
-    bias: Tensor | None
 
     def __init__(self, layer: nn.Linear) -> None:
-        super().__init__()
+        super().__init__(layer, layer.weight.dtype)
         self.register_buffer("columns", layer.weight.detach().T.contiguous())
-        self.register_buffer("bias", None if layer.bias is None else layer.bias.detach().clone())
 
     @property
     def weight(self) -> Tensor:
@@ -140,42 +145,54 @@ class ColumnsLinear(InferenceLinear):
 
 
 class RowsLinear(InferenceLinear):
-    """A linear map as PyTorch has it.
-
-    Args:
-        layer: what is copied.
-    """
-
-    weight: Tensor
-    bias: Tensor | None
+    """A linear map in bfloat16, on a CPU with its matrix in the blocks in which PyTorch's kernel reads it."""
 
     def __init__(self, layer: nn.Linear) -> None:
-        super().__init__()
-        self.register_buffer("weight", layer.weight.detach().clone())
-        self.register_buffer("bias", None if layer.bias is None else layer.bias.detach().clone())
+        super().__init__(layer, torch.bfloat16)
+        self.matrix = _in_blocks(layer.weight.detach().bfloat16())
+
+    @property
+    def weight(self) -> Tensor:
+        """``(M, D)``."""
+        return self.matrix.to_dense() if self.matrix.is_mkldnn else self.matrix
 
     def forward(self, x: Tensor) -> Tensor:
         """``(…, D)`` → ``(…, M)``."""
-        return F.linear(x, self.weight, self.bias)
+        if self.matrix.is_mkldnn:
+            y: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.matrix, self.bias, "none", [], "")
+            return y
+        return F.linear(x, self.matrix, self.bias)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        self.matrix = _in_blocks(fn(self.weight))
+        return super()._apply(fn, recurse)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"matrix": self.weight}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state | {"matrix": _in_blocks(state["matrix"])})
+
+
+def _in_blocks(matrix: Tensor) -> Tensor:
+    """A matrix in an order that only PyTorch's product of bfloat16 on a CPU knows; elsewhere as it is."""
+    bfloat16_on_cpu = matrix.is_cpu and matrix.dtype is torch.bfloat16 and torch.backends.mkldnn.is_available()
+    if bfloat16_on_cpu and torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        matrix = torch.ops.mkldnn._reorder_linear_weight(matrix, 1)
+    return matrix
 
 
 class Int8Linear(InferenceLinear):
-    """A linear map with :func:`int8_weights`; what enters and leaves is in bfloat16.
-
-    Args:
-        layer: what is copied.
-    """
+    """A linear map with :func:`int8_weights`; what enters and leaves is in bfloat16."""
 
     q: Tensor
     scales: Tensor
-    bias: Tensor | None
 
     def __init__(self, layer: nn.Linear) -> None:
-        super().__init__()
+        super().__init__(layer, torch.bfloat16)
         q, scales = int8_weights(layer.weight.detach())
         self.register_buffer("q", q)
         self.register_buffer("scales", scales.bfloat16())
-        self.register_buffer("bias", None if layer.bias is None else layer.bias.detach().bfloat16())
 
     @property
     def weight(self) -> Tensor:
@@ -225,5 +242,5 @@ def for_generation(model: GPT, weights: WeightsName = "float32") -> GPT:
             if type(layer) is nn.Linear:
                 setattr(module, name, build(layer.to(torch.promote_types(layer.weight.dtype, torch.float32))).eval())
             elif type(layer) is nn.Dropout:
-                setattr(module, name, nn.Identity())
+                setattr(module, name, nn.Identity().eval())
     return copy.to(dtype)

@@ -18,6 +18,7 @@ Dimensions: B batch, H query heads, G key/value heads, T query positions, S key 
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import torch
 from einops import einsum, rearrange
@@ -98,7 +99,8 @@ def sdpa_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
     if is_transformed():
         return formula_attention(q, k, v, pattern)
     if q.device.type == "cpu" and (q.dtype in HALF or torch.is_autocast_enabled("cpu")):
-        with torch.autocast("cpu", enabled=False):  # in 16 bits it is several times slower there
+        # in 16 bits it is several times slower there
+        with torch.autocast("cpu", enabled=False) if torch.is_autocast_enabled("cpu") else nullcontext():
             return sdpa_attention(q.float(), k.float(), v.float(), pattern).to(v.dtype)
     if q.shape[2] == 1 and not torch.compiler.is_exporting():
         return _one_query(q, k, v, pattern)

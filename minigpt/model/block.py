@@ -66,8 +66,9 @@ class CausalSelfAttention(nn.Module):
             q, k = rotary(q, context.rotation), rotary(k, context.rotation)
         if context.kept is not None:
             k, v = context.kept.extend(k, v, context.start)
+            q = q.to(k.dtype)  # a cache may be wider than the layers
         output = self.attend(q, k, v, self._pattern(context, context.start + x.shape[1] - k.shape[2]))
-        return self.project_out(rearrange(output, "b h t e -> b t (h e)"))
+        return self.project_out(rearrange(output.to(heads.dtype), "b h t e -> b t (h e)"))
 
     def _pattern(self, context: Context, first_key: int) -> Pattern:
         """What the queries see of the keys, of which the first is at the position ``first_key`` of its row."""

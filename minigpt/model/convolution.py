@@ -129,7 +129,8 @@ class ShortConvolution(nn.Module):
         n_new = x.shape[-2]
         real = None if context.padding is None else (context.real_positions(n_new) >= 0).unsqueeze(-1)
         new = x if real is None else x * real  # a row begins at its first real token: before it are zeros
-        y = fast_short_convolution(context.kept.inputs.extend(new, context.start), taps)[..., -n_new:, :]
+        seen = context.kept.inputs.extend(new, context.start).to(x.dtype)
+        y = fast_short_convolution(seen, taps)[..., -n_new:, :]
         return y if real is None else torch.where(real, y, x)
 
 

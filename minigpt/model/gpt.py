@@ -123,14 +123,16 @@ class GPT(nn.Module):
             n_rows: B, rows that are read together.
             n_positions: the most tokens of a row, padding included; by default ``context_length``.
             padding: how many of the first tokens of each row are padding; by default none.
-            dtype: of the keys and values that are kept; by default that of the model.
+            dtype: of the keys and values that are kept, in which attention to them is computed if it is wider than
+                the model's; by default that of the model, on a CPU at least float32, as attention computes there.
 
         Raises:
             ValueError: if a number is outside its range.
         """
         n_positions = self.config.context_length if n_positions is None else n_positions
         weight = self.token_embedding.weight
-        dtype = weight.dtype if dtype is None else dtype
+        if dtype is None:
+            dtype = torch.promote_types(weight.dtype, torch.float32) if weight.is_cpu else weight.dtype
         return Cache(self.config, n_rows, n_positions, padding=padding, dtype=dtype, device=weight.device)
 
     @property

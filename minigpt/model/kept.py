@@ -48,10 +48,11 @@ class Ring:
             start: positions that came before.
 
         Returns:
-            ``(…, P + T, width)`` in the dtype of ``new``, in the order of the positions; P is the smaller of ``start``
-            and ``window - 1``.
+            ``(…, P + T, width)`` in the dtype of ``new`` or of the slots, the wider one, in the order of the positions;
+            P is the smaller of ``start`` and ``window - 1``.
         """
         n_new, n_past = new.shape[-2], min(start, self.window - 1)
+        new = new.to(torch.promote_types(new.dtype, self.slots.dtype))
         if n_past + n_new <= self.n_slots:
             self._write(new, start)
             return self._last(n_past + n_new, start + n_new).to(new.dtype)

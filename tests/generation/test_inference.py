@@ -1,11 +1,14 @@
 """minigpt/generation/inference.py: a copy that only writes, and how far it is from its model."""
 
+import pickle
+from copy import deepcopy
+
 import pytest
 import torch
 
 import minigpt as mg
 from minigpt.generation import inference
-from minigpt.generation.inference import Int8Linear, int8_weights
+from minigpt.generation.inference import Int8Linear, RowsLinear, int8_weights
 
 BOUNDS = {"float32": 2e-6, "bfloat16": 0.03, "int8": 0.05}
 
@@ -37,7 +40,7 @@ def test_a_copy_is_close_to_its_model_with_and_without_a_cache(weights, changes)
             error = (actual.float() - expected).abs().max() / expected.abs().max()
             assert error < BOUNDS[weights]
             assert (error > 1e-4) == (weights != "float32")
-    assert cache.dtype == copy.token_embedding.weight.dtype
+    assert cache.dtype == torch.float32  # in which attention on a CPU computes
 
 
 def test_a_copy_leaves_its_model_as_it_was():
@@ -104,5 +107,25 @@ def test_a_part_of_the_columns_for_each_thread_is_the_whole_product(n_parts, n_c
 
 def test_a_copy_has_no_dropout_to_go_through():
     model = make_model(dropout=0.3)
-    assert not any(isinstance(module, torch.nn.Dropout) for module in mg.for_generation(model).modules())
+    copy = mg.for_generation(model)
+    assert not any(isinstance(module, torch.nn.Dropout) for module in copy.modules())
+    assert not any(module.training for module in copy.modules())  # else each token would set and reset the mode
     assert any(isinstance(module, torch.nn.Dropout) for module in model.modules())
+
+
+@pytest.mark.parametrize("in_blocks", [True, False])
+@pytest.mark.parametrize(("width", "n_outputs", "bias"), [(20, 41, True), (64, 96, False), (7, 3, True)])
+def test_a_matrix_in_blocks_has_the_same_product_and_survives_copies(in_blocks, width, n_outputs, bias, monkeypatch):
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: in_blocks)
+    linear = torch.nn.Linear(width, n_outputs, bias=bias)
+    layer = RowsLinear(linear)
+    assert torch.equal(layer.weight, linear.weight.bfloat16())
+    copies = (layer, deepcopy(layer), pickle.loads(pickle.dumps(layer)), deepcopy(layer).to(torch.bfloat16))
+    for shape in ((1, 1, width), (5, width), (2, 33, width)):
+        x = torch.randn(shape).bfloat16()
+        exact = x.double() @ linear.weight.bfloat16().double().T
+        exact = exact if linear.bias is None else exact + linear.bias.bfloat16().double()
+        for each in copies:
+            torch.testing.assert_close(each(x).double(), exact, rtol=0.01, atol=0.01)
+    wide = deepcopy(layer).float()
+    torch.testing.assert_close(wide(x.float()).double(), exact, rtol=1e-5, atol=1e-5)

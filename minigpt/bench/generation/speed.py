@@ -147,7 +147,7 @@ def measure_generation(
         rounds: how often each is timed, in turn; the median counts.
         config: the shape, of GPT-2's kind.
         n_prompt: tokens of the prompt.
-        n_new: tokens to write after it; a batch writes a sixth of them for each prompt, look-ups half of them.
+        n_new: tokens to write after it; a batch writes a quarter of them for each prompt, look-ups half of them.
 
     Raises:
         ValueError: if ``rounds`` is below 1.
@@ -166,8 +166,8 @@ def measure_generation(
     prompts = [prompt[0, : max(1, n_prompt * (i + 1) // N_PROMPTS)] for i in range(N_PROMPTS)]
     together, each = f"{N_PROMPTS} prompts together", "one by one"
     pairs[together] = (together, each)
-    timed[together] = writers.greedy(copies["float32"], prompts, max(1, n_new // 6))
-    timed[each] = writers.one_by_one(copies["float32"], prompts, max(1, n_new // 6))
+    timed[together] = writers.greedy(copies["float32"], prompts, max(1, n_new // 4))
+    timed[each] = writers.one_by_one(copies["float32"], prompts, max(1, n_new // 4))
     for text, fast, plain in writers.look_up(max(1, n_new // 2)):
         pairs[f"look-up, {text}"] = (f"look-up, {text}", f"plain, {text}")
         timed |= dict(zip(pairs[f"look-up, {text}"], (fast, plain), strict=True))

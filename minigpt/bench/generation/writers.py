@@ -146,12 +146,12 @@ def matrix_layers(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 
 def matrix_bytes(model: nn.Module) -> int:
     """Bytes of the matrices by which one token is multiplied."""
-    return sum(matrix.nbytes for _, layer in matrix_layers(model) for matrix in _matrices(layer))
+    return sum(m.numel() * m.element_size() for _, layer in matrix_layers(model) for m in _matrices(layer))
 
 
 def _matrices(layer: nn.Module) -> Iterator[Tensor]:
-    tensors = layer._parameters | layer._buffers
-    for name in ("weight", "columns", "q"):
+    tensors = layer._parameters | layer._buffers | {"matrix": getattr(layer, "matrix", None)}
+    for name in ("weight", "columns", "q", "matrix"):
         if (matrix := tensors.get(name)) is not None and matrix.dim() == 2:
             yield matrix
 
