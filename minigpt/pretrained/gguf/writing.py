@@ -13,7 +13,10 @@ import torch
 from torch import Tensor
 
 from minigpt.files.atomic import whole_file
+from minigpt.files.paths import as_path
+from minigpt.files.text import utf_8
 from minigpt.model import GPT, GPTConfig
+from minigpt.pretrained.finite import check_finite
 from minigpt.pretrained.gguf.architectures import (
     ARCHITECTURES,
     KEY_LENGTH,
@@ -29,6 +32,7 @@ from minigpt.text import Tokenizer
 
 #: By the type of the matrices: its name in the package ``gguf``, and the number of the whole file's type.
 GGUF_DTYPES = {torch.float32: ("F32", 0), torch.float16: ("F16", 1), torch.bfloat16: ("BF16", 32)}
+DESCRIPTION = "general.description"
 IN_FLOAT32 = ("position_embd.weight",)  # beside what has one axis
 
 
@@ -42,18 +46,22 @@ def save_gguf(model: GPT, path: Path, tokenizer: Tokenizer | None = None, card: 
         card: what ``general.description`` says; ``None`` leaves it out.
 
     Raises:
-        ValueError: naming each part of the model that the nearest architecture does not have, or if the type of its
-            weights or its tokenizer can't be written.
+        ValueError: naming each part of the model that the nearest architecture does not have, or a weight that holds
+            NaN or infinity; or if the type of its weights, its tokenizer or ``card`` can't be written, or ``path`` is
+            that of a folder.
         ImportError: if the package ``gguf`` is not installed; it says how to install it.
+        OSError: if the system refuses to write there; what was there is as it was.
     """
-    architecture, package = architecture_of(model.config), gguf_package()
+    path, architecture, package = as_path(path, "path"), architecture_of(model.config), gguf_package()
+    check_finite(model)
     dtype = model.token_embedding.weight.dtype
     if dtype not in GGUF_DTYPES:
         raise ValueError(f"the weights are {dtype}; a GGUF file holds float32, float16 or bfloat16: model.float()")
     words = NO_TOKENIZER if tokenizer is None else tokenizer_fields(tokenizer, model.config.vocab_size)
     name = path.stem.encode(errors="replace").decode()  # of a file whose name is no text
-    about = {"general.name": name, "general.file_type": GGUF_DTYPES[dtype][1], "general.description": card}
+    about = {"general.name": name, "general.file_type": GGUF_DTYPES[dtype][1], DESCRIPTION: card}
     fields = {**about, **_fields(architecture, model.config), **words}
+    _check_texts(fields)
     with whole_file(path) as partial:
         writer = package.GGUFWriter(partial, architecture.name)
         try:
@@ -111,6 +119,12 @@ def _tensors(architecture: Architecture, model: GPT) -> Iterator[tuple[str, Tens
         for source, part in zip(sources, whole.split(rows) if len(sources) > 1 else (whole,), strict=True):
             heads = architecture.permuted_heads(source, config)
             yield source, part if heads is None else neighbouring_rows(part, heads)
+
+
+def _check_texts(fields: dict[str, Any]) -> None:
+    for name, value in fields.items():
+        texts = value if isinstance(value, list) else [value]
+        utf_8("".join(text for text in texts if isinstance(text, str)), "card" if name == DESCRIPTION else name)
 
 
 def _add_field(writer: Any, name: str, value: Any) -> None:

@@ -1,5 +1,6 @@
 """GGUF files that are written here, read back here and by transformers."""
 
+import errno
 import logging
 import os
 import sys
@@ -149,6 +150,31 @@ def test_a_folder_of_such_a_name_is_a_folder(tmp_path):
     (tmp_path / "x.gguf").mkdir()
     mg.save_pretrained(drawn(LLAMA), tmp_path / "x.gguf", WORDS)
     assert (tmp_path / "x.gguf" / "config.json").is_file()
+
+
+def test_a_folder_in_the_place_of_the_file_is_refused_and_stays(tmp_path):
+    (tmp_path / "x.gguf").mkdir()
+    (tmp_path / "x.gguf" / "mine.txt").write_bytes(b"mine")
+    with pytest.raises(ValueError, match=r"x\.gguf is a folder, expected a plain file"):
+        module.save_gguf(drawn(LLAMA), tmp_path / "x.gguf", WORDS)
+    assert [path.name for path in tmp_path.rglob("*")] == ["x.gguf", "mine.txt"]
+
+
+def test_a_disk_that_fills_up_is_one_message_and_leaves_the_earlier_file(tmp_path, monkeypatch):
+    def no_room(self):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    (tmp_path / "x.gguf").write_bytes(b"earlier")
+    monkeypatch.setattr(gguf.GGUFWriter, "write_tensors_to_file", no_room)
+    with pytest.raises(OSError, match=r"the disk is full: .*x\.gguf was not written; free some space"):
+        mg.save_pretrained(drawn(LLAMA), tmp_path / "x.gguf", WORDS)
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"earlier"]
+
+
+def test_a_text_that_is_none_is_named_by_its_field(tmp_path):
+    with pytest.raises(ValueError, match=r"card has '\\udcff' at place 1"):
+        module.save_gguf(drawn(LLAMA), tmp_path / "x.gguf", WORDS, card="x\udcff")
+    assert not list(tmp_path.iterdir())
 
 
 def test_every_architecture_is_written_by_some_model_of_these_tests():
