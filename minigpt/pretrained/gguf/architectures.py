@@ -15,6 +15,7 @@ from einops import rearrange
 from torch import Tensor
 
 from minigpt.model import GPTConfig
+from minigpt.pretrained.gguf.rope import SCALING_FIELDS, rope_lacking
 
 EMBEDDING, OUTPUT = "token_embd.weight", "output.weight"
 SIZE_FIELDS = {
@@ -27,9 +28,9 @@ SIZE_FIELDS = {
 KV_HEADS, ROPE_BASE, KEY_LENGTH = "attention.head_count_kv", "rope.freq_base", "attention.key_length"
 # Fields that say again what others say, or what our model does in any case.
 REPEATED_FIELDS = {"vocab_size", KEY_LENGTH, "attention.value_length"}
-ROPE_REPEATED_FIELDS = {"rope.dimension_count", "rope.scaling.type"}
+ROPE_REPEATED_FIELDS = {"rope.dimension_count"}
 #: What every architecture has.
-COMMON_PARTS = {"norm_placement": "pre", "convolution": None, "n_experts": None, "rope_scaling": "none"}
+COMMON_PARTS = {"norm_placement": "pre", "convolution": None, "n_experts": None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +46,7 @@ class Architecture:
         block: our parameters of a block, by its tensors.
         qkv: tensors whose rows, one below the other, are queries, keys and values.
         are_rows_permuted: whether the rows of queries and keys are in the order of :func:`neighbouring_rows`.
+        divides_frequencies: whether its files may hold the tensor of Llama 3's rotary frequencies.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Architecture:
     block: dict[str, str]
     qkv: tuple[str, ...] = ("attn_q", "attn_k", "attn_v")
     are_rows_permuted: bool = False
+    divides_frequencies: bool = False
 
     @property
     def rotates(self) -> bool:
@@ -69,7 +72,8 @@ class Architecture:
     @property
     def known(self) -> set[str]:
         """Names of all fields that are read."""
-        return {*SIZE_FIELDS.values(), KV_HEADS, self.eps, *self.repeated, *([ROPE_BASE] if self.rotates else [])}
+        rope = {ROPE_BASE, *SCALING_FIELDS} if self.rotates else set()
+        return {*SIZE_FIELDS.values(), KV_HEADS, self.eps, *self.repeated, *rope}
 
     @property
     def our_parts(self) -> dict[str, Any]:
@@ -112,6 +116,7 @@ class Architecture:
         other = [f"{name}={getattr(config, name)!r}" for name, part in parts.items() if getattr(config, name) != part]
         biases = [f"{place}_bias={has}" for place, has in config.biases.items() if has != (place in self.biases)]
         other += biases if self.rotates or config.bias else ["bias=False"]  # LayerNorm has some, too
+        other += rope_lacking(config, divides=self.divides_frequencies)
         other += [] if set(config.windows) == {None} else [f"window={config.window}"]
         if not self.rotates:
             other += [] if config.kv_heads == config.n_heads else [f"n_kv_heads={config.n_kv_heads}"]
@@ -160,6 +165,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             outer=_LLAMA_OUTER,
             block=_LLAMA_BLOCK,
             are_rows_permuted=True,
+            divides_frequencies=True,
         ),
         Architecture(
             name="qwen2",

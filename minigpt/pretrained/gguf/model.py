@@ -25,6 +25,7 @@ from minigpt.pretrained.gguf.architectures import (
     half_split_rows,
 )
 from minigpt.pretrained.gguf.file import GGUFFile, open_gguf
+from minigpt.pretrained.gguf.rope import DIVISORS, scaling_of_fields
 from minigpt.settings import shown
 
 
@@ -77,7 +78,7 @@ def config_of_file(file: GGUFFile, *, dropout: float, attention: str) -> GPTConf
     prefix = f"{architecture.name}."
     fields = {name.removeprefix(prefix): value for name, value in file.fields.items() if name.startswith(prefix)}
     _check_fields(architecture, fields)
-    rope = {"rope_base": _shortest(fields.get(ROPE_BASE, 10000.0))} if architecture.rotates else {}
+    rope = _rope(file, architecture, fields) if architecture.rotates else {}
     config = GPTConfig(
         vocab_size=_rows(file, EMBEDDING),
         **{ours: fields[theirs] for ours, theirs in SIZE_FIELDS.items()},
@@ -90,7 +91,7 @@ def config_of_file(file: GGUFFile, *, dropout: float, attention: str) -> GPTConf
         **rope,
         **architecture.our_parts,
     )
-    _check_repeated(architecture, fields, config)
+    _check_repeated(file, architecture, fields, config)
     return config
 
 
@@ -107,7 +108,8 @@ def model_in(file: GGUFFile, config: GPTConfig, dtype: torch.dtype) -> GPT:
     """
     architecture = _architecture(file)
     sources = architecture.sources(config)
-    _check_names(file, sources)  # first: a forged number of blocks takes minutes to build
+    beside = {DIVISORS} if config.rope_scaling == "llama3" else set()
+    _check_names(file, sources, beside)  # first: a forged number of blocks takes minutes to build
     with shapes_alone():  # the weights come from the file
         model = GPT(config)
     for name, parameter in list(model.named_parameters()):
@@ -142,8 +144,16 @@ def _read(file: GGUFFile, architecture: Architecture, name: str, config: GPTConf
     return half_split_rows(tensor, heads)
 
 
-def _check_names(file: GGUFFile, sources: dict[str, tuple[str, ...]]) -> None:
-    expected = {name for names in sources.values() for name in names}
+def _rope(file: GGUFFile, architecture: Architecture, fields: dict[str, Any]) -> dict[str, Any]:
+    """Our settings of the rotary positions."""
+    given = {name: _shortest(value) for name, value in fields.items()}
+    base = given.get(ROPE_BASE, 10000.0)
+    divisors = file.tensor(DIVISORS) if architecture.divides_frequencies and DIVISORS in file.entries else None
+    return {"rope_base": base, **scaling_of_fields(given, divisors, base)}
+
+
+def _check_names(file: GGUFFile, sources: dict[str, tuple[str, ...]], beside: set[str]) -> None:
+    expected = {name for names in sources.values() for name in names} | beside
     if missing := sorted(expected - file.entries.keys()):
         raise ValueError(f"it lacks the tensor {missing[0]} ({len(missing)} missing in all)")
     if others := sorted(file.entries.keys() - expected):
@@ -162,11 +172,13 @@ def _check_fields(architecture: Architecture, fields: dict[str, Any]) -> None:
             raise ValueError(f"{architecture.name}.{name} is {shown(value)}, which this GPT does not do")
 
 
-def _check_repeated(architecture: Architecture, fields: dict[str, Any], config: GPTConfig) -> None:
+def _check_repeated(file: GGUFFile, architecture: Architecture, fields: dict[str, Any], config: GPTConfig) -> None:
     widths = dict.fromkeys(
         ("rope.dimension_count", "attention.key_length", "attention.value_length"), config.head_width
     )
-    expected = {"vocab_size": config.vocab_size, **widths, "rope.scaling.type": "none"}
+    expected = {"vocab_size": config.vocab_size, **widths}
+    if config.rope_scaling == "llama3" and file.shape(DIVISORS) != (half := (config.head_width // 2,)):
+        raise ValueError(f"the tensor {DIVISORS} has shape {file.shape(DIVISORS)}; by its fields it should have {half}")
     for name, value in expected.items():
         if (given := fields.get(name, value)) != value:
             raise ValueError(f"{architecture.name}.{name} is {shown(given)}, where this GPT has {value!r}")

@@ -27,6 +27,7 @@ from minigpt.pretrained.gguf.architectures import (
     neighbouring_rows,
 )
 from minigpt.pretrained.gguf.file import gguf_package
+from minigpt.pretrained.gguf.rope import DIVISORS, rope_divisors, rope_scaling_fields
 from minigpt.pretrained.gguf.tokenizer_fields import NO_TOKENIZER, tokenizer_fields
 from minigpt.text import Tokenizer
 
@@ -106,11 +107,14 @@ def _fields(architecture: Architecture, config: GPTConfig) -> dict[str, Any]:
     if architecture.rotates:
         fields |= {ROPE_BASE: float(config.rope_base), "rope.dimension_count": config.head_width}
         fields |= {KEY_LENGTH: config.head_width, "attention.value_length": config.head_width}
+        fields |= rope_scaling_fields(config)
     return {f"{architecture.name}.{name}": value for name, value in fields.items()}
 
 
 def _tensors(architecture: Architecture, model: GPT) -> Iterator[tuple[str, Tensor]]:
     """Each tensor of the file with its name."""
+    if model.config.rope_scaling == "llama3":
+        yield DIVISORS, rope_divisors(model.config)
     config, ours = model.config, dict(model.named_parameters())
     e = config.head_width
     rows = (config.n_heads * e, config.kv_heads * e, config.kv_heads * e)
