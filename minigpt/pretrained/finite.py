@@ -48,7 +48,7 @@ def cast_weights(model: GPT, dtype: torch.dtype) -> GPT:
             kind = str(dtype).removeprefix("torch.")
             wider = "float32" if dtype == torch.bfloat16 else "bfloat16 or float32"
             raise ValueError(
-                f"{name} holds {float(weight.abs().max()):g}, beyond the largest number of {kind}, "
+                f"{name} holds {float(weight.detach().abs().max()):g}, beyond the largest number of {kind}, "
                 f"{torch.finfo(dtype).max:g}, so nothing was written; write {wider}"
             )
     return model.to(dtype)

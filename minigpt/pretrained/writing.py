@@ -33,7 +33,8 @@ def save_pretrained(
     """Write a model and its tokenizer so that Hugging Face's libraries read them, or llama.cpp.
 
     The format is the first of GPT-2, Llama, Qwen2, Qwen3, Mistral and Mixtral that has all parts of the model; of a
-    file ``….gguf``, the first of GGUF's architectures "llama", "qwen2", "qwen3" and "gpt2".
+    file ``….gguf``, the first of GGUF's architectures "llama", "qwen2", "qwen3", "qwen3moe" and
+    "gpt2".
 
     Args:
         model: with the parts of one of the formats; see :func:`minigpt.pretrained.format_of`. Its weights are written

@@ -108,7 +108,7 @@ def change_a_weight(out, number):
     data = safetensors.torch.save(weights)
     (folder / "model.safetensors").write_bytes(data)
     manifest = json.loads((folder / MANIFEST).read_text())
-    manifest["files"]["model.safetensors"] = entry_of(data)
+    manifest["model.safetensors"] = entry_of(data)
     (folder / MANIFEST).write_text(json.dumps(manifest))
 
 

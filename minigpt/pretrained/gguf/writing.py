@@ -1,7 +1,7 @@
 """A model and its tokenizer as a GGUF file, which llama.cpp and the programs built on it run.
 
-The first of the architectures "llama", "qwen2", "qwen3" and "gpt2" that has all parts of the model is written. Matrices
-keep their type, float32, float16 or bfloat16; what has one axis, such as the gains of the norms, is float32, as those
+The first of the architectures "llama", "qwen2", "qwen3", "qwen3moe" and "gpt2" that has all parts of the model is
+written. Matrices keep their type, float32, float16 or bfloat16; what has one axis, such as the gains of the norms, is float32, as those
 programs need it. Nothing is quantized.
 """
 
@@ -19,8 +19,11 @@ from minigpt.model import GPT, GPTConfig
 from minigpt.pretrained.finite import check_finite
 from minigpt.pretrained.gguf.architectures import (
     ARCHITECTURES,
+    EXPERT_WIDTH,
     KEY_LENGTH,
     KV_HEADS,
+    N_ACTIVE,
+    N_EXPERTS,
     ROPE_BASE,
     SIZE_FIELDS,
     Architecture,
@@ -104,6 +107,9 @@ def _fields(architecture: Architecture, config: GPTConfig) -> dict[str, Any]:
     fields: dict[str, Any] = {theirs: getattr(config, ours) for ours, theirs in SIZE_FIELDS.items()}
     fields |= {"feed_forward_length": config.hidden_width, "vocab_size": config.vocab_size}
     fields |= {KV_HEADS: config.kv_heads, architecture.eps: float(config.norm_eps)}
+    if config.n_experts is not None:
+        fields |= {N_EXPERTS: config.n_experts, N_ACTIVE: config.n_active_experts}
+        fields |= {EXPERT_WIDTH: config.hidden_width} if architecture.experts == "always" else {}
     if architecture.rotates:
         fields |= {ROPE_BASE: float(config.rope_base), "rope.dimension_count": config.head_width}
         fields |= {KEY_LENGTH: config.head_width, "attention.value_length": config.head_width}
@@ -123,6 +129,8 @@ def _tensors(architecture: Architecture, model: GPT) -> Iterator[tuple[str, Tens
         for source, part in zip(sources, whole.split(rows) if len(sources) > 1 else (whole,), strict=True):
             heads = architecture.permuted_heads(source, config)
             yield source, part if heads is None else neighbouring_rows(part, heads)
+    for name, experts in architecture.stacks(config).items():
+        yield name, torch.stack([ours[expert].detach().cpu() for expert in experts])
 
 
 def _check_texts(fields: dict[str, Any]) -> None:

@@ -96,7 +96,7 @@ def test_a_checkpoint_from_before_the_choice_was_kept_is_continued_with_a_word(
     state, manifest = (json.loads((folder / name).read_text()) for name in ("state.json", MANIFEST))
     state["train_config"]["precision"] = "auto"
     (folder / "state.json").write_text(json.dumps(state))
-    manifest["files"]["state.json"] = entry_of((folder / "state.json").read_bytes())
+    manifest["state.json"] = entry_of((folder / "state.json").read_bytes())
     (folder / MANIFEST).write_text(json.dumps(manifest))
     machine("fp32")
     with pytest.warns(UserWarning, match="does not say what precision='auto' was: the run continues in 'fp32'"):
