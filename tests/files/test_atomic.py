@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from minigpt.files.atomic import explain_full_disk, swap_paths, write_atomically
+from minigpt.files.atomic import explain_full_disk, explain_refusal, swap_paths, write_atomically
 
 
 class Crash(BaseException):
@@ -90,6 +90,15 @@ def test_a_file_in_the_place_of_a_folder_is_named(tmp_path, inner):
 def test_a_device_is_not_replaced_by_a_file():
     with pytest.raises(ValueError, match=f"{os.devnull} is a pipe or a device, expected a plain file"):
         write_atomically(os.devnull, b"new")
+
+
+def test_what_was_said_of_a_full_disk_within_is_not_said_otherwise():
+    with (
+        pytest.raises(OSError, match="the disk is full: it is there, and not confirmed"),
+        explain_refusal(Path("folder"), "nothing is there"),
+        explain_full_disk("it is there, and not confirmed"),
+    ):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_another_error_of_the_system_is_left_as_it_is():

@@ -1,8 +1,8 @@
 """A model and its tokenizer as a GGUF file, which llama.cpp and the programs built on it run.
 
 The first of the architectures "llama", "qwen2", "qwen3", "qwen3moe" and "gpt2" that has all parts of the model is
-written. Matrices keep their type, float32, float16 or bfloat16; what has one axis, such as the gains of the norms, is float32, as those
-programs need it. Nothing is quantized.
+written. Matrices keep their type, float32, float16 or bfloat16; what has one axis, such as the gains of the norms, is
+float32, as those programs need it. Nothing is quantized.
 """
 
 from collections.abc import Iterator
