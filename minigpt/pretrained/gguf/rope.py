@@ -22,10 +22,10 @@ from minigpt.model.positions.scaling import RopeScaling, llama3_frequencies, yar
 from minigpt.settings import shown
 
 DIVISORS = "rope_freqs.weight"
-KIND, FACTOR, LENGTH = "rope.scaling.type", "rope.scaling.factor", "rope.scaling.original_context_length"
-TURNS = {"low_turns": "rope.scaling.yarn_beta_slow", "high_turns": "rope.scaling.yarn_beta_fast"}
-SCALING_FIELDS = {KIND, FACTOR, LENGTH, "rope.scaling.finetuned", *TURNS.values()}
-PUBLISHED = RopeScaling(kind="llama3", original_context=8192, low_turns=1.0, high_turns=4.0)
+KIND, FACTOR, FIRST_LENGTH = "rope.scaling.type", "rope.scaling.factor", "rope.scaling.original_context_length"
+TURN_FIELDS = {"low_turns": "rope.scaling.yarn_beta_slow", "high_turns": "rope.scaling.yarn_beta_fast"}
+SCALING_FIELDS = {KIND, FACTOR, FIRST_LENGTH, "rope.scaling.finetuned", *TURN_FIELDS.values()}
+OF_LLAMA_3 = RopeScaling(kind="llama3", original_context=8192, low_turns=1.0, high_turns=4.0)
 
 
 def rope_lacking(config: GPTConfig, *, divides: bool) -> list[str]:
@@ -43,7 +43,7 @@ def rope_lacking(config: GPTConfig, *, divides: bool) -> list[str]:
         return [] if usual else [f"rope_attention_factor={scaling.attention_factor}"]
     if scaling.kind != "llama3" or not divides:
         return [f"rope_scaling={scaling.kind!r}"]
-    published = {"rope_low_turns": PUBLISHED.low_turns, "rope_high_turns": PUBLISHED.high_turns}
+    published = {"rope_low_turns": OF_LLAMA_3.low_turns, "rope_high_turns": OF_LLAMA_3.high_turns}
     given = {"rope_low_turns": scaling.low_turns, "rope_high_turns": scaling.high_turns}
     other = [f"{name}={value}" for name, value in given.items() if value != published[name]]
     slowest = float(rope_divisors(config).max())
@@ -70,11 +70,11 @@ def rope_scaling_fields(config: GPTConfig) -> dict[str, Any]:
     if scaling.kind == "none":
         return {}
     if scaling.kind == "llama3":
-        return {LENGTH: scaling.original_context}
+        return {FIRST_LENGTH: scaling.original_context}
     fields: dict[str, Any] = {KIND: scaling.kind, FACTOR: float(scaling.factor)}
     if scaling.kind == "yarn":
-        turns = {theirs: float(getattr(scaling, ours)) for ours, theirs in TURNS.items()}
-        fields |= {LENGTH: scaling.original_context, "rope.scaling.finetuned": True, **turns}
+        turns = {theirs: float(getattr(scaling, ours)) for ours, theirs in TURN_FIELDS.items()}
+        fields |= {FIRST_LENGTH: scaling.original_context, "rope.scaling.finetuned": True, **turns}
     return fields
 
 
@@ -96,25 +96,25 @@ def scaling_of_fields(fields: dict[str, Any], divisors: Tensor | None, base: Any
     if divisors is not None:
         if kind != "none":
             raise ValueError(f"{KIND} is {kind!r} beside the tensor {DIVISORS}, which changes the frequencies, too")
-        return _of_divisors(divisors, fields.get(LENGTH, PUBLISHED.original_context), base)
+        return _of_divisors(divisors, fields.get(FIRST_LENGTH, OF_LLAMA_3.original_context), base)
     if kind == "none":
         return {}
-    if FACTOR not in fields or (kind == "yarn" and LENGTH not in fields):
-        raise ValueError(f"{KIND} is {kind!r} without {FACTOR if FACTOR not in fields else LENGTH}")
+    if FACTOR not in fields or (kind == "yarn" and FIRST_LENGTH not in fields):
+        raise ValueError(f"{KIND} is {kind!r} without {FACTOR if FACTOR not in fields else FIRST_LENGTH}")
     ours: dict[str, Any] = {"rope_scaling": kind, "rope_factor": factor}
     if kind == "yarn":
-        ours["rope_original_context"] = fields[LENGTH]
-        ours |= {f"rope_{name}": fields[theirs] for name, theirs in TURNS.items() if theirs in fields}
+        ours["rope_original_context"] = fields[FIRST_LENGTH]
+        ours |= {f"rope_{name}": fields[theirs] for name, theirs in TURN_FIELDS.items() if theirs in fields}
     return ours
 
 
 def _of_divisors(divisors: Tensor, length: Any, base: Any) -> dict[str, Any]:
     if type(length) is not int or length < 1:
-        raise ValueError(f"{LENGTH} is {shown(length)}; expected a whole number of at least 1")
+        raise ValueError(f"{FIRST_LENGTH} is {shown(length)}; expected a whole number of at least 1")
     if not isinstance(base, float) or not 0 < base < math.inf:
         raise ValueError(f"rope.freq_base is {shown(base)}; expected a number greater than 0")
     factor = float(str(np.float32(float(divisors.max())))) if divisors.numel() else 0.0
-    scaling = replace(PUBLISHED, factor=factor, original_context=length)
+    scaling = replace(OF_LLAMA_3, factor=factor, original_context=length)
     expected = _divisors(scaling, base, 2 * len(divisors))
     if divisors.shape != expected.shape or not torch.allclose(divisors, expected, rtol=1e-4, atol=0):
         raise ValueError(

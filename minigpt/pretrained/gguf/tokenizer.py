@@ -92,14 +92,16 @@ def _sentencepiece(fields: dict[str, Any], tokens: list[str]) -> LibraryTokenize
     unknown = next((token for token, kind in zip(tokens, types, strict=True) if kind == UNKNOWN), "")
     prefix = fields.get(f"{PREFIX}add_space_prefix", True) is True
     data = sentencepiece_object(tokens, types, scores.tolist(), prefix=prefix, unknown=unknown)
-    return _of_library(data, _chat(fields, tokens), _bos(fields, tokens, default=True), "one of SentencePiece's kind")
+    return _of_library(
+        data, _chat(fields, tokens), _bos(fields, tokens, default=True), "a tokenizer of SentencePiece's kind"
+    )
 
 
 def _of_library(data: dict[str, Any], chat: ChatFormat | None, bos: str, what: str) -> LibraryTokenizer:
     try:
         return LibraryTokenizer(data, chat, bos)
     except ImportError:
-        raise ImportError(f"{what} needs the package tokenizers: pip install tokenizers") from None
+        raise ImportError(f"{what} needs tokenizers: pip install tokenizers") from None
 
 
 TOKENIZER_KINDS: dict[str, Callable[[dict[str, Any], list[str]], ImportedTokenizer | LibraryTokenizer]] = {

@@ -131,5 +131,5 @@ def test_merges_written_as_texts_are_pairs():
 def test_without_the_package_the_reader_says_what_it_is_for(tmp_path, monkeypatch):
     path = written(of_the_library(shuffled()), tmp_path)
     monkeypatch.setitem(sys.modules, "tokenizers", None)
-    with pytest.raises(ImportError, match=r"a tokenizer in which merge .* needs the package tokenizers: pip install"):
+    with pytest.raises(ImportError, match=r"a tokenizer in which merge .* needs tokenizers: pip install"):
         gguf_tokenizer(path)

@@ -70,7 +70,11 @@ def test_the_type_of_the_weights_is_chosen(make):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"llama.expert_count": 4}, r"llama\.expert_count is 4, which this GPT does not do"),
+        ({"llama.expert_count": 4}, r"it lacks the field llama\.expert_used_count"),
+        (
+            {"llama.expert_count": 4, "llama.expert_used_count": 2},
+            r"it lacks the tensor blk\.0\.ffn_gate_exps\.weight",
+        ),
         ({"llama.attention.sliding_window": 64}, r"llama\.attention\.sliding_window is 64, which"),
         ({"llama.rope.scaling.type": "yarn"}, r"rope\.scaling\.type is 'yarn' without rope\.scaling\.factor"),
         ({"llama.rope.scaling.type": "longrope"}, r"rope\.scaling\.type is 'longrope'; expected one of none, linear"),
