@@ -79,7 +79,11 @@ class Architecture:
     def known(self) -> set[str]:
         """Names of all fields that are read."""
         rope = {ROPE_BASE, *SCALING_FIELDS} if self.rotates else set()
-        experts = {"never": set(), "maybe": {N_EXPERTS, N_ACTIVE}, "always": {N_EXPERTS, N_ACTIVE, EXPERT_WIDTH}}
+        experts: dict[str, set[str]] = {
+            "never": set(),
+            "maybe": {N_EXPERTS, N_ACTIVE},
+            "always": {N_EXPERTS, N_ACTIVE, EXPERT_WIDTH},
+        }
         return {*SIZE_FIELDS.values(), KV_HEADS, self.eps, *self.repeated, *rope, *experts[self.experts]}
 
     @property

@@ -99,7 +99,7 @@ def _not_joined(model: dict[str, Any], special: dict[str, int]) -> str:
     """The first token that its merges don't make of its bytes; "" for none."""
     from tokenizers import models
 
-    pairs = [tuple(pair.split(" ")) for pair in _merges(model)]
+    pairs = [(one, other) for one, _, other in (pair.partition(" ") for pair in _merges(model))]
     joins = models.BPE(vocab=model["vocab"], merges=pairs)
     return next((token for token in model["vocab"] if token not in special and len(joins.tokenize(token)) != 1), "")
 

@@ -53,8 +53,8 @@ def with_precision(
     """
     if config.precision != "auto":
         return config
-    now = precision_of(model, "auto", world).name
-    before = now if started is None else started.get("precision")
+    now: Any = precision_of(model, "auto", world).name
+    before: Any = now if started is None else started.get("precision")
     if not isinstance(before, str) or before not in PRECISIONS:  # saved before the choice was kept
         _tell(f"the checkpoint does not say what precision='auto' was: the run continues in {now!r}")
         before = now
