@@ -82,24 +82,25 @@ def save_picture(plot: Callable[[], "Figure"], path: Path, *, kept: str) -> str:
     data = io.BytesIO()
     try:
         plot().savefig(data, format=path.suffix.removeprefix(".") or "png")
-        write_atomically(path, data.getvalue())
     except ImportError as error:
         return str(error)
-    except OSError as error:
+    try:
+        write_atomically(path, data.getvalue())
+    except (OSError, ValueError) as error:
         warnings.warn(f"{path} was not written ({reason_of(error)}); {kept}", stacklevel=2)
         return f"not written: {reason_of(error)}"
     return str(path)
 
 
-def reason_of(error: OSError) -> str:
-    """Why the system refused something, in a few words.
+def reason_of(error: OSError | ValueError) -> str:
+    """Why something was refused, by the system or because of what is in its place, in a few words.
 
     Args:
         error: as it was raised.
     """
-    if is_full(error):
-        return "the disk is full"
-    return str(error) if error.errno is None else os.strerror(error.errno)
+    if isinstance(error, ValueError) or error.errno is None:
+        return str(error)
+    return "the disk is full" if is_full(error) else os.strerror(error.errno)
 
 
 def message_of(error: BaseException) -> str:

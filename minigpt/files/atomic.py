@@ -10,9 +10,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from minigpt.files.paths import as_path
+from minigpt.files.verified import check_place
 
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # <fcntl.h> and <stdio.h> of Linux
 RENAME_SWAP = 2  # <stdio.h> of macOS
+_FULL = "the disk is full"
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes | memoryview) -> None:
@@ -31,10 +33,12 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         path: of the file, which is replaced if it exists; its parents are made if need be.
 
     Raises:
-        OSError: if it can't be written.
+        ValueError: if a folder or a device is at ``path``, or a file in the place of its folder.
+        OSError: if it can't be written, naming ``path``.
     """
     path = as_path(path, "path")
-    with explain_full_disk(f"{path} was not written; free some space and try again"):
+    with explain_refusal(path, f"{path} was not written; free some space and try again"):
+        check_target(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
         try:
@@ -48,18 +52,56 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
             raise
 
 
+def check_target(path: Path, *, folder: bool = False) -> None:
+    """Refuse a path where no file, or no folder, can be put; nothing is made.
+
+    Args:
+        path: of what is written.
+        folder: whether that is a folder.
+
+    Raises:
+        ValueError: if something of another kind is there, or something that is no folder above it.
+    """
+    if path.exists():
+        check_place(path, folder=folder)
+    elif above := next((each for each in path.parents if os.path.lexists(each)), None):
+        check_place(above, folder=True)
+
+
+@contextmanager
+def explain_refusal(path: Path, consequence: str) -> Iterator[None]:
+    """Say of what the system refuses that ``path`` was not written, whatever the partial file was called.
+
+    Args:
+        path: of what is written.
+        consequence: as for :func:`explain_full_disk`.
+
+    Raises:
+        OSError: of the class that was raised, with the path and the reason; as :func:`explain_full_disk`, where the
+            disk is full.
+    """
+    try:
+        with explain_full_disk(consequence):
+            yield
+    except OSError as error:
+        if error.errno is None or is_full(error):
+            raise
+        raise OSError(error.errno, f"{path} was not written: {os.strerror(error.errno)}") from None
+
+
 @contextmanager
 def explain_full_disk(consequence: str) -> Iterator[None]:
     """Say of a full disk what was lost by it and how to go on.
 
     Raises:
-        OSError: "the disk is full: …" and the consequence, where the disk is full or the quota used up.
+        OSError: "the disk is full: …" and the consequence, where the disk is full or the quota used up; what was
+            explained within stays as it is.
     """
     try:
         yield
     except OSError as error:
-        if is_full(error):
-            raise OSError(error.errno, f"the disk is full: {consequence}") from None
+        if is_full(error) and not str(error.strerror).startswith(_FULL):
+            raise OSError(error.errno, f"{_FULL}: {consequence}") from None
         raise
 
 

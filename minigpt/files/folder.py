@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from minigpt.files.atomic import explain_full_disk, swap_paths
+from minigpt.files.atomic import check_target, explain_full_disk, explain_refusal, swap_paths
 
 
 @contextmanager
@@ -67,10 +67,17 @@ def update_folder(folder: Path, files: Mapping[str, bytes], consequence: str) ->
         consequence: what an error says of a full disk.
 
     Raises:
-        ValueError: if ``folder`` is something that can't be replaced in this way.
-        OSError: if it can't be written; the folder is as it was.
+        ValueError: if ``folder`` is something that can't be replaced in this way, or a file is above it.
+        OSError: if it can't be written, naming the folder, which is as it was.
     """
     folder = Path(os.path.realpath(folder))  # Path.resolve raises a RuntimeError where a link leads to itself
+    with explain_refusal(folder, consequence):
+        _update(folder, files, consequence)
+
+
+def _update(folder: Path, files: Mapping[str, bytes], consequence: str) -> None:
+    if not folder.exists():
+        check_target(folder, folder=True)
     kept = [path for path in _plain_files(folder) if path.name not in files]
     partial = folder.with_name(f".{folder.name}.new.tmp")
     with whole_folder(folder, consequence, partial=partial, replace=True):

@@ -18,8 +18,10 @@ from minigpt.equations import equation
 from minigpt.generation.decoder import Decoder
 from minigpt.generation.ids import generate_ids
 from minigpt.generation.logits import at_least_float32
+from minigpt.generation.ranges import check_length_penalty, check_search, check_stop_tokens
 from minigpt.generation.sampler import GREEDY, Sampler
 from minigpt.model import GPT, log_softmax
+from minigpt.settings import shown, whole_number
 
 
 @dataclass(frozen=True)
@@ -52,11 +54,16 @@ def beam_score(log_probabilities: Tensor, length_penalty: float) -> Tensor:
 
     Args:
         log_probabilities: ``(..., n)`` in nats, n ≥ 1.
-        length_penalty: $\alpha$; above 0, long texts are preferred to what their log-probabilities say.
+        length_penalty: $\alpha$, from -10 to 10; above 0, long texts are preferred to what their log-probabilities
+            say.
 
     Returns:
         ``(...)``.
+
+    Raises:
+        ValueError: if the length penalty is outside its range.
     """
+    check_length_penalty(length_penalty)
     return log_probabilities.sum(-1) / _length_divisor(log_probabilities.shape[-1], length_penalty)
 
 
@@ -86,11 +93,12 @@ def beam_search(
     Raises:
         ValueError: if a number is outside its range, or ``ids`` are not one prompt that the model can take.
     """
-    _check(ids, n_beams, max_new_tokens, length_penalty)
+    _check_prompt(ids)
+    check_search("n_beams", n_beams, max_new_tokens, length_penalty)
     decoder = model if isinstance(model, Decoder) else Decoder(model)
     generate_ids(decoder, ids, max_new_tokens=0, generator=torch.Generator(), sampler=GREEDY)  # checks the prompt
     rows, steps = ids, torch.zeros(1, 0)
-    stops = torch.tensor(sorted(stop_tokens), dtype=torch.int64, device=ids.device)
+    stops = torch.tensor(check_stop_tokens(stop_tokens), dtype=torch.int64, device=ids.device)
     done: list[SearchResult] = []
     for n in range(1, max_new_tokens + 1):
         log_p = log_softmax(at_least_float32(decoder(rows)))
@@ -139,7 +147,8 @@ def best_of(
     Raises:
         ValueError: as :func:`beam_search`.
     """
-    _check(ids, n, max_new_tokens)
+    _check_prompt(ids)
+    check_search("n", n, max_new_tokens)
     kept = Remembering(sampler)
     rows = generate_ids(
         model,
@@ -192,12 +201,13 @@ def token_log_probabilities(model: GPT | Decoder, ids: Tensor, n_prompt: int) ->
     Raises:
         ValueError: if there is no prompt, or more than the context.
     """
+    whole_number("n_prompt", n_prompt, 1)
     decoder = Decoder(model.model if isinstance(model, Decoder) else model)
     length, limit = ids.shape[1], decoder.config.context_length
     if not 1 <= n_prompt <= length or length > limit + 1:
         raise ValueError(
-            f"got n_prompt={n_prompt} of {length} tokens; expected 1 to {length}, and at most {limit + 1} tokens, "
-            "all but the last of which the model sees"
+            f"got n_prompt={shown(n_prompt)} of {length} tokens; expected 1 to {length}, and at most {limit + 1} "
+            "tokens, all but the last of which the model sees"
         )
     if n_prompt == length:
         return torch.zeros(len(ids), 0, device=ids.device)
@@ -206,7 +216,7 @@ def token_log_probabilities(model: GPT | Decoder, ids: Tensor, n_prompt: int) ->
 
 
 def _found(rows: Tensor, nats: Tensor, length_penalty: float) -> list[SearchResult]:
-    scores = beam_score(nats, length_penalty).tolist()
+    scores = beam_score(nats.double(), length_penalty).tolist()  # in float32 a divisor may be infinite
     return [SearchResult(row, own, score) for row, own, score in zip(rows, nats, scores, strict=True)]
 
 
@@ -219,7 +229,7 @@ def _is_settled(done: list[SearchResult], nats: Tensor, n_beams: int, length_pen
     if len(done) < n_beams:
         return False
     lengths = (len(nats) + 1, longest)  # more tokens can't raise the sum, and the divisor is monotonic
-    best = max(float(nats.sum()) / _length_divisor(length, length_penalty) for length in lengths)
+    best = max(float(nats.double().sum()) / _length_divisor(length, length_penalty) for length in lengths)
     return best <= done[-1].score
 
 
@@ -233,11 +243,6 @@ def _check_finite(log_p: Tensor) -> None:
         raise ValueError(f"non-finite logits: the best log-probability of a text is {float(best[~best.isfinite()][0])}")
 
 
-def _check(ids: Tensor, n: int, max_new_tokens: int, length_penalty: float = 0.0) -> None:
+def _check_prompt(ids: Tensor) -> None:
     if ids.ndim != 2 or len(ids) != 1:
         raise ValueError(f"ids have shape {tuple(ids.shape)}; expected (1, T), one prompt: search each by itself")
-    whole = all(isinstance(each, int) and not isinstance(each, bool) for each in (n, max_new_tokens))
-    if not whole or n < 1 or max_new_tokens < 1:
-        raise ValueError(f"got {n} texts of {max_new_tokens} new tokens; expected at least 1 of each")
-    if not math.isfinite(length_penalty):
-        raise ValueError(f"length_penalty={length_penalty} must be finite; 0 compares whole log-probabilities")

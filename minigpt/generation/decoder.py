@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from minigpt.generation.speculation.draft import Draft
 from minigpt.model import GPT, Cache, GPTConfig
 from minigpt.model.hooks import evaluation_mode
+from minigpt.settings import whole_number
 
 PROMPT_CHUNK = 512  # tokens of a prompt that are read in one pass: bounds the memory of their attention
 
@@ -38,7 +39,8 @@ class Decoder:
             :mod:`minigpt.generation.speculation.steps`.
 
     Raises:
-        ValueError: if the model has no ``config`` with ``vocab_size`` and ``context_length``.
+        ValueError: if the model has no ``config`` with ``vocab_size`` and ``context_length``, or ``n_positions`` is not
+            a whole number of at least 1.
     """
 
     def __init__(
@@ -47,7 +49,7 @@ class Decoder:
         self.config, self.draft = config_of(model), draft
         self.model, self.cached = model, cached and hasattr(model, "new_cache")
         limit = self.config.context_length
-        self.n_positions = limit if n_positions is None else max(1, min(n_positions, limit))
+        self.n_positions = limit if n_positions is None else min(whole_number("n_positions", n_positions, 1), limit)
         self.cache: Cache | None = None
         self.padding: tuple[int, ...] = ()
         self.read = torch.zeros(0, 0, dtype=torch.int64)

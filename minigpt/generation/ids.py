@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from minigpt.generation.decoder import Decoder, config_of, model_device
+from minigpt.generation.ranges import check_stop_tokens
 from minigpt.generation.sampler import Sampler
 from minigpt.generation.speculation.steps import speculative_steps
 from minigpt.model import GPT
@@ -110,7 +111,7 @@ class Rows:
         self, decoder: Decoder, tokens: Tensor, padding: Sequence[int], sampler: Chooser, stop_tokens: Collection[int]
     ) -> None:
         self.decoder, self.tokens, self.padding, self.sampler = decoder, tokens, list(padding), sampler
-        self.stops = torch.tensor(sorted(stop_tokens), dtype=torch.int64, device=tokens.device)
+        self.stops = torch.tensor(check_stop_tokens(stop_tokens), dtype=torch.int64, device=tokens.device)
         self.ended = torch.zeros(len(tokens), dtype=torch.bool, device=tokens.device)
         self.lengths = [tokens.shape[1] - n for n in padding]  # of each row, without padding and after its end
         self._live = torch.arange(len(tokens), device=tokens.device)  # the rows that the decoder has

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from minigpt.equations import equation
-from minigpt.settings import shown
+from minigpt.generation.ranges import LARGEST_BIAS, check_penalty
+from minigpt.settings import fit, shown
 
 _LOGITS = {"z": "(V) logits", "z'": "(V) logits after the rule"}
 
@@ -34,13 +35,13 @@ def repetition_penalty(logits: Tensor, seen: Tensor, penalty: float) -> Tensor:
     Args:
         logits: ``(..., V)`` floating point; an entry may be ``-inf``, and stays so.
         seen: ``(..., V)`` boolean, True where the sequence has the token.
-        penalty: $\theta > 0$; above 1 discourages what was said, below 1 encourages it.
+        penalty: $\theta > 0$, from 1e-30 to 1e30; above 1 discourages what was said, below 1 encourages it.
 
     Returns:
         ``(..., V)`` in the dtype of ``logits``.
 
     Raises:
-        ValueError: if the penalty is not finite and above 0.
+        ValueError: if the penalty is outside its range.
     """
     check_penalty(penalty)
     return torch.where(seen, torch.where(logits > 0, logits / penalty, logits * penalty), logits)
@@ -128,20 +129,30 @@ def bias_of(biases: Mapping[int, float], vocab_size: int) -> Tensor:
         vocab_size: V, tokens.
 
     Raises:
-        ValueError: if an id is not one of the vocabulary, a bias is not a number below ``inf``, or all are forbidden.
+        ValueError: if an id is not one of the vocabulary, a bias is neither a number from -1e30 to 1e30 nor ``-inf``,
+            or all are forbidden.
     """
     bias = torch.zeros(vocab_size)
     for token, value in biases.items():
         if not isinstance(token, int) or isinstance(token, bool) or not 0 <= token < vocab_size:
             raise ValueError(f"logit_bias has the token {shown(token)}; expected ids, 0 … {vocab_size - 1}")
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value < math.inf:
+        if not _is_bias(value):
             raise ValueError(
-                f"logit_bias[{token}] is {shown(value)}; expected a number of nats, or -inf to forbid the token"
+                f"logit_bias[{token}] is {shown(value)}; expected a number of nats, -{LARGEST_BIAS:g} to "
+                f"{LARGEST_BIAS:g}, or -inf to forbid the token"
             )
-        bias[token] = value
+        bias[token] = float(value)
     if bool((bias == -math.inf).all()):
         raise ValueError("logit_bias forbids every token; leave at least one")
     return bias
+
+
+def _is_bias(value: object) -> bool:
+    try:
+        nats: float = fit("logit_bias", value, float)
+    except ValueError:
+        return False
+    return nats == -math.inf or abs(nats) <= LARGEST_BIAS
 
 
 def seen_tokens(ids: Tensor, vocab_size: int) -> Tensor:
@@ -152,18 +163,3 @@ def seen_tokens(ids: Tensor, vocab_size: int) -> Tensor:
         vocab_size: V, tokens.
     """
     return torch.zeros(len(ids), vocab_size, dtype=torch.bool, device=ids.device).scatter(1, ids, True)
-
-
-def check_penalty(theta: float) -> None:
-    """Check a repetition penalty.
-
-    Args:
-        theta: must be finite and above 0.
-
-    Raises:
-        ValueError: if it is not; the message says what to use instead.
-    """
-    if not 0 < theta < math.inf:
-        raise ValueError(
-            f"repetition_penalty={theta} must be finite and above 0; 1 changes nothing, 1.1 to 1.3 are usual"
-        )

@@ -21,16 +21,12 @@ from minigpt.generation.logits import (
     add_bias,
     at_least_float32,
     bias_of,
-    check_penalty,
     repetition_penalty,
     seen_tokens,
 )
 from minigpt.generation.matching.pattern import text_pattern
+from minigpt.generation.ranges import check_min_p, check_penalty, check_temperature, check_top_k, check_top_p
 from minigpt.generation.sampling import (
-    check_min_p,
-    check_temperature,
-    check_top_k,
-    check_top_p,
     largest_logits,
     min_p_filter,
     temperature_probabilities,

@@ -10,14 +10,13 @@ probabilities rank by token id, the lower first, as argmax does.
 Dimensions: V vocabulary; leading axes are arbitrary.
 """
 
-import math
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from minigpt.equations import equation
 from minigpt.generation.logits import at_least_float32
+from minigpt.generation.ranges import check_min_p, check_temperature, check_top_k, check_top_p
 from minigpt.model import softmax
 
 RANK = r"r_i = \sum_{j=1}^{V} \mathbb{1}[p_j > p_i] + \sum_{j=1}^{i} \mathbb{1}[p_j = p_i]"
@@ -168,66 +167,6 @@ def min_p_filter(probabilities: Tensor, min_p: float) -> Tensor:
     check_min_p(min_p)
     largest = probabilities.amax(dim=-1, keepdim=True)
     return _renormalize(probabilities, probabilities >= min_p * largest)
-
-
-def check_temperature(tau: float) -> None:
-    """Check a temperature.
-
-    Args:
-        tau: must be finite and ≥ 0.
-
-    Raises:
-        ValueError: if it is not; the message says what to use instead.
-    """
-    if not 0 <= tau < math.inf:
-        raise ValueError(
-            f"temperature={tau} must be finite and at least 0; 0 is greedy, 1 the model's own distribution"
-        )
-
-
-def check_top_k(k: int, vocab_size: int | None = None) -> None:
-    """Check the number of tokens that top-k keeps.
-
-    Args:
-        k: must be 1 … V.
-        vocab_size: V, tokens; ``None`` where it is not known yet.
-
-    Raises:
-        ValueError: if it is not; the message says what to use instead.
-    """
-    if k < 1:
-        raise ValueError(f"top_k={k} must be at least 1; use top_k=None to keep every token")
-    if vocab_size is not None and k > vocab_size:
-        raise ValueError(
-            f"top_k={k} is more than the vocabulary of {vocab_size} tokens; "
-            f"use top_k={vocab_size} or less, or top_k=None to keep every token"
-        )
-
-
-def check_top_p(rho: float) -> None:
-    """Check the mass that top-p keeps.
-
-    Args:
-        rho: must be in (0, 1].
-
-    Raises:
-        ValueError: if it is not; the message says what to use instead.
-    """
-    if not 0 < rho <= 1:
-        raise ValueError(f"top_p={rho} must be above 0 and at most 1; use top_p=None to keep every token")
-
-
-def check_min_p(mu: float) -> None:
-    """Check the share of the largest probability below which min-p drops a token.
-
-    Args:
-        mu: must be in [0, 1].
-
-    Raises:
-        ValueError: if it is not; the message says what to use instead.
-    """
-    if not 0 <= mu <= 1:
-        raise ValueError(f"min_p={mu} must be at least 0 and at most 1; use min_p=None to keep every token")
 
 
 def _renormalize(probabilities: Tensor, kept: Tensor) -> Tensor:

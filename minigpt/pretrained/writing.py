@@ -9,7 +9,9 @@ from torch import nn
 
 from minigpt.files.folder import update_folder
 from minigpt.files.paths import as_path
+from minigpt.files.text import utf_8
 from minigpt.model import GPT, GPTConfig
+from minigpt.pretrained.finite import check_finite
 from minigpt.pretrained.formats import Format
 from minigpt.pretrained.gguf.writing import save_gguf
 from minigpt.pretrained.gpt2 import GPT2_FORMAT
@@ -31,27 +33,33 @@ def save_pretrained(
     """Write a model and its tokenizer so that Hugging Face's libraries read them, or llama.cpp.
 
     The format is the first of GPT-2, Llama, Qwen2, Qwen3, Mistral and Mixtral that has all parts of the model; of a
-    file ``….gguf``, the first of GGUF's architectures "llama", "qwen2", "qwen3" and "gpt2".
+    file ``….gguf``, the first of GGUF's architectures "llama", "qwen2", "qwen3", "qwen3moe" and
+    "gpt2".
 
     Args:
         model: with the parts of one of the formats; see :func:`minigpt.pretrained.format_of`. Its weights are written
             in their own type.
         folder: made if need be. The files of an earlier model are replaced in one step and other files stay: a
             kill leaves the earlier model or this one. A path that ends in ``.gguf`` is that of a file.
-        tokenizer: byte-level BPE, or in a folder characters; ``None`` writes the model alone.
+        tokenizer: byte-level BPE, or in a folder characters and what the package ``tokenizers`` works; ``None`` writes
+            the model alone.
         card: text of the model card, ``README.md``, or of the description in a GGUF file; ``None`` writes none.
 
     Raises:
         ImportError: if a GGUF file is asked for and the package ``gguf`` is not installed.
-        ValueError: naming each part of the model that the nearest format does not have, or if ``model`` is not a GPT or
-            is a copy made by :func:`minigpt.for_generation`, the tokenizer is of another kind, or ``folder`` holds
-            folders or can't be replaced for another reason.
+        ValueError: naming each part of the model that the nearest format does not have, or a weight that holds NaN or
+            infinity; or if ``model`` is not a GPT or is a copy made by :func:`minigpt.for_generation`, the tokenizer is
+            of another kind, ``card`` can't be written in UTF-8, or ``folder`` holds folders or can't be replaced for
+            another reason.
+        OSError: if the system refuses to write there; what was there is as it was.
     """
     folder = as_path(folder, "folder")
     _check_model(model)
+    described = {} if card is None else {CARD: utf_8(card, "card")}
     if is_gguf(folder):
         return save_gguf(model, folder, tokenizer, card)
     kind = format_of(model.config)
+    check_finite(model)
     chosen = FORMATS[kind]
     fields = {"model_type": kind, **chosen.fields(model.config)}
     ours = dict(model.named_parameters())
@@ -65,8 +73,7 @@ def save_pretrained(
     end = None if tokenizer is None else tokenizer.special_tokens.get(END_OF_TEXT)
     if tokenizer is not None or model.config.vocab_size <= DEFAULT_END:
         fields["bos_token_id"] = fields["eos_token_id"] = end
-    files |= {WEIGHTS: safetensors.torch.save(tensors, {"format": "pt"}), "config.json": _as_bytes(fields)}
-    files |= {} if card is None else {CARD: card.encode()}
+    files |= {WEIGHTS: safetensors.torch.save(tensors, {"format": "pt"}), "config.json": _as_bytes(fields), **described}
     update_folder(folder, files, f"{folder} is as it was; free some space and save the model again")
 
 
@@ -114,4 +121,4 @@ def _tokenizer_files(tokenizer: Tokenizer, context_length: int) -> dict[str, byt
 
 
 def _as_bytes(value: dict[str, Any]) -> bytes:
-    return json.dumps(value, indent=2, ensure_ascii=False).encode()
+    return utf_8(json.dumps(value, indent=2, ensure_ascii=False), "the tokenizer")

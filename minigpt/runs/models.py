@@ -7,6 +7,7 @@ import torch
 from minigpt.files.paths import as_path
 from minigpt.model import GPT
 from minigpt.pretrained import FORMATS, format_of, load_pretrained, save_pretrained
+from minigpt.pretrained.finite import cast_weights
 from minigpt.pretrained.gguf.writing import architecture_of
 from minigpt.pretrained.sources import check_spelling, is_pretrained
 from minigpt.pretrained.writing import is_gguf
@@ -60,7 +61,9 @@ def export_model(out: Path | str, folder: Path | str, *, tokenizer: bool = True,
         The name of the format that was written, such as "Llama" or "GGUF, architecture llama".
 
     Raises:
-        ValueError: as :func:`minigpt.load_model`, :func:`minigpt.load_pretrained` and :func:`minigpt.save_pretrained`.
+        ValueError: as :func:`minigpt.load_model`, :func:`minigpt.load_pretrained` and :func:`minigpt.save_pretrained`;
+            or naming a weight that holds a number beyond the largest of ``dtype``.
+        OSError: as :func:`minigpt.save_pretrained`.
     """
     out, folder = as_path(out, "out"), as_path(folder, "folder")
     check_choice("dtype", dtype, EXPORT_DTYPES)
@@ -69,7 +72,7 @@ def export_model(out: Path | str, folder: Path | str, *, tokenizer: bool = True,
     model, words = load_pretrained(out) if theirs else load_model(out)
     kind = "gguf" if is_gguf(folder) else format_of(model.config)
     card = None if theirs else model_card(RunSummary.of(out), kind, folder.name if kind == "gguf" else "FOLDER")
-    save_pretrained(model.to(EXPORT_DTYPES[dtype]), folder, words if tokenizer else None, card=card)
+    save_pretrained(cast_weights(model, EXPORT_DTYPES[dtype]), folder, words if tokenizer else None, card=card)
     return f"GGUF, architecture {architecture_of(model.config).name}" if kind == "gguf" else _title(kind)
 
 
@@ -97,12 +100,13 @@ def model_card(summary: RunSummary, kind: str, name: str = "FOLDER") -> str:
     table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
     where = f'".", gguf_file="{name}"' if kind == "gguf" else f'"{name}"'
     head = "---\nlibrary_name: transformers\npipeline_tag: text-generation\ntags:\n- minigpt\n---\n\n"
-    return (
+    card = (
         f"{head}# {summary.config.out.name or 'model'}\n\n"
         f"A language model trained by minigpt {__version__}, in the format of {_title(kind)}.\n\n"
         f"| | |\n|---|---|\n{table}\n\n```python\nfrom transformers import AutoModelForCausalLM\n\n"
         f"model = AutoModelForCausalLM.from_pretrained({where})\n```\n"
     )
+    return card.encode(errors="replace").decode()  # of a file whose name is no text
 
 
 def _title(kind: str) -> str:

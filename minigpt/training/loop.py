@@ -24,6 +24,7 @@ from minigpt.text import Dataset, Tokenizer
 from minigpt.text.datasets.items import Items
 from minigpt.training.config import TrainConfig
 from minigpt.training.execution.blocks import run_blocks
+from minigpt.training.execution.choosing import with_precision
 from minigpt.training.execution.compiling import choose_compile
 from minigpt.training.processes.allocator import keep_freed_memory
 from minigpt.training.processes.distributed import World, join_world
@@ -36,6 +37,7 @@ from minigpt.training.safety.parts import check_data, check_model, describe_mode
 from minigpt.training.safety.stop import StopFlag
 from minigpt.training.same_run import what_decides
 from minigpt.training.step import evaluated_step
+from minigpt.training.storage.checkpoint import Checkpoint
 from minigpt.training.storage.run_folder import Resume, RunFolder
 from minigpt.training.storage.saver import Saver
 
@@ -87,8 +89,9 @@ def train(
         raise ValueError("resume=True and tensorboard=True need the folder of the run: pass out=…")
     with join_world(config.device) as world, _open_folder(out, resume, writes=world.is_main) as folder:
         world.check_alike(what_decides(describe_model(model), config, batches, held_out, tokenizer))
-        run = _start(model, config, batches, tokenizer, world)
-        first = run.restore(folder.newest()) if folder is not None and folder.resumes else 0
+        saved = folder.newest() if folder is not None and folder.resumes else None
+        run = _start(model, config, batches, tokenizer, world, saved)
+        first = 0 if saved is None else run.restore(saved)
         world.check_equal("the step to go on from", first)
         ways = {"recomputed": config.activation_checkpointing, "compiled": _compiles(run, shown=progress)}
         history = _open_history(folder, first, None if held_out is None else held_out.floor)
@@ -116,10 +119,20 @@ def train(
     return history
 
 
-def _start(model: nn.Module, config: TrainConfig, data: Dataset, tokenizer: Tokenizer | None, world: World) -> RunState:
+def _start(
+    model: nn.Module,
+    config: TrainConfig,
+    data: Dataset,
+    tokenizer: Tokenizer | None,
+    world: World,
+    saved: Checkpoint | None,
+) -> RunState:
     if world.device.type == "cpu":
         keep_freed_memory()
-    return RunState(model.to(world.device).train(), config, data, tokenizer, world)
+    model = model.to(world.device).train()
+    config = with_precision(config, model, world, None if saved is None else saved.state["train_config"])
+    world.check_alike({"the precision that 'auto' is on each machine": config.precision})
+    return RunState(model, config, data, tokenizer, world)
 
 
 def _compiles(run: RunState, *, shown: bool) -> bool:

@@ -16,8 +16,9 @@ from minigpt.settings import to_object
 from minigpt.text import Dataset, Tokenizer
 from minigpt.training.averaging import WeightAverage
 from minigpt.training.config import TrainConfig
-from minigpt.training.execution.precision import PRECISIONS, Precision, resolve_precision
-from minigpt.training.execution.sixteen_bits import SixteenBitLoss, not_copied
+from minigpt.training.execution.choosing import precision_of, with_precision
+from minigpt.training.execution.precision import PRECISIONS, Precision
+from minigpt.training.execution.sixteen_bits import SixteenBitLoss
 from minigpt.training.losses import LossModule
 from minigpt.training.optim import EquationOptimizer
 from minigpt.training.processes.distributed import ALONE, World
@@ -38,7 +39,7 @@ class RunState:
 
     Attributes:
         model: in training mode, on its device.
-        config: how it is trained, with its rules resolved.
+        config: how it is trained, with its rules resolved and a precision other than "auto".
         data: what it learns from.
         tokenizer: what turned text into the data's ids, if known.
         world: the processes that train together.
@@ -69,7 +70,7 @@ class RunState:
     shards: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
-        config = self.config
+        config = self.config = with_precision(self.config, self.model, self.world)
         self.world.micro_batch(config.batch_size, config.micro_batch_size)  # refuses a batch that can't be shared
         self.own_parts = own_parts(self.model)
         self.loss = LossModule(self.model, config.loss, config.label_smoothing, config.balance)
@@ -148,6 +149,8 @@ class RunState:
                 own["train_config"].pop(name)
         if self.config.compile == "auto" and isinstance(chosen := saved["train_config"].get("compile"), bool):
             self.config, own["train_config"]["compile"] = dataclasses.replace(self.config, compile=chosen), chosen
+        if saved["train_config"].get("precision") == "auto":  # saved before the choice was kept
+            own["train_config"]["precision"] = "auto"
         check_same_run(saved, own)
         carried = checkpoint.state.get("carried")
         if not isinstance(carried, dict) or _types(carried) != _types(self._carried()):
@@ -199,19 +202,6 @@ class RunState:
             "tokenizer": None if self.tokenizer is None else self.tokenizer.to_json(),
             "data": {"fingerprint": self.data.fingerprint, **({"shards": self.shards} if self.shards else {})},
         }
-
-
-def precision_of(model: nn.Module, name: str, world: World) -> Precision:
-    """How a model is trained: the precision that a name stands for with its device and processes.
-
-    Raises:
-        ValueError: if it asks for a copy of the weights where there can be none.
-    """
-    device = next(model.parameters()).device
-    hindrance = not_copied(model) if world.size == 1 else f"{world.size} processes"
-    if name == "bf16-weights" and hindrance:
-        raise ValueError(f"precision='bf16-weights' is for a GPT in one process, got {hindrance}; use precision='bf16'")
-    return Precision(resolve_precision(name, device, copies=not hindrance), device)
 
 
 def _types(values: Mapping[str, object]) -> dict[str, object]:

@@ -271,6 +271,15 @@ def test_a_picture_that_does_not_fit_leaves_the_one_that_was_there_and_is_warned
     assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"earlier"]
 
 
+def test_a_folder_in_the_place_of_the_picture_is_told_and_the_rest_stays(tmp_path):
+    pytest.importorskip("matplotlib")
+    from matplotlib.figure import Figure
+
+    with pytest.warns(UserWarning, match=r"is a folder, expected a plain file.*all is kept"):
+        told = save_picture(Figure, tmp_path, kept="all is kept")
+    assert told.startswith("not written: ") and "is a folder" in told
+
+
 @pytest.mark.parametrize(
     ("error", "words"),
     [

@@ -274,11 +274,8 @@ TABLE = {
         ("a * x + (b * gram + c * gram @ gram) @ x", "a * x + (b * gram - c * gram @ gram) @ x"),
         ("a * x + (b * gram + c * gram @ gram) @ x", "a * x + b * gram @ x"),
         ("JORDAN: Polynomial = (3.4445,", "JORDAN: Polynomial = (3.4444,"),
-        (
-            "return x / torch.linalg.matrix_norm(x, keepdim=True)",
-            "return x / torch.linalg.matrix_norm(x, 2, keepdim=True)",
-        ),
-        (".clamp(min=SMALLEST_NORM)", ""),
+        ("torch.linalg.matrix_norm(x, keepdim=True)", "torch.linalg.matrix_norm(x, 2, keepdim=True)"),
+        ("(SMALLEST_NORM / scale)", "(0 * scale)"),
         ("x = g if wide else g.mT", "x = g"),
     ],
     "training.optim.muon": [

@@ -2,11 +2,12 @@ import errno
 import os
 import stat
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from minigpt.files.atomic import explain_full_disk, swap_paths, write_atomically
+from minigpt.files.atomic import explain_full_disk, explain_refusal, swap_paths, write_atomically
 
 
 class Crash(BaseException):
@@ -59,6 +60,45 @@ def test_a_full_disk_says_which_file_was_not_written(tmp_path, monkeypatch, numb
         write_atomically(tmp_path / "file", b"new")
     assert caught.value.errno == number
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("owner", [(tempfile, "mkstemp"), (Path, "replace")], ids=str)
+def test_what_the_system_refuses_names_the_file_and_not_the_partial_one(tmp_path, monkeypatch, owner):
+    refusal = PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(tmp_path / ".file-x1y2"))
+    monkeypatch.setattr(*owner, failing(refusal))
+    with pytest.raises(PermissionError, match=r"file was not written: Permission denied$") as caught:
+        write_atomically(tmp_path / "file", b"new")
+    assert (caught.value.errno, caught.value.filename) == (errno.EACCES, None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_refused_before_anything_is_written(tmp_path):
+    (tmp_path / "place").mkdir()
+    with pytest.raises(ValueError, match="place is a folder, expected a plain file; move or delete it"):
+        write_atomically(tmp_path / "place", b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["place"]
+
+
+@pytest.mark.parametrize("inner", ["file", "deeper/file"])
+def test_a_file_in_the_place_of_a_folder_is_named(tmp_path, inner):
+    (tmp_path / "place").write_bytes(b"mine")
+    with pytest.raises(ValueError, match="place is a file, expected a folder; move or delete it"):
+        write_atomically(tmp_path / "place" / inner, b"new")
+    assert (tmp_path / "place").read_bytes() == b"mine"
+
+
+def test_a_device_is_not_replaced_by_a_file():
+    with pytest.raises(ValueError, match=f"{os.devnull} is a pipe or a device, expected a plain file"):
+        write_atomically(os.devnull, b"new")
+
+
+def test_what_was_said_of_a_full_disk_within_is_not_said_otherwise():
+    with (
+        pytest.raises(OSError, match="the disk is full: it is there, and not confirmed"),
+        explain_refusal(Path("folder"), "nothing is there"),
+        explain_full_disk("it is there, and not confirmed"),
+    ):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_another_error_of_the_system_is_left_as_it_is():

@@ -136,10 +136,11 @@ def test_log_probabilities_are_those_of_one_token_at_a_time():
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"n_beams": 0}, "expected at least 1 of each"),
-        ({"n_beams": 2.5}, "expected at least 1 of each"),
-        ({"max_new_tokens": 0}, "expected at least 1 of each"),
-        ({"length_penalty": math.nan}, "length_penalty=nan must be finite"),
+        ({"n_beams": 0}, "n_beams=0 must be a whole number, 1 to 1000000"),
+        ({"n_beams": 2.5}, r"n_beams=2\.5 must be a whole number"),
+        ({"n_beams": 2**63}, "n_beams=9223372036854775808 must be a whole number, 1 to 1000000"),
+        ({"max_new_tokens": 0}, "max_new_tokens=0 must be a whole number, 1 to"),
+        ({"length_penalty": math.nan}, r"length_penalty=nan must lie in \[-10, 10\]; 0 compares whole"),
         ({"ids": torch.zeros(2, 3, dtype=torch.int64)}, "expected .1, T., one prompt"),
         ({"ids": torch.tensor([[9]])}, "outside the model's vocabulary"),
     ],

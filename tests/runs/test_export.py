@@ -1,11 +1,22 @@
 """A run into a folder of Hugging Face or a GGUF file, with its model card."""
 
+import errno
+import json
+import math
+import os
+import sys
+import tempfile
+from pathlib import Path
+
 import pytest
+import safetensors.torch
 import torch
 
 import minigpt as mg
 from minigpt.cli import main
+from minigpt.files.verified import entry_of
 from minigpt.runs.models import export_model
+from minigpt.training.storage.checkpoint import MANIFEST
 
 TEXT = "the cat sees the dog and the dog sees the cat. " * 60
 SHAPE = {"context_length": 16, "d_model": 8, "n_layers": 1, "n_heads": 2}
@@ -87,6 +98,79 @@ def test_a_gguf_file_becomes_a_folder(tmp_path):
     (own, words), (model, tokenizer) = mg.load_model(out), mg.load_pretrained(tmp_path / "folder")
     assert all(map(torch.equal, model.parameters(), own.parameters()))
     assert tokenizer.encode(TEXT) == words.encode(TEXT)
+
+
+def change_a_weight(out, number):
+    """Put a number into the newest checkpoint, as an arithmetic that went wrong would."""
+    folder = sorted((out / "checkpoints").iterdir())[-1]
+    weights = safetensors.torch.load_file(folder / "model.safetensors")
+    weights["blocks.0.mlp.expand.weight"][0, 0] = number
+    data = safetensors.torch.save(weights)
+    (folder / "model.safetensors").write_bytes(data)
+    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest["model.safetensors"] = entry_of(data)
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize("name", ["folder", "one.gguf"])
+def test_a_weight_beyond_float16_is_named_and_nothing_is_written(tmp_path, capsys, name):
+    pytest.importorskip("gguf")
+    out = trained(tmp_path, **LLAMA)
+    change_a_weight(out, 70000.0)
+    with pytest.raises(SystemExit):
+        main(["export", str(out), str(tmp_path / name), "--dtype", "float16"])
+    assert "blocks.0.mlp.expand.weight holds 70000, beyond the largest number of float16" in capsys.readouterr().err
+    assert not (tmp_path / name).exists()
+    main(["export", str(out), str(tmp_path / name), "--dtype", "bfloat16"])
+
+
+def test_a_checkpoint_keeps_a_weight_that_no_export_takes(tmp_path):
+    out = trained(tmp_path, **LLAMA)
+    change_a_weight(out, math.inf)
+    assert not all(bool(weight.isfinite().all()) for weight in mg.load_model(out)[0].parameters())
+    with pytest.raises(ValueError, match=r"blocks\.0\.mlp\.expand\.weight holds infinity"):
+        export_model(out, tmp_path / "folder")
+    assert not (tmp_path / "folder").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux alone")
+@pytest.mark.parametrize("name", [b"f\xff", b"f\xff.gguf"])
+def test_names_that_are_no_text_are_written_into_the_card_with_a_mark(tmp_path, name):
+    pytest.importorskip("gguf")
+    target = tmp_path / os.fsdecode(name)
+    export_model(trained(tmp_path, **LLAMA).rename(tmp_path / os.fsdecode(b"r\xff")), target)
+    assert target.exists()
+
+
+@pytest.mark.parametrize("name", ["folder", "one.gguf"])
+def test_a_card_that_is_no_text_is_refused(tmp_path, name):
+    model = mg.GPT(mg.GPTConfig(vocab_size=9, **SHAPE))
+    for card, says in [("x\udcff", r"card has '\\udcff' at place 1"), (5, "card is a int; give a text")]:
+        with pytest.raises(ValueError, match=says):
+            mg.save_pretrained(model, tmp_path / name, card=card)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["folder", "one.gguf"])
+def test_a_file_above_the_place_is_named(tmp_path, name):
+    pytest.importorskip("gguf")
+    (tmp_path / "file").write_bytes(b"mine")
+    with pytest.raises(ValueError, match="file is a file, expected a folder"):
+        mg.save_pretrained(mg.GPT(mg.GPTConfig(vocab_size=9, **SHAPE)), tmp_path / "file" / name)
+    assert (tmp_path / "file").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize(("name", "call"), [("folder", (Path, "mkdir")), ("one.gguf", (tempfile, "mkstemp"))])
+def test_a_place_without_the_right_to_write_is_named(tmp_path, monkeypatch, name, call):
+    pytest.importorskip("gguf")
+
+    def refuse(*arguments, **options):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "some partial name")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(*call, refuse)
+        with pytest.raises(PermissionError, match=f"{name} was not written: Permission denied$"):
+            mg.save_pretrained(mg.GPT(mg.GPTConfig(vocab_size=9, **SHAPE)), tmp_path / name)
 
 
 @pytest.mark.parametrize("name", ["folder", "one.gguf"])

@@ -16,6 +16,7 @@ from minigpt.bench.speedrun.protocol import SpeedrunText
 from minigpt.bench.speedrun.report import SpeedrunReport, TrackResult
 from minigpt.files.atomic import write_atomically
 from minigpt.files.json_object import read_object
+from minigpt.files.lock import alone_with
 from minigpt.files.paths import as_path
 from minigpt.files.verified import check_place
 
@@ -61,6 +62,8 @@ def check_recordable(text: SpeedrunText) -> None:
 def record(report: SpeedrunReport, path: str | Path, *, day: date | None = None) -> list[dict[str, Any]]:
     """Add an entry to a leaderboard for each track that reached its target; the file is written whole or not at all.
 
+    Several processes may add to one file at once: each waits for the others.
+
     Args:
         report: of the speedrun.
         path: of the file, which is made if need be.
@@ -70,16 +73,19 @@ def record(report: SpeedrunReport, path: str | Path, *, day: date | None = None)
         The entries that were added.
 
     Raises:
-        ValueError: if the text is not Tiny Shakespeare, no track reached its target, or the file is no leaderboard.
+        ValueError: if the text is not Tiny Shakespeare, no track reached its target, the file is no leaderboard, or
+            another process is writing it and does not end.
+        OSError: if it can't be written; it is as it was.
     """
     check_recordable(report.text)
-    entries = read_leaderboard(path)
+    file = as_path(path, "record")
     added = [_entry(report, result, day or date.today()) for result in report.tracks if result.is_reached]
     if not added:
         raise ValueError("no track reached its target with the mean of its losses, so nothing was recorded")
-    table = {"format": LEADERBOARD_FORMAT, "entries": [*entries, *added]}
-    data = json.dumps(table, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    write_atomically(as_path(path, "record"), data.encode())
+    with alone_with(file):
+        table = {"format": LEADERBOARD_FORMAT, "entries": [*read_leaderboard(file), *added]}
+        data = json.dumps(table, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        write_atomically(file, data.encode())
     return added
 
 

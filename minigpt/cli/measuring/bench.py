@@ -105,7 +105,7 @@ def _written(path: Path, figures: dict[str, Any]) -> str:
     """Write the figures into a file; returns what to print as its place."""
     try:
         write_atomically(path, as_json(figures).encode())
-    except OSError as error:
+    except (OSError, ValueError) as error:
         return f"not written: {reason_of(error)}"
     return str(path)
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from minigpt.generation.decoder import Decoder, config_of
 from minigpt.generation.sampler import Sampler
 from minigpt.model import GPT
+from minigpt.settings import whole_number
 
 
 class DraftModel:
@@ -56,6 +57,8 @@ class PromptLookup:
     """
 
     def __init__(self, longest: int = 3, shortest: int = 2) -> None:
+        for name, size in (("longest", longest), ("shortest", shortest)):
+            whole_number(name, size, 0, 2**31)
         if not 1 <= shortest <= longest:
             raise ValueError(f"got shortest={shortest}, longest={longest}; expected 1 ≤ shortest ≤ longest")
         self.sizes: Sequence[int] = range(longest, shortest - 1, -1)

@@ -9,12 +9,13 @@ Dimensions: D model width, H query heads, G key/value heads, E head width, L lay
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from einops import rearrange
 from torch import Tensor
 
 from minigpt.model import GPTConfig
+from minigpt.pretrained.gguf.rope import SCALING_FIELDS, rope_lacking
 
 EMBEDDING, OUTPUT = "token_embd.weight", "output.weight"
 SIZE_FIELDS = {
@@ -27,9 +28,13 @@ SIZE_FIELDS = {
 KV_HEADS, ROPE_BASE, KEY_LENGTH = "attention.head_count_kv", "rope.freq_base", "attention.key_length"
 # Fields that say again what others say, or what our model does in any case.
 REPEATED_FIELDS = {"vocab_size", KEY_LENGTH, "attention.value_length"}
-ROPE_REPEATED_FIELDS = {"rope.dimension_count", "rope.scaling.type"}
+ROPE_REPEATED_FIELDS = {"rope.dimension_count"}
 #: What every architecture has.
-COMMON_PARTS = {"norm_placement": "pre", "convolution": None, "n_experts": None, "rope_scaling": "none"}
+COMMON_PARTS = {"norm_placement": "pre", "convolution": None}
+#: The tensors that hold the experts of a block one behind the other, and what ours are called.
+EXPERT_STACKS = {"ffn_gate_exps.weight": "gate", "ffn_up_exps.weight": "expand", "ffn_down_exps.weight": "contract"}
+#: Of a mixture of experts: how many there are, through how many a token goes, and the width of each.
+N_EXPERTS, N_ACTIVE, EXPERT_WIDTH = "expert_count", "expert_used_count", "expert_feed_forward_length"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +50,8 @@ class Architecture:
         block: our parameters of a block, by its tensors.
         qkv: tensors whose rows, one below the other, are queries, keys and values.
         are_rows_permuted: whether the rows of queries and keys are in the order of :func:`neighbouring_rows`.
+        divides_frequencies: whether its files may hold the tensor of Llama 3's rotary frequencies.
+        experts: whether its MLPs are mixtures of experts: "never", "maybe" or "always".
     """
 
     name: str
@@ -55,6 +62,8 @@ class Architecture:
     block: dict[str, str]
     qkv: tuple[str, ...] = ("attn_q", "attn_k", "attn_v")
     are_rows_permuted: bool = False
+    divides_frequencies: bool = False
+    experts: Literal["never", "maybe", "always"] = "never"
 
     @property
     def rotates(self) -> bool:
@@ -69,7 +78,13 @@ class Architecture:
     @property
     def known(self) -> set[str]:
         """Names of all fields that are read."""
-        return {*SIZE_FIELDS.values(), KV_HEADS, self.eps, *self.repeated, *([ROPE_BASE] if self.rotates else [])}
+        rope = {ROPE_BASE, *SCALING_FIELDS} if self.rotates else set()
+        experts: dict[str, set[str]] = {
+            "never": set(),
+            "maybe": {N_EXPERTS, N_ACTIVE},
+            "always": {N_EXPERTS, N_ACTIVE, EXPERT_WIDTH},
+        }
+        return {*SIZE_FIELDS.values(), KV_HEADS, self.eps, *self.repeated, *rope, *experts[self.experts]}
 
     @property
     def our_parts(self) -> dict[str, Any]:
@@ -89,8 +104,22 @@ class Architecture:
             for leaf in ("weight", *(["bias"] if "qkv" in self.biases else [])):
                 qkv = tuple(f"blk.{layer}.{part}.{leaf}" for part in self.qkv)
                 sources[f"blocks.{layer}.attention.project_qkv.{leaf}"] = qkv
-            sources |= {f"blocks.{layer}.{ours}": (f"blk.{layer}.{theirs}",) for theirs, ours in self.block.items()}
+            block = self.block if config.n_experts is None else {**_without_mlp(self.block), **_ROUTER}
+            sources |= {f"blocks.{layer}.{ours}": (f"blk.{layer}.{theirs}",) for theirs, ours in block.items()}
         return sources
+
+    def stacks(self, config: GPTConfig) -> dict[str, list[str]]:
+        """The parameters of ours that are one tensor of a file, one behind the other, by its name: those of experts.
+
+        Args:
+            config: of the model.
+        """
+        numbers = range(config.n_experts or 0)
+        return {
+            f"blk.{layer}.{theirs}": [f"blocks.{layer}.mlp.experts.{j}.{ours}.weight" for j in numbers]
+            for layer in range(config.n_layers if numbers else 0)
+            for theirs, ours in EXPERT_STACKS.items()
+        }
 
     def permuted_heads(self, tensor: str, config: GPTConfig) -> int | None:
         """The heads of a tensor whose rows are in the order of :func:`neighbouring_rows`; ``None`` for other tensors.
@@ -111,7 +140,10 @@ class Architecture:
         parts = {name: part for name, part in {**COMMON_PARTS, **self.parts}.items() if name != "bias"}
         other = [f"{name}={getattr(config, name)!r}" for name, part in parts.items() if getattr(config, name) != part]
         biases = [f"{place}_bias={has}" for place, has in config.biases.items() if has != (place in self.biases)]
+        if self.experts == ("never" if config.n_experts is not None else "always"):
+            other += [f"n_experts={config.n_experts}"]
         other += biases if self.rotates or config.bias else ["bias=False"]  # LayerNorm has some, too
+        other += rope_lacking(config, divides=self.divides_frequencies)
         other += [] if set(config.windows) == {None} else [f"window={config.window}"]
         if not self.rotates:
             other += [] if config.kv_heads == config.n_heads else [f"n_kv_heads={config.n_kv_heads}"]
@@ -137,6 +169,10 @@ def neighbouring_rows(weight: Tensor, n_heads: int) -> Tensor:
     return rearrange(weight, "(h two i) d -> (h i two) d", h=n_heads, two=2)
 
 
+def _without_mlp(block: dict[str, str]) -> dict[str, str]:
+    return {theirs: ours for theirs, ours in block.items() if not ours.startswith("mlp.")}
+
+
 _LLAMA_PARTS: dict[str, Any] = {"position": "rope-half", "norm": "rms", "mlp": "swiglu", "bias": False}
 _LLAMA_OUTER = {EMBEDDING: "token_embedding.weight", "output_norm.weight": "norm.gain"}
 _LLAMA_BLOCK = {
@@ -147,6 +183,7 @@ _LLAMA_BLOCK = {
     "ffn_up.weight": "mlp.expand.weight",
     "ffn_down.weight": "mlp.contract.weight",
 }
+_ROUTER = {"ffn_gate_inp.weight": "mlp.router.weight"}
 _QWEN3_BLOCK = {"attn_q_norm.weight": "attention.norm_q.gain", "attn_k_norm.weight": "attention.norm_k.gain"}
 _GPT2_LAYERS = {"attn_output": "attention.project_out", "ffn_up": "mlp.expand", "ffn_down": "mlp.contract"}
 
@@ -160,6 +197,8 @@ ARCHITECTURES: dict[str, Architecture] = {
             outer=_LLAMA_OUTER,
             block=_LLAMA_BLOCK,
             are_rows_permuted=True,
+            divides_frequencies=True,
+            experts="maybe",
         ),
         Architecture(
             name="qwen2",
@@ -173,6 +212,13 @@ ARCHITECTURES: dict[str, Architecture] = {
             parts={**_LLAMA_PARTS, "qk_norm": True},
             outer=_LLAMA_OUTER,
             block={**_LLAMA_BLOCK, **_QWEN3_BLOCK},
+        ),
+        Architecture(
+            name="qwen3moe",
+            parts={**_LLAMA_PARTS, "qk_norm": True},
+            outer=_LLAMA_OUTER,
+            block={**_LLAMA_BLOCK, **_QWEN3_BLOCK},
+            experts="always",
         ),
         Architecture(
             name="gpt2",

@@ -1,8 +1,10 @@
 """A model in a GGUF file: its fields become our configuration, and its tensors our parameters.
 
-The architectures "llama", "qwen2", "qwen3" and "gpt2" are read; see :mod:`minigpt.pretrained.gguf.architectures`.
+The architectures "llama", "qwen2", "qwen3", "qwen3moe" and "gpt2" are read; see
+:mod:`minigpt.pretrained.gguf.architectures`.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,12 @@ from minigpt.model.initialisation import shapes_alone
 from minigpt.pretrained.gguf.architectures import (
     ARCHITECTURES,
     EMBEDDING,
+    EXPERT_STACKS,
+    EXPERT_WIDTH,
     KEY_LENGTH,
     KV_HEADS,
+    N_ACTIVE,
+    N_EXPERTS,
     OUTPUT,
     ROPE_BASE,
     SIZE_FIELDS,
@@ -25,6 +31,7 @@ from minigpt.pretrained.gguf.architectures import (
     half_split_rows,
 )
 from minigpt.pretrained.gguf.file import GGUFFile, open_gguf
+from minigpt.pretrained.gguf.rope import DIVISORS, scaling_of_fields
 from minigpt.settings import shown
 
 
@@ -77,10 +84,10 @@ def config_of_file(file: GGUFFile, *, dropout: float, attention: str) -> GPTConf
     prefix = f"{architecture.name}."
     fields = {name.removeprefix(prefix): value for name, value in file.fields.items() if name.startswith(prefix)}
     _check_fields(architecture, fields)
-    rope = {"rope_base": _shortest(fields.get(ROPE_BASE, 10000.0))} if architecture.rotates else {}
+    rope = _rope(file, architecture, fields) if architecture.rotates else {}
     config = GPTConfig(
         vocab_size=_rows(file, EMBEDDING),
-        **{ours: fields[theirs] for ours, theirs in SIZE_FIELDS.items()},
+        **{ours: fields[theirs] for ours, theirs in SIZE_FIELDS.items() if ours != "d_hidden"},
         n_kv_heads=fields.get(KV_HEADS),
         d_head=fields.get(KEY_LENGTH),
         norm_eps=_shortest(fields.get(architecture.eps, 1e-5)),
@@ -88,9 +95,10 @@ def config_of_file(file: GGUFFile, *, dropout: float, attention: str) -> GPTConf
         dropout=dropout,
         attention=attention,  # type: ignore[arg-type]
         **rope,
+        **_experts(file, architecture, fields),
         **architecture.our_parts,
     )
-    _check_repeated(architecture, fields, config)
+    _check_repeated(file, architecture, fields, config)
     return config
 
 
@@ -106,19 +114,16 @@ def model_in(file: GGUFFile, config: GPTConfig, dtype: torch.dtype) -> GPT:
         ValueError: if a tensor is missing, left over, of another shape or not finite.
     """
     architecture = _architecture(file)
-    sources = architecture.sources(config)
-    _check_names(file, sources)  # first: a forged number of blocks takes minutes to build
+    _check_names(file, architecture, config)  # first: a forged number of blocks takes minutes to build
     with shapes_alone():  # the weights come from the file
         model = GPT(config)
-    for name, parameter in list(model.named_parameters()):
-        tensor = torch.cat([_read(file, architecture, theirs, config) for theirs in sources[name]]).to(dtype)
-        if tensor.shape != parameter.shape:
-            raise ValueError(
-                f"{' with '.join(sources[name])} has shape {tuple(tensor.shape)}; by its fields it should have "
-                f"{tuple(parameter.shape)}"
-            )
+    shapes = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
+    for name, read, theirs in _weights(file, architecture, config):
+        tensor = read.to(dtype)
+        if tensor.shape != shapes[name]:
+            raise ValueError(f"{theirs} has shape {tuple(tensor.shape)}; by its fields it should have {shapes[name]}")
         if not tensor.isfinite().all():
-            raise ValueError(f"the tensor {sources[name][0]} holds NaN or infinity as {dtype}")
+            raise ValueError(f"the tensor {theirs.split()[0]} holds NaN or infinity as {dtype}")
         parent, _, leaf = name.rpartition(".")
         setattr(model.get_submodule(parent), leaf, nn.Parameter(tensor))
     if config.tied_head:
@@ -142,8 +147,41 @@ def _read(file: GGUFFile, architecture: Architecture, name: str, config: GPTConf
     return half_split_rows(tensor, heads)
 
 
-def _check_names(file: GGUFFile, sources: dict[str, tuple[str, ...]]) -> None:
-    expected = {name for names in sources.values() for name in names}
+def _rope(file: GGUFFile, architecture: Architecture, fields: dict[str, Any]) -> dict[str, Any]:
+    """Our settings of the rotary positions."""
+    given = {name: _shortest(value) for name, value in fields.items()}
+    base = given.get(ROPE_BASE, 10000.0)
+    divisors = file.tensor(DIVISORS) if architecture.divides_frequencies and DIVISORS in file.entries else None
+    return {"rope_base": base, **scaling_of_fields(given, divisors, base)}
+
+
+def _experts(file: GGUFFile, architecture: Architecture, fields: dict[str, Any]) -> dict[str, Any]:
+    """Our settings of the MLPs: their width, and how many of them a block has."""
+    width = EXPERT_WIDTH if architecture.experts == "always" else SIZE_FIELDS["d_hidden"]
+    if architecture.experts == "never" or (architecture.experts == "maybe" and fields.get(N_EXPERTS, 0) == 0):
+        return {"d_hidden": fields[width]}
+    if missing := [name for name in (N_EXPERTS, N_ACTIVE, width) if name not in fields]:
+        raise ValueError(f"it lacks the field {architecture.name}.{missing[0]}")
+    for name in EXPERT_STACKS:  # first: a forged number takes any memory
+        if (n := fields[N_EXPERTS]) != (found := _rows(file, f"blk.0.{name}")):
+            raise ValueError(f"{architecture.name}.{N_EXPERTS} is {shown(n)}, and blk.0.{name} has {found}")
+    return {"d_hidden": fields[width], "n_experts": fields[N_EXPERTS], "n_active_experts": fields[N_ACTIVE]}
+
+
+def _weights(file: GGUFFile, architecture: Architecture, config: GPTConfig) -> Iterator[tuple[str, Tensor, str]]:
+    """The name of each parameter of ours, what the file holds of it, and where."""
+    for ours, names in architecture.sources(config).items():
+        yield ours, torch.cat([_read(file, architecture, name, config) for name in names]), " with ".join(names)
+    for theirs, experts in architecture.stacks(config).items():
+        if (found := file.shape(theirs)[0]) != len(experts):
+            raise ValueError(f"the tensor {theirs} has {found} experts; by its fields it should have {len(experts)}")
+        for ours, part in zip(experts, file.tensor(theirs), strict=True):
+            yield ours, part.clone(), theirs
+
+
+def _check_names(file: GGUFFile, architecture: Architecture, config: GPTConfig) -> None:
+    expected = {name for names in architecture.sources(config).values() for name in names}
+    expected |= {*architecture.stacks(config), *([DIVISORS] if config.rope_scaling == "llama3" else [])}
     if missing := sorted(expected - file.entries.keys()):
         raise ValueError(f"it lacks the tensor {missing[0]} ({len(missing)} missing in all)")
     if others := sorted(file.entries.keys() - expected):
@@ -162,11 +200,13 @@ def _check_fields(architecture: Architecture, fields: dict[str, Any]) -> None:
             raise ValueError(f"{architecture.name}.{name} is {shown(value)}, which this GPT does not do")
 
 
-def _check_repeated(architecture: Architecture, fields: dict[str, Any], config: GPTConfig) -> None:
+def _check_repeated(file: GGUFFile, architecture: Architecture, fields: dict[str, Any], config: GPTConfig) -> None:
     widths = dict.fromkeys(
         ("rope.dimension_count", "attention.key_length", "attention.value_length"), config.head_width
     )
-    expected = {"vocab_size": config.vocab_size, **widths, "rope.scaling.type": "none"}
+    expected = {"vocab_size": config.vocab_size, **widths}
+    if config.rope_scaling == "llama3" and file.shape(DIVISORS) != (half := (config.head_width // 2,)):
+        raise ValueError(f"the tensor {DIVISORS} has shape {file.shape(DIVISORS)}; by its fields it should have {half}")
     for name, value in expected.items():
         if (given := fields.get(name, value)) != value:
             raise ValueError(f"{architecture.name}.{name} is {shown(given)}, where this GPT has {value!r}")

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from minigpt.files.paths import as_path
+from minigpt.pretrained.gguf.byte_level import byte_level_object
 from minigpt.pretrained.gguf.file import open_gguf
 from minigpt.pretrained.gguf.sentencepiece import sentencepiece_object
 from minigpt.pretrained.gguf.token_types import BYTE, CONTROL, NORMAL, PREFIX, UNKNOWN, UNUSED, USER_DEFINED
 from minigpt.settings import shown
 from minigpt.text.tokenizers.chat_format import ChatFormat
-from minigpt.text.tokenizers.imported import ImportedTokenizer, from_vocabulary
+from minigpt.text.tokenizers.imported import ImportedTokenizer, OtherKindError, from_vocabulary
 from minigpt.text.tokenizers.library import LibraryTokenizer
 
 # From llama.cpp's name of what cuts a text to ours, and whether the text is brought into form NFC first.
@@ -63,7 +64,7 @@ def tokenizer_in(fields: dict[str, Any]) -> ImportedTokenizer | LibraryTokenizer
     return TOKENIZER_KINDS[kind](fields, tokens)
 
 
-def _byte_level(fields: dict[str, Any], tokens: list[str]) -> ImportedTokenizer:
+def _byte_level(fields: dict[str, Any], tokens: list[str]) -> ImportedTokenizer | LibraryTokenizer:
     cut = fields.get(f"{PREFIX}pre")
     if not isinstance(cut, str) or cut not in SPLIT_NAMES:
         raise ValueError(f"{PREFIX}pre is {shown(cut)}; expected one of {', '.join(SPLIT_NAMES)}")
@@ -73,7 +74,11 @@ def _byte_level(fields: dict[str, Any], tokens: list[str]) -> ImportedTokenizer:
     ids = {token: i for i, token in enumerate(tokens) if types[i] != UNUSED}
     special = {token: i for token, i in ids.items() if types[i] != NORMAL}
     chat, bos = _chat(fields, tokens), _bos(fields, tokens, default=cut in STARTS_WITH_BOS)
-    return from_vocabulary(ids, merges, special, split=split, composed=composed, chat=chat, bos=bos)
+    try:
+        return from_vocabulary(ids, merges, special, split=split, composed=composed, chat=chat, bos=bos)
+    except OtherKindError as error:  # the merges are in an order of their own
+        data = byte_level_object(tokens, types, merges, split=split, composed=composed)
+        return _of_library(data, chat, bos, f"a tokenizer in which {error}")
 
 
 def _sentencepiece(fields: dict[str, Any], tokens: list[str]) -> LibraryTokenizer:
@@ -87,10 +92,16 @@ def _sentencepiece(fields: dict[str, Any], tokens: list[str]) -> LibraryTokenize
     unknown = next((token for token, kind in zip(tokens, types, strict=True) if kind == UNKNOWN), "")
     prefix = fields.get(f"{PREFIX}add_space_prefix", True) is True
     data = sentencepiece_object(tokens, types, scores.tolist(), prefix=prefix, unknown=unknown)
+    return _of_library(
+        data, _chat(fields, tokens), _bos(fields, tokens, default=True), "a tokenizer of SentencePiece's kind"
+    )
+
+
+def _of_library(data: dict[str, Any], chat: ChatFormat | None, bos: str, what: str) -> LibraryTokenizer:
     try:
-        return LibraryTokenizer(data, _chat(fields, tokens), _bos(fields, tokens, default=True))
+        return LibraryTokenizer(data, chat, bos)
     except ImportError:
-        raise ImportError("a tokenizer of SentencePiece's kind needs tokenizers: pip install tokenizers") from None
+        raise ImportError(f"{what} needs tokenizers: pip install tokenizers") from None
 
 
 TOKENIZER_KINDS: dict[str, Callable[[dict[str, Any], list[str]], ImportedTokenizer | LibraryTokenizer]] = {

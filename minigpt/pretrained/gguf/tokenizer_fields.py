@@ -6,6 +6,7 @@ The programs that read such files take some token for the end of a text whatever
 
 from typing import Any
 
+from minigpt.pretrained.gguf.byte_level import ByteLevelParts, library_parts
 from minigpt.pretrained.gguf.token_types import CONTROL, NORMAL, PREFIX, UNUSED
 from minigpt.pretrained.gguf.tokenizer import SPLIT_NAMES
 from minigpt.text import Tokenizer
@@ -13,6 +14,7 @@ from minigpt.text.tokenizers.bpe import END_OF_TEXT
 from minigpt.text.tokenizers.byte_pairs import ByteLevelTokenizer
 from minigpt.text.tokenizers.chat_format import ChatFormat
 from minigpt.text.tokenizers.imported import printed, published_merges
+from minigpt.text.tokenizers.library import LibraryTokenizer
 
 NO_TOKENIZER = {f"{PREFIX}model": "none"}
 
@@ -21,13 +23,14 @@ def tokenizer_fields(tokenizer: Tokenizer, vocab_size: int) -> dict[str, Any]:
     """The fields of a tokenizer, by their names.
 
     Args:
-        tokenizer: byte-level BPE with a special token.
+        tokenizer: byte-level BPE with a special token; one that the package ``tokenizers`` works, if the file can say
+            all that it does.
         vocab_size: V, of the model; ids from the tokenizer's up to it are tokens that no text becomes.
 
     Raises:
         ValueError: if the tokenizer is of another kind, or has something that no field can say.
     """
-    if not isinstance(tokenizer, ByteLevelTokenizer) or not tokenizer.special_tokens:
+    if not isinstance(tokenizer, ByteLevelTokenizer | LibraryTokenizer) or not tokenizer.special_tokens:
         raise ValueError(
             f"a {tokenizer.name} tokenizer with {len(tokenizer.special_tokens)} special tokens can't be written in a "
             "GGUF file, which needs byte-level BPE with a token for the end of a text: train with --tokenizer "
@@ -35,13 +38,11 @@ def tokenizer_fields(tokenizer: Tokenizer, vocab_size: int) -> dict[str, Any]:
         )
     if tokenizer.vocab_size > vocab_size:
         raise ValueError(f"the tokenizer has {tokenizer.vocab_size} tokens and the model {vocab_size}; give its own")
-    split, merges = published_merges(tokenizer, "in a GGUF file")
+    parts = library_parts(tokenizer) if isinstance(tokenizer, LibraryTokenizer) else _our_parts(tokenizer)
     tokens = [f"[PAD{i}]" for i in range(vocab_size)]
     types = [UNUSED] * vocab_size
-    for token, token_id in tokenizer.ranks.items():
-        tokens[token_id], types[token_id] = printed(token), NORMAL
-    for text, token_id in tokenizer.special_tokens.items():
-        tokens[token_id], types[token_id] = text, CONTROL
+    for token_id, (text, kind) in parts.tokens.items():
+        tokens[token_id], types[token_id] = text, kind
     if len(set(tokens)) < vocab_size:
         twice = next(token for i, token in enumerate(tokens) if token in tokens[:i])
         raise ValueError(
@@ -49,15 +50,22 @@ def tokenizer_fields(tokenizer: Tokenizer, vocab_size: int) -> dict[str, Any]:
         )
     fields = {
         "model": "gpt2",
-        "pre": _cut(split, composed=getattr(tokenizer, "composed", False)),
+        "pre": _cut(parts.split, composed=parts.composed),
         "tokens": tokens,
         "token_type": types,
-        "merges": [" ".join(pair) for pair in merges],
+        "merges": parts.merges,
         **_borders(tokenizer),
     }
     chat: ChatFormat | None = getattr(tokenizer, "chat", None)
     template = {} if chat is None else {"tokenizer.chat_template": chat.template}
     return {**{PREFIX + name: value for name, value in fields.items()}, **template}
+
+
+def _our_parts(tokenizer: ByteLevelTokenizer) -> ByteLevelParts:
+    split, merges = published_merges(tokenizer, "in a GGUF file")
+    tokens = {token_id: (printed(token), NORMAL) for token, token_id in tokenizer.ranks.items()}
+    tokens |= {token_id: (text, CONTROL) for text, token_id in tokenizer.special_tokens.items()}
+    return ByteLevelParts(split, getattr(tokenizer, "composed", False), tokens, [" ".join(pair) for pair in merges])
 
 
 def _cut(split: str, *, composed: bool) -> str:
@@ -68,7 +76,7 @@ def _cut(split: str, *, composed: bool) -> str:
     raise ValueError(f"the split {split!r} {'with' if composed else 'without'} Unicode's form NFC has no name in GGUF")
 
 
-def _borders(tokenizer: ByteLevelTokenizer) -> dict[str, Any]:
+def _borders(tokenizer: ByteLevelTokenizer | LibraryTokenizer) -> dict[str, Any]:
     """The tokens before a text and at its end."""
     special, bos = tokenizer.special_tokens, str(getattr(tokenizer, "bos", ""))
     chat: ChatFormat | None = getattr(tokenizer, "chat", None)

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from minigpt.files.lock import HELD, is_at, lock_open
+
 
 @contextmanager
 def only_writer(out: Path) -> Iterator[Path]:
@@ -23,7 +25,7 @@ def only_writer(out: Path) -> Iterator[Path]:
     path = out.parent / f".{out.name}.lock"
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        if not (_locked(handle) and _is_at(handle, path)):
+        if not (_locked(handle) and is_at(handle, path)):
             raise ValueError(f"{out} is being written by another process; wait for it, or choose another folder")
         try:
             yield out.parent / f".{out.name}.partial"
@@ -38,26 +40,9 @@ def only_writer(out: Path) -> Iterator[Path]:
 
 
 def _locked(handle: int) -> bool:
-    """Lock an open file, unless another process has."""
+    """Lock an open file, unless another process has; where the file system has no locks, nothing is locked."""
     try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    except OSError:  # a file system without locks
-        return True
+        lock_open(handle)
+    except OSError as error:
+        return error.errno not in HELD
     return True
-
-
-def _is_at(handle: int, path: Path) -> bool:
-    """Whether the file was not deleted, by the process that held it, since it was opened."""
-    try:
-        return os.path.samestat(os.fstat(handle), path.stat())
-    except FileNotFoundError:
-        return False

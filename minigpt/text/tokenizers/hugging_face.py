@@ -25,6 +25,7 @@ from minigpt.text.tokenizers.imported import (
     printed,
     published_merges,
 )
+from minigpt.text.tokenizers.library import LibraryTokenizer
 from minigpt.text.tokenizers.patterns import SPLITS
 from minigpt.text.tokenizers.tokenizer import Tokenizer, json_field
 
@@ -53,7 +54,7 @@ def from_hugging_face(data: dict[str, Any]) -> Tokenizer:
     normalizer = data.get("normalizer")
     if normalizer not in (None, {"type": "NFC"}):
         raise OtherKindError("it changes the text before it is cut (normalizer); only null and NFC can be read")
-    split, model = _split_of(json_field(data, "pre_tokenizer", dict)), json_field(data, "model", dict)
+    split, model = split_of(json_field(data, "pre_tokenizer", dict)), json_field(data, "model", dict)
     _check_part("model", model, BPE_MODEL)
     for name in ("continuing_subword_prefix", "end_of_word_suffix"):
         if model.get(name):
@@ -85,8 +86,10 @@ def to_hugging_face(tokenizer: Tokenizer) -> dict[str, Any]:
 
     Raises:
         ValueError: if the tokenizer is neither byte-level BPE with a published split pattern nor made of characters, or
-            has a token that no merge makes.
+            has a token that no merge makes; one that the package ``tokenizers`` works is written as it was read.
     """
+    if isinstance(tokenizer, LibraryTokenizer):
+        return {**tokenizer.data, "post_processor": _puts_before(tokenizer.bos, tokenizer.special_tokens)}
     if isinstance(tokenizer, CharTokenizer):
         words = {"type": "WordLevel", "vocab": {c: i for i, c in enumerate(tokenizer.characters)}, "unk_token": "<unk>"}
         return _object(pre_tokenizer=CHARACTERS, decoder={"type": "Fuse"}, model=words)
@@ -108,7 +111,7 @@ def to_hugging_face(tokenizer: Tokenizer) -> dict[str, Any]:
         added_tokens=[{"id": token_id, "content": text, **flags} for text, token_id in special],
         normalizer={"type": "NFC"} if getattr(tokenizer, "composed", False) else None,
         post_processor=_puts_before(getattr(tokenizer, "bos", ""), tokenizer.special_tokens),
-        pre_tokenizer=_pre_tokenizer(split),
+        pre_tokenizer=pre_tokenizer_of(split),
         decoder={**PRE_TOKENIZER, "trim_offsets": True},
         model=model,
     )
@@ -118,7 +121,7 @@ def hugging_face_files(tokenizer: Tokenizer, context_length: int) -> dict[str, d
     """The objects of the files from which Hugging Face's libraries make the same tokenizer, by the files' names.
 
     Args:
-        tokenizer: byte-level BPE or characters.
+        tokenizer: byte-level BPE, characters, or one that the package ``tokenizers`` works.
         context_length: T, of its model.
 
     Raises:
@@ -182,8 +185,12 @@ def _puts_before(token: str, special_tokens: dict[str, int]) -> dict[str, Any] |
     }
 
 
-def _pre_tokenizer(split: str) -> dict[str, Any]:
-    """What cuts a text before anything is joined, as a ``tokenizer.json`` says it."""
+def pre_tokenizer_of(split: str) -> dict[str, Any]:
+    """What cuts a text before anything is joined, as a ``tokenizer.json`` says it.
+
+    Args:
+        split: name of the pattern, one of ``SPLITS``.
+    """
     by_regex, bytes_alone = {**PRE_TOKENIZER, "trim_offsets": True}, {**NO_REGEX, "trim_offsets": True}
     if split == "gpt2":
         return by_regex
@@ -192,15 +199,22 @@ def _pre_tokenizer(split: str) -> dict[str, Any]:
     return {"type": "Sequence", "pretokenizers": steps}
 
 
-def _split_of(before: dict[str, Any]) -> str:
-    """The name of the split pattern that a ``tokenizer.json`` describes, the inverse of :func:`_pre_tokenizer`."""
+def split_of(before: dict[str, Any]) -> str:
+    """The name of the split pattern that a ``tokenizer.json`` describes, the inverse of :func:`pre_tokenizer_of`.
+
+    Args:
+        before: the object of its pre-tokenizer.
+
+    Raises:
+        OtherKindError: if it is none of ``SPLITS``, saying what it is.
+    """
     steps = before.get("pretokenizers")
     if before.get("type") != "Sequence" or not isinstance(steps, list):
         _check_part("pre_tokenizer", before, PRE_TOKENIZER)
         return "gpt2"
     plain = [{k: v for k, v in step.items() if k != "trim_offsets"} for step in steps if isinstance(step, dict)]
     for name in SPLITS:
-        known = _pre_tokenizer(name)
+        known = pre_tokenizer_of(name)
         if "pretokenizers" in known:
             first, last = known["pretokenizers"]
             if len(plain) == len(steps) == 2 and plain[0] == first and {**last, **plain[1]} == last:

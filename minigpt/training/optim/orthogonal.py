@@ -96,4 +96,15 @@ def _start(g: Tensor) -> tuple[Tensor, bool]:
     """X₀, and whether it is not transposed: the polynomial is odd, so it may work on the side with smaller products."""
     wide = g.shape[-2] <= g.shape[-1]
     x = g if wide else g.mT
-    return x / torch.linalg.matrix_norm(x, keepdim=True).clamp(min=SMALLEST_NORM), wide
+    scale = _scale(x)
+    x = x / scale
+    smallest = (SMALLEST_NORM / scale).to(x.dtype)
+    return x / torch.maximum(torch.linalg.matrix_norm(x, keepdim=True), smallest), wide
+
+
+def _scale(x: Tensor) -> Tensor:
+    """A power of two, at least 1: no bit of ``x`` is lost by dividing by it, and then no square overflows."""
+    largest = x.detach().abs().amax((-2, -1), keepdim=True)
+    wide = largest.float() if largest.dtype in (torch.float16, torch.bfloat16) else largest
+    power = wide / 4 / torch.frexp(wide).mantissa.clamp(min=0.5)  # a mantissa is in [½, 1), and that of 0 is 0
+    return power.clamp(min=1).to(x.dtype)

@@ -4,7 +4,6 @@ What is locked is an open file, ``run.lock``, so a file that a crash left behind
 holds the lock, for the message to the next one. Reading a run folder needs no lock.
 """
 
-import errno
 import os
 import socket
 import sys
@@ -16,12 +15,10 @@ from types import TracebackType
 from typing import Self
 
 from minigpt.files.atomic import explain_full_disk
+from minigpt.files.lock import HELD, is_at, lock_open
 from minigpt.files.verified import check_place
 
 LOCK_FILE = "run.lock"
-# Windows locks a range of bytes, which nobody else can read then: one far behind the text.
-_LOCKED_BYTE = 2**30
-_HELD = (errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)
 
 
 class FolderLock:
@@ -62,16 +59,16 @@ def _open_locked(path: Path) -> int | None:
         with explain_full_disk(f"{path} was not written; free some space and try again"):
             handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
         try:
-            _lock(handle)
+            lock_open(handle)
         except OSError as error:
             os.close(handle)
-            if error.errno in _HELD:
+            if error.errno in HELD:
                 raise ValueError(_in_use(path)) from None
             path.unlink(missing_ok=True)
             reason = error.strerror or str(error)
             warnings.warn(f"{path.parent} can't be locked ({reason}): start no second run in it", stacklevel=4)
             return None
-        if _is_at(handle, path):
+        if is_at(handle, path):
             break
         os.close(handle)  # the run before has deleted this file since it was opened
     with suppress(OSError):  # a full disk: the lock holds, and only its message is shorter
@@ -79,18 +76,6 @@ def _open_locked(path: Path) -> int | None:
         os.lseek(handle, 0, os.SEEK_SET)
         os.write(handle, f"process {os.getpid()} on {socket.gethostname()}".encode())
     return handle
-
-
-def _lock(handle: int) -> None:
-    if sys.platform == "win32":
-        import msvcrt
-
-        os.lseek(handle, _LOCKED_BYTE, os.SEEK_SET)
-        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl
-
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _in_use(path: Path) -> str:
@@ -104,13 +89,6 @@ def _in_use(path: Path) -> str:
 _WHAT_TO_DO = "wait for that run, stop it, or choose another folder"
 
 
-def _is_at(handle: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(handle), path.stat())
-    except FileNotFoundError:
-        return False
-
-
 def _release(handle: int | None, path: Path, owner: int) -> None:
     """Delete the file and unlock it; a forked process only closes its copy of the handle."""
     if handle is None:
@@ -120,6 +98,6 @@ def _release(handle: int | None, path: Path, owner: int) -> None:
         with suppress(OSError):  # Windows deletes no file that the next run has opened since
             path.unlink()
         return
-    if os.getpid() == owner and _is_at(handle, path):
+    if os.getpid() == owner and is_at(handle, path):
         path.unlink(missing_ok=True)
     os.close(handle)

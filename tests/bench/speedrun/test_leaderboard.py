@@ -1,6 +1,8 @@
 """minigpt/bench/speedrun/leaderboard.py: what becomes an entry, and that a file is never half written."""
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import pytest
@@ -40,6 +42,23 @@ def test_a_track_above_its_target_and_another_text_are_refused(tmp_path):
     with pytest.raises(ValueError, match="another text"):
         record(made_up(text=tmp_path / "my.txt"), path)
     assert not path.exists()
+
+
+def test_what_others_add_meanwhile_is_kept(tmp_path, monkeypatch):
+    """Between the reading and the writing of one thread, the others have time to write."""
+    path, read = tmp_path / "board.json", leaderboard.read_leaderboard
+
+    def read_slowly(file):
+        entries = read(file)
+        time.sleep(0.02)
+        return entries
+
+    monkeypatch.setattr(leaderboard, "read_leaderboard", read_slowly)
+    with ThreadPoolExecutor(6) as pool:
+        days = [date(2025, 1, 1 + i) for i in range(12)]
+        list(pool.map(lambda day: record(made_up(), path, day=day), days))
+    assert sorted(entry["date"] for entry in read(path)) == [day.isoformat() for day in days]
+    assert [file.name for file in tmp_path.iterdir()] == ["board.json"]
 
 
 @pytest.mark.parametrize("text", ['{"format": 2, "entries": []}', '{"format": 1}', "[]", "", '{"name": "mine"}'])

@@ -70,10 +70,18 @@ def test_the_type_of_the_weights_is_chosen(make):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"llama.expert_count": 4}, r"llama\.expert_count is 4, which this GPT does not do"),
+        ({"llama.expert_count": 4}, r"it lacks the field llama\.expert_used_count"),
+        (
+            {"llama.expert_count": 4, "llama.expert_used_count": 2},
+            r"it lacks the tensor blk\.0\.ffn_gate_exps\.weight",
+        ),
         ({"llama.attention.sliding_window": 64}, r"llama\.attention\.sliding_window is 64, which"),
-        ({"llama.rope.scaling.type": "yarn"}, r"llama\.rope\.scaling\.type is 'yarn', where this GPT has 'none'"),
-        ({"llama.rope.scaling.factor": 2.0}, r"llama\.rope\.scaling\.factor is 2\.0, which this GPT does not do"),
+        ({"llama.rope.scaling.type": "yarn"}, r"rope\.scaling\.type is 'yarn' without rope\.scaling\.factor"),
+        ({"llama.rope.scaling.type": "longrope"}, r"rope\.scaling\.type is 'longrope'; expected one of none, linear"),
+        (
+            {"llama.rope.scaling.attn_factor": 2.0},
+            r"llama\.rope\.scaling\.attn_factor is 2\.0, which this GPT",
+        ),
         ({"llama.rope.dimension_count": 8}, r"llama\.rope\.dimension_count is 8, where this GPT has 16"),
         ({"llama.attention.key_length": 8}, r"llama\.rope\.dimension_count is 16, where this GPT has 8"),
         ({"llama.vocab_size": 99}, r"llama\.vocab_size is 99, where this GPT has 263"),
@@ -121,8 +129,8 @@ def with_nan(name):
         (lambda t: {"blk.1.ffn_up.weight": None}, r"it lacks the tensor blk\.1\.ffn_up\.weight \(1 missing in all\)"),
         (lambda t: {"blk.0.attn_q.bias": np.zeros(64, np.float32)}, r"its tensor blk\.0\.attn_q\.bias has no place"),
         (
-            lambda t: {"rope_freqs.weight": np.ones(8, np.float32)},
-            r"rope_freqs\.weight, which scales rotary positions has no place",
+            lambda t: {"rope_freqs.weight": np.full(8, 3.0, np.float32)},
+            r"rope_freqs\.weight scales rotary positions in another way",
         ),
         (lambda t: {"token_embd.weight": None}, r"it lacks the tensor token_embd\.weight"),
         (lambda t: {"blk.0.attn_v.weight": t["blk.0.attn_v.weight"][:31]}, r"attn_v\.weight has shape \(127, 64\)"),

@@ -1,5 +1,6 @@
 """GGUF files that are written here, read back here and by transformers."""
 
+import errno
 import logging
 import os
 import sys
@@ -39,6 +40,12 @@ CONFIGS = {
     "qwen3": replace(LLAMA, qk_norm=True, d_head=128, n_layers=1),
     "gpt2": GPT2,
 }
+# Of mixtures, transformers reads those of Qwen3 alone; their experts are 768 wide there, whatever a file says.
+EXPERTS = {"n_experts": 5, "n_active_experts": 2}
+MIXTURES = {
+    "llama": replace(LLAMA, **EXPERTS),
+    "qwen3moe": replace(LLAMA, **EXPERTS, qk_norm=True, tied_head=False, d_head=128, d_hidden=768, n_layers=2),
+}
 
 
 def drawn(config):
@@ -77,6 +84,50 @@ def test_a_model_comes_back_bit_by_bit_and_transformers_computes_its_logits(name
     assert difference(model, of_transformers(path, monkeypatch)) <= 1e-5
 
 
+@pytest.mark.parametrize("name", MIXTURES)
+def test_a_mixture_of_experts_comes_back_bit_by_bit(name, tmp_path):
+    model, path = drawn(MIXTURES[name]), tmp_path / "model.gguf"
+    mg.save_pretrained(model, path, WORDS)
+    assert module.architecture_of(model.config).name == name
+    ours = gguf_model(path)
+    assert all(map(torch.equal, ours.parameters(), model.parameters()))
+    with torch.no_grad():
+        assert torch.equal(ours(IDS), model(IDS))
+    assert ours.config == replace(model.config, d_head=model.config.head_width)
+
+
+def test_transformers_computes_the_logits_of_a_mixture(tmp_path, monkeypatch):
+    model, path = drawn(MIXTURES["qwen3moe"]), tmp_path / "model.gguf"
+    mg.save_pretrained(model, path, WORDS)
+    theirs = of_transformers(path, monkeypatch)
+    for layer in theirs.model.layers:
+        layer.mlp.gate.norm_topk_prob = True  # as the published models have it; a file does not say it
+    assert difference(model, theirs) <= 1e-5
+
+
+def test_the_tensors_of_experts_are_those_of_the_format(tmp_path):
+    mg.save_pretrained(drawn(MIXTURES["llama"]), tmp_path / "x.gguf")
+    reader = gguf.GGUFReader(tmp_path / "x.gguf")
+    shapes = {t.name: tuple(map(int, reversed(t.shape))) for t in reader.tensors if t.name.startswith("blk.1.ffn")}
+    assert shapes == {
+        "blk.1.ffn_norm.weight": (24,),
+        "blk.1.ffn_gate_inp.weight": (5, 24),
+        "blk.1.ffn_gate_exps.weight": (5, 40, 24),
+        "blk.1.ffn_up_exps.weight": (5, 40, 24),
+        "blk.1.ffn_down_exps.weight": (5, 24, 40),
+    }
+    fields = {name: field.contents() for name, field in reader.fields.items()}
+    assert (fields["llama.expert_count"], fields["llama.expert_used_count"]) == (5, 2)
+
+
+def test_a_number_of_experts_that_the_tensors_do_not_have_is_refused_before_anything_is_built(tmp_path, monkeypatch):
+    fields = module._fields
+    monkeypatch.setattr(module, "_fields", lambda *given: {**fields(*given), "llama.expert_count": 2**31})
+    mg.save_pretrained(drawn(MIXTURES["llama"]), tmp_path / "x.gguf")
+    with pytest.raises(ValueError, match=r"expert_count is 2147483648, and blk\.0\.ffn_gate_exps\.weight has 5"):
+        gguf_model(tmp_path / "x.gguf")
+
+
 def test_rows_that_are_not_put_in_the_order_of_the_format_are_noticed(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "neighbouring_rows", lambda weight, n_heads: weight)
     model = drawn(LLAMA)
@@ -108,10 +159,14 @@ def test_the_fields_are_those_of_the_format(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"window": 8}, r"GGUF's architecture 'llama' has no place for window=8, and qwen2, qwen3, gpt2"),
-        ({"n_experts": 3}, r"'llama' has no place for n_experts=3"),
+        ({"window": 8}, r"GGUF's architecture 'llama' has no place for window=8, and qwen2, qwen3, qwen3moe, gpt2"),
+        ({"n_experts": 3, "mlp": "gelu"}, r"'llama' has no place for mlp='gelu'"),
         ({"convolution": 4}, "convolution=4"),
-        ({"rope_scaling": "linear", "rope_factor": 2.0}, "rope_scaling='linear'"),
+        ({"rope_scaling": "ntk", "rope_factor": 2.0}, "rope_scaling='ntk'"),
+        ({"rope_scaling": "yarn", "rope_factor": 2.0, "rope_attention_factor": 1.5}, r"rope_attention_factor=1\.5"),
+        ({"rope_scaling": "llama3", "rope_factor": 2.0, "rope_low_turns": 2.0}, r"rope_low_turns=2\.0"),
+        ({"rope_scaling": "llama3", "rope_factor": 2.0, "rope_original_context": 10**6}, r"rope_factor=2\.0 where no"),
+        ({"rope_scaling": "llama3", "rope_factor": 2.0, "qk_norm": True}, "no place for (rope_scaling|qk_norm)"),
         ({"mlp_bias": True}, "mlp_bias=True"),
         ({"norm_placement": "post"}, "norm_placement='post'"),
     ],
@@ -151,8 +206,34 @@ def test_a_folder_of_such_a_name_is_a_folder(tmp_path):
     assert (tmp_path / "x.gguf" / "config.json").is_file()
 
 
+def test_a_folder_in_the_place_of_the_file_is_refused_and_stays(tmp_path):
+    (tmp_path / "x.gguf").mkdir()
+    (tmp_path / "x.gguf" / "mine.txt").write_bytes(b"mine")
+    with pytest.raises(ValueError, match=r"x\.gguf is a folder, expected a plain file"):
+        module.save_gguf(drawn(LLAMA), tmp_path / "x.gguf", WORDS)
+    assert [path.name for path in tmp_path.rglob("*")] == ["x.gguf", "mine.txt"]
+
+
+def test_a_disk_that_fills_up_is_one_message_and_leaves_the_earlier_file(tmp_path, monkeypatch):
+    def no_room(self):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    (tmp_path / "x.gguf").write_bytes(b"earlier")
+    monkeypatch.setattr(gguf.GGUFWriter, "write_tensors_to_file", no_room)
+    with pytest.raises(OSError, match=r"the disk is full: .*x\.gguf was not written; free some space"):
+        mg.save_pretrained(drawn(LLAMA), tmp_path / "x.gguf", WORDS)
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"earlier"]
+
+
+def test_a_text_that_is_none_is_named_by_its_field(tmp_path):
+    with pytest.raises(ValueError, match=r"card has '\\udcff' at place 1"):
+        module.save_gguf(drawn(LLAMA), tmp_path / "x.gguf", WORDS, card="x\udcff")
+    assert not list(tmp_path.iterdir())
+
+
 def test_every_architecture_is_written_by_some_model_of_these_tests():
-    assert {module.architecture_of(config).name for config in CONFIGS.values()} == set(architectures.ARCHITECTURES)
+    configs = [*CONFIGS.values(), *MIXTURES.values()]
+    assert {module.architecture_of(config).name for config in configs} == set(architectures.ARCHITECTURES)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux alone")

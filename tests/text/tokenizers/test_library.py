@@ -4,11 +4,13 @@ import json
 import sys
 
 import pytest
+import tokenizers
 from hypothesis import given, settings
 from published_kinds import byte_level, sentencepiece, texts
 from tokenizer_campaign import theirs_and_ours
 
 import minigpt as mg
+from minigpt.text.tokenizers.hugging_face import to_hugging_face
 from minigpt.text.tokenizers.library import LibraryTokenizer
 
 DATA = sentencepiece()
@@ -46,6 +48,16 @@ def test_it_is_saved_and_loaded_as_it_was(tmp_path):
     again = mg.load_tokenizer(tmp_path / "mine.json")
     assert isinstance(again, LibraryTokenizer) and again.vocab_size == OURS.vocab_size
     assert again.encode("the cat 我们") == OURS.encode("the cat 我们")
+
+
+def test_it_is_written_for_the_libraries_of_others_with_the_token_before_every_text():
+    first = LibraryTokenizer(DATA, bos="<s>")
+    data = to_hugging_face(first)
+    again, theirs = mg.load_tokenizer(data), tokenizers.Tokenizer.from_str(json.dumps(data))
+    for text in ("the cat 我们", "a</s>", ""):
+        assert again.encode(text) == first.encode(text)
+        assert theirs.encode(text).ids == [1, *first.encode(text, allow_special=True)]
+    assert again.bos == "<s>" and data["model"] == DATA["model"]
 
 
 def test_what_a_file_adds_cuts_or_fills_is_left_out():

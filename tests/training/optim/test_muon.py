@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from minigpt.training import AdamW, Muon, decay_groups, newton_schulz
-from minigpt.training.optim.orthogonal import fast_newton_schulz
+from minigpt.training.optim.orthogonal import _start, fast_newton_schulz
 
 
 def test_singular_values_end_near_1_and_the_directions_stay():
@@ -21,6 +21,40 @@ def test_the_scale_of_the_matrix_does_not_matter_and_nothing_stays_nothing():
     g = torch.randn(3, 4, dtype=torch.float64)
     torch.testing.assert_close(newton_schulz(1e6 * g), newton_schulz(g))
     assert newton_schulz(torch.zeros(3, 4)).eq(0).all()
+
+
+EXTREMES = [1e-45, 1e-38, 1e-30, 1e-20, 1e-7, 1e15, 1e19, 1e30, 1e37]
+
+
+@pytest.mark.parametrize("size", EXTREMES)
+@pytest.mark.parametrize("function", [newton_schulz, fast_newton_schulz])
+@pytest.mark.parametrize(("dtype", "error"), [(torch.float32, 1e-5), (torch.bfloat16, 0.2)])
+def test_numbers_of_any_size_give_what_the_definition_gives_in_float64(function, dtype, error, size):
+    g = (size * torch.randn(2, 3, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1))).to(dtype)
+    exact = g.double()  # whose squares neither overflow nor vanish
+    x = exact / torch.linalg.matrix_norm(exact, keepdim=True).clamp(min=1e-7)
+    for _ in range(5):
+        gram = x @ x.mT
+        x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
+    assert (function(g).double() - x).abs().max() <= error
+
+
+@pytest.mark.parametrize(("dtype", "largest"), [(torch.float16, 65504.0), (torch.float32, 3.4e38)])
+def test_a_norm_beyond_the_largest_number_of_its_type_is_no_hindrance(dtype, largest):
+    g = torch.full((4, 4), largest, dtype=dtype).triu()
+    torch.testing.assert_close(newton_schulz(g), newton_schulz((g.double() / largest).to(dtype)), rtol=0, atol=0.02)
+
+
+def test_usual_numbers_keep_every_bit_that_dividing_by_the_norm_gives():
+    for power in range(-20, 18):
+        g = 10.0**power * torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(power + 20))
+        divided = g / torch.linalg.matrix_norm(g, keepdim=True).clamp(min=1e-7)
+        assert torch.equal(_start(g)[0], divided)
+
+
+def test_what_is_not_finite_stays_so():
+    for number in (math.nan, math.inf):
+        assert not newton_schulz(torch.tensor([[number, 1.0]])).isfinite().all()
 
 
 def test_many_matrices_at_once_are_each_by_itself():

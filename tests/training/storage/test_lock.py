@@ -77,14 +77,14 @@ def test_a_lock_file_that_was_replaced_since_is_left_to_its_run(tmp_path):
 
 @posix
 def test_a_run_that_ends_between_opening_and_locking_is_waited_for_and_not_mixed_up(tmp_path, monkeypatch):
-    path, take = tmp_path / LOCK_FILE, lock._lock
+    path, take = tmp_path / LOCK_FILE, lock.lock_open
 
     def after_the_end_of_another(handle):
-        monkeypatch.setattr(lock, "_lock", take)
+        monkeypatch.setattr(lock, "lock_open", take)
         path.unlink()  # the other run deletes the file that was just opened
         take(handle)
 
-    monkeypatch.setattr(lock, "_lock", after_the_end_of_another)
+    monkeypatch.setattr(lock, "lock_open", after_the_end_of_another)
     with FolderLock(tmp_path):
         assert path.is_file()
         with pytest.raises(ValueError, match="is in use"):
@@ -97,7 +97,7 @@ def test_a_file_system_without_locks_is_warned_of_in_one_line(tmp_path, monkeypa
     def refuse(handle):
         raise OSError(reason, os.strerror(reason))
 
-    monkeypatch.setattr(lock, "_lock", refuse)
+    monkeypatch.setattr(lock, "lock_open", refuse)
     with pytest.warns(UserWarning, match=r"can't be locked \(.*\): start no second run in it$") as warned:
         held = FolderLock(tmp_path)
     held.release()
