@@ -16,8 +16,8 @@ from minigpt.settings import to_object
 from minigpt.text import Dataset, Tokenizer
 from minigpt.training.averaging import WeightAverage
 from minigpt.training.config import TrainConfig
-from minigpt.training.execution.precision import PRECISIONS, Precision, resolve_precision
-from minigpt.training.execution.sixteen_bits import SixteenBitLoss, not_copied
+from minigpt.training.execution.precision import PRECISIONS, Precision
+from minigpt.training.execution.sixteen_bits import SixteenBitLoss, precision_of
 from minigpt.training.losses import LossModule
 from minigpt.training.optim import EquationOptimizer
 from minigpt.training.processes.distributed import ALONE, World
@@ -73,14 +73,26 @@ class RunState:
         self.world.micro_batch(config.batch_size, config.micro_batch_size)  # refuses a batch that can't be shared
         self.own_parts = own_parts(self.model)
         self.loss = LossModule(self.model, config.loss, config.label_smoothing, config.balance)
-        self.precision = precision_of(self.model, config.precision, self.world)
-        self.wrapper = wrap(self.loss, config.strategy, self.world, PRECISIONS[self.precision.name])
-        if self.precision.name == "bf16-weights":
-            self.wrapper = SixteenBitLoss(self.loss)
+        self.compute_in(config.precision)
         self.average = WeightAverage(self.model, config.ema) if config.ema else None
-        self.optimizer = build_optimizer(self.model, config, self.world)
         self.spikes = SpikeWatch(config.spike_threshold)
         self.shards = shards_of(self.data)
+
+    def compute_in(self, precision: str) -> None:
+        """Compute in this precision, before the first step; once it is called, only in one process.
+
+        Args:
+            precision: a name as in the configuration.
+
+        Raises:
+            ValueError: if the device or the model can't.
+        """
+        self.precision = precision_of(self.model, precision, self.world)
+        self.wrapper = wrap(self.loss, self.config.strategy, self.world, PRECISIONS[self.precision.name])
+        if self.precision.name == "bf16-weights":
+            self.wrapper = SixteenBitLoss(self.loss)
+        config = dataclasses.replace(self.config, precision=self.precision.name)
+        self.optimizer = build_optimizer(self.model, config, self.world)
 
     @property
     def computes(self) -> LossModule:
@@ -199,19 +211,6 @@ class RunState:
             "tokenizer": None if self.tokenizer is None else self.tokenizer.to_json(),
             "data": {"fingerprint": self.data.fingerprint, **({"shards": self.shards} if self.shards else {})},
         }
-
-
-def precision_of(model: nn.Module, name: str, world: World) -> Precision:
-    """How a model is trained: the precision that a name stands for with its device and processes.
-
-    Raises:
-        ValueError: if it asks for a copy of the weights where there can be none.
-    """
-    device = next(model.parameters()).device
-    hindrance = not_copied(model) if world.size == 1 else f"{world.size} processes"
-    if name == "bf16-weights" and hindrance:
-        raise ValueError(f"precision='bf16-weights' is for a GPT in one process, got {hindrance}; use precision='bf16'")
-    return Precision(resolve_precision(name, device, copies=not hindrance), device)
 
 
 def _types(values: Mapping[str, object]) -> dict[str, object]:
