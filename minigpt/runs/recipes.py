@@ -174,9 +174,9 @@ MOST_PARAMETERS, LEAST_CONTEXTS = 20, 100  # a byte of text; of a text, so that 
 def fast_sizes(hardware: Hardware, n_bytes: int | None = None) -> tuple[Sizes, str]:
     """The sizes that the recipe "fast" has on a machine where none are named, and why, in a sentence.
 
-    They are the largest of :data:`FAST_SIZES` that nothing speaks against: the time of a step on a CPU, the memory of
-    the GPU or else of the machine, and the text, which a large model learns by heart. Times are measured, for other
-    numbers of cores in proportion; memory is computed. What a GPU takes was not measured.
+    They are the largest of :data:`FAST_SIZES` that three things allow: the time of a step on a CPU, the memory of the
+    GPU or else of the machine, and the text, which a large model learns by heart. Times are measured, for other numbers
+    of cores in proportion; memory is computed. What a GPU takes was not measured.
 
     Args:
         hardware: what computes.
@@ -197,7 +197,7 @@ def fast_sizes(hardware: Hardware, n_bytes: int | None = None) -> tuple[Sizes, s
 
 
 def _against(sizes: Sizes, hardware: Hardware, n_bytes: int | None) -> Iterator[Bilingual]:
-    """What speaks against sizes, said of them as the next larger ones."""
+    """What does not allow sizes, said of them as the next larger ones."""
     cores = min(hardware.cores, hardware.threads)
     memory, owner = (hardware.memory, "") if hardware.gpu is None else (hardware.gpu_memory, f" of the {hardware.gpu}")
     if n_bytes is not None and (

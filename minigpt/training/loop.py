@@ -24,8 +24,8 @@ from minigpt.text import Dataset, Tokenizer
 from minigpt.text.datasets.items import Items
 from minigpt.training.config import TrainConfig
 from minigpt.training.execution.blocks import run_blocks
-from minigpt.training.execution.choosing import choose_precision
 from minigpt.training.execution.compiling import choose_compile
+from minigpt.training.execution.probing import choose_precision
 from minigpt.training.processes.allocator import keep_freed_memory
 from minigpt.training.processes.distributed import World, join_world
 from minigpt.training.report.history import History
@@ -91,7 +91,8 @@ def train(
         run = _start(model, config, batches, tokenizer, world)
         first = run.restore(folder.newest()) if folder is not None and folder.resumes else 0
         world.check_equal("the step to go on from", first)
-        seconds = None if folder is not None and folder.resumes else _take_precision(run, shown=progress)
+        probes = config.precision == "auto" and not (folder is not None and folder.resumes)
+        seconds = _take_precision(run, shown=progress) if probes else None
         ways = {"recomputed": config.activation_checkpointing, "compiled": _compiles(run, seconds, shown=progress)}
         history = _open_history(folder, first, None if held_out is None else held_out.floor)
         with (

@@ -16,8 +16,9 @@ from minigpt.settings import to_object
 from minigpt.text import Dataset, Tokenizer
 from minigpt.training.averaging import WeightAverage
 from minigpt.training.config import TrainConfig
+from minigpt.training.execution.choosing import precision_of
 from minigpt.training.execution.precision import PRECISIONS, Precision
-from minigpt.training.execution.sixteen_bits import SixteenBitLoss, precision_of
+from minigpt.training.execution.sixteen_bits import SixteenBitLoss
 from minigpt.training.losses import LossModule
 from minigpt.training.optim import EquationOptimizer
 from minigpt.training.processes.distributed import ALONE, World
@@ -79,10 +80,7 @@ class RunState:
         self.shards = shards_of(self.data)
 
     def compute_in(self, precision: str) -> None:
-        """Compute in this precision, before the first step; once it is called, only in one process.
-
-        Args:
-            precision: a name as in the configuration.
+        """Compute in this precision, a name as in the configuration; later than at first, in one process alone.
 
         Raises:
             ValueError: if the device or the model can't.
@@ -92,6 +90,7 @@ class RunState:
         if self.precision.name == "bf16-weights":
             self.wrapper = SixteenBitLoss(self.loss)
         config = dataclasses.replace(self.config, precision=self.precision.name)
+        self.config = self.config if self.config.precision == "auto" else config
         self.optimizer = build_optimizer(self.model, config, self.world)
 
     @property

@@ -406,7 +406,7 @@ def test_fast_on_a_gpu_is_as_large_as_the_text_allows(parsed, seen, tmp_path):
 @pytest.mark.parametrize(
     "named", ["--d-model 256", "--preset nano", "--context-length 64", "--n-layers 3", "--n-heads 2"]
 )
-def test_whoever_names_a_size_chooses_them_all(parsed, seen, named):
+def test_a_size_that_is_named_leaves_the_others_to_the_preset(parsed, seen, named):
     name, value = named.split()
     name = name.removeprefix("--").replace("-", "_")
     expected = RunConfig.of(recipe="fast", **{name: value if name == "preset" else int(value)})

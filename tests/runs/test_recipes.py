@@ -45,7 +45,7 @@ def gpu(gibibytes):
         (gpu(0.5), 100, (2, 128, 4, 64, 32), "the next larger is too large for the text"),
     ],
 )
-def test_each_machine_gets_the_largest_sizes_that_nothing_speaks_against(hardware, n_bytes, shape, why):
+def test_each_machine_gets_the_largest_sizes_that_time_memory_and_text_allow(hardware, n_bytes, shape, why):
     sizes, told = fast_sizes(hardware, n_bytes)
     assert sizes[:5] == shape and why in told
     assert told.startswith(f"{shape[0]} × {shape[1]}, context {shape[3]:,}: ")

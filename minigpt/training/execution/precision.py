@@ -12,7 +12,7 @@ fp16          products in float16, which has 10 bits of fraction and a small ran
 auto          fp32 where the device has no instructions that multiply bfloat16 or computes wrong numbers; otherwise
               bf16-weights on a CPU, bf16 for several processes, other models, models with hooks or with buffers in
               their blocks, and other devices. A run of bf16-weights times its first step in fp32, too, and takes that
-              where it is faster: :func:`~.choosing.choose_precision`
+              where it is faster: :func:`~.probing.choose_precision`
 ============  =================================================================================================
 
 The weights that are trained, their gradients and moments are float32 in all of them.

@@ -20,9 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from minigpt.model import GPT
-from minigpt.training.execution.precision import Precision, resolve_precision
 from minigpt.training.losses import LossModule
-from minigpt.training.processes.distributed import ALONE, World
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")  # of a module
 
@@ -114,21 +112,3 @@ def _hand_to(weight: Tensor) -> Callable[[Tensor], None]:
         weight.grad = gradient if weight.grad is None else weight.grad.add_(gradient)
 
     return hand
-
-
-def precision_of(model: nn.Module, name: str, world: World = ALONE) -> Precision:
-    """How a model is trained: the precision that a name stands for with its device and processes.
-
-    Args:
-        model: on its device.
-        name: a precision, or "auto".
-        world: the processes.
-
-    Raises:
-        ValueError: if it asks for a copy of the weights where there can be none.
-    """
-    device = next(model.parameters()).device
-    hindrance = not_copied(model) if world.size == 1 else f"{world.size} processes"
-    if name == "bf16-weights" and hindrance:
-        raise ValueError(f"precision='bf16-weights' is for a GPT in one process, got {hindrance}; use precision='bf16'")
-    return Precision(resolve_precision(name, device, copies=not hindrance), device)

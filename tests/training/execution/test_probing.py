@@ -1,12 +1,12 @@
-"""minigpt/training/execution/choosing.py: the choice from given times, and that making it leaves no trace."""
+"""minigpt/training/execution/probing.py: the choice from given times, and that making it leaves no trace."""
 
 import pytest
 import torch
 
 import minigpt as mg
 from minigpt.training import RunState, TrainConfig, load_checkpoint
-from minigpt.training.execution import choosing, precision
-from minigpt.training.execution.choosing import PrecisionChoice, choose_precision, faster_precision
+from minigpt.training.execution import precision, probing
+from minigpt.training.execution.probing import PrecisionChoice, choose_precision, faster_precision
 
 MATRIX = "blocks.0.mlp.expand.weight"
 
@@ -39,7 +39,7 @@ def given(monkeypatch, **seconds):
             way()
         return {"bf16-weights": seconds["narrow"], "fp32": seconds["wide"]}
 
-    monkeypatch.setattr(choosing, "least_seconds", least)
+    monkeypatch.setattr(probing, "least_seconds", least)
     return asked
 
 
@@ -69,7 +69,7 @@ def test_it_says_what_it_measured_in_both_languages(monkeypatch, multiplies, mak
 
 def test_without_instructions_it_is_fp32_at_once(monkeypatch, multiplies, make_model, data):
     multiplies(False)
-    monkeypatch.setattr(choosing, "least_seconds", None)
+    monkeypatch.setattr(probing, "least_seconds", None)
     chosen = choose_precision(a_run(make_model(), data, steps=10**6))
     assert chosen == PrecisionChoice(
         "fp32", "precision fp32: this CPU has no instructions that multiply bfloat16", None
@@ -88,17 +88,17 @@ def test_eight_steps_are_timed_only_where_they_are_a_twentieth_of_the_run(
 def test_of_a_large_step_one_product_is_timed_on_fewer_rows(monkeypatch, multiplies, make_model, data):
     run = a_run(make_model(), data, steps=2000)
     n_numbers = dict(run.model.named_parameters())[MATRIX].numel()
-    monkeypatch.setattr(choosing, "LARGEST", 6.0 * n_numbers * 5)
+    monkeypatch.setattr(probing, "LARGEST", 6.0 * n_numbers * 5)
     asked, shapes = given(monkeypatch, narrow=0.012, wide=0.03), []
-    monkeypatch.setattr(choosing, "_steps", None)
-    products = choosing._products
+    monkeypatch.setattr(probing, "_steps", None)
+    products = probing._products
 
     def seen(model, narrow, tokens):
         ways = products(model, narrow, tokens)
         shapes.extend([(y.dtype, tuple(y.shape)) for y in way()] for way in ways.values())
         return ways
 
-    monkeypatch.setattr(choosing, "_products", seen)
+    monkeypatch.setattr(probing, "_products", seen)
     d, f = run.model.config.d_model, run.model.config.hidden_width
     expected = [(5, f), (5, d), (f, d)]
     chosen = choose_precision(run)
@@ -107,14 +107,15 @@ def test_of_a_large_step_one_product_is_timed_on_fewer_rows(monkeypatch, multipl
     assert chosen.step_seconds is None and len(asked) == 1
 
 
-@pytest.mark.parametrize("name", ["fp32", "bf16", "bf16-weights", "fp16"])
-def test_a_precision_that_is_set_is_not_timed(monkeypatch, multiplies, make_model, data, name):
-    monkeypatch.setattr(choosing, "least_seconds", None)
-    assert choose_precision(a_run(make_model(), data, precision=name, steps=2000)) == PrecisionChoice(name)
+@pytest.mark.parametrize("name", ["fp32", "bf16", "bf16-weights"])
+def test_a_precision_that_is_set_is_not_timed(monkeypatch, multiplies, make_model, data, capsys, name):
+    monkeypatch.setattr("minigpt.training.loop.choose_precision", None)
+    mg.train(make_model(), data, TrainConfig(steps=1, batch_size=2, device="cpu", precision=name))
+    assert "precision" not in capsys.readouterr().out
 
 
 def test_a_model_that_is_not_copied_is_not_run_before_its_first_step(monkeypatch, multiplies, make_model, data):
-    monkeypatch.setattr(choosing, "least_seconds", None)
+    monkeypatch.setattr(probing, "least_seconds", None)
     model = make_model()
     model.blocks[0].register_forward_hook(lambda *_: None)
     assert choose_precision(a_run(model, data, steps=2000)) == PrecisionChoice("bf16")
@@ -123,11 +124,11 @@ def test_a_model_that_is_not_copied_is_not_run_before_its_first_step(monkeypatch
 def test_the_choice_leaves_the_run_as_it_was(monkeypatch, multiplies, make_model, data):
     given(monkeypatch, narrow=2.0, wide=1.0)
     run = a_run(make_model(dropout=0.3), data, steps=2000)
-    before = (run.precision, run.wrapper, run.optimizer, torch.get_rng_state().tolist())
+    before = (run.precision, run.wrapper, run.optimizer, run.config, torch.get_rng_state().tolist())
     assert choose_precision(run).name == "fp32"
     assert all(p.grad is None for p in run.model.parameters())
-    after = (run.precision, run.wrapper, run.optimizer, torch.get_rng_state().tolist())
-    assert all(new is old for new, old in zip(after[:3], before[:3], strict=True)) and after[3] == before[3]
+    after = (run.precision, run.wrapper, run.optimizer, run.config, torch.get_rng_state().tolist())
+    assert all(new is old for new, old in zip(after[:4], before[:4], strict=True)) and after[4] == before[4]
 
 
 @pytest.mark.parametrize(("wide", "name"), [(0.5, "fp32"), (2.0, "bf16-weights")])
