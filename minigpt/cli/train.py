@@ -96,8 +96,8 @@ def _sizes(words: Sequence[str], run: RunConfig) -> dict[str, int]:
     said = said_in(words, ("recipe", "text", "corpus", "data", "device", "out", *NAME_A_SIZE))
     if said.get("recipe") != "fast" or any(name in said for name in NAME_A_SIZE):
         return {}
-    out = Path(said.get("out", str(RunConfig.out)))
-    if "--auto-resume" in words and (out / RUN_FILE).is_file():  # it may have been started on another machine
+    out, may_go_on = Path(said.get("out", str(RunConfig.out))), {"--auto-resume", "--auto_resume"} & {*words}
+    if may_go_on and (out / RUN_FILE).is_file():  # it may have been started on another machine
         parts = RunConfig.read(out)
         return {name: (vars(parts.model) | vars(parts.training))[name] for name in FAST_SIZES[0].settings}
     text, is_known = said.get("text"), run.source.task is None and "data" not in said

@@ -3,7 +3,7 @@
 from minigpt.runs.borders import borders_of
 from minigpt.runs.comparison import compare
 from minigpt.runs.config import RunConfig
-from minigpt.runs.recipes import RECIPES, Recipe, Sizes, fast_sizes, recipe
+from minigpt.runs.recipes import RECIPES, FastSizes, Recipe, fast_sizes, recipe
 from minigpt.runs.run import Run, load_model, prepare_run, start_run
 from minigpt.runs.source import Source
 from minigpt.runs.splits import build_tokenizer, open_splits
@@ -12,10 +12,10 @@ from minigpt.runs.trials import Comparison, Trial
 __all__ = [
     "RECIPES",
     "Comparison",
+    "FastSizes",
     "Recipe",
     "Run",
     "RunConfig",
-    "Sizes",
     "Source",
     "Trial",
     "borders_of",

@@ -129,8 +129,8 @@ def recipe(name: str) -> Recipe:
     return RECIPES[name]
 
 
-class Sizes(NamedTuple):
-    """Sizes of a run of "fast", and what they need.
+class FastSizes(NamedTuple):
+    """FastSizes of a run of "fast", and what they need.
 
     Attributes:
         n_layers: L, number of blocks.
@@ -157,21 +157,21 @@ class Sizes(NamedTuple):
 
 
 FAST_SIZES = (  # the largest first
-    Sizes(12, 768, 12, 1024, 32, memory=42.8),
-    Sizes(12, 768, 12, 1024, 8, memory=11.9),
-    Sizes(8, 512, 8, 512, 16, memory=8.0),
-    Sizes(6, 384, 6, 256, 32, memory=6.6),
-    Sizes(6, 384, 6, 256, 8, memory=2.1, core_seconds=0.63),
-    Sizes(4, 192, 3, 256, 12, memory=2.2, core_seconds=0.19),
-    Sizes(2, 128, 4, 64, 32, memory=1.4, core_seconds=0.06),
+    FastSizes(12, 768, 12, 1024, 32, memory=42.7),
+    FastSizes(12, 768, 12, 1024, 8, memory=11.8),
+    FastSizes(8, 512, 8, 512, 16, memory=8.0),
+    FastSizes(6, 384, 6, 256, 32, memory=6.6),
+    FastSizes(6, 384, 6, 256, 8, memory=2.1, core_seconds=0.63),
+    FastSizes(4, 192, 3, 256, 12, memory=2.2, core_seconds=0.19),
+    FastSizes(2, 128, 4, 64, 32, memory=1.4, core_seconds=0.06),
 )
 STEP_SECONDS = 0.15  # 2,000 steps in five minutes
 FP32_TAKES = 2.2  # times as long as 16 bits, on a CPU that multiplies both
 MOST_OF_MEMORY = 0.8
-MOST_PARAMETERS, LEAST_CONTEXTS = 20, 100  # a byte of text; of a text, so that its tenth has ten to be tested on
+PARAMETERS_A_BYTE, LEAST_CONTEXTS = 20, 100  # a byte of text; of a text, so that its tenth has ten to be tested on
 
 
-def fast_sizes(hardware: Hardware, n_bytes: int | None = None) -> tuple[Sizes, str]:
+def fast_sizes(hardware: Hardware, n_bytes: int | None = None) -> tuple[FastSizes, str]:
     """The sizes that the recipe "fast" has on a machine where none are named, and why, in a sentence.
 
     They are the largest of :data:`FAST_SIZES` that three things allow: the time of a step on a CPU, the memory of the
@@ -196,12 +196,12 @@ def fast_sizes(hardware: Hardware, n_bytes: int | None = None) -> tuple[Sizes, s
     ).spoken()
 
 
-def _against(sizes: Sizes, hardware: Hardware, n_bytes: int | None) -> Iterator[Bilingual]:
+def _against(sizes: FastSizes, hardware: Hardware, n_bytes: int | None) -> Iterator[Bilingual]:
     """What does not allow sizes, said of them as the next larger ones."""
     cores = min(hardware.cores, hardware.threads)
     memory, owner = (hardware.memory, "") if hardware.gpu is None else (hardware.gpu_memory, f" of the {hardware.gpu}")
     if n_bytes is not None and (
-        12 * sizes.n_layers * sizes.d_model**2 > MOST_PARAMETERS * n_bytes
+        12 * sizes.n_layers * sizes.d_model**2 > PARAMETERS_A_BYTE * n_bytes
         or sizes.context_length * LEAST_CONTEXTS > n_bytes
     ):
         yield Bilingual("the next larger is too large for the text", "再大一档对这段文本来说太大")

@@ -89,7 +89,7 @@ class RunState:
         self.wrapper = wrap(self.loss, self.config.strategy, self.world, PRECISIONS[self.precision.name])
         if self.precision.name == "bf16-weights":
             self.wrapper = SixteenBitLoss(self.loss)
-        config = dataclasses.replace(self.config, precision=self.precision.name)
+        config = dataclasses.replace(self.config, precision=self.precision.name)  # type: ignore[arg-type]
         self.config = self.config if self.config.precision == "auto" else config
         self.optimizer = build_optimizer(self.model, config, self.world)
 

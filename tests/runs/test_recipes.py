@@ -38,8 +38,8 @@ def gpu(gibibytes):
         (machine(cores=8, threads=8), 340_000, (4, 192, 3, 256, 12), "the next larger is too large for the text"),
         (machine(), 20_000, (2, 128, 4, 64, 32), "the next larger is too large for the text"),
         (gpu(80), None, (12, 768, 12, 1024, 32), "there is no larger one in the table"),
-        (gpu(23.6), None, (12, 768, 12, 1024, 8), "42.8 GiB of memory, too much for the 23.6 GiB of the A Fine GPU"),
-        (gpu(14.7), None, (8, 512, 8, 512, 16), "11.9 GiB"),
+        (gpu(23.6), None, (12, 768, 12, 1024, 8), "42.7 GiB of memory, too much for the 23.6 GiB of the A Fine GPU"),
+        (gpu(14.7), None, (8, 512, 8, 512, 16), "11.8 GiB"),
         (gpu(6), None, (6, 384, 6, 256, 8), "6.6 GiB"),
         (gpu(80), 1_115_394, (6, 384, 6, 256, 32), "the next larger is too large for the text"),
         (gpu(0.5), 100, (2, 128, 4, 64, 32), "the next larger is too large for the text"),
@@ -54,7 +54,7 @@ def test_each_machine_gets_the_largest_sizes_that_time_memory_and_text_allow(har
 def test_it_is_said_in_chinese_too(monkeypatch):
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
     assert fast_sizes(machine())[1] == ("4 × 192，上下文 256：在 2 个有 bfloat16 指令的核上，再大一档每步约需 0.32 秒")
-    assert fast_sizes(gpu(40))[1].endswith("再大一档可能需要 42.8 GiB 内存，而这里只有 40.0 GiB")
+    assert fast_sizes(gpu(40))[1].endswith("再大一档可能需要 42.7 GiB 内存，而这里只有 40.0 GiB")
 
 
 @pytest.mark.parametrize("sizes", FAST_SIZES, ids=str)

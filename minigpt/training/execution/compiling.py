@@ -11,7 +11,7 @@ from functools import partial
 from importlib.util import find_spec
 
 from minigpt.settings.language import Bilingual
-from minigpt.training.execution.timing import least_seconds, one_gradient
+from minigpt.training.execution.timing import one_gradient, seconds_in_turns
 from minigpt.training.run_state import RunState
 
 SAVES = 0.25  # of a step; a cautious choice
@@ -35,7 +35,7 @@ def choose_compile(run: RunState, seconds: float | None = None) -> tuple[bool, s
         lacks = Bilingual("C++ compiler", " C++ 编译器") if device == "cpu" else Bilingual("triton", " triton")
         return False, Bilingual(f"not compiled: there is no {lacks.en} here", f"未编译：这里没有{lacks.zh}").spoken()
     if seconds is None:
-        (seconds,) = least_seconds({"as written": partial(one_gradient, run)}, turns=3).values()
+        (seconds,) = seconds_in_turns({"as written": partial(one_gradient, run)}, turns=3).values()
     saved, cost = SAVES * seconds * steps, COSTS[device]
     pays = saved > cost
     return pays, Bilingual(

@@ -4,14 +4,14 @@ r"""Which precision "auto" is in a run: by the CPU's instructions, and where the
 where                                                   what is chosen
 ======================================================  ===========================================================
 a CPU without instructions that multiply bfloat16       fp32, at once
-a GPT alone on a CPU that has them                      bf16-weights, unless fp32 is faster by more than 5 %
+a GPT alone on a CPU that has them                      bf16-weights, unless fp32 is faster by more than 10 %
 other models, several processes, GPUs; short runs       what :func:`~.precision.resolve_precision` says
 ======================================================  ===========================================================
 
-What is timed is the gradient of the run's own first batch, in both precisions in turns, the least of four. Where that
-is too much arithmetic, it is the largest product of the blocks, forward and backward, on as many rows as are not. After
-two seconds no further turn starts. And no run gives more than 5 % of its arithmetic to this: of whole steps, eight are
-timed at most, so a run of fewer than 160 is not timed.
+What is timed is the gradient of the run's own first batch, without the update, in both precisions in turns, the least
+of four. Where that is too much arithmetic, it is the largest product of the blocks, forward and backward, on as many
+rows as are not. After two seconds no further turn starts. And no run gives more than 5 % of its arithmetic to this: of
+whole steps, eight are timed at most, so a run of fewer than 160 is not timed.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,13 +23,13 @@ from torch import Tensor, nn
 
 from minigpt.settings.language import Bilingual
 from minigpt.training.execution.precision import Precision, multiplies_bf16
-from minigpt.training.execution.timing import least_seconds, one_gradient
+from minigpt.training.execution.timing import one_gradient, seconds_in_turns
 from minigpt.training.run_state import RunState
 
-TURNS, AT_MOST = 4, 2.0  # of each precision; seconds
-SHARE = 0.05  # of the arithmetic of a run
-LARGEST = 5e10  # operations that are timed at once: about 0.3 s on two cores in float32
-MARGIN = 0.95  # at equal speed, 16 bits need less memory, and a choice that noise decides helps nobody
+PROBE_TURNS, PROBE_TIME = 4, 2.0  # of each precision; seconds
+PROBE_SHARE = 0.05  # of the arithmetic of a run
+MOST_OPERATIONS = 5e10  # operations that are timed at once: about 0.3 s on two cores in float32
+FP32_MARGIN = 0.9  # the update is not timed, and is slower in fp32; and 16 bits need less memory
 
 
 class PrecisionChoice(NamedTuple):
@@ -60,13 +60,13 @@ def choose_precision(run: RunState) -> PrecisionChoice:
     if precision.name != "bf16-weights":
         return PrecisionChoice(precision.name)
     operations, tokens = _operations_of_step(run)
-    is_whole = operations <= LARGEST
-    timed = min(operations, LARGEST)
-    if 2 * TURNS * timed > SHARE * run.config.steps * operations:
+    is_whole = operations <= MOST_OPERATIONS
+    timed = min(operations, MOST_OPERATIONS)
+    if 2 * PROBE_TURNS * timed > PROBE_SHARE * run.config.steps * operations:
         return PrecisionChoice(precision.name)
     try:
         ways = _steps(run, precision.name) if is_whole else _products(run.model, precision.name, tokens)
-        seconds = least_seconds(ways, TURNS, AT_MOST)
+        seconds = seconds_in_turns(ways, PROBE_TURNS, PROBE_TIME)
     finally:
         run.precision, run.wrapper, run.optimizer, run.config = precision, wrapper, optimizer, config
     name = faster_precision(seconds)
@@ -74,13 +74,13 @@ def choose_precision(run: RunState) -> PrecisionChoice:
 
 
 def faster_precision(seconds: Mapping[str, float]) -> str:
-    """The one to train in: the 16-bit one, unless fp32 is faster by more than 5 %.
+    """The one to train in: the 16-bit one, unless fp32 is faster by more than 10 %.
 
     Args:
         seconds: what the same work takes in "fp32" and in one other precision.
     """
     (narrow,) = (name for name in seconds if name != "fp32")
-    return "fp32" if seconds["fp32"] < MARGIN * seconds[narrow] else narrow
+    return "fp32" if seconds["fp32"] < FP32_MARGIN * seconds[narrow] else narrow
 
 
 NO_INSTRUCTIONS = Bilingual(
@@ -122,7 +122,7 @@ def _gradient_in(run: RunState, precision: Precision, wrapper: nn.Module) -> Non
 def _products(model: nn.Module, narrow: str, tokens: int) -> dict[str, Callable[[], object]]:
     blocks = model.get_submodule("blocks")
     weight = max((p.detach() for p in blocks.parameters() if p.dim() == 2), key=Tensor.numel)
-    rows = max(1, min(tokens, int(LARGEST / (6 * weight.numel()))))
+    rows = max(1, min(tokens, int(MOST_OPERATIONS / (6 * weight.numel()))))
     x, dy = (torch.ones(rows, width) for width in reversed(weight.shape))
 
     def way(dtype: torch.dtype) -> Callable[[], object]:

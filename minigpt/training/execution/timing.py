@@ -13,7 +13,7 @@ from minigpt.training.gradients import batch_gradient
 from minigpt.training.run_state import RunState
 
 
-def least_seconds(
+def seconds_in_turns(
     ways: Mapping[str, Callable[[], object]], turns: int, at_most: float = float("inf")
 ) -> dict[str, float]:
     """The least time of each way, in seconds.

@@ -49,7 +49,7 @@ def test_what_was_chosen_is_kept_and_a_resumed_run_does_the_same(
 ):
     asked, compiled = [], []
 
-    def choose(run):
+    def choose(run, seconds):
         asked.append(run)
         return chosen, "this is why"
 
