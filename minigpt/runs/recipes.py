@@ -151,7 +151,7 @@ class FastSizes(NamedTuple):
     core_seconds: float | None = None
 
     @property
-    def settings(self) -> dict[str, int]:
+    def settings(self) -> dict[str, Any]:
         """As fields of a :class:`minigpt.RunConfig`."""
         return {name: size for name, size in self._asdict().items() if name not in ("memory", "core_seconds")}
 
