@@ -32,7 +32,8 @@ from minigpt.bench.turns import CPU
 from minigpt.files.atomic import write_atomically
 
 SPEEDRUN = "minigpt.bench.speedrun"
-_LIMIT = 330.0  # after which no part starts
+_LIMIT, _DRY_LIMIT = 330.0, 90.0  # seconds after which no part starts
+_INTERPRETED = 90.0  # seconds that the kernels have in the interpreter
 _TINY = Shape(1, 2, 16, 8, 2)
 DRY_KERNELS = """
 import json, torch
@@ -89,7 +90,7 @@ def gpu_plan(*, dry: bool = False) -> list[GpuPart]:
 @cache
 def _interpreted_parts() -> dict[str, Any]:
     """What the kernels do in Triton's interpreter: two parts, for the price of one start."""
-    parts: dict[str, Any] = json.loads(interpreted(DRY_KERNELS))
+    parts: dict[str, Any] = json.loads(interpreted(DRY_KERNELS, _INTERPRETED))
     return parts
 
 
@@ -125,7 +126,7 @@ def measure_gpu(
     *,
     dry: bool = False,
     plan: list[GpuPart] | None = None,
-    limit: float = _LIMIT,
+    limit: float | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> dict[str, Any]:
     """Run the plan and write ``out``/gpu.json, part after part.
@@ -134,7 +135,7 @@ def measure_gpu(
         out: a folder.
         dry: whether the sizes are tiny and no GPU is needed.
         plan: the parts; :func:`gpu_plan`, unless given.
-        limit: seconds after which no part starts.
+        limit: seconds after which no part starts; ``None`` means 330, and 90 for a dry run.
         clock: returns seconds.
 
     Returns:
@@ -150,6 +151,7 @@ def measure_gpu(
         )
     device = CPU if dry else torch.device("cuda")
     found: dict[str, Any] = {"machine": machine_line(device), "dry": dry, "parts": {}}
+    limit = (_DRY_LIMIT if dry else _LIMIT) if limit is None else limit
     started = clock()
     for part in tqdm(plan or gpu_plan(dry=dry), "GPU", leave=False):
         found["parts"][part.name] = _finite(_told(part, clock() - started > limit, dry=dry, clock=clock))

@@ -1,20 +1,16 @@
 """What the reports of all benchmarks share: the machine in a line, aligned tables, bars beside each other."""
 
-import os
-import platform
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
 from minigpt.plots import PALETTE, new_figure
 from minigpt.settings import counted
+from minigpt.training.processes.hardware import cpu_name, usable_cores
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-CPU_INFO = Path("/proc/cpuinfo")  # of Linux
 
 
 class Measurement(Protocol):
@@ -39,17 +35,8 @@ def machine_line(device: torch.device) -> str:
     """
     if device.type == "cuda":
         return f"{torch.cuda.get_device_name(device)}, torch {torch.__version__}"
-    cores, threads = counted(os.cpu_count() or 1, "core"), counted(torch.get_num_threads(), "thread")
-    return f"{_cpu_name()}, {cores}, {threads}, torch {torch.__version__}"
-
-
-def _cpu_name() -> str:
-    if CPU_INFO.exists():
-        for line in CPU_INFO.read_text(encoding="utf-8", errors="replace").splitlines():
-            name, _, value = line.partition(":")
-            if name.strip() == "model name" and value.strip():
-                return value.strip()
-    return platform.processor() or platform.machine()
+    cores, threads = counted(usable_cores(), "core"), counted(torch.get_num_threads(), "thread")
+    return f"{cpu_name()}, {cores}, {threads}, torch {torch.__version__}"
 
 
 def aligned(head: Sequence[str], rows: Sequence[Sequence[str]], n_names: int = 1) -> list[str]:

@@ -5,10 +5,12 @@ import io
 import json
 import math
 import os
+import re
 import shlex
 import sys
 import warnings
 from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -184,3 +186,27 @@ def drop_output(stream: Any) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
+
+
+def lines_of(text: str, *, whole: bool) -> list[str]:
+    """The lines of a text, those first that are whole; of a text without lines, what follows its first word.
+
+    Args:
+        text: one or more lines.
+        whole: whether the text begins where a line does.
+    """
+    lines = text.split("\n")
+    if whole:
+        return lines
+    return [*lines[1:-1], *lines[1:], text.partition(" ")[2], text]
+
+
+def first_words_of(line: str) -> str:
+    """The beginning of a line, at most half of it: up to three words, if one fits, and at most 24 characters.
+
+    It ends before a character that a terminal does not show.
+    """
+    shown = "".join(takewhile(lambda c: c.isprintable() and c != "\ufffd", line)).rstrip()
+    room = min((len(line.rstrip()) + 1) // 2, 24)
+    ends = [word.end() for word in re.finditer(r"\S+", shown)][:3]
+    return shown[: max((end for end in ends if end <= room), default=room)]

@@ -1,32 +1,38 @@
 """Commands that train: `minigpt train` and `minigpt demo`, and what they print."""
 
 import math
-import re
 import shutil
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Self
 
 import tyro
 
 import minigpt as mg
-from minigpt.cli.output import can_show, command, save_picture
+from minigpt.cli.output import can_show, command, first_words_of, lines_of, save_picture
 from minigpt.cli.settings import EMPTY_PATH, Start, said_in, start_from
 from minigpt.evaluation.stories import TELLING, tell_stories
 from minigpt.generation import Sampler
-from minigpt.runs import Run, RunConfig, recipe
+from minigpt.runs import Run, RunConfig, fast_sizes, recipe
+from minigpt.runs.config import RUN_FILE
 from minigpt.runs.epochs import tell_other_steps
+from minigpt.runs.recipes import FAST_SIZES
+from minigpt.runs.source import text_bytes
 from minigpt.runs.summary import steps_done
 from minigpt.settings import counted
 from minigpt.settings.language import folded
 from minigpt.text import RowDataset
 from minigpt.training.processes.distributed import is_alone, is_main_process
+from minigpt.training.processes.hardware import seen_hardware
 from minigpt.training.storage.lock import FolderLock
 from minigpt.training.storage.run_folder import Resume
 
+NAME_A_SIZE = (
+    *("preset", "config", "from_pretrained", "n_layers", "d_model", "n_heads", "n_kv_heads", "d_head", "d_hidden"),
+    *("context_length", "micro_batch_size"),
+)
 TOLD = 500  # stories that the demo is measured on
 MANY_PARAMETERS, MANY_READINGS = 20, 20  # parameters a token and passes over a text at which a model learns it by heart
 PROMPT_WINDOWS = 32  # windows of the validation text in which a prompt is looked for
@@ -61,7 +67,7 @@ class Train:
                 raise ValueError(EMPTY_PATH)
             return cls(run=RunConfig.read(out), resume=True)
         start, run = start_from(words)
-        return cls(start=start, run=run)
+        return cls(start=start, run=run.changed(**_sizes(words, run)))
 
     def __call__(self) -> None:
         """Train, then say where everything is."""
@@ -71,10 +77,32 @@ class Train:
         resume = Resume.YES if self.resume else Resume.AUTO if self.auto_resume else Resume.NO
         with run.open(resume, verify=self.verify) as folder:
             if is_main_process():
-                print(_describe(run))
+                print(_describe(run, self._why_its_sizes()))
             run.train(folder)
         if is_main_process():
             _finish(run)
+
+    def _why_its_sizes(self) -> str:
+        """Why it has the sizes of the recipe "fast" on this machine, where it has them."""
+        if self.start.recipe != "fast" or self.start.preset is not None or self.start.config is not None:
+            return ""
+        sizes, why = fast_sizes(seen_hardware(self.run.training.device), self.run.source.n_bytes)
+        chosen = sizes.settings | {"batch_size": self.run.training.batch_size}  # which may be named alone
+        return f"sizes: {why}\n" if self.run.changed(**chosen) == self.run else ""
+
+
+def _sizes(words: Sequence[str], run: RunConfig) -> dict[str, int]:
+    """The sizes that the recipe "fast" has on this machine, where the words name none; those of a run that goes on."""
+    said = said_in(words, ("recipe", "text", "corpus", "data", "device", "out", *NAME_A_SIZE))
+    if said.get("recipe") != "fast" or any(name in said for name in NAME_A_SIZE):
+        return {}
+    out, may_go_on = Path(said.get("out", str(RunConfig.out))), {"--auto-resume", "--auto_resume"} & {*words}
+    if may_go_on and (out / RUN_FILE).is_file():  # it may have been started on another machine
+        parts = RunConfig.read(out)
+        return {name: (vars(parts.model) | vars(parts.training))[name] for name in FAST_SIZES[0].settings}
+    text, is_known = said.get("text"), run.source.task is None and "data" not in said
+    n_bytes = text_bytes(Path(text) if text else None, said.get("corpus", run.source.corpus) if is_known else None)
+    return fast_sizes(seen_hardware(said.get("device", "auto")), n_bytes)[0].settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +135,7 @@ class Demo:
         print(f"\n{mg.evaluate_stories(run.model, held_out, run.tokenizer, TOLD)}")
 
 
-def _describe(run: Run) -> str:
+def _describe(run: Run, why_its_sizes: str = "") -> str:
     source, model, training = run.config.source, run.model.config, run.config.training
     guess = math.log(run.tokenizer.vocab_size)
     floor = run.validation.floor
@@ -121,6 +149,7 @@ def _describe(run: Run) -> str:
         f"{run.model.n_parameters:,} parameters, context {model.context_length}{first}\n"
         f"train: {counted(training.steps, 'step')} of {counted(training.batch_size, 'sequence')}, "
         f"{training.optimizer}, learning rate {training.peak:.3g}\n"
+        + why_its_sizes
         + _advice(run)
         + f"goal:  a loss far below guessing, {guess:.3f} nats per token{known}"
     )
@@ -196,31 +225,7 @@ def _prompt(run: Run) -> list[str]:
     whole = isinstance(data, RowDataset)
     ids = data.row(0).ids if isinstance(data, RowDataset) else next(data.windows(PROMPT_WINDOWS))[0].flatten().tolist()
     text = run.tokenizer.decode([token for token in ids if token not in special])
-    words = next((found for line in _lines(text, whole=whole) if (found := first_words_of(line)).strip()), "")
+    words = next((found for line in lines_of(text, whole=whole) if (found := first_words_of(line)).strip()), "")
     if not words or not can_show(words):
         return []
     return [f"--prompt={words}"] if words.startswith("-") else ["--prompt", words]
-
-
-def _lines(text: str, *, whole: bool) -> list[str]:
-    """The lines of a text, those first that are whole; of a text without lines, what follows its first word.
-
-    Args:
-        text: one or more lines.
-        whole: whether the text begins where a line does.
-    """
-    lines = text.split("\n")
-    if whole:
-        return lines
-    return [*lines[1:-1], *lines[1:], text.partition(" ")[2], text]
-
-
-def first_words_of(line: str) -> str:
-    """The beginning of a line, at most half of it: up to three words, if one fits, and at most 24 characters.
-
-    It ends before a character that a terminal does not show.
-    """
-    shown = "".join(takewhile(lambda c: c.isprintable() and c != "\ufffd", line)).rstrip()
-    room = min((len(line.rstrip()) + 1) // 2, 24)
-    ends = [word.end() for word in re.finditer(r"\S+", shown)][:3]
-    return shown[: max((end for end in ends if end <= room), default=room)]

@@ -13,6 +13,7 @@ vocabulary.
 from dataclasses import dataclass
 
 from minigpt.model import GPTConfig
+from minigpt.model.backends import LARGEST_TABLE
 
 STREAM = 4  # bytes of a number of the residual stream, of the softmax and of the loss
 HALVES = {"fp32": 4, "bf16": 2, "fp16": 2}  # bytes of a number that enters a product
@@ -43,7 +44,9 @@ class Kept:
         return self.attention + self.mlp
 
 
-def kept_activations(config: GPTConfig, n_positions: int, precision: str = "fp32", loss: str = "logits") -> Kept:
+def kept_activations(
+    config: GPTConfig, n_positions: int, precision: str = "fp32", loss: str = "logits", n_sequences: int = 1
+) -> Kept:
     """What one sequence leaves for the backward pass.
 
     Args:
@@ -51,12 +54,15 @@ def kept_activations(config: GPTConfig, n_positions: int, precision: str = "fp32
         n_positions: T, the length of the sequence in tokens.
         precision: "fp32", "bf16" or "fp16".
         loss: "logits"; or "chunked" or "triton", which keep no logits.
+        n_sequences: b, sequences at once through the model; they decide how attention is computed.
     """
     t, d, half = n_positions, config.d_model, HALVES[precision]
     norm = STREAM * t * (d + (2 if config.norm == "layer" else 1))
     dropped = half * t * d if config.dropout else 0  # the mask, in the dtype of what it drops
     taken_in = STREAM * t * d if config.convolution else 0
-    attention = norm + half * t * d + _attention(config, t, half) + dropped + taken_in
+    by_products = is_by_products(config, t, precision, n_sequences)
+    inside = _products(config, t, half) if by_products else _attention(config, t, half, n_sequences)
+    attention = norm + half * t * d + inside + dropped + taken_in
     inputs = 2 if config.mlp == "swiglu" and half < STREAM else 1  # each of two products makes its own copy in 16 bits
     vectors = inputs if config.n_experts is None else 1 + (inputs + 1) * config.n_active_experts
     mlp = norm + vectors * half * t * d + half * t * MLP_KEEPS[config.mlp] * config.active_width + dropped
@@ -79,7 +85,32 @@ def keeps_tables(config: GPTConfig) -> bool:
     return config.attention == "formula" or config.position == "alibi" or config.dropout > 0
 
 
-def _attention(config: GPTConfig, t: int, half: int) -> int:
+def is_by_products(config: GPTConfig, n_positions: int, precision: str, n_sequences: int) -> bool:
+    """Whether attention is two products with a softmax between, which keeps one table of weights.
+
+    Args:
+        config: the model's shape.
+        n_positions: T, in tokens.
+        precision: "fp32", "bf16" or "fp16".
+        n_sequences: b, sequences at once through the model.
+    """
+    if config.position == "alibi" or config.attention not in ("auto", "products"):
+        return False
+    n_weights = n_sequences * config.n_heads * n_positions**2
+    return config.attention == "products" or (precision == "bf16" and n_positions > 1 and n_weights <= LARGEST_TABLE)
+
+
+def _products(config: GPTConfig, t: int, half: int) -> int:
+    """As :func:`_attention`: queries, keys, values and the output, each copied to the layout of its product."""
+    d, keys = config.heads_width, config.kv_heads * config.head_width
+    kept = half * (4 * t * d + config.n_heads * t * t * (3 if config.dropout else 1))
+    if config.qk_norm:  # of the norms: their statistics and their input, in 16 bits a copy in float32
+        kept += STREAM * t * (config.n_heads + config.kv_heads)
+        kept += STREAM * t * (d + keys) if half < STREAM else half * t * (d + 2 * keys)
+    return kept
+
+
+def _attention(config: GPTConfig, t: int, half: int, n_sequences: int) -> int:
     """Between the projection to queries, keys and values and the one back.
 
     What is a view of the projection keeps all of it; what was changed or copied since is a tensor of its own.
@@ -105,7 +136,7 @@ def _attention(config: GPTConfig, t: int, half: int) -> int:
     if is_tables:
         return kept + half * t * d + _tables(config, t, word)
     with_mask = sum(window is not None and window < t for window in config.windows)
-    mask = t * t * with_mask // config.n_layers  # in the mean of the layers
+    mask = t * t * with_mask // (config.n_layers * n_sequences)  # in the mean of the layers; the same for all sequences
     is_copied = is_turned or half < STREAM  # to the layout of the product that follows
     return kept + STREAM * (t * (d + heads) + mask) + half * t * d * is_copied
 

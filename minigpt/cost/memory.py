@@ -22,7 +22,7 @@ Dimensions: T positions, D width, F hidden width of the MLP, V vocabulary, L lay
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from minigpt.cost.activations import HALVES, STREAM, keeps_tables, kept_activations
+from minigpt.cost.activations import HALVES, STREAM, is_by_products, keeps_tables, kept_activations
 from minigpt.cost.flops import matrix_parameters
 from minigpt.cost.parameters import count_parameters
 from minigpt.model import GPTConfig
@@ -150,7 +150,7 @@ def stages(config: GPTConfig, plan: StepPlan, n_sequences: int) -> Iterator[tupl
     """
     b, layers = n_sequences, config.n_layers
     tokens, d = b * plan.n_positions, config.d_model
-    kept = kept_activations(config, plan.n_positions, plan.precision, plan.loss)
+    kept = kept_activations(config, plan.n_positions, plan.precision, plan.loss, b)
     half, table, count = HALVES[plan.precision], config.vocab_size * d, count_parameters(config)
     narrow = half if half < STREAM else 0  # bytes of a 16-bit copy of a weight
     matrices = (matrix_parameters(config) - table) // layers
@@ -160,18 +160,20 @@ def stages(config: GPTConfig, plan: StepPlan, n_sequences: int) -> Iterator[tupl
     inside = b * (kept.block - kept.stream) + narrow * matrices if plan.recomputed else 0
     all_copies = layers * narrow * matrices if plan.recomputed else 0  # of the forward pass
     forward = layers * each + all_copies + head_copy + b * kept.outside
-    yield from _loss_stages(config, plan, tokens, forward)
+    yield from _loss_stages(config, plan, tokens, forward, head_copy)
     own = WORD * count.non_embedding // layers
     for layer in range(layers, 0, -1):
-        here = WORD * table + (layers - layer) * own + layer * each + inside + head_copy
+        here = WORD * table + (layers - layer) * own + layer * each + inside
         yield f"MLP of block {layer}", here + _in_mlp(config, tokens, half) + WORD * d * config.hidden_width
         here += own - b * kept.mlp - narrow * mlp_matrices
-        yield f"attention of block {layer}", here + _in_attention(config, b, plan.n_positions, half)
-    yield "embedding", WORD * (count.total + (2 * table if config.tied_head else 0)) + STREAM * tokens * d
+        yield f"attention of block {layer}", here + _in_attention(config, plan, b)
+    # two gradients of a tied head's matrix become one: in place, unless the first is a view of the product's result
+    tables = 0 if not config.tied_head else 2 if plan.loss == "logits" and not narrow else 1
+    yield "embedding", WORD * (count.total + tables * table) + STREAM * tokens * d
 
 
-def _loss_stages(config: GPTConfig, plan: StepPlan, tokens: int, kept: int) -> Iterator[tuple[str, int]]:
-    """From the logits to the gradient of the head's matrix."""
+def _loss_stages(config: GPTConfig, plan: StepPlan, tokens: int, kept: int, copy: int) -> Iterator[tuple[str, int]]:
+    """From the logits to the gradient of the head's matrix, of which there is a 16-bit copy."""
     half, v, table = HALVES[plan.precision], config.vocab_size, config.vocab_size * config.d_model
     narrow = half if half < STREAM else 0
     if plan.loss != "logits":
@@ -181,7 +183,9 @@ def _loss_stages(config: GPTConfig, plan: StepPlan, tokens: int, kept: int) -> I
         return
     yield "end of the forward pass", kept + tokens * v * (2 * STREAM + narrow)
     yield "start of the backward pass", kept + tokens * v * 3 * STREAM
-    yield "head", kept + half * tokens * (v + config.d_model) + (WORD + narrow) * table
+    yield "head", kept + half * tokens * (v + config.d_model) + half * table
+    if narrow:  # the copy is gone when the gradient of the matrix is made float32
+        yield "head, widened", kept - copy + half * tokens * config.d_model + (WORD + narrow) * table
 
 
 def _in_mlp(config: GPTConfig, tokens: int, half: int) -> int:
@@ -189,11 +193,14 @@ def _in_mlp(config: GPTConfig, tokens: int, half: int) -> int:
     return tokens * (STREAM * config.d_model + MLP_NEEDS[config.mlp] * half * config.active_width)
 
 
-def _in_attention(config: GPTConfig, n_sequences: int, t: int, half: int) -> int:
+def _in_attention(config: GPTConfig, plan: StepPlan, n_sequences: int) -> int:
     """Gradients inside the attention: of the stream, and either of the T × T weights or of queries, keys and values."""
+    half, t = HALVES[plan.precision], plan.n_positions
     tokens, columns = n_sequences * t, config.heads_width + 2 * config.kv_heads * config.head_width
-    vectors = tokens * (STREAM + half) * columns  # alone, and side by side
     is_formula = config.attention == "formula"
-    n_tables = (4 if is_formula else 2) - (config.dropout > 0) if keeps_tables(config) else 0
-    tables = (half if is_formula else STREAM) * n_tables * config.n_heads * tokens * t
-    return STREAM * tokens * config.d_model + max(vectors, tables)
+    by_products = is_by_products(config, t, plan.precision, n_sequences)
+    word = half if is_formula or by_products else STREAM
+    vectors = tokens * ((half if by_products else STREAM) + half) * columns  # alone, and side by side
+    has_tables = by_products or keeps_tables(config)
+    n_tables = (4 if is_formula else 2) - (config.dropout > 0) if has_tables else 0
+    return STREAM * tokens * config.d_model + max(vectors, word * n_tables * config.n_heads * tokens * t)

@@ -73,6 +73,12 @@ class Source:
         if self.documents and self.special_tokens:
             raise ValueError("special_tokens=True is for one long row of tokens, and documents=True reads a row each")
 
+    @property
+    def n_bytes(self) -> int | None:
+        """About how many bytes of text there are to read; ``None`` where nothing is known."""
+        makes_it_up = self.task is not None or self.data is not None
+        return text_bytes(self.text, None if makes_it_up else self.corpus)
+
 
 _OF_TEXTS = frozenset({"tokenizer", "validation_fraction", "documents", "epochs"})
 
@@ -92,6 +98,22 @@ def settings_in_effect(source: Source) -> frozenset[str]:
     else:
         own = _OF_TEXTS | {"corpus"}
     return own | {"from_pretrained"}
+
+
+def text_bytes(text: Path | None, corpus: str | None = None) -> int | None:
+    """About how many bytes there are to read; ``None`` where nothing is known.
+
+    Args:
+        text: a file, or a folder of files.
+        corpus: what is read where there is no text; ``None``: the run makes up its text, or reads prepared shards.
+    """
+    if text is None:
+        return CORPORA[corpus].n_bytes if corpus in CORPORA else None
+    files = text.rglob("*") if text.is_dir() else [text]
+    try:
+        return sum(file.stat().st_size for file in files if file.is_file()) or None
+    except OSError:
+        return None
 
 
 def _check_for_texts(source: Source) -> None:

@@ -23,10 +23,11 @@ SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2d
 
 @dataclass(frozen=True)
 class Corpus:
-    """A text that has a name: what it is, and how to get it."""
+    """A text that has a name: what it is, how to get it, and about how many bytes it has."""
 
     description: str
     load: Callable[[], str]
+    n_bytes: int
 
 
 def load_corpus(name: str) -> str:
@@ -83,9 +84,9 @@ def tiny_world() -> str:
 
 #: The corpora by name.
 CORPORA = {
-    "python-docs": Corpus("the reference manual of the running Python; no download", python_docs),
-    "tiny-world": Corpus("micro-stories whose entropy is known, 2.1 MB; no download", tiny_world),
-    "shakespeare": Corpus("Tiny Shakespeare, 1.1 MB; downloaded once", shakespeare),
+    "python-docs": Corpus("the reference manual of the running Python; no download", python_docs, 340_000),
+    "tiny-world": Corpus("micro-stories whose entropy is known, 2.1 MB; no download", tiny_world, 2_100_000),
+    "shakespeare": Corpus("Tiny Shakespeare, 1.1 MB; downloaded once", shakespeare, 1_115_394),
 }
 
 

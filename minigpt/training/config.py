@@ -77,7 +77,8 @@ class TrainConfig:
             share of the optimizer's moments, "fsdp" a shard of every weight.
         sharded_checkpoints: with "fsdp", each process writes its shards, for models that no process can hold whole.
         precision: number format of the large products; "auto" is bf16-weights or bf16 where the device has
-            instructions for it; a run that is resumed keeps what it was.
+            instructions for it, unless a step on the CPU is timed and faster in fp32; a run that is resumed keeps what
+            it was.
         loss: way to compute the loss, with the same value; "chunked" needs far less memory with a large vocabulary.
         activation_checkpointing: recompute the inside of each block in the backward pass: far less memory, about a
             third more time, the same numbers.

@@ -26,6 +26,7 @@ from minigpt.training.config import TrainConfig
 from minigpt.training.execution.blocks import run_blocks
 from minigpt.training.execution.choosing import with_precision
 from minigpt.training.execution.compiling import choose_compile
+from minigpt.training.execution.probing import choose_precision
 from minigpt.training.processes.allocator import keep_freed_memory
 from minigpt.training.processes.distributed import World, join_world
 from minigpt.training.report.history import History
@@ -93,7 +94,9 @@ def train(
         run = _start(model, config, batches, tokenizer, world, saved)
         first = 0 if saved is None else run.restore(saved)
         world.check_equal("the step to go on from", first)
-        ways = {"recomputed": config.activation_checkpointing, "compiled": _compiles(run, shown=progress)}
+        probes = config.precision == "auto" and not (folder is not None and folder.resumes)
+        seconds = _take_precision(run, shown=progress) if probes else None
+        ways = {"recomputed": config.activation_checkpointing, "compiled": _compiles(run, seconds, shown=progress)}
         history = _open_history(folder, first, None if held_out is None else held_out.floor)
         with (
             closing(history),
@@ -135,11 +138,21 @@ def _start(
     return RunState(model, config, data, tokenizer, world)
 
 
-def _compiles(run: RunState, *, shown: bool) -> bool:
+def _take_precision(run: RunState, *, shown: bool) -> float | None:
+    """Compute in the precision that "auto" chooses; the seconds of one gradient, where some were timed."""
+    chosen = choose_precision(run)
+    if chosen.name != run.precision.name:
+        run.compute_in(chosen.name)
+    if chosen.why is not None and shown and run.world.is_main:
+        tqdm.write(chosen.why)
+    return chosen.step_seconds
+
+
+def _compiles(run: RunState, seconds: float | None, *, shown: bool) -> bool:
     """Whether the blocks are compiled; what "auto" has chosen is kept in the configuration, and so in checkpoints."""
     if isinstance(run.config.compile, bool):
         return run.config.compile
-    chosen, why = choose_compile(run)
+    chosen, why = choose_compile(run, seconds)
     run.config = replace(run.config, compile=chosen)
     if shown and run.world.is_main:
         tqdm.write(why)

@@ -74,14 +74,24 @@ class RunState:
         self.world.micro_batch(config.batch_size, config.micro_batch_size)  # refuses a batch that can't be shared
         self.own_parts = own_parts(self.model)
         self.loss = LossModule(self.model, config.loss, config.label_smoothing, config.balance)
-        self.precision = precision_of(self.model, config.precision, self.world)
-        self.wrapper = wrap(self.loss, config.strategy, self.world, PRECISIONS[self.precision.name])
-        if self.precision.name == "bf16-weights":
-            self.wrapper = SixteenBitLoss(self.loss)
+        self.compute_in(config.precision)
         self.average = WeightAverage(self.model, config.ema) if config.ema else None
-        self.optimizer = build_optimizer(self.model, config, self.world)
         self.spikes = SpikeWatch(config.spike_threshold)
         self.shards = shards_of(self.data)
+
+    def compute_in(self, precision: str) -> None:
+        """Compute in this precision, a name as in the configuration; later than at first, in one process alone.
+
+        Raises:
+            ValueError: if the device or the model can't.
+        """
+        self.precision = precision_of(self.model, precision, self.world)
+        self.wrapper = wrap(self.loss, self.config.strategy, self.world, PRECISIONS[self.precision.name])
+        if self.precision.name == "bf16-weights":
+            self.wrapper = SixteenBitLoss(self.loss)
+        config = dataclasses.replace(self.config, precision=self.precision.name)  # type: ignore[arg-type]
+        self.config = self.config if self.config.precision == "auto" else config
+        self.optimizer = build_optimizer(self.model, config, self.world)
 
     @property
     def computes(self) -> LossModule:

@@ -1,6 +1,7 @@
 """minigpt/bench/gpu.py: the plan runs, whatever fails in it. A dry run needs no GPU, and states no time."""
 
 import json
+import math
 import sys
 import types
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ import torch
 
 from minigpt import bench
 from minigpt.bench import GpuPart, gpu, gpu_lines, gpu_plan, measure_gpu
+from minigpt.bench.attention.correctness import interpreted
+from minigpt.cli import main
 
 
 def seconds():
@@ -23,16 +26,37 @@ def test_a_dry_run_has_the_parts_of_the_real_one():
     assert [part.name for part in gpu_plan(dry=True)] == [part.name for part in gpu_plan()]
 
 
-def test_the_dry_run_measures_every_part(tmp_path, monkeypatch):
+def test_the_dry_run_measures_every_part_and_prints_what_it_writes(tmp_path, capsys):
     pytest.importorskip("triton", reason="needs triton, which is for Linux")
     pytest.importorskip("transformers", reason="the peer is transformers")
-    monkeypatch.setattr(gpu, "_speedrun", lambda dry: {"dry": dry})
-    found = measure_gpu(tmp_path, dry=True)
-    assert {name: told.get("skipped") for name, told in found["parts"].items()} == dict.fromkeys(found["parts"])
-    assert all("seconds" not in told for told in found["parts"].values())
-    assert all(row["ok"] for row in found["parts"]["kernels"]["figures"])
-    assert "TABLE" not in found["parts"]["tiles"]["figures"]["entry"]
-    assert json.loads((tmp_path / "gpu.json").read_text(encoding="utf-8")) == found
+    main(["bench", "gpu", "--dry", "--json", "--out", str(tmp_path)])
+    found = json.loads(capsys.readouterr().out)
+    parts = found["parts"]
+    assert json.loads((tmp_path / "gpu.json").read_text(encoding="utf-8")) == found and found["dry"] is True
+    assert {name: told.get("skipped") for name, told in parts.items()} == dict.fromkeys(
+        part.name for part in gpu_plan()
+    )
+    assert all("seconds" not in told for told in parts.values())
+    assert all(row["ok"] for row in parts["kernels"]["figures"])
+    assert "TABLE" not in parts["tiles"]["figures"]["entry"]
+    (track,) = parts["speedrun"]["figures"]["tracks"]
+    (run,) = track["runs"]
+    assert track["track"]["steps"] == 2 and math.isfinite(run["loss"])
+
+
+@pytest.mark.parametrize(("dry", "limit"), [(True, 90), (False, 330)])
+def test_no_part_starts_after_a_minute_and_a_half_or_on_a_gpu_five(tmp_path, monkeypatch, dry, limit):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(gpu, "machine_line", str)
+    for passed in (limit, limit + 1):
+        clock = iter([0.0, *[float(passed)] * 3])
+        found = measure_gpu(tmp_path, dry=dry, plan=[GpuPart("one", lambda: 1)], clock=clock.__next__)
+        assert ("figures" in found["parts"]["one"]) is (passed == limit)
+
+
+def test_kernels_that_take_too_long_in_the_interpreter_are_ended():
+    with pytest.raises(ValueError, match=r"the kernel takes more than 0 s in Triton's interpreter"):
+        interpreted("import time; time.sleep(60)", at_most=0.01)
 
 
 def test_a_part_that_fails_says_why_and_the_others_run(tmp_path, monkeypatch):

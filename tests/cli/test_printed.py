@@ -10,7 +10,7 @@ from tiny_runs import KINDS, no_plot, printed_by
 from torch import nn
 
 import minigpt as mg
-from minigpt.cli.train import first_words_of
+from minigpt.cli.output import first_words_of
 from minigpt.training import History
 
 

@@ -21,6 +21,7 @@ from minigpt.settings import kinds, rule_of
 from minigpt.training import OPTIMIZERS, SCHEDULES, TrainConfig
 from minigpt.training.execution.precision import PRECISION_NAMES
 from minigpt.training.losses import LOSSES
+from minigpt.training.processes.hardware import Hardware
 from minigpt.training.processes.strategies import STRATEGIES
 
 # Settings of a command that share the name of a field of a run and mean something of their own.
@@ -364,3 +365,78 @@ def test_a_small_model_of_any_shape_trains_and_is_resumed_from_its_own_file(tmp_
     main(["runs", str(tmp_path), "--json"])
     (listed,) = json.loads(capsys.readouterr().out)
     assert listed["steps_done"] == 4 and listed["out"] == str(tmp_path / "run")
+
+
+HARDWARE = Hardware(cpu="A Fine CPU", cores=2, threads=2, memory=2**34, bf16=True)
+SIZED = {"n_layers": 4, "d_model": 192, "n_heads": 3, "context_length": 256, "batch_size": 12}
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """The command line sees a machine of two cores; with a GPU, unless the CPU is asked for."""
+    asked = []
+
+    def look(device="auto"):
+        asked.append(device)
+        with_gpu = dataclasses.replace(HARDWARE, gpu="A Fine GPU", gpu_memory=80 * 2**30)
+        return HARDWARE if device == "cpu" else with_gpu
+
+    monkeypatch.setattr("minigpt.cli.train.seen_hardware", look)
+    return asked
+
+
+def test_fast_without_sizes_has_those_of_the_machine_and_what_is_set_wins(parsed, seen):
+    words = ["train", "--recipe", "fast", "--device", "cpu"]
+    assert parsed(*words).run == RunConfig.of(recipe="fast", device="cpu", **SIZED)
+    assert parsed(*words, "--batch-size", "5").run == RunConfig.of(
+        recipe="fast", device="cpu", **SIZED | {"batch_size": 5}
+    )
+    assert seen == ["cpu"] * 2
+
+
+def test_fast_on_a_gpu_is_as_large_as_the_text_allows(parsed, seen, tmp_path):
+    assert parsed("train", "--recipe=fast").run.model.d_model == 192  # the manual of Python is short
+    text = tmp_path / "text.txt"
+    text.write_bytes(b"x" * 6_000_000)
+    assert parsed("train", "--recipe=fast", "--text", str(text)).run.model.d_model == 768
+    assert parsed("train", "--recipe=fast", "--task", "story").run.model.d_model == 768
+    assert parsed("train", "--recipe=fast", "--data", str(tmp_path)).run.model.context_length == 1024
+
+
+@pytest.mark.parametrize(
+    "named", ["--d-model 256", "--preset nano", "--context-length 64", "--n-layers 3", "--n-heads 2"]
+)
+def test_a_size_that_is_named_leaves_the_others_to_the_preset(parsed, seen, named):
+    name, value = named.split()
+    name = name.removeprefix("--").replace("-", "_")
+    expected = RunConfig.of(recipe="fast", **{name: value if name == "preset" else int(value)})
+    assert parsed("train", "--recipe", "fast", *named.split()).run == expected and not seen
+
+
+def test_other_recipes_and_commands_keep_their_sizes(parsed, seen, tmp_path):
+    assert parsed("train").run == RunConfig.of() and parsed("train", "--recipe", "gpt2").run == RunConfig.of()
+    (tmp_path / "my.toml").write_text('recipe = "fast"\n')
+    assert parsed("train", "--config", str(tmp_path / "my.toml")).run == RunConfig.of(recipe="fast")
+    assert parsed("compare", "seed=0,1", "--recipe", "fast").run.model.d_model == 128
+    assert not seen
+
+
+def test_a_run_that_may_go_on_elsewhere_keeps_the_sizes_that_it_has(parsed, seen, tmp_path):
+    words = ["train", "--recipe", "fast", "--auto-resume", "--out", str(tmp_path)]
+    assert parsed(*words).run.model.d_model == 192
+    started = RunConfig.of(recipe="fast", n_layers=1, d_model=64, n_heads=2, batch_size=3, out=tmp_path)
+    (tmp_path / "run.json").write_text(started.to_json())
+    assert parsed(*words).run == started
+
+
+def test_help_has_the_sizes_of_the_machine(help_of, seen):
+    assert "(default: 192)" in help_of("train", "--recipe", "fast", "--device", "cpu")
+
+
+@pytest.mark.parametrize(
+    ("words", "is_told"), [("", True), ("--batch-size 3", True), ("--d-model 64", False), ("--n-layers 6", False)]
+)
+def test_why_the_sizes_are_these_is_said_where_they_are(parsed, seen, words, is_told):
+    made = parsed("train", "--recipe", "fast", "--device", "cpu", "--corpus", "tiny-world", *words.split())
+    expected = "sizes: 4 × 192, context 256: a step of the next larger would take about 0.32 s on 2 cores with bfloat16"
+    assert made._why_its_sizes().startswith(expected) if is_told else made._why_its_sizes() == ""

@@ -4,11 +4,16 @@
 """
 
 import pytest
-from memory_cases import compared
+import torch
+from memory_cases import MODELS, compared, peak, step_of
 
 import minigpt as mg
 from minigpt.cost import StepPlan, kept_activations, peak_bytes, predict_memory
+from minigpt.cost.activations import is_by_products
 from minigpt.cost.memory import moment_numbers, stages
+from minigpt.training import RunState, TrainConfig
+from minigpt.training.execution.precision import Precision
+from minigpt.training.safety.memory import PeakBytes
 
 
 @pytest.mark.parametrize(
@@ -31,6 +36,74 @@ def test_the_prediction_is_within_a_tenth_of_what_is_measured(name, settings):
     assert predicted == pytest.approx(measured, rel=0.1)
     assert (told.weights, told.gradients) == (of_one.weights, of_one.gradients)
     assert told.total(6) == pytest.approx(measured, rel=0.1)  # whose peak may be in another stage than that of two
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("products", {}),
+        ("products", {"recomputed": True}),
+        ("shared heads", {}),
+        ("window", {}),
+        ("fast", {}),
+        ("very large vocabulary", {}),
+        ("very large vocabulary", {"loss": "chunked"}),
+        ("very large vocabulary", {"loss": "chunked", "n_sequences": 1}),
+    ],
+)
+def test_tables_of_attention_and_losses_in_chunks_are_predicted_within_7_percent(name, settings, precision):
+    measured, predicted, *_ = compared(name, precision, **settings)
+    assert predicted == pytest.approx(measured, rel=0.07)
+
+
+@pytest.mark.parametrize("n_sequences", [1, 40])
+def test_a_table_that_is_too_large_for_products_is_not_kept(monkeypatch, n_sequences):
+    monkeypatch.setattr("minigpt.model.backends.LARGEST_TABLE", 6 * 8 * 128**2)
+    monkeypatch.setattr("minigpt.cost.activations.LARGEST_TABLE", 6 * 8 * 128**2)
+    monkeypatch.setitem(MODELS, "auto", {**MODELS["products"], "attention": "auto"})
+    measured, predicted, *_ = compared("auto", "bf16", n_sequences=n_sequences)
+    assert predicted == pytest.approx(measured, rel=0.07)
+
+
+@pytest.mark.parametrize(
+    ("changes", "precision", "by_products"),
+    [
+        ({}, "bf16", True),
+        ({}, "fp32", False),
+        ({}, "fp16", False),
+        ({"attention": "products"}, "fp32", True),
+        ({"attention": "products", "position": "alibi"}, "bf16", False),
+        ({"attention": "sdpa"}, "bf16", False),
+        ({"position": "alibi"}, "bf16", False),
+        ({"context_length": 1}, "bf16", False),
+    ],
+)
+def test_attention_by_two_products_is_known_where_it_is(monkeypatch, changes, precision, by_products):
+    config = mg.GPTConfig(
+        **{"vocab_size": 9, "context_length": 16, "d_model": 32, "n_heads": 2, "n_layers": 1} | changes
+    )
+    assert is_by_products(config, config.context_length, precision, 2) is by_products
+    seen = []
+    monkeypatch.setattr(torch, "baddbmm", lambda *a, product=torch.baddbmm, **k: seen.append(1) or product(*a, **k))
+    ids = torch.zeros(2, config.context_length, dtype=torch.int64)
+    with Precision(precision, torch.device("cpu")).autocast():
+        mg.GPT(config)(ids)
+    assert bool(seen) is by_products
+
+
+@pytest.mark.parametrize("tied_head", [True, False])
+@pytest.mark.parametrize(("precision", "loss"), [("fp32", "logits"), ("fp32", "chunked"), ("bf16", "logits")])
+def test_what_is_watched_is_what_is_allocated_where_gradients_of_a_tied_head_are_added(precision, loss, tied_head):
+    config = mg.GPTConfig(**MODELS["very large vocabulary"], tied_head=tied_head)
+    training = TrainConfig(device="cpu", precision=precision, loss=loss)
+    data = mg.TokenDataset(torch.zeros(64, dtype=torch.int64), 32, vocab_size=1)
+    run = RunState(mg.GPT(config).train(), training, data)
+    allocated = peak(run, 1)
+    run.optimizer.zero_grad()
+    with PeakBytes() as watched:
+        step_of(run, 1)()
+    assert watched.peak == pytest.approx(allocated, rel=0.01)
 
 
 def test_beyond_two_sequences_the_measured_line_is_too_low_where_the_prediction_is_right():

@@ -93,18 +93,23 @@ def interpreted_error() -> float:
     return float(interpreted("from minigpt.bench.attention.correctness import kernel_error; print(kernel_error())"))
 
 
-def interpreted(code: str) -> str:
+def interpreted(code: str, at_most: float | None = None) -> str:
     """What a program prints in a process of its own, in which triton interprets.
 
     Args:
         code: of the program.
+        at_most: seconds after which it is ended; ``None`` waits for it.
 
     Raises:
-        ValueError: if it fails, with what it says.
+        ValueError: if it fails, with what it says, or takes longer.
     """
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "TRITON_INTERPRET": "1"}
-    )
+    environment = {**os.environ, "TRITON_INTERPRET": "1"}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=at_most
+        )
+    except subprocess.TimeoutExpired:
+        raise ValueError(f"the kernel takes more than {at_most:.0f} s in Triton's interpreter") from None
     if done.returncode:
         raise ValueError(f"the kernel does not run in Triton's interpreter: {done.stderr.strip().splitlines()[-1]}")
     return done.stdout

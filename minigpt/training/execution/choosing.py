@@ -40,7 +40,7 @@ def with_precision(
 ) -> TrainConfig:
     """The configuration with a precision other than "auto": that of the run as it was started, or that of the machine.
 
-    Where "auto" would be another one now, there is a warning.
+    Where "auto" would certainly be another one now, there is a warning.
 
     Args:
         config: of the run.
@@ -58,8 +58,8 @@ def with_precision(
     if not isinstance(before, str) or before not in PRECISIONS:  # saved before the choice was kept
         _tell(f"the checkpoint does not say what precision='auto' was: the run continues in {now!r}")
         before = now
-    if before == now:
-        return replace(config, precision=now)
+    if before == now or (before, now) == ("fp32", "bf16-weights"):  # which the clock may have chosen
+        return replace(config, precision=before)
     try:
         precision_of(model, before, world)
     except ValueError as error:

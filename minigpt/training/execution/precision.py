@@ -11,7 +11,8 @@ bf16-weights  the blocks and the head compute on a bfloat16 copy of their weight
 fp16          products in float16, which has 10 bits of fraction and a small range: the loss is scaled
 auto          fp32 where the device has no instructions that multiply bfloat16 or computes wrong numbers; otherwise
               bf16-weights on a CPU, bf16 for several processes, other models, models with hooks or with buffers in
-              their blocks, and other devices
+              their blocks, and other devices. A run of bf16-weights times its first step in fp32, too, and takes that
+              where it is faster: :func:`~.probing.choose_precision`
 ============  =================================================================================================
 
 The weights that are trained, their gradients and moments are float32 in all of them.
@@ -86,14 +87,20 @@ def resolve_precision(name: str, device: torch.device, *, copies: bool = False) 
     """
     if name != "auto":
         return name
-    multiplies_bf16 = {
-        "cuda": lambda: torch.cuda.is_bf16_supported(including_emulation=False),
-        "cpu": lambda: any(getattr(torch.cpu, test, bool)() for test in BF16_INSTRUCTIONS),
-    }
-    multiplies = multiplies_bf16.get(device.type, bool)()
-    if not (multiplies and is_trusted(device, torch.bfloat16)):
+    if not (multiplies_bf16(device) and is_trusted(device, torch.bfloat16)):
         return "fp32"
     return "bf16-weights" if copies and device.type == "cpu" else "bf16"
+
+
+def multiplies_bf16(device: torch.device) -> bool:
+    """Whether a device has instructions that multiply bfloat16; without them it is slower than float32.
+
+    Args:
+        device: which.
+    """
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and any(getattr(torch.cpu, test, bool)() for test in BF16_INSTRUCTIONS)
 
 
 BF16_INSTRUCTIONS = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # PyTorch has no public names for these

@@ -101,5 +101,17 @@ class PeakBytes(TorchDispatchMode):
         known = {storage._cdata for storage in given}
         self.alive |= {StorageWeakRef(each): each.nbytes() for each in got if each._cdata not in known}
         self.alive = {each: size for each, size in self.alive.items() if not each.expired()}
-        self.peak = max(self.peak, sum(self.alive.values()))
+        if not _sums_gradients(func, args):
+            self.peak = max(self.peak, sum(self.alive.values()))
         return result
+
+
+def _sums_gradients(func: Any, args: Any) -> bool:
+    """Whether two gradients of one tensor become one: in place, unless somebody watches, so the sum is no new tensor.
+
+    It is one where the first is a view.
+    """
+    if func is not torch.ops.aten.add.Tensor or torch.is_grad_enabled():
+        return False
+    first, second = args
+    return isinstance(second, Tensor) and first.shape == second.shape and not first._is_view()

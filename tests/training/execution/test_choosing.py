@@ -68,10 +68,14 @@ def test_a_run_resumed_elsewhere_says_so_and_has_the_bits_of_one_that_was_not_st
     assert all(torch.equal(resumed[name], whole[name]) for name in whole)
 
 
-def test_where_the_choice_is_the_same_nothing_is_said(started, make_model, data, tmp_path):
-    started("bf16")
+@pytest.mark.parametrize(("before", "now"), [("bf16", "bf16"), ("fp32", "bf16-weights")])
+def test_where_the_choice_is_the_same_or_may_be_the_clocks_nothing_is_said(
+    started, machine, make_model, data, tmp_path, before, now
+):
+    started(before)
+    machine(now)
     mg.train(make_model(), data, AUTO, out=tmp_path, resume=True, progress=False)
-    assert saved_precision(tmp_path) == "bf16"
+    assert saved_precision(tmp_path) == before
 
 
 def test_a_precision_that_this_machine_lacks_is_an_error(started, machine, make_model, data, tmp_path, monkeypatch):

@@ -3,7 +3,7 @@ import torch
 
 import minigpt as mg
 from minigpt.training import RunState, TrainConfig, load_checkpoint
-from minigpt.training.execution import compiling
+from minigpt.training.execution import compiling, timing
 from minigpt.training.execution.compiling import choose_compile
 
 
@@ -13,13 +13,20 @@ def a_run(model, data, **settings):
 
 @pytest.mark.parametrize(("seconds", "pays"), [(0.041, True), (0.039, False)])
 def test_it_compiles_where_the_steps_save_more_than_the_compiler_takes(monkeypatch, make_model, data, seconds, pays):
-    clock = iter([0.0, 5.0, 10.0, 10.0 + seconds, 20.0, 20.0 + 2 * seconds])
-    monkeypatch.setattr(compiling.time, "perf_counter", lambda: next(clock))
+    clock = iter([0.0, 0.0, 5.0, 10.0, 10.0, 10.0 + seconds, 20.0, 20.0, 20.0 + 2 * seconds])
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: next(clock))
     monkeypatch.setattr(compiling, "_can_compile", lambda device: True)
     assert compiling.COSTS["cpu"] == 0.04 * compiling.SAVES * 2000
     chosen, why = choose_compile(a_run(make_model(), data, steps=2000))
     assert chosen is pays
     assert why.startswith(f"{'compiled' if pays else 'not compiled'}: 2,000 steps of {seconds:.3f} s would save about")
+
+
+def test_a_step_that_was_timed_already_is_not_timed_again(monkeypatch, make_model, data):
+    monkeypatch.setattr(compiling, "_can_compile", lambda device: True)
+    monkeypatch.setattr(compiling, "one_gradient", None)
+    run = a_run(make_model(), data, steps=2000)
+    assert [choose_compile(run, seconds)[0] for seconds in (0.041, 0.039)] == [True, False]
 
 
 def test_without_a_compiler_it_does_not(monkeypatch, make_model, data):
@@ -42,7 +49,7 @@ def test_what_was_chosen_is_kept_and_a_resumed_run_does_the_same(
 ):
     asked, compiled = [], []
 
-    def choose(run):
+    def choose(run, seconds):
         asked.append(run)
         return chosen, "this is why"
 
