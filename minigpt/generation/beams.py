@@ -16,7 +16,7 @@ from torch import Tensor
 
 from minigpt.equations import equation
 from minigpt.generation.decoder import Decoder
-from minigpt.generation.ids import generate_ids
+from minigpt.generation.ids import check_no_match, generate_ids, stop_ids
 from minigpt.generation.logits import at_least_float32
 from minigpt.generation.sampler import GREEDY, Sampler
 from minigpt.model import GPT, log_softmax
@@ -90,7 +90,7 @@ def beam_search(
     decoder = model if isinstance(model, Decoder) else Decoder(model)
     generate_ids(decoder, ids, max_new_tokens=0, generator=torch.Generator(), sampler=GREEDY)  # checks the prompt
     rows, steps = ids, torch.zeros(1, 0)
-    stops = torch.tensor(sorted(stop_tokens), dtype=torch.int64, device=ids.device)
+    stops = stop_ids(stop_tokens).to(ids.device)
     done: list[SearchResult] = []
     for n in range(1, max_new_tokens + 1):
         log_p = log_softmax(at_least_float32(decoder(rows)))
@@ -140,6 +140,7 @@ def best_of(
         ValueError: as :func:`beam_search`.
     """
     _check(ids, n, max_new_tokens)
+    check_no_match(sampler)
     kept = Remembering(sampler)
     rows = generate_ids(
         model,

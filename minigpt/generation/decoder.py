@@ -101,7 +101,7 @@ class Decoder:
 
     def _continue(self, rows: Tensor, n: int, padding: tuple[int, ...]) -> Tensor:
         cache = self._cache_for(rows, n, padding)
-        self.read = rows
+        self.read = rows.clone()  # the caller may change his rows in place
         last: list[Tensor] = []
         for part in rows[:, cache.length :].split(PROMPT_CHUNK, dim=1):
             last = [torch.cat([*last, self.model.features(part, cache)], dim=1)[:, -n:]]

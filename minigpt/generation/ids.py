@@ -17,7 +17,7 @@ from minigpt.generation.decoder import Decoder, config_of, model_device
 from minigpt.generation.sampler import Sampler
 from minigpt.generation.speculation.steps import speculative_steps
 from minigpt.model import GPT
-from minigpt.settings import Range, fit
+from minigpt.settings import Range, fit, shown, whole_number
 
 NewTokens = Annotated[int, Range(0, 10**9)]
 #: Prompts of equal length in one tensor ``(B, T)``, or of any length in a list of tensors ``(T,)``.
@@ -110,7 +110,7 @@ class Rows:
         self, decoder: Decoder, tokens: Tensor, padding: Sequence[int], sampler: Chooser, stop_tokens: Collection[int]
     ) -> None:
         self.decoder, self.tokens, self.padding, self.sampler = decoder, tokens, list(padding), sampler
-        self.stops = torch.tensor(sorted(stop_tokens), dtype=torch.int64, device=tokens.device)
+        self.stops = stop_ids(stop_tokens).to(tokens.device)
         self.ended = torch.zeros(len(tokens), dtype=torch.bool, device=tokens.device)
         self.lengths = [tokens.shape[1] - n for n in padding]  # of each row, without padding and after its end
         self._live = torch.arange(len(tokens), device=tokens.device)  # the rows that the decoder has
@@ -171,6 +171,7 @@ def new_rows(
         ValueError: as :func:`generate_ids`.
     """
     vocab_size = config_of(model).vocab_size
+    check_no_match(sampler)
     sampler.check(vocab_size)
     prompts = [ids] if isinstance(ids, Tensor) else _as_rows(ids)
     for prompt in prompts:
@@ -181,6 +182,32 @@ def new_rows(
     tokens = torch.cat([torch.cat([p[:, :1].expand(-1, longest - p.shape[1]), p], dim=1) for p in prompts])
     decoder = model if isinstance(model, Decoder) else Decoder(model, longest + n_steps)
     return Rows(decoder, tokens.to(model_device(decoder.model)), padding, sampler, stop_tokens)
+
+
+def check_no_match(sampler: Chooser) -> None:
+    """Refuse a sampler that has a text to match, where tokens have no text.
+
+    Raises:
+        ValueError: if it has.
+    """
+    if isinstance(sampler, Sampler) and sampler.match is not None:
+        raise ValueError(
+            f"match={shown(sampler.match)} needs the text of the tokens, and here are ids alone; use "
+            "minigpt.generate or minigpt.stream"
+        )
+
+
+def stop_ids(stop_tokens: Collection[int]) -> Tensor:
+    """``(n,)`` int64: the tokens that end a row, sorted.
+
+    Args:
+        stop_tokens: their ids.
+
+    Raises:
+        ValueError: if one is no id.
+    """
+    found = {whole_number("each of stop_tokens", token, 0, 2**31 - 1) for token in stop_tokens}
+    return torch.tensor(sorted(found), dtype=torch.int64)
 
 
 def _as_rows(ids: list[Tensor]) -> list[Tensor]:

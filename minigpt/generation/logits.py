@@ -15,6 +15,7 @@ from torch import Tensor
 from minigpt.equations import equation
 from minigpt.settings import shown
 
+LARGEST_BIAS = 1e30  # nats: far above any logit, and a sum with one stays a float32
 _LOGITS = {"z": "(V) logits", "z'": "(V) logits after the rule"}
 
 
@@ -128,15 +129,18 @@ def bias_of(biases: Mapping[int, float], vocab_size: int) -> Tensor:
         vocab_size: V, tokens.
 
     Raises:
-        ValueError: if an id is not one of the vocabulary, a bias is not a number below ``inf``, or all are forbidden.
+        ValueError: if an id is not one of the vocabulary, a bias is not a number of up to ``LARGEST_BIAS`` or ``-inf``,
+            or all are forbidden.
     """
     bias = torch.zeros(vocab_size)
     for token, value in biases.items():
         if not isinstance(token, int) or isinstance(token, bool) or not 0 <= token < vocab_size:
             raise ValueError(f"logit_bias has the token {shown(token)}; expected ids, 0 … {vocab_size - 1}")
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value < math.inf:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not (abs(value) <= LARGEST_BIAS or value == -math.inf):
             raise ValueError(
-                f"logit_bias[{token}] is {shown(value)}; expected a number of nats, or -inf to forbid the token"
+                f"logit_bias[{token}] is {shown(value)}; expected a number of nats, at most {LARGEST_BIAS:.0e} in "
+                "size, or -inf to forbid the token"
             )
         bias[token] = value
     if bool((bias == -math.inf).all()):
