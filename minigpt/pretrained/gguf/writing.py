@@ -67,6 +67,9 @@ def save_gguf(model: GPT, path: Path, tokenizer: Tokenizer | None = None, card: 
             writer.write_header_to_file()
             writer.write_kv_data_to_file()
             writer.write_tensors_to_file()
+        except OSError as error:
+            _refused_again(partial, error)
+            raise
         finally:
             writer.close()
 
@@ -111,6 +114,13 @@ def _tensors(architecture: Architecture, model: GPT) -> Iterator[tuple[str, Tens
         for source, part in zip(sources, whole.split(rows) if len(sources) > 1 else (whole,), strict=True):
             heads = architecture.permuted_heads(source, config)
             yield source, part if heads is None else neighbouring_rows(part, heads)
+
+
+def _refused_again(path: Path, error: OSError) -> None:
+    """Raise what the system says of a file that takes no more bytes: NumPy, which wrote them, does not say it."""
+    if error.errno is None:
+        with path.open("ab") as file:
+            file.write(bytes(2**20))
 
 
 def _add_field(writer: Any, name: str, value: Any) -> None:
