@@ -60,6 +60,18 @@ def test_rows_that_were_changed_in_place_are_read_anew():
         assert torch.allclose(decode(rows), Decoder(model, cached=False)(rows), atol=1e-5)
 
 
+def test_after_an_update_of_the_weights_all_is_read_anew():
+    model, rows = make_model(), draw(2, 10)
+    lengths, decode, optimizer = counted(model), Decoder(model), mg.AdamW(model.parameters(), lr=0.1)
+    decode(rows[:, :8])
+    model(rows).logsumexp(-1).sum().backward()
+    optimizer.step()
+    lengths.clear()
+    logits = decode(rows)
+    assert lengths == [(2, 10)]
+    assert torch.allclose(logits, Decoder(model, cached=False)(rows), atol=1e-5)
+
+
 def test_rows_that_differ_in_one_row_go_back_to_where_they_differ():
     model, rows = make_model(), draw(3, 10)
     decode, lengths = Decoder(model), counted(model)
