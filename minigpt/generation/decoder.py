@@ -55,7 +55,8 @@ class Decoder:
         self.padding: tuple[int, ...] = ()
         self.read = torch.zeros(0, 0, dtype=torch.int64)
         self._lock = RLock()
-        self._weights = [x for x in chain(model.parameters(), model.buffers()) if not x.is_inference()]
+        weights = chain(model.parameters(), model.buffers()) if self.cached else ()
+        self._weights = [x for x in weights if not x.is_inference()]
         self._versions: list[int] = []  # of the weights with which the rows were read
 
     def __call__(self, rows: Tensor, padding: Sequence[int] = ()) -> Tensor:
