@@ -36,6 +36,7 @@ from minigpt.model.probabilities import softmax
 
 HALF = (torch.float16, torch.bfloat16)
 LARGEST_TABLE = 2**23  # of one layer, 16 MiB in bfloat16: beyond it PyTorch's attention, which keeps none, is as fast
+LONGEST_ROW = 512  # keys: beyond them it is faster, as it skips what the mask hides
 
 
 @equation(
@@ -175,7 +176,7 @@ def auto_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
             return auto_attention(q.bfloat16(), k.bfloat16(), v.bfloat16(), pattern).to(v.dtype)
     if on_cpu and q.dtype is torch.bfloat16 and q.shape[2] > 1:
         n_rows, n_heads, n_queries, _ = q.shape
-        if n_rows * n_heads * n_queries * k.shape[2] <= LARGEST_TABLE:
+        if k.shape[2] <= LONGEST_ROW and n_rows * n_heads * n_queries * k.shape[2] <= LARGEST_TABLE:
             return product_attention(q, k, v, pattern)
     return sdpa_attention(q, k, v, pattern)
 

@@ -159,7 +159,11 @@ def test_auto_is_two_products_in_bfloat16_while_the_table_of_weights_is_small(au
         found = ATTENTION["auto"](*(given if autocast else narrow), Pattern())
         monkeypatch.setattr("minigpt.model.backends.LARGEST_TABLE", 2 * 3 * 9 * 9 - 1)
         beyond = ATTENTION["auto"](*(given if autocast else narrow), Pattern())
+        monkeypatch.undo()
+        monkeypatch.setattr("minigpt.model.backends.LONGEST_ROW", 8)
+        longer = ATTENTION["auto"](*(given if autocast else narrow), Pattern())
     assert found.bfloat16().equal(expected)
+    assert longer.equal(beyond)
     assert beyond.bfloat16().equal(ATTENTION["sdpa"](*narrow, Pattern()))
 
 
