@@ -16,7 +16,9 @@ from minigpt.model import (
     next_token_loss,
     rms_norm,
     short_convolution,
+    softmax,
 )
+from minigpt.model.backends import ProductWeights
 from minigpt.model.convolution import FastShortConvolution
 from minigpt.model.norms import FastRMSNorm
 
@@ -43,6 +45,12 @@ CASES = {
         FastShortConvolution.apply,
         short_convolution,
         [(2, 4, 3), (3, 3)],
+        None,
+    ),
+    "minigpt.model.backends.ProductWeights": (
+        lambda q, k: ProductWeights.apply(q, k, torch.zeros(3, 4, dtype=q.dtype, device=q.device), 0.7),
+        lambda q, k: softmax(0.7 * q @ k.mT),
+        [(2, 3, 5), (2, 4, 5)],
         None,
     ),
     "minigpt.model.chunked_loss._SummedLoss": (

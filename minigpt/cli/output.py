@@ -26,6 +26,7 @@ ADVICE = {
     errno.EROFS: "; choose a folder that is not read-only",
     errno.ENAMETOOLONG: "; choose a shorter name",
     errno.ENOSPC: "; make room, or choose another disk",
+    errno.EFBIG: " for this disk or for the limit of `ulimit -f`; choose another disk, or raise the limit",
 }
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from minigpt.equations import equation
 from minigpt.generation.decoder import Decoder
-from minigpt.generation.ids import generate_ids
+from minigpt.generation.ids import check_no_match, generate_ids
 from minigpt.generation.logits import at_least_float32
 from minigpt.generation.ranges import check_length_penalty, check_search, check_stop_tokens
 from minigpt.generation.sampler import GREEDY, Sampler
@@ -149,6 +149,7 @@ def best_of(
     """
     _check_prompt(ids)
     check_search("n", n, max_new_tokens)
+    check_no_match(sampler)
     kept = Remembering(sampler)
     rows = generate_ids(
         model,

@@ -22,6 +22,7 @@ from torch import Tensor
 from minigpt.generation.ids import Chooser
 from minigpt.settings import shown
 from minigpt.text import Tokenizer
+from minigpt.text.tokenizers.tokenizer import check_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +47,13 @@ class Borders:
             stop: one string or name of a special token, or several.
 
         Raises:
-            ValueError: if it is neither.
+            ValueError: if it is neither, or has a lone surrogate.
         """
         ends = [stop] if isinstance(stop, str) else stop
         if not isinstance(ends, Sequence) or not all(isinstance(each, str) for each in ends):
             raise ValueError(f"stop must be a text or a list of texts, got {shown(stop)}")
+        for each in ends:
+            check_text(each, "stop")
         return replace(self, end=(*self.end, *ends))
 
     def encode(self, tokenizer: Tokenizer, prompt: str) -> list[int]:

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 import torch
 
 from minigpt.generation.decoder import Decoder, config_of
-from minigpt.generation.ids import stream_ids
+from minigpt.generation.ids import Chooser, stream_ids
+from minigpt.generation.matching.constraints import Constrained, Spelling, until_match
+from minigpt.generation.matching.pattern import text_pattern
 from minigpt.generation.sampler import GREEDY, Sampler
 from minigpt.generation.streaming import text_pieces
 from minigpt.model import GPT
@@ -25,7 +27,7 @@ class ChatConversation:
         tokenizer: its own, with its chat format.
         system: what the model is told before the conversation; ``None`` leaves it to the template, which may have words
             of its own.
-        sampler: chooses each token.
+        sampler: chooses each token; an answer matches its ``match`` as a whole.
         max_new_tokens: the most tokens of an answer; ``None`` is as many as there is room for.
         seed: of the draws, new for each answer.
 
@@ -69,22 +71,30 @@ class ChatConversation:
             raise ValueError(
                 f"the conversation is longer than the {limit} tokens that this model sees at once; start a new one"
             )
+        chooser = self._chooser()
         n_new = room if self.max_new_tokens is None else min(room, self.max_new_tokens)
         drawn = stream_ids(
             self._decoder_for(len(ids) + n_new),
             torch.tensor([ids]),
             max_new_tokens=n_new,
             generator=torch.Generator().manual_seed(self.seed + len(messages)),
-            sampler=self.sampler,
+            sampler=chooser,
             stop_tokens=self.end,
         )
-        tokens = (int(token) for token in drawn)
+        tokens: Iterator[int] = map(int, drawn)
+        if isinstance(chooser, Constrained):
+            tokens = until_match(tokens, chooser)
         said = text_pieces((token for token in tokens if token not in self.end), self.tokenizer.token_bytes)
         return self._kept(messages, said)
 
     def start_anew(self) -> None:
         """Forget what was said, but for the system message."""
         self.messages = list(self.first)
+
+    def _chooser(self) -> Chooser:
+        if self.sampler.match is None:
+            return self.sampler
+        return Constrained(self.sampler, text_pattern(self.sampler.match), Spelling(self.tokenizer), self.end)
 
     def _decoder_for(self, n_positions: int) -> Decoder:
         """One that has room for so many tokens; a larger one, which has read nothing, has room for as many again."""

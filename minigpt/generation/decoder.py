@@ -26,7 +26,10 @@ PROMPT_CHUNK = 512  # tokens of a prompt that are read in one pass: bounds the m
 
 
 class Decoder:
-    """The next-token logits of rows of tokens. The weights must stay as they are while one decoder is used.
+    """The next-token logits of rows of tokens.
+
+    After an update by an optimizer of minigpt, or another change of the weights in place that PyTorch counts, all is
+    read anew. Where the model gets other modules or hooks, make a new decoder.
 
     Threads may share one, which they use in turns; each with a decoder of its own keeps more of what it has read.
 
@@ -54,6 +57,9 @@ class Decoder:
         self.padding: tuple[int, ...] = ()
         self.read = torch.zeros(0, 0, dtype=torch.int64)
         self._lock = RLock()
+        weights = chain(model.parameters(), model.buffers()) if self.cached else ()
+        self._weights = [x for x in weights if not x.is_inference()]
+        self._versions: list[int] = []  # of the weights with which the rows were read
 
     def __call__(self, rows: Tensor, padding: Sequence[int] = ()) -> Tensor:
         """The logits after the last token of each row.
@@ -103,7 +109,7 @@ class Decoder:
 
     def _continue(self, rows: Tensor, n: int, padding: tuple[int, ...]) -> Tensor:
         cache = self._cache_for(rows, n, padding)
-        self.read = rows
+        self.read = rows.clone()  # the caller may change his rows in place
         last: list[Tensor] = []
         for part in rows[:, cache.length :].split(PROMPT_CHUNK, dim=1):
             last = [torch.cat([*last, self.model.features(part, cache)], dim=1)[:, -n:].contiguous()]
@@ -113,7 +119,9 @@ class Decoder:
     def _cache_for(self, rows: Tensor, n: int, padding: tuple[int, ...]) -> Cache:
         """The cache with what the rows have in common with those that were read, but for the last n tokens."""
         n_rows, length = rows.shape
-        cache = self.cache
+        versions = [x._version for x in self._weights]
+        cache = self.cache if versions == self._versions else None
+        self._versions = versions
         if cache is None or cache.n_rows != n_rows or self.padding != padding or cache.n_positions < length:
             if length > self.n_positions:  # doubled, as each new cache reads all tokens anew
                 self.n_positions = max(length, min(2 * self.n_positions, self.config.context_length))

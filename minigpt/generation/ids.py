@@ -18,7 +18,7 @@ from minigpt.generation.ranges import check_stop_tokens
 from minigpt.generation.sampler import Sampler
 from minigpt.generation.speculation.steps import speculative_steps
 from minigpt.model import GPT
-from minigpt.settings import Range, fit
+from minigpt.settings import Range, fit, shown
 
 NewTokens = Annotated[int, Range(0, 10**9)]
 #: Prompts of equal length in one tensor ``(B, T)``, or of any length in a list of tensors ``(T,)``.
@@ -172,6 +172,7 @@ def new_rows(
         ValueError: as :func:`generate_ids`.
     """
     vocab_size = config_of(model).vocab_size
+    check_no_match(sampler)
     sampler.check(vocab_size)
     prompts = [ids] if isinstance(ids, Tensor) else _as_rows(ids)
     for prompt in prompts:
@@ -182,6 +183,19 @@ def new_rows(
     tokens = torch.cat([torch.cat([p[:, :1].expand(-1, longest - p.shape[1]), p], dim=1) for p in prompts])
     decoder = model if isinstance(model, Decoder) else Decoder(model, longest + n_steps)
     return Rows(decoder, tokens.to(model_device(decoder.model)), padding, sampler, stop_tokens)
+
+
+def check_no_match(sampler: Chooser) -> None:
+    """Refuse a sampler that has a text to match, where tokens have no text.
+
+    Raises:
+        ValueError: if it has.
+    """
+    if isinstance(sampler, Sampler) and sampler.match is not None:
+        raise ValueError(
+            f"match={shown(sampler.match)} needs the text of the tokens, and here are ids alone; use "
+            "minigpt.generate or minigpt.stream"
+        )
 
 
 def _as_rows(ids: list[Tensor]) -> list[Tensor]:

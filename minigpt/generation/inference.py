@@ -221,6 +221,9 @@ LAYOUTS: dict[str, tuple[Callable[[nn.Linear], nn.Module], torch.dtype]] = {
 def for_generation(model: GPT, weights: WeightsName = "float32") -> GPT:
     """A copy of a model for generation: the same forward pass, with other linear layers. It can't be trained.
 
+    With "bfloat16" and "int8", several rows at once are rounded otherwise than one alone, so their tokens may differ
+    where two are almost equally likely.
+
     Args:
         model: stays as it is.
         weights: "float32", "bfloat16" or "int8"; the module's table says what each changes.

@@ -10,7 +10,7 @@ from minigpt.settings import Range, fit, shown, whole_number
 
 #: Beyond these, float32 has no numbers for the products of a logit.
 PENALTIES = (1e-30, 1e30)
-LARGEST_BIAS = 1e30  # nats
+LARGEST_BIAS = 1e30  # nats: far above any logit, and a sum with one stays a float32
 LengthPenalty = Annotated[
     float, Range(-10.0, 10.0, "[]", "; 0 compares whole log-probabilities, 0.6 to 1 favours longer texts")
 ]

@@ -10,6 +10,8 @@ probabilities rank by token id, the lower first, as argmax does.
 Dimensions: V vocabulary; leading axes are arbitrary.
 """
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -71,6 +73,11 @@ def largest_logits(logits: Tensor) -> tuple[Tensor, Tensor]:
     largest, tokens = logits.max(dim=-1, keepdim=True)
     # The maximum of a row is finite unless the row holds NaN or inf, or nothing but -inf: one test finds all three.
     if not largest.isfinite().all():
+        if bool((largest == -math.inf).any()):
+            raise ValueError(
+                f"non-finite logits: all {logits.shape[-1]} of a row are -inf, so no token can follow; loosen what "
+                "logit_bias forbids or what the text must match"
+            )
         raise ValueError(
             f"non-finite logits: {int((~logits.isfinite()).sum())} of {logits.numel()} values are NaN or infinite; "
             "the model's weights have probably diverged: go back to an earlier checkpoint, or lower the learning rate"

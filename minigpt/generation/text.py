@@ -177,6 +177,7 @@ def write_texts(
     n_new, seed = fit("max_new_tokens", max_new_tokens, NewTokens), fit("seed", seed, Seed)
     if not isinstance(prompts, list) or not prompts or not all(isinstance(prompt, str) for prompt in prompts):
         raise ValueError(f"the prompt must be a text or a list of texts, at least one of them; got {shown(prompts)}")
+    fit("seed of the last prompt", seed + len(prompts) - 1, Seed)
     starts = [prepared(model, tokenizer, prompt, borders, sampler) for prompt in prompts]
     writings = [Writing(start, n_new) for start in starts]
     n_steps = max(len(start.rest) for start in starts) + n_new

@@ -6,8 +6,9 @@ import torch
 
 from minigpt.files.paths import as_path
 from minigpt.model import GPT
-from minigpt.pretrained import FORMATS, format_of, load_pretrained, save_pretrained
+from minigpt.pretrained import FORMATS, format_of, load_pretrained, pretrained_model, save_pretrained
 from minigpt.pretrained.finite import cast_weights
+from minigpt.pretrained.gguf import gguf_model
 from minigpt.pretrained.gguf.writing import architecture_of
 from minigpt.pretrained.sources import check_spelling, is_pretrained
 from minigpt.pretrained.writing import is_gguf
@@ -69,7 +70,7 @@ def export_model(out: Path | str, folder: Path | str, *, tokenizer: bool = True,
     check_choice("dtype", dtype, EXPORT_DTYPES)
     check_spelling(out)
     theirs = is_pretrained(out)
-    model, words = load_pretrained(out) if theirs else load_model(out)
+    model, words = _with_tokenizer(out) if tokenizer or not (theirs and out.exists()) else (_without(out), None)
     kind = "gguf" if is_gguf(folder) else format_of(model.config)
     card = None if theirs else model_card(RunSummary.of(out), kind, folder.name if kind == "gguf" else "FOLDER")
     save_pretrained(cast_weights(model, EXPORT_DTYPES[dtype]), folder, words if tokenizer else None, card=card)
@@ -107,6 +108,15 @@ def model_card(summary: RunSummary, kind: str, name: str = "FOLDER") -> str:
         f"model = AutoModelForCausalLM.from_pretrained({where})\n```\n"
     )
     return card.encode(errors="replace").decode()  # of a file whose name is no text
+
+
+def _with_tokenizer(out: Path) -> tuple[GPT, Tokenizer]:
+    return load_pretrained(out) if is_pretrained(out) else load_model(out)
+
+
+def _without(out: Path) -> GPT:
+    """A model that others trained, which need not have a tokenizer that can be read."""
+    return gguf_model(out) if is_gguf(out) else pretrained_model(out)
 
 
 def _title(kind: str) -> str:

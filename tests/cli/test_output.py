@@ -290,6 +290,10 @@ def test_a_folder_in_the_place_of_the_picture_is_told_and_the_rest_stays(tmp_pat
         (OSError(errno.EROFS, os.strerror(errno.EROFS), "runs"), "runs: Read-only file system; choose a folder"),
         (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "the disk is full; make room"),
         (OSError(errno.ENOSPC, "the disk is full: step 3 is lost"), "the disk is full: step 3 is lost; make room"),
+        (
+            OSError(errno.EFBIG, os.strerror(errno.EFBIG)),
+            "File too large for this disk or for the limit of `ulimit -f`;",
+        ),
         (FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "a"), "a: No such file or directory"),
         (OSError("of our own"), "of our own"),
         (ValueError("d_model"), "d_model"),

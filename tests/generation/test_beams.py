@@ -8,7 +8,7 @@ from decoding_models import Table, small_gpt
 import minigpt as mg
 from minigpt.generation import Decoder, generate_ids
 from minigpt.generation.beams import beam_score, beam_search, best_of, token_log_probabilities
-from minigpt.generation.sampler import GREEDY
+from minigpt.generation.sampler import GREEDY, Sampler
 
 
 def enumerated(model, prompt, n, stops, length_penalty):
@@ -149,6 +149,12 @@ def test_what_cannot_be_searched_is_refused(change, why):
     given = {"ids": torch.tensor([[1]]), "n_beams": 2, "max_new_tokens": 3, **change}
     with pytest.raises(ValueError, match=why):
         beam_search(Decoder(Table(3)), given.pop("ids"), **given)
+
+
+def test_the_best_of_several_can_not_match_a_text():
+    given = {"max_new_tokens": 2, "generator": torch.Generator(), "sampler": Sampler(match="ab")}
+    with pytest.raises(ValueError, match="match='ab' needs the text of the tokens"):
+        best_of(Table(3), torch.tensor([[1]]), 2, **given)
 
 
 def test_a_longer_text_gains_by_the_penalty():

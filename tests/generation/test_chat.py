@@ -113,3 +113,13 @@ def test_what_was_read_is_not_computed_again(monkeypatch):
         if line == "on":
             assert sum(new) <= length - known + 9  # all but the prompt that was read before
         known = length
+
+
+def test_an_answer_matches_what_it_must():
+    ours = tokenizer()
+    model = Scripted([*b"Yes.", END])
+    assert "".join(ChatConversation(model, ours, sampler=Sampler(temperature=0, match="No|Yes")).reply("One?")) == "Yes"
+    chat = ChatConversation(Scripted([*b"Yes.", END]), ours, sampler=Sampler(temperature=0, match="[a-z]{3}"))
+    assert len("".join(chat.reply("One?"))) == 3 and chat.messages[-1]["role"] == "assistant"
+    with pytest.raises(ValueError, match="'Yes' is only the beginning of a match"):
+        list(ChatConversation(model, ours, sampler=Sampler(match="Yess+"), max_new_tokens=3).reply("One?"))

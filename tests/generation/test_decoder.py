@@ -51,6 +51,27 @@ def test_only_what_comes_after_the_common_beginning_is_read():
         assert torch.allclose(logits, Decoder(model, cached=False)(rows), atol=1e-5)
 
 
+def test_rows_that_were_changed_in_place_are_read_anew():
+    model, rows = make_model(), draw(2, 10)
+    decode = Decoder(model)
+    for row, place in ((0, 2), (1, 9), (0, 9)):
+        decode(rows)
+        rows[row, place] = (rows[row, place] + 1) % 13
+        assert torch.allclose(decode(rows), Decoder(model, cached=False)(rows), atol=1e-5)
+
+
+def test_after_an_update_of_the_weights_all_is_read_anew():
+    model, rows = make_model(), draw(2, 10)
+    lengths, decode, optimizer = counted(model), Decoder(model), mg.AdamW(model.parameters(), lr=0.1)
+    decode(rows[:, :8])
+    model(rows).logsumexp(-1).sum().backward()
+    optimizer.step()
+    lengths.clear()
+    logits = decode(rows)
+    assert lengths == [(2, 10)]
+    assert torch.allclose(logits, Decoder(model, cached=False)(rows), atol=1e-5)
+
+
 def test_rows_that_differ_in_one_row_go_back_to_where_they_differ():
     model, rows = make_model(), draw(3, 10)
     decode, lengths = Decoder(model), counted(model)

@@ -160,6 +160,9 @@ def test_ids_that_the_model_cannot_take_are_refused(table_model, ids, named):
 @pytest.mark.parametrize(
     ("knob", "named"),
     [
+        ({"sampler": Sampler(match="a|b")}, r"match='a\|b' needs the text of the tokens.*use minigpt.generate"),
+        ({"stop_tokens": [10**30]}, "a stop token=1000000000000000000000000000000 must be a whole number, 0 to"),
+        ({"stop_tokens": "ab"}, "a stop token='[ab]' must be a whole number"),
         ({"sampler": Sampler(top_k=8)}, "top_k=8 is more than the vocabulary of 7 tokens"),
         ({"max_new_tokens": -1}, "max_new_tokens=-1 must be a whole number from 0 to"),
         ({"max_new_tokens": 2.5}, "max_new_tokens must be int, got 2.5"),

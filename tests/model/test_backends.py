@@ -79,6 +79,25 @@ def test_the_fast_path_equals_the_formula_and_so_do_its_gradients(dtype, shape, 
         assert_near(x.grad, y.grad, scale=8)
 
 
+@pytest.mark.parametrize("size", [1, 10, 50, 300])
+@pytest.mark.parametrize("name", ["auto", "sdpa", "products"])
+@pytest.mark.parametrize(
+    ("dtype", "of_output", "of_gradients"), [(torch.bfloat16, 8e-3, 2.5e-2), (torch.float16, 1e-3, 3e-3)]
+)
+def test_the_error_in_16_bits_does_not_grow_with_the_scores(name, size, dtype, of_output, of_gradients):
+    narrow = [
+        (x * s).to(dtype).requires_grad_() for x, s in zip(draw((2, 4, 2, 65, 65, 16)), (size, 1, 1), strict=True)
+    ]
+    exact = [x.detach().double().requires_grad_() for x in narrow]
+    output, expected = ATTENTION[name](*narrow, Pattern()), formula_attention(*exact, Pattern())
+    assert output.dtype == dtype
+    assert (output.double() - expected).abs().max() <= of_output * exact[2].abs().max()
+    weight = torch.randn(expected.shape).to(dtype)
+    found = torch.autograd.grad(output, narrow, weight)
+    for actual, wanted in zip(found, torch.autograd.grad(expected, exact, weight.double()), strict=True):
+        assert (actual.double() - wanted).abs().max() <= of_gradients * wanted.abs().max()
+
+
 @pytest.mark.parametrize("name", ["formula", "sdpa"])
 @pytest.mark.parametrize("pattern", [{}, {"window": 5}, {"slopes": alibi_slopes(2)}])
 def test_a_change_in_the_future_changes_no_bit_of_the_past(name, pattern):
@@ -140,7 +159,11 @@ def test_auto_is_two_products_in_bfloat16_while_the_table_of_weights_is_small(au
         found = ATTENTION["auto"](*(given if autocast else narrow), Pattern())
         monkeypatch.setattr("minigpt.model.backends.LARGEST_TABLE", 2 * 3 * 9 * 9 - 1)
         beyond = ATTENTION["auto"](*(given if autocast else narrow), Pattern())
+        monkeypatch.undo()
+        monkeypatch.setattr("minigpt.model.backends.LONGEST_ROW", 8)
+        longer = ATTENTION["auto"](*(given if autocast else narrow), Pattern())
     assert found.bfloat16().equal(expected)
+    assert longer.equal(beyond)
     assert beyond.bfloat16().equal(ATTENTION["sdpa"](*narrow, Pattern()))
 
 
@@ -148,3 +171,28 @@ def test_gradients_of_the_formula_are_those_of_finite_differences():
     q, k, v = (x.detach().requires_grad_() for x in draw((1, 2, 1, 3, 4, 2)))
     pattern = Pattern(window=3, slopes=alibi_slopes(2))
     assert torch.autograd.gradcheck(lambda *x: formula_attention(*x, pattern), (q, k, v))
+
+
+@pytest.mark.parametrize("scale", [0.0, -0.7])
+@pytest.mark.parametrize("name", ["sdpa", "products", "auto"])
+def test_a_scale_that_is_not_above_0_is_a_scale_like_others(name, scale, assert_near):
+    q, k, v = draw((2, 4, 2, 9, 9, 5))
+    pattern = Pattern(scale=scale)
+    assert_near(ATTENTION[name](q, k, v, pattern), literal_attention(q, k, v, pattern))
+
+
+@pytest.mark.parametrize("name", ["sdpa", "products", "auto"])
+def test_queries_before_the_first_key_get_zeros(name, assert_near):
+    q, k, v = draw((2, 4, 1, 9, 4, 5))
+    found = ATTENTION[name](q, k, v, Pattern())
+    assert found[:, :, :5].eq(0).all()
+    assert_near(found, formula_attention(q, k, v, Pattern()))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_products_under_autocast_are_those_of_its_dtype(dtype):
+    q, k, v = draw((2, 4, 2, 9, 9, 5), dtype)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = ATTENTION["products"](q, k, v, Pattern())
+    assert found.dtype == torch.bfloat16
+    assert found.equal(ATTENTION["products"](q.bfloat16(), k.bfloat16(), v.bfloat16(), Pattern()))

@@ -180,3 +180,16 @@ def test_what_can_not_be_saved_is_named(tmp_path, name):
         mg.save_pretrained(mg.for_generation(model), tmp_path / name)
     with pytest.raises(ValueError, match="model is a NoneType; pass the GPT"):
         mg.save_pretrained(None, tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["folder", "mine.gguf"])
+def test_a_model_that_has_no_tokenizer_is_exported_without_one(tmp_path, name):
+    if name.endswith(".gguf"):
+        pytest.importorskip("gguf")
+    model = mg.GPT(mg.GPTConfig(vocab_size=262, **SHAPE, **LLAMA))
+    mg.save_pretrained(model, tmp_path / name)
+    with pytest.raises(ValueError, match="tokenizer"):
+        export_model(tmp_path / name, tmp_path / "copy")
+    main(["export", str(tmp_path / name), str(tmp_path / "copy"), "--no-tokenizer"])
+    copy = mg.pretrained.pretrained_model(tmp_path / "copy")
+    assert all(map(torch.equal, copy.parameters(), model.parameters()))

@@ -12,6 +12,7 @@ import regex
 
 from minigpt.generation.matching.characters import SET_OR_ESCAPE, change_points, characters_beginning_with
 from minigpt.settings import shown
+from minigpt.text.tokenizers.tokenizer import check_text
 
 MATCH_SECONDS = 2.0  # for one comparison of a pattern with a text
 
@@ -39,15 +40,18 @@ def text_pattern(expected: str | Sequence[str]) -> TextPattern:
         expected: a regular expression, or a list of texts of which one is chosen.
 
     Raises:
-        ValueError: if it is neither, or an expression with a mistake.
+        ValueError: if it is neither, an expression with a mistake, or has a lone surrogate.
     """
     if isinstance(expected, str):
+        check_text(expected, "match")
         special = regex.search(r"[][\\^$.?*+{}()]", expected)
         return Expression(expected) if special else Texts(expected.split("|"), expected)
     if isinstance(expected, bytes) or not isinstance(expected, Sequence) or not expected:
         raise ValueError(f"match must be a regular expression or a list of texts, got {shown(expected)}")
     if wrong := [each for each in expected if not isinstance(each, str) or not each]:
         raise ValueError(f"match has {shown(wrong[0])} in its list; expected texts of at least one character")
+    for each in expected:
+        check_text(each, "match")
     return Texts(expected, expected)
 
 

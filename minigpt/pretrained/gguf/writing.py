@@ -79,6 +79,9 @@ def save_gguf(model: GPT, path: Path, tokenizer: Tokenizer | None = None, card: 
             writer.write_header_to_file()
             writer.write_kv_data_to_file()
             writer.write_tensors_to_file()
+        except OSError as error:
+            _refused_again(partial, error)
+            raise
         finally:
             writer.close()
 
@@ -137,6 +140,13 @@ def _check_texts(fields: dict[str, Any]) -> None:
     for name, value in fields.items():
         texts = value if isinstance(value, list) else [value]
         utf_8("".join(text for text in texts if isinstance(text, str)), "card" if name == DESCRIPTION else name)
+
+
+def _refused_again(path: Path, error: OSError) -> None:
+    """Raise what the system says of a file that takes no more bytes: NumPy, which wrote them, does not say it."""
+    if error.errno is None:
+        with path.open("ab") as file:
+            file.write(bytes(2**20))
 
 
 def _add_field(writer: Any, name: str, value: Any) -> None:

@@ -126,12 +126,12 @@ def json_field(data: dict[str, Any], key: str, expected: type) -> Any:
     return data[key]
 
 
-def check_text(text: str) -> None:
-    """Refuse a text that has no UTF-8 form."""
+def check_text(text: str, name: str = "text") -> None:
+    """Refuse a text that has no UTF-8 form; ``name`` is its name in the message."""
     if not text.isascii() and (found := re.search("[\ud800-\udfff]", text)):
         raise ValueError(
-            f"text has a lone surrogate U+{ord(found[0]):04X} at character {found.start()}, which no UTF-8 file can "
-            'hold; replace it with text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")'
+            f"{name} has a lone surrogate U+{ord(found[0]):04X} at character {found.start()}, which no UTF-8 file can "
+            f'hold; replace it with {name}.encode("utf-16", "surrogatepass").decode("utf-16", "replace")'
         )
 
 

@@ -11,6 +11,7 @@ Dimensions: K numbers in a parameter.
 
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.optim.adam import adam as torch_adam
 
@@ -68,6 +69,8 @@ def kernel_update(group: Settings, parameters: list[Tensor], states: list[State]
         maximize=False,
         decoupled_weight_decay=decoupled,
     )
+    # the kernel does not count its change, so autograd would take a stale graph's gradient without a word
+    torch.autograd.graph.increment_version(parameters)
 
 
 KEEPS = ("step", "m", "v")

@@ -17,12 +17,14 @@ def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
 
     Returns:
         "matrix": the weights inside the blocks, which decay; "qkv": those of them that are three matrices side by side,
-        for queries, keys and values; "embedding": the tables of tokens and positions and the head, which decay;
+        for queries, keys and values; "embedding": the tables of tokens and positions, the head, and weights of more
+        than two axes, as ``nn.Conv2d`` has them, which decay;
         "vector": biases, gains of norms and taps of convolutions, which do not. Where the heads side by side are not D
         wide, "qkv" has the rows of the queries as ``"n_queries"``.
     """
     groups = {name: ROLES[role] for name, role in roles_of(model).items()}
     parameters = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    groups |= {name: "embedding" for name, p in parameters if p.dim() > 2 and groups[name] == "matrix"}  # no matrix
     decays = {"matrix": weight_decay, "qkv": weight_decay, "embedding": weight_decay, "vector": 0.0}
     found = [
         {"params": [p for name, p in parameters if groups[name] == group], "weight_decay": decay, "role": group}

@@ -36,6 +36,8 @@ def newest_checkpoint(folder: Path) -> Checkpoint:
     """
     if not folder.parent.exists():
         raise ValueError(f"there is no folder {folder.parent}; `minigpt runs` lists those in runs/")
+    if (wrong := next((path for path in (folder.parent, folder) if path.is_file()), None)) is not None:
+        raise ValueError(f"{wrong} is a file; expected a run folder, with its checkpoints in {folder}")
     candidates = checkpoint_folders(folder)
     for candidate in reversed(candidates):
         try:

@@ -206,3 +206,22 @@ def test_a_pattern_that_explodes_is_stopped(monkeypatch):
     monkeypatch.setattr("minigpt.generation.matching.pattern.MATCH_SECONDS", 0.05)
     with pytest.raises(ValueError, match="nested repetitions"):
         text_pattern("(a|aa)+b").matches(b"a" * 60)
+
+
+def test_what_is_forbidden_and_must_be_written_is_told_as_that(tokenizer):
+    model = model_of(tokenizer)
+    forbidden = {
+        i: -float("inf") for text in ("y", "n", "no", "yes") if len(ids := tokenizer.encode(text)) == 1 for i in ids
+    }
+    with pytest.raises(
+        ValueError, match="no token can follow; loosen what logit_bias forbids or what the text must match"
+    ):
+        mg.generate(model, tokenizer, "the ", match="yes|no", logit_bias=forbidden)
+
+
+@pytest.mark.parametrize(
+    "given", [{"match": "a\ud800"}, {"match": ["a\ud800"]}, {"match": "[a\ud800]"}, {"stop": "a\ud800"}]
+)
+def test_half_a_character_is_refused(tokenizer, given):
+    with pytest.raises(ValueError, match=f"^{next(iter(given))} has a lone surrogate U\\+D800"):
+        mg.generate(model_of(tokenizer), tokenizer, "the ", **given)

@@ -241,3 +241,31 @@ def test_a_file_whose_name_is_no_text_is_written(tmp_path):
     path = tmp_path / os.fsdecode(b"b\xff.gguf")
     mg.save_pretrained(drawn(LLAMA), path)
     assert gguf.GGUFReader(path).fields["general.name"].contents() == "b?"
+
+
+def test_a_file_that_takes_no_more_bytes_is_told_with_the_reason_and_the_old_one_stays(tmp_path):
+    resource = pytest.importorskip("resource", reason="Windows limits no file")
+    path, limits = tmp_path / "model.gguf", resource.getrlimit(resource.RLIMIT_FSIZE)
+    path.write_bytes(b"old")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**13, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as caught:
+            mg.save_pretrained(drawn(LLAMA), path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.errno == errno.EFBIG
+    assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_disk_that_is_full_while_a_file_is_written_is_told_as_that(tmp_path, monkeypatch):
+    def full(path, mode):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def short(writer):
+        monkeypatch.setattr(type(tmp_path), "open", full)
+        raise OSError("19200 requested and 1056 written")
+
+    monkeypatch.setattr(gguf.GGUFWriter, "write_tensors_to_file", short)
+    with pytest.raises(OSError, match=r"the disk is full: .*model\.gguf was not written; free some space"):
+        mg.save_pretrained(drawn(LLAMA), tmp_path / "model.gguf")
+    assert list(tmp_path.iterdir()) == []

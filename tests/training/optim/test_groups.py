@@ -2,7 +2,7 @@ import pytest
 import torch
 from einops import rearrange
 
-from minigpt.training import decay_groups
+from minigpt.training import Muon, decay_groups
 from minigpt.training.optim.groups import split_qkv
 
 
@@ -84,3 +84,14 @@ def test_any_module_has_groups():
     model = torch.nn.Sequential(torch.nn.Embedding(5, 4), torch.nn.Linear(4, 5))
     found = {group["role"]: [tuple(p.shape) for p in group["params"]] for group in decay_groups(model, 0.1)}
     assert found == {"matrix": [(5, 4)], "qkv": [], "embedding": [(5, 4)], "vector": [(5,)]}
+
+
+def test_weights_of_more_than_two_axes_are_no_matrices_for_muon_and_decay():
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Flatten(), torch.nn.Linear(4, 2))
+    groups = {group["role"]: group for group in decay_groups(model, 0.1)}
+    assert [tuple(p.shape) for p in groups["embedding"]["params"]] == [(4, 3, 3, 3)]
+    assert groups["embedding"]["weight_decay"] == 0.1
+    before, optimizer = model[0].weight.detach().clone(), Muon(list(groups.values()), lr=0.1)
+    model(torch.randn(5, 3, 3, 3)).sum().backward()
+    optimizer.step()
+    assert not model[0].weight.equal(before)

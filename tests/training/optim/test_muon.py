@@ -117,7 +117,7 @@ def test_in_bfloat16_it_takes_the_steps_of_torchs_muon():
 
 def test_what_is_no_matrix_is_refused_with_the_mend():
     with pytest.raises(
-        ValueError, match=r'Muon is for matrices, got .*\(3,\); give it in a group with "role": "vector"'
+        ValueError, match=r'Muon is for matrices, got .*\(3,\); give it in a group with "role": "vector" or "embedding"'
     ):
         Muon([torch.nn.Parameter(torch.zeros(3))])
 

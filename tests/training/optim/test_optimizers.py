@@ -173,3 +173,14 @@ def test_a_step_returns_the_loss_of_its_closure(name):
 
     assert OPTIMIZERS[name]([theta]).step(closure) == 4.0
     assert not theta.equal(torch.ones(2, 2))
+
+
+@pytest.mark.parametrize(("name", "how"), CASES)
+def test_a_graph_from_before_an_update_has_no_gradient_any_more(name, how):
+    theta = torch.nn.Parameter(torch.randn(3, 2))
+    optimizer = OPTIMIZERS[name]([theta], lr=0.1, implementation=how)
+    first, second = theta.square().sum(), theta.square().sum()
+    first.backward()
+    optimizer.step()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        second.backward()

@@ -144,3 +144,11 @@ def test_a_file_with_holes_is_passed_over_unread_for_the_checkpoint_before(
         (folder / "MANIFEST.json").write_text(json.dumps(manifest))
     with pytest.warns(UserWarning, match=rf"step-00000002 is damaged and passed over: .*{file}"):
         assert load_checkpoint(tmp_path).step == 1
+
+
+@pytest.mark.parametrize("file", ["run", "run/checkpoints"])
+def test_a_file_in_the_place_of_a_run_is_named(tmp_path, file):
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text("the cat")
+    with pytest.raises(ValueError, match=f"{file} is a file; expected a run folder, with its checkpoints in "):
+        load_checkpoint(tmp_path / "run" / "checkpoints")
