@@ -15,7 +15,7 @@ from minigpt.cli.output import can_show, command, first_words_of, lines_of, save
 from minigpt.cli.settings import EMPTY_PATH, Start, said_in, start_from
 from minigpt.evaluation.stories import TELLING, tell_stories
 from minigpt.generation import Sampler
-from minigpt.runs import Run, RunConfig, fast_sizes, recipe
+from minigpt.runs import Run, RunConfig, hardware_sizes, recipe
 from minigpt.runs.config import RUN_FILE
 from minigpt.runs.epochs import tell_other_steps
 from minigpt.runs.recipes import FAST_SIZES
@@ -86,7 +86,7 @@ class Train:
         """Why it has the sizes of the recipe "fast" on this machine, where it has them."""
         if self.start.recipe != "fast" or self.start.preset is not None or self.start.config is not None:
             return ""
-        sizes, why = fast_sizes(seen_hardware(self.run.training.device), self.run.source.n_bytes)
+        sizes, why = hardware_sizes(seen_hardware(self.run.training.device), self.run.source.n_bytes)
         chosen = sizes.settings | {"batch_size": self.run.training.batch_size}  # which may be named alone
         return f"sizes: {why}\n" if self.run.changed(**chosen) == self.run else ""
 
@@ -102,7 +102,7 @@ def _sizes(words: Sequence[str], run: RunConfig) -> dict[str, int]:
         return {name: (vars(parts.model) | vars(parts.training))[name] for name in FAST_SIZES[0].settings}
     text, is_known = said.get("text"), run.source.task is None and "data" not in said
     n_bytes = text_bytes(Path(text) if text else None, said.get("corpus", run.source.corpus) if is_known else None)
-    return fast_sizes(seen_hardware(said.get("device", "auto")), n_bytes)[0].settings
+    return hardware_sizes(seen_hardware(said.get("device", "auto")), n_bytes)[0].settings
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ Weights, gradients and moments are float32. What comes and goes is followed thro
 ======================  ==========================================================================================
 stage                   what is in memory besides the weights and moments
 ======================  ==========================================================================================
+scores of a block       where attention is two products: what the blocks below keep, and two tables in float32
 end of the forward      what all blocks and the loss keep, and the logits
 start of the backward   what all blocks and the loss keep, and two gradients of the logits
 head                    what all blocks keep, the gradient of the logits and that of the head's matrix
@@ -160,10 +161,14 @@ def stages(config: GPTConfig, plan: StepPlan, n_sequences: int) -> Iterator[tupl
     inside = b * (kept.block - kept.stream) + narrow * matrices if plan.recomputed else 0
     all_copies = layers * narrow * matrices if plan.recomputed else 0  # of the forward pass
     forward = layers * each + all_copies + head_copy + b * kept.outside
+    scores = _scores(config, plan, b)
+    yield "scores of the last block", (layers - 1) * each + b * kept.attention + narrow * matrices + scores
     yield from _loss_stages(config, plan, tokens, forward, head_copy)
     own = WORD * count.non_embedding // layers
     for layer in range(layers, 0, -1):
         here = WORD * table + (layers - layer) * own + layer * each + inside
+        if plan.recomputed:
+            yield f"scores of block {layer}", here - b * kept.mlp + scores
         yield f"MLP of block {layer}", here + _in_mlp(config, tokens, half) + WORD * d * config.hidden_width
         here += own - b * kept.mlp - narrow * mlp_matrices
         yield f"attention of block {layer}", here + _in_attention(config, plan, b)
@@ -186,6 +191,15 @@ def _loss_stages(config: GPTConfig, plan: StepPlan, tokens: int, kept: int, copy
     yield "head", kept + half * tokens * (v + config.d_model) + half * table
     if narrow:  # the copy is gone when the gradient of the matrix is made float32
         yield "head, widened", kept - copy + half * tokens * config.d_model + (WORD + narrow) * table
+
+
+def _scores(config: GPTConfig, plan: StepPlan, n_sequences: int) -> int:
+    """Where attention is two products: the scores and their softmax in float32, the mask, and not yet what is kept."""
+    if not is_by_products(config, plan.n_positions, plan.precision, n_sequences):
+        return 0
+    t, n_rows = plan.n_positions, n_sequences * config.n_heads
+    later = HALVES[plan.precision] * (3 if config.dropout else 1)  # the weights, and with dropout two tables more
+    return (2 * STREAM - later) * n_rows * t * t + (STREAM + 2) * t * t
 
 
 def _in_mlp(config: GPTConfig, tokens: int, half: int) -> int:

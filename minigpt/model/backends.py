@@ -18,7 +18,6 @@ Dimensions: B batch, H query heads, G key/value heads, T query positions, S key 
 
 import math
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -101,8 +100,7 @@ def sdpa_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
     if is_transformed():
         return formula_attention(q, k, v, pattern)
     if q.device.type == "cpu" and (q.dtype in HALF or torch.is_autocast_enabled("cpu")):
-        # in 16 bits it is several times slower there
-        with torch.autocast("cpu", enabled=False) if torch.is_autocast_enabled("cpu") else nullcontext():
+        with torch.autocast("cpu", enabled=False):  # in 16 bits it is several times slower there
             return sdpa_attention(q.float(), k.float(), v.float(), pattern).to(v.dtype)
     if q.shape[2] == 1 and not torch.compiler.is_exporting():
         return _one_query(q, k, v, pattern)
@@ -130,8 +128,8 @@ class ProductWeights(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, mask: Tensor, factor: float) -> Tensor:
         """``(N, T, E)``, ``(N, S, E)`` and ``(T, S)``, 0 or minus infinity → ``(N, T, S)`` in the dtype of q."""
-        scores = torch.baddbmm(mask, q.to(mask.dtype), k.to(mask.dtype).mT, alpha=factor)
-        weights = torch.softmax(scores, -1).to(q.dtype)
+        wide = torch.softmax(torch.baddbmm(mask, q.to(mask.dtype), k.to(mask.dtype).mT, alpha=factor), -1)
+        weights = wide.to(q.dtype)
         ctx.save_for_backward(q, k, weights)
         ctx.factor = factor
         return weights

@@ -98,7 +98,7 @@ def fast_layer_norm(x: Tensor, gain: Tensor, shift: Tensor | None = None, eps: f
     """
     if is_transformed():
         return layer_norm(x, gain, shift, eps)
-    if x.device.type == "cpu" and x.dtype.itemsize == 2 and torch.is_grad_enabled():
+    if x.device.type == "cpu" and x.dtype.itemsize == 2 and not torch.is_inference_mode_enabled():
         wide = F.layer_norm(x.float(), gain.shape, gain.float(), None if shift is None else shift.float(), eps)
         return wide.to(x.dtype)
     return F.layer_norm(x, gain.shape, gain, shift, eps)
@@ -174,11 +174,11 @@ class FastRMSNorm(torch.autograd.Function):
 def fast_rms_norm(x: Tensor, gain: Tensor, eps: float = 1e-6) -> Tensor:
     """:func:`rms_norm`, same arguments, by :class:`FastRMSNorm`; in a transform of ``torch.func`` by the formula.
 
-    Without a gradient to prepare, PyTorch's own costs less than the call of a function with one.
+    In inference mode, as in generation, PyTorch's own costs less than the call of a function with a gradient.
     """
     if is_transformed():
         return rms_norm(x, gain, eps)
-    if not torch.is_grad_enabled():
+    if torch.is_inference_mode_enabled():
         return F.rms_norm(x, gain.shape, gain, eps)
     y: Tensor = FastRMSNorm.apply(x, gain, eps)
     return y

@@ -3,7 +3,7 @@
 from minigpt.runs.borders import borders_of
 from minigpt.runs.comparison import compare
 from minigpt.runs.config import RunConfig
-from minigpt.runs.recipes import RECIPES, FastSizes, Recipe, fast_sizes, recipe
+from minigpt.runs.recipes import RECIPES, FastSizes, Recipe, hardware_sizes, recipe
 from minigpt.runs.run import Run, load_model, prepare_run, start_run
 from minigpt.runs.source import Source
 from minigpt.runs.splits import build_tokenizer, open_splits
@@ -21,7 +21,7 @@ __all__ = [
     "borders_of",
     "build_tokenizer",
     "compare",
-    "fast_sizes",
+    "hardware_sizes",
     "load_model",
     "open_splits",
     "prepare_run",

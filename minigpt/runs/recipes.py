@@ -1,7 +1,7 @@
 """Recipes: which parts and which training settings go together, by name.
 
 A recipe fills fields of a :class:`~minigpt.RunConfig`; what the caller sets explicitly wins over it. None of them fills
-a size: for "fast", :func:`fast_sizes` has those that suit a machine.
+a size: for "fast", :func:`hardware_sizes` has those that suit a machine.
 """
 
 import math
@@ -171,7 +171,7 @@ MOST_OF_MEMORY = 0.8
 PARAMETERS_A_BYTE, LEAST_CONTEXTS = 20, 100  # a byte of text; of a text, so that its tenth has ten to be tested on
 
 
-def fast_sizes(hardware: Hardware, n_bytes: int | None = None) -> tuple[FastSizes, str]:
+def hardware_sizes(hardware: Hardware, n_bytes: int | None = None) -> tuple[FastSizes, str]:
     """The sizes that the recipe "fast" has on a machine where none are named, and why, in a sentence.
 
     They are the largest of :data:`FAST_SIZES` that three things allow: the time of a step on a CPU, the memory of the

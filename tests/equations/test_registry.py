@@ -62,7 +62,7 @@ WITHOUT = {
     "ladder": "calls the baselines and split_loss, and compressors",
     **dict.fromkeys(["accumulate_gradients", "train", "train_step"], "the training loop"),
     **dict.fromkeys(
-        ["build_tokenizer", "fast_sizes", "load_model", "open_splits", "prepare_run", "recipe", "start_run"],
+        ["build_tokenizer", "hardware_sizes", "load_model", "open_splits", "prepare_run", "recipe", "start_run"],
         "sets up a run",
     ),
     **dict.fromkeys(["load_checkpoint", "save_checkpoint"], "writes and reads files"),

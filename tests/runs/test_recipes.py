@@ -8,7 +8,7 @@ import pytest
 import minigpt as mg
 from minigpt.bench.speedrun.tracks import TRACKS
 from minigpt.cost import StepPlan, predict_memory
-from minigpt.runs.recipes import FAST_SIZES, FP32_TAKES, MOST_OF_MEMORY, RECIPES, STEP_SECONDS, fast_sizes
+from minigpt.runs.recipes import FAST_SIZES, FP32_TAKES, MOST_OF_MEMORY, RECIPES, STEP_SECONDS, hardware_sizes
 from minigpt.runs.source import text_bytes
 from minigpt.training.processes.hardware import Hardware
 
@@ -46,15 +46,17 @@ def gpu(gibibytes):
     ],
 )
 def test_each_machine_gets_the_largest_sizes_that_time_memory_and_text_allow(hardware, n_bytes, shape, why):
-    sizes, told = fast_sizes(hardware, n_bytes)
+    sizes, told = hardware_sizes(hardware, n_bytes)
     assert sizes[:5] == shape and why in told
     assert told.startswith(f"{shape[0]} × {shape[1]}, context {shape[3]:,}: ")
 
 
 def test_it_is_said_in_chinese_too(monkeypatch):
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
-    assert fast_sizes(machine())[1] == ("4 × 192，上下文 256：在 2 个有 bfloat16 指令的核上，再大一档每步约需 0.32 秒")
-    assert fast_sizes(gpu(40))[1].endswith("再大一档可能需要 42.7 GiB 内存，而这里只有 40.0 GiB")
+    assert hardware_sizes(machine())[1] == (
+        "4 × 192，上下文 256：在 2 个有 bfloat16 指令的核上，再大一档每步约需 0.32 秒"
+    )
+    assert hardware_sizes(gpu(40))[1].endswith("再大一档可能需要 42.7 GiB 内存，而这里只有 40.0 GiB")
 
 
 @pytest.mark.parametrize("sizes", FAST_SIZES, ids=str)
@@ -71,7 +73,7 @@ def test_the_memory_of_sizes_is_at_least_what_is_predicted_with_the_vocabulary_o
 
 @pytest.mark.parametrize("gibibytes", [4, 8, 12, 16, 24, 40, 80, 141])
 def test_the_chosen_sizes_fit_the_memory_of_the_gpu(gibibytes):
-    sizes, _ = fast_sizes(gpu(gibibytes))
+    sizes, _ = hardware_sizes(gpu(gibibytes))
     assert sizes.memory <= MOST_OF_MEMORY * gibibytes
 
 
@@ -90,7 +92,7 @@ def test_the_times_are_those_of_the_speedrun_on_two_cores():
 
 def test_a_run_of_the_default_length_is_over_in_five_minutes():
     for hardware in (machine(cores=n, threads=n, bf16=bf16) for n in (1, 2, 4, 64) for bf16 in (False, True)):
-        sizes, _ = fast_sizes(hardware)
+        sizes, _ = hardware_sizes(hardware)
         seconds = sizes.core_seconds * (1 if hardware.bf16 else FP32_TAKES) / hardware.cores
         assert seconds <= STEP_SECONDS and 2000 * STEP_SECONDS == 300
 

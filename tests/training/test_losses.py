@@ -44,9 +44,13 @@ def test_in_16_bits_they_agree_to_three_digits(make_model, data, precision):
     assert actual == pytest.approx(expected, rel=1e-3)
 
 
-def test_with_a_large_vocabulary_a_step_needs_far_less(make_model, data):
+def test_with_a_large_vocabulary_a_step_needs_far_less(make_model, tokenizer):
+    data = mg.TokenDataset.from_text(
+        "the cat sat on the mat. " * 40, tokenizer, 64
+    )  # a window has more tokens than a chunk
+
     def needs(loss):
-        model = make_model(vocab_size=5000).train()
+        model = make_model(vocab_size=5000, context_length=64).train()
         config = TrainConfig(steps=1, batch_size=8, device="cpu", loss=loss)
         return step_memory(RunState(model, config, data))
 
