@@ -45,9 +45,8 @@ def test_in_16_bits_they_agree_to_three_digits(make_model, data, precision):
 
 
 def test_with_a_large_vocabulary_a_step_needs_far_less(make_model, tokenizer):
-    data = mg.TokenDataset.from_text(
-        "the cat sat on the mat. " * 40, tokenizer, 64
-    )  # a window has more tokens than a chunk
+    # a window has more tokens than a chunk
+    data = mg.TokenDataset.from_text("the cat sat on the mat. " * 40, tokenizer, 64)
 
     def needs(loss):
         model = make_model(vocab_size=5000, context_length=64).train()
