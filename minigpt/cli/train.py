@@ -93,7 +93,7 @@ class Train:
 
 def _sizes(words: Sequence[str], run: RunConfig) -> dict[str, int]:
     """The sizes that the recipe "fast" has on this machine, where the words name none; those of a run that goes on."""
-    said = said_in(words, ("recipe", "text", "corpus", "data", "device", "out", *NAME_A_SIZE))
+    said = said_in(words, ("recipe", "text", "glob", "corpus", "data", "device", "out", *NAME_A_SIZE))
     if said.get("recipe") != "fast" or any(name in said for name in NAME_A_SIZE):
         return {}
     out, may_go_on = Path(said.get("out", str(RunConfig.out))), {"--auto-resume", "--auto_resume"} & {*words}
@@ -101,7 +101,8 @@ def _sizes(words: Sequence[str], run: RunConfig) -> dict[str, int]:
         parts = RunConfig.read(out)
         return {name: (vars(parts.model) | vars(parts.training))[name] for name in FAST_SIZES[0].settings}
     text, is_known = said.get("text"), run.source.task is None and "data" not in said
-    n_bytes = text_bytes(Path(text) if text else None, said.get("corpus", run.source.corpus) if is_known else None)
+    corpus = said.get("corpus", run.source.corpus) if is_known else None
+    n_bytes = text_bytes(Path(text) if text else None, corpus, said.get("glob"))
     return hardware_sizes(seen_hardware(said.get("device", "auto")), n_bytes)[0].settings
 
 

@@ -29,7 +29,7 @@ def sha256_of_file(path: Path) -> str:
     Raises:
         ValueError: if it is not a plain file, or can't be read.
     """
-    with open_plain(path, path.name) as file:
+    with open_plain(path, path.name or str(path)) as file:
         return _digest(file)
 
 

@@ -25,6 +25,8 @@ from torch.nn import functional as F
 
 from minigpt.equations import equation, fast_twin
 from minigpt.model import GPT
+from minigpt.model.in_blocks import in_blocks, linear_in_blocks
+from minigpt.model.inspection import wants_numbers_alone
 from minigpt.settings import check_choice
 
 WeightsName = Literal["float32", "bfloat16", "int8"]
@@ -149,7 +151,7 @@ class RowsLinear(InferenceLinear):
 
     def __init__(self, layer: nn.Linear) -> None:
         super().__init__(layer, torch.bfloat16)
-        self.matrix = _in_blocks(layer.weight.detach().bfloat16())
+        self.matrix = in_blocks(layer.weight.detach().bfloat16())
 
     @property
     def weight(self) -> Tensor:
@@ -158,28 +160,27 @@ class RowsLinear(InferenceLinear):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(…, D)`` → ``(…, M)``."""
-        if self.matrix.is_mkldnn:
-            y: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.matrix, self.bias, "none", [], "")
-            return y
-        return F.linear(x, self.matrix, self.bias)
+        return linear_in_blocks(x, self.matrix, self.bias)
+
+    def get_extra_state(self) -> Tensor:
+        """The matrix, which is no buffer, for ``state_dict``."""
+        return self.weight
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Take the matrix of another state dict; a ``ValueError`` where it has another shape."""
+        if state.shape != self.weight.shape:
+            raise ValueError(f"the state dict has a matrix {tuple(state.shape)}; expected {tuple(self.weight.shape)}")
+        self.matrix = in_blocks(state.detach().to(self.weight, copy=True))
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        self.matrix = _in_blocks(fn(self.weight))
+        self.matrix = in_blocks(fn(self.weight))
         return super()._apply(fn, recurse)
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"matrix": self.weight}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state | {"matrix": _in_blocks(state["matrix"])})
-
-
-def _in_blocks(matrix: Tensor) -> Tensor:
-    """A matrix in an order that only PyTorch's product of bfloat16 on a CPU knows; elsewhere as it is."""
-    bfloat16_on_cpu = matrix.is_cpu and matrix.dtype is torch.bfloat16 and torch.backends.mkldnn.is_available()
-    if bfloat16_on_cpu and torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        matrix = torch.ops.mkldnn._reorder_linear_weight(matrix, 1)
-    return matrix
+        super().__setstate__(state | {"matrix": in_blocks(state["matrix"])})
 
 
 class Int8Linear(InferenceLinear):
@@ -203,11 +204,10 @@ class Int8Linear(InferenceLinear):
         """``(…, D)`` → ``(…, M)``."""
         rows = x.reshape(-1, x.shape[-1])
         n_rows, n_inputs = rows.shape
-        if n_rows > FEW_ROWS or n_inputs % LANES or not x.is_cpu:
+        if n_rows > FEW_ROWS or n_inputs % LANES or not x.is_cpu or not wants_numbers_alone(x):
             return F.linear(x, self.weight, self.bias)
-        q, bias = self.q, self.bias
-        y = torch.ops.aten._weight_int8pack_mm(rows, q, self.scales)
-        return (y if bias is None else y + bias).view(*x.shape[:-1], q.shape[0])
+        y = torch.ops.aten._weight_int8pack_mm(rows, self.q, self.scales)
+        return (y if self.bias is None else y + self.bias).view(*x.shape[:-1], self.q.shape[0])
 
 
 #: What takes the place of a linear layer, and the dtype of all else, by the name of the weights.

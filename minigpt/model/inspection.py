@@ -40,6 +40,15 @@ def is_transformed() -> bool:
     return _TRANSFORMS_ARE_ACTIVE() or getattr(forward_ad, "_current_level", 0) >= 0
 
 
+def wants_numbers_alone(x: Tensor) -> bool:
+    """Whether a function of ``x`` may be computed by a kernel that has neither gradients nor transforms.
+
+    Args:
+        x: what enters it.
+    """
+    return not ((x.requires_grad and torch.is_grad_enabled()) or is_transformed())
+
+
 def keeps_graph() -> bool:
     """Whether the backward pass that runs at this moment may run again, so that its tensors must stay as they are."""
     return _KEEPS_GRAPH()

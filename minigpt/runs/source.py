@@ -6,7 +6,7 @@ from typing import Annotated
 
 from minigpt.settings import Range, check_choice, check_types, shown
 from minigpt.text.corpora import CORPORA
-from minigpt.text.reading import check_fraction
+from minigpt.text.reading import check_fraction, text_files
 from minigpt.text.tinyworld import TASKS
 from minigpt.text.tinyworld.rendering import LANGUAGES
 
@@ -77,7 +77,7 @@ class Source:
     def n_bytes(self) -> int | None:
         """About how many bytes of text there are to read; ``None`` where nothing is known."""
         makes_it_up = self.task is not None or self.data is not None
-        return text_bytes(self.text, None if makes_it_up else self.corpus)
+        return text_bytes(self.text, None if makes_it_up else self.corpus, self.glob)
 
 
 _OF_TEXTS = frozenset({"tokenizer", "validation_fraction", "documents", "epochs"})
@@ -100,19 +100,19 @@ def settings_in_effect(source: Source) -> frozenset[str]:
     return own | {"from_pretrained"}
 
 
-def text_bytes(text: Path | None, corpus: str | None = None) -> int | None:
+def text_bytes(text: Path | None, corpus: str | None = None, glob: str | None = None) -> int | None:
     """About how many bytes there are to read; ``None`` where nothing is known.
 
     Args:
         text: a file, or a folder of files.
         corpus: what is read where there is no text; ``None``: the run makes up its text, or reads prepared shards.
+        glob: of a folder, the files that are read; ``None``: those that end as texts do.
     """
     if text is None:
         return CORPORA[corpus].n_bytes if corpus in CORPORA else None
-    files = text.rglob("*") if text.is_dir() else [text]
     try:
-        return sum(file.stat().st_size for file in files if file.is_file()) or None
-    except OSError:
+        return sum(file.stat().st_size for file in text_files(text, glob) if file.is_file()) or None
+    except (OSError, ValueError):
         return None
 
 

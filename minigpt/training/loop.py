@@ -27,6 +27,7 @@ from minigpt.training.execution.blocks import run_blocks
 from minigpt.training.execution.choosing import with_precision
 from minigpt.training.execution.compiling import choose_compile
 from minigpt.training.execution.probing import choose_precision
+from minigpt.training.execution.timing import draws_kept
 from minigpt.training.processes.allocator import keep_freed_memory
 from minigpt.training.processes.distributed import World, join_world
 from minigpt.training.report.history import History
@@ -95,8 +96,7 @@ def train(
         first = 0 if saved is None else run.restore(saved)
         world.check_equal("the step to go on from", first)
         probes = config.precision == "auto" and not (folder is not None and folder.resumes)
-        seconds = _take_precision(run, shown=progress) if probes else None
-        ways = {"recomputed": config.activation_checkpointing, "compiled": _compiles(run, seconds, shown=progress)}
+        ways = _ways(run, probes=probes, shown=progress)
         history = _open_history(folder, first, None if held_out is None else held_out.floor)
         with (
             closing(history),
@@ -133,9 +133,20 @@ def _start(
     if world.device.type == "cpu":
         keep_freed_memory()
     model = model.to(world.device).train()
+    model.zero_grad()  # a gradient from before, such as that of a run that was interrupted, is not of the first step
     config = with_precision(config, model, world, None if saved is None else saved.state["train_config"])
     world.check_alike({"the precision that 'auto' is on each machine": config.precision})
     return RunState(model, config, data, tokenizer, world)
+
+
+def _ways(run: RunState, *, probes: bool, shown: bool) -> dict[str, bool]:
+    """How the blocks run. What "auto" stands for may be timed, of which no trace is left but the choice."""
+    with draws_kept(run.world.device), memory_advice(run):
+        seconds = _take_precision(run, shown=shown) if probes else None
+        return {
+            "recomputed": run.config.activation_checkpointing,
+            "compiled": _compiles(run, seconds, shown=shown),
+        }
 
 
 def _take_precision(run: RunState, *, shown: bool) -> float | None:

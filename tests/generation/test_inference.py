@@ -129,3 +129,33 @@ def test_a_matrix_in_blocks_has_the_same_product_and_survives_copies(in_blocks, 
             torch.testing.assert_close(each(x).double(), exact, rtol=0.01, atol=0.01)
     wide = deepcopy(layer).float()
     torch.testing.assert_close(wide(x.float()).double(), exact, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("weights", BOUNDS)
+def test_the_state_of_a_copy_makes_another_copy_the_same(weights):
+    ids = torch.arange(12).view(2, 6)
+    copy, other = (mg.for_generation(make_model(init_std=std), weights) for std in (0.1, 0.3))
+    before = copy(ids)
+    assert not torch.equal(other(ids), before)
+    other.load_state_dict(copy.state_dict())
+    copy.load_state_dict(mg.for_generation(make_model(init_std=0.2), weights).state_dict())  # and shares nothing
+    assert torch.equal(other(ids), before)
+
+
+def test_a_matrix_of_another_shape_is_refused():
+    layer, other = RowsLinear(torch.nn.Linear(8, 16)), RowsLinear(torch.nn.Linear(16, 8))
+    other.bias = layer.bias
+    with pytest.raises(ValueError, match=r"a matrix \(8, 16\); expected \(16, 8\)"):
+        layer.load_state_dict(other.state_dict())
+
+
+@pytest.mark.parametrize("kind", [RowsLinear, Int8Linear])
+@pytest.mark.parametrize("n_rows", [3, inference.FEW_ROWS + 1])
+def test_a_gradient_goes_through_a_copy_as_through_its_matrix(kind, n_rows):
+    layer, x = kind(torch.nn.Linear(64, 40)), torch.randn(n_rows, 64).bfloat16().requires_grad_()
+    y = layer(x)
+    h = torch.randn_like(y)
+    (gradient,) = torch.autograd.grad(y, x, h)
+    torch.testing.assert_close(gradient.double(), h.double() @ layer.weight.double(), rtol=0.01, atol=0.02)
+    each = torch.vmap(layer)(x.detach())
+    torch.testing.assert_close(each.double(), layer(x.detach()).double(), rtol=0.02, atol=0.02)

@@ -102,6 +102,11 @@ def test_the_bytes_of_a_text_are_those_of_its_files(tmp_path):
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "c.txt").write_text("678")
     assert text_bytes(tmp_path / "a.txt") == 5 and text_bytes(tmp_path) == 8
+    (tmp_path / "c.py").write_text("90")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "pack.txt").write_text("of a folder that is not read")
+    assert text_bytes(tmp_path) == 8 and text_bytes(tmp_path, glob="*.py") == 2
+    assert mg.RunConfig.of(text=tmp_path, glob="*.py").source.n_bytes == 2
     assert text_bytes(tmp_path / "none") is None and text_bytes(None) is None
     assert text_bytes(None, "no-such") is None
 

@@ -250,3 +250,11 @@ def test_resuming_without_a_folder_or_a_checkpoint_is_refused(make_model, data, 
         train(make_model(), data, resume=True)
     with pytest.raises(ValueError, match="no usable checkpoint"):
         train(make_model(), data, out=tmp_path, resume=True)
+
+
+def test_a_gradient_from_before_the_run_is_not_of_its_first_step(make_model, data):
+    config = TrainConfig(steps=2, batch_size=4, device="cpu", optimizer="momentum")
+    expected = mg.train(make_model(), data, config, progress=False)
+    model = make_model()
+    model(torch.zeros(1, 4, dtype=torch.int64)).sum().backward()
+    assert mg.train(model, data, config, progress=False).column("loss") == expected.column("loss")

@@ -37,11 +37,12 @@ def read_leaderboard(path: str | Path) -> list[dict[str, Any]]:
     if not file.exists():
         return []
     table = read_object(file)
-    entries = table.get("entries")
-    if table.get("format") != LEADERBOARD_FORMAT or not isinstance(entries, list):
+    number, entries = table.get("format"), table.get("entries")
+    is_format = type(number) is int and number == LEADERBOARD_FORMAT  # true is 1, too
+    if not is_format or not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise ValueError(
-            f"{file} is not a leaderboard, which has format {LEADERBOARD_FORMAT} and a list of entries; name another "
-            "file, or one that does not exist yet"
+            f"{file} is not a leaderboard, which has format {LEADERBOARD_FORMAT} and a list of objects as entries; "
+            "name another file, or one that does not exist yet"
         )
     return entries
 

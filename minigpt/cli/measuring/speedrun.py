@@ -9,6 +9,7 @@ from minigpt.bench.speedrun.leaderboard import check_recordable
 from minigpt.bench.speedrun.nanogpt import PUBLISHED
 from minigpt.bench.speedrun.protocol import SpeedrunText
 from minigpt.cli.output import print_json, save_picture
+from minigpt.files.lock import alone_with
 from minigpt.settings import check_choice, counted
 
 QUICK_STEPS = 200  # of the yardstick
@@ -53,7 +54,8 @@ class Speedrun:
             raise ValueError(f"--quick is track {first[0]} with one seed; leave out --quick, or --tracks and --seeds")
         if self.record is not None:
             check_recordable(SpeedrunText.of(self.text))  # refused before anything is trained, as another file is
-            read_leaderboard(self.record)
+            with alone_with(self.record):  # a file that can't be written is refused here, too
+                read_leaderboard(self.record)
         names = first if self.quick else dict.fromkeys(self.tracks)
         steps = QUICK_STEPS if self.quick else PUBLISHED["max_iters"]
         report = bench.measure_speedrun(
@@ -70,7 +72,7 @@ class Speedrun:
             print(f"\n{report}")
             picture = save_picture(report.plot, self.out / "speedrun.png", kept="the figures are complete")
             print(f"picture: {picture}")
-        if self.record is not None:
+        if self.record is not None and (any(track.is_reached for track in report.tracks) or not report.n_missing):
             added = record(report, self.record)
             if not self.json:
                 print(f"recorded: {counted(len(added), 'track')} in {self.record}")

@@ -48,7 +48,7 @@ def library_parts(tokenizer: LibraryTokenizer) -> ByteLevelParts:
         ValueError: if it is of another kind, or does what no field can say; that is named.
     """
     try:
-        return _parts(tokenizer.data)
+        return _parts(tokenizer.data, tokenizer.added_tokens)
     except ValueError as error:
         raise ValueError(
             f"a library tokenizer can't be written in a GGUF file where {error}; write the model alone, with "
@@ -56,16 +56,15 @@ def library_parts(tokenizer: LibraryTokenizer) -> ByteLevelParts:
         ) from None
 
 
-def _parts(data: dict[str, Any]) -> ByteLevelParts:
+def _parts(data: dict[str, Any], ids: dict[str, int]) -> ByteLevelParts:
     model, added = data["model"], data.get("added_tokens") or []
     _check_model(model)
+    _check_added(added, ids, changes_text=data.get("normalizer") is not None)
     if data.get("normalizer") not in (None, _NFC):
         raise ValueError(f"its normalizer is {_kind(data['normalizer'])}, and only NFC has a name there")
     if not isinstance(data.get("pre_tokenizer"), dict):
         raise ValueError("it has no pre_tokenizer, and what cuts a text must have a name there")
     split = split_of(data["pre_tokenizer"])
-    if wide := [token["content"] for token in added if any(token.get(flag) for flag in FLAGS)]:
-        raise ValueError(f"its added token {wide[0][:40]!r} takes in the text around it ({', '.join(FLAGS)})")
     special = {token["content"]: CONTROL if token.get("special") else USER_DEFINED for token in added}
     vocabulary = {**model["vocab"], **{token["content"]: token["id"] for token in added}}
     for token in vocabulary.keys() - special.keys():
@@ -76,6 +75,8 @@ def _parts(data: dict[str, Any]) -> ByteLevelParts:
     if bool(model.get("ignore_merges")) != (split in TAKES_WHOLE_TOKENS) and (lost := _not_joined(model, special)):
         raise ValueError(f"its token {lost[:40]!r} is made by no merge, with ignore_merges={model['ignore_merges']}")
     tokens = {token_id: (token, special.get(token, NORMAL)) for token, token_id in vocabulary.items()}
+    if len(tokens) < len(vocabulary):
+        raise ValueError("two of its tokens have one id")
     return ByteLevelParts(split, data.get("normalizer") is not None, tokens, _merges(model))
 
 
@@ -86,6 +87,17 @@ def _check_model(model: dict[str, Any]) -> None:
     for name in ("continuing_subword_prefix", "end_of_word_suffix"):
         if model.get(name):
             raise ValueError(f"its model has {name}={model[name]!r}, which marks the parts of words")
+
+
+def _check_added(added: list[dict[str, Any]], ids: dict[str, int], *, changes_text: bool) -> None:
+    for token in added:
+        named = f"its added token {token['content'][:40]!r}"
+        if any(token.get(flag) for flag in FLAGS):
+            raise ValueError(f"{named} takes in the text around it ({', '.join(FLAGS)})")
+        if changes_text and token.get("normalized"):
+            raise ValueError(f"{named} is looked for after the normalizer (normalized=True)")
+        if (given := ids.get(token["content"])) != token["id"]:
+            raise ValueError(f"{named} has the id {token['id']}, and the package tokenizers gives it {given}")
 
 
 def _merges(model: dict[str, Any]) -> list[str]:

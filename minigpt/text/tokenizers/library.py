@@ -80,6 +80,11 @@ class LibraryTokenizer(TokenizerBase):
         """The special tokens with their ids."""
         return dict(self._special_tokens)
 
+    @property
+    def added_tokens(self) -> dict[str, int]:
+        """The added tokens, special or not, with the ids that the package gives them, whatever the file says."""
+        return {content: token_id for token_id, content in self._added.items()}
+
     @cached_property
     def _special(self) -> Any:
         return self._build(allow_special=True)

@@ -4,9 +4,12 @@ A turn takes each way once, so that whatever slows the machine down slows all of
 counts: the first turn, which prepares kernels, is seldom it. Neither weights nor moments are changed.
 """
 
+import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
+import numpy as np
 import torch
 
 from minigpt.training.gradients import batch_gradient
@@ -41,8 +44,26 @@ def one_gradient(run: RunState) -> None:
     Args:
         run: whose weights, moments and draws of dropout stay as they are.
     """
-    batch_gradient(run, 0)
-    if run.precision.device.type == "cuda":
-        torch.cuda.synchronize()
-    run.optimizer.zero_grad()
-    run.loss.balance_now = None
+    try:
+        batch_gradient(run, 0)
+        if run.precision.device.type == "cuda":
+            torch.cuda.synchronize()
+    finally:  # interrupted, too: the next training would begin with half a gradient
+        run.model.zero_grad()
+        run.loss.balance_now = None
+
+
+@contextmanager
+def draws_kept(device: torch.device) -> Iterator[None]:
+    """Leave the global generators as they were: PyTorch's, and those that data may draw from, NumPy's and Python's.
+
+    Args:
+        device: draws, beside the CPU.
+    """
+    of_python, of_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            yield
+    finally:
+        random.setstate(of_python)
+        np.random.set_state(of_numpy)  # noqa: NPY002

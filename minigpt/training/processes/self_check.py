@@ -120,7 +120,8 @@ def _named(parameters: Mapping[str, Tensor], gradients: tuple[Tensor, ...]) -> d
 
 def _model(parts: Mapping[str, object], attention: str) -> GPT:
     settings: dict[str, object] = {**SMALL, **parts, "attention": attention}
-    return GPT(GPTConfig(**settings), generator=torch.Generator().manual_seed(0))  # type: ignore[arg-type]
+    with torch.random.fork_rng([]):  # PyTorch's layers draw weights, before ours are drawn
+        return GPT(GPTConfig(**settings), generator=torch.Generator().manual_seed(0))  # type: ignore[arg-type]
 
 
 @torch.enable_grad()

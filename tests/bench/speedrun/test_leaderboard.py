@@ -61,7 +61,13 @@ def test_what_others_add_meanwhile_is_kept(tmp_path, monkeypatch):
     assert [file.name for file in tmp_path.iterdir()] == ["board.json"]
 
 
-@pytest.mark.parametrize("text", ['{"format": 2, "entries": []}', '{"format": 1}', "[]", "", '{"name": "mine"}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *['{"format": 2, "entries": []}', '{"format": 1}', "[]", "", '{"name": "mine"}'],
+        *['{"format": true, "entries": []}', '{"format": 1, "entries": [{}, 1]}'],
+    ],
+)
 def test_another_file_is_refused_and_stays_as_it_is(tmp_path, text):
     path = tmp_path / "board.json"
     path.write_text(text, encoding="utf-8")

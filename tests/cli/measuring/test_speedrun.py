@@ -86,3 +86,23 @@ def test_after_an_interrupt_what_is_done_is_printed_and_the_status_is_130(asked,
     with pytest.raises(SystemExit) as ended:
         cli.main(["speedrun", "--seeds", "2", "--out", str(tmp_path)])
     assert ended.value.code == 130 and "stopped: 1 more runs" in capsys.readouterr().out
+
+
+def test_a_record_that_can_t_be_written_is_refused_before_anything_is_trained(asked, tmp_path, capsys):
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    with pytest.raises(SystemExit):
+        cli.main(["speedrun", "--record", str(tmp_path / "file" / "board.json")])
+    assert "file is a file, expected a folder" in capsys.readouterr().err and asked == []
+
+
+def test_an_interrupt_before_a_target_is_an_interrupt_with_a_record_too(monkeypatch, tmp_path):
+    monkeypatch.setattr(bench, "measure_speedrun", lambda *_, **__: FIGURES.made_up((1.9,), n_missing=1))
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["speedrun", "--seeds", "2", "--out", str(tmp_path), "--record", str(tmp_path / "board.json")])
+    assert ended.value.code == 130 and not (tmp_path / "board.json").exists()
+
+
+def test_a_folder_in_the_place_of_the_text_is_named(asked, capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["speedrun", "--quick", "--text", ".", "--record", "board.json"])
+    assert ". is not a plain file" in capsys.readouterr().err

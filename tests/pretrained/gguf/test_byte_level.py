@@ -94,6 +94,18 @@ def flagged(flag):
     return {**data, "added_tokens": [{**data["added_tokens"][0], flag: True}]}
 
 
+def with_added(split="gpt2", **fields):
+    data = shuffled(split)
+    token = {**data["added_tokens"][0], "id": TRAINED.vocab_size, "content": "<tool>", **fields}
+    return {**data, "added_tokens": [*data["added_tokens"], token]}
+
+
+def with_one_id_twice():
+    data = shuffled(pre_tokenizer={**CUT})
+    data["model"]["vocab"]["a"] = data["model"]["vocab"]["b"]
+    return data
+
+
 def with_unreachable_token():
     data = shuffled()
     data["model"]["vocab"]["wayward"] = TRAINED.vocab_size
@@ -112,6 +124,10 @@ def with_unreachable_token():
         (flagged("lstrip"), r"its added token '<\|endoftext\|>' takes in the text around it"),
         (flagged("single_word"), r"takes in the text around it \(single_word"),
         (model_of(end_of_word_suffix="</w>"), "end_of_word_suffix='</w>', which marks the parts of words"),
+        (with_added("qwen2", content="é", normalized=True), "its added token 'é' is looked for after the normalizer"),
+        (with_added(content="é"), "its added token 'é' has the id 309, and the package tokenizers gives it"),
+        (with_added(id=3), "its added token '<tool>' has the id 3, and the package tokenizers gives it 309"),
+        (with_one_id_twice(), "two of its tokens have one id"),
         (with_unreachable_token(), "its token 'wayward' is made by no merge, with ignore_merges=True"),
     ],
 )
@@ -120,6 +136,12 @@ def test_what_no_field_can_say_is_refused_by_its_name_and_nothing_is_written(dat
     with pytest.raises(ValueError, match=f"can't be written in a GGUF file where .*{what}.*; write the model alone"):
         written(tokenizer, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_token_with_a_byte_that_has_none_is_refused(tmp_path):
+    ranks = {token: i for token, i in TRAINED.ranks.items() if token != b"\xf0"}
+    with pytest.raises(ValueError, match="holds a byte for which the vocabulary has no token"):
+        written(ImportedTokenizer(ranks, {"<|endoftext|>": TRAINED.vocab_size - 1}), tmp_path)
 
 
 def test_merges_written_as_texts_are_pairs():

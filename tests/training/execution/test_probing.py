@@ -1,5 +1,8 @@
 """minigpt/training/execution/probing.py: the choice from given times, and that making it leaves no trace."""
 
+import random
+
+import numpy as np
 import pytest
 import torch
 
@@ -150,3 +153,55 @@ def test_a_run_that_is_resumed_is_not_timed(monkeypatch, multiplies, make_model,
     (tmp_path / "checkpoints" / "step-00000160").rename(tmp_path / "checkpoints" / "elsewhere")
     mg.train(make_model(), data, config, out=tmp_path, resume=True, progress=False)
     assert len(asked) == 1
+
+
+def noisy(model):
+    """The model, in which a part that is not ours draws from the global generator."""
+    part = model.blocks[0].mlp
+    model.blocks[0].mlp = Noisy(part)
+    return model
+
+
+class Noisy(torch.nn.Module):
+    def __init__(self, part):
+        super().__init__()
+        self.part = part
+
+    def forward(self, x):
+        return self.part(x) + 0.1 * torch.randn_like(x)
+
+
+def test_timing_leaves_what_data_and_parts_draw_from_as_it_was(monkeypatch, multiplies, make_model):
+    given(monkeypatch, narrow=1.0, wide=0.5)
+    monkeypatch.setattr("minigpt.training.execution.compiling._can_compile", lambda device: True)
+
+    class Cropped:
+        """Items that are drawn anew each time they are asked for."""
+
+        def __len__(self):
+            return 8
+
+        def __getitem__(self, i):
+            start = random.randrange(5) + np.random.randint(5) + int(torch.randint(5, ()))  # noqa: NPY002
+            return torch.arange(start, start + 17) % 14
+
+    def losses(**settings):
+        random.seed(1), np.random.seed(1), torch.manual_seed(1)  # noqa: NPY002
+        config = TrainConfig(**{"steps": 160, "batch_size": 2, "device": "cpu", "eval_every": 0} | settings)
+        return [row["loss"] for row in mg.train(noisy(make_model()), Cropped(), config, progress=False).rows]
+
+    own = losses(precision="fp32")
+    assert losses(precision="auto") == own
+    assert losses(precision="fp32", compile="auto") == own
+
+
+def test_half_a_gradient_of_a_timing_that_was_stopped_is_not_of_the_next_run(monkeypatch, multiplies, make_model, data):
+    def stopped(wrapper, *_):
+        next(run.model.parameters()).grad = torch.ones_like(next(run.model.parameters()))
+        raise KeyboardInterrupt
+
+    run = a_run(make_model(), data, steps=2000)
+    monkeypatch.setattr("minigpt.training.gradients.accumulate_gradients", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        choose_precision(run)
+    assert all(p.grad is None for p in run.model.parameters())

@@ -169,3 +169,9 @@ def test_with_dropout_a_compiled_block_is_taken_as_it_is(make_model, data, monke
     model = make_model(dropout=0.5).train()
     with run_blocks(model, compiled=True):
         model(data.batch(0, 2)[0])  # a warning would fail the test
+
+
+def test_the_check_leaves_the_global_generator_as_it_was():
+    before = torch.get_rng_state()
+    fault_of.__wrapped__(torch.device("cpu"), torch.bfloat16)
+    assert torch.equal(torch.get_rng_state(), before)

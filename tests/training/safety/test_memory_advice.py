@@ -79,3 +79,9 @@ def test_the_spare_memory_of_the_cpu_is_a_number_or_unknown():
     spare = spare_bytes(torch.device("cpu"))
     assert spare is None or spare > 2**20
     assert spare_bytes(torch.device("meta")) is None
+
+
+def test_a_step_that_is_timed_before_the_first_gets_the_same_advice(make_model, data, monkeypatch):
+    monkeypatch.setattr("minigpt.training.execution.compiling._can_compile", lambda device: True)
+    words = message(full(make_model(), torch.OutOfMemoryError(CUDA)), data, config(compile="auto"))
+    assert "20 GiB" in words and "micro_batch_size" in words
