@@ -152,7 +152,7 @@ class Muon(EquationOptimizer):
             if wrong is not None:
                 raise ValueError(
                     f"Muon is for matrices, got a parameter of shape {tuple(wrong.shape)}; give it in a group with "
-                    '"role": "vector" or "embedding", as decay_groups(model, weight_decay) does'
+                    '"role": "vector" or "embedding", as decay_groups(model, …) does'
                 )
 
     def rule_of(self, group: Settings) -> UpdateRule:
