@@ -13,7 +13,7 @@ vocabulary.
 from dataclasses import dataclass
 
 from minigpt.model import GPTConfig
-from minigpt.model.backends import LARGEST_TABLE
+from minigpt.model.backends import LARGEST_TABLE, LONGEST_ROW
 
 STREAM = 4  # bytes of a number of the residual stream, of the softmax and of the loss
 HALVES = {"fp32": 4, "bf16": 2, "fp16": 2}  # bytes of a number that enters a product
@@ -96,8 +96,10 @@ def is_by_products(config: GPTConfig, n_positions: int, precision: str, n_sequen
     """
     if config.position == "alibi" or config.attention not in ("auto", "products"):
         return False
+    if config.attention == "products":
+        return True
     n_weights = n_sequences * config.n_heads * n_positions**2
-    return config.attention == "products" or (precision == "bf16" and n_positions > 1 and n_weights <= LARGEST_TABLE)
+    return precision == "bf16" and 1 < n_positions <= LONGEST_ROW and n_weights <= LARGEST_TABLE
 
 
 def _products(config: GPTConfig, t: int, half: int) -> int:
