@@ -77,7 +77,7 @@ def test_what_the_predicted_time_rests_on_is_told(monkeypatch, lang, on, mfu, wo
 
 def test_the_error_is_that_of_the_prediction_and_the_base_has_none():
     growth = predict_growth(BASE, MACHINE, axes=["n_layers"], factors=[2])
-    assert growth.largest_error() is None and "measured" not in str(growth)
+    assert growth.largest_error() is None and "measured error" not in str(growth)
     first, second = growth.rows
     rows = (replace(first, measured=9 * first.seconds), replace(second, measured=second.seconds / 1.25))
     checked = replace(growth, rows=rows)
