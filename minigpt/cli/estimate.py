@@ -32,8 +32,8 @@ class Estimate:
         context_length: T, in tokens (default: the preset's; with --budget 256).
         tokens: tokens that are read, such as 300e9 (default: those that are best for the size).
         on: hardware, such as H100, 8xH100, or "this machine", which is measured for three seconds.
-        grow: what a step takes as context, width, depth, batch, vocabulary and devices are doubled, one at a time; on
-            "this machine" small steps are measured, too.
+        grow: what a step takes as context, width, depth, batch, vocabulary and devices are doubled, one at a time;
+            on "this machine" small steps are measured, too.
         batch_size: sequences of each device in a step, with --grow (default: 8).
         budget: time and place, such as "tonight on this laptop" or "3 hours on 8xH100": which model learns most in it.
         price: dollars for an hour of one device (default: the lowest of the table).

@@ -199,7 +199,7 @@ def _one_default(field: tyro.constructors.StructFieldSpec, kind: Any) -> tyro.co
     """A field with the default that its docstring writes, which says what none means, or else with the value's own."""
     if not WRITTEN_DEFAULT.search(text := _text_of(field)):
         return dataclasses.replace(field, type=kind)
-    if field.default is not None:
+    if field.default not in (None, ()):
         return dataclasses.replace(field, type=kind, helptext=WRITTEN_DEFAULT.sub("", text))
     kind = Annotated[kind, tyro.conf.arg(help_behavior_hint="")]
     return dataclasses.replace(field, type=kind)

@@ -42,7 +42,7 @@ class Sample:
         prompt: first words of the document; a prompt that begins with a dash is written --prompt=-like-this.
         max_new_tokens: the most tokens to add.
         sampler: how each token is chosen.
-        stop: strings before which the text ends.
+        stop: strings before which the text ends (default: none).
         weights: numbers of the matrices: "float32", "bfloat16" or "int8"; fewer bytes are faster and less exact.
         seed: random seed of the draws (default: a new one, which is shown).
     """

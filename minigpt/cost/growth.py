@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from minigpt.cost.estimates import Estimate, estimate
-from minigpt.cost.hardware import Cluster, parse_hardware
+from minigpt.cost.hardware import DEFAULT_MFU, Cluster, parse_hardware
 from minigpt.cost.machine import Machine
 from minigpt.cost.memory import StepPlan
 from minigpt.cost.parallelism import data_parallel_bytes
 from minigpt.cost.units import shown_bytes, shown_count, shown_seconds
 from minigpt.model import GPTConfig
 from minigpt.plots import PALETTE, new_figure
-from minigpt.settings import check_choice
+from minigpt.settings import check_choice, counted
 from minigpt.settings.language import Bilingual, columns_of, language
 
 if TYPE_CHECKING:
@@ -30,9 +30,15 @@ FACTORS = (1, 2, 4, 8)
 _HEADS = Bilingual("size value FLOPs memory sent predicted measured error", "规模 取值 FLOPs 内存 发送 预测 实测 误差")
 _COLUMNS = (15, 8, 8, 9, 9, 9, 9, 7)
 _BASE = Bilingual(
-    "a step of {} × {}, context {:,}, vocabulary {:,}, {} sequence(s) a device, on {}",
+    "a step of {} × {}, context {:,}, vocabulary {:,}, {} a device, on {}",
     "一步训练：{} × {}，上下文 {:,}，词表 {:,}，每个设备 {} 个序列，硬件 {}",
 )
+_LEGEND = Bilingual(
+    "FLOPs, memory, sent (gradients): of one step in each device",
+    "FLOPs、内存、发送（梯度）：每个设备一步的量",
+)
+_AT_MFU = Bilingual("predicted: at {:.3g}% of the {} peak (--mfu)", "预测：按达到 {1} 峰值的 {0:.3g}% 计算（--mfu）")
+_FROM_PARTS = Bilingual("predicted: from the measured times of its parts", "预测：由实测的各部分时间推算")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,11 +134,13 @@ class Growth:
         base: the smallest step.
         on: the hardware.
         rows: axis by axis, the base first.
+        mfu: share of the peak that named hardware reaches.
     """
 
     base: StepSize
     on: Cluster | Machine
     rows: tuple[GrowthRow, ...]
+    mfu: float = DEFAULT_MFU
 
     def largest_error(self) -> float | None:
         """Of the predictions that could be checked, without its sign; ``None`` if there is none."""
@@ -170,8 +178,12 @@ class Growth:
             cells += ["" if row.measured is None else shown_seconds(row.measured, lang)]
             cells += ["" if row.error is None or row.factor == 1 else f"{row.error:+.0%}"]
             lines.append([cells[i] for i in shown])
-        title = _BASE.spoken().format(*shape, self.base.n_sequences, self.on)
-        return "\n".join([title, *(_in_columns(line) for line in lines)])
+        n_sequences = counted(self.base.n_sequences, "sequence") if lang == "en" else self.base.n_sequences
+        title = _BASE.spoken().format(*shape, n_sequences, self.on)
+        about_time = _FROM_PARTS.spoken()
+        if isinstance(self.on, Cluster):
+            about_time = _AT_MFU.spoken().format(100 * self.mfu, self.on.device.precision)
+        return "\n".join([title, *(_in_columns(line) for line in lines), _LEGEND.spoken(), about_time])
 
     def plot(self) -> "Figure":
         """Seconds of a step over what each size was multiplied by: lines are predicted, dots measured."""
@@ -206,7 +218,8 @@ def predict_growth(
 
     Args:
         base: the smallest step.
-        on: the kind of device by name, such as ``"H100"``, or a machine that was measured.
+        on: the kind of device by name, such as ``"H100"``, or a machine that was measured; with a count, as in
+            ``"8xH100"``, the smallest step has as many devices.
         axes: keys of :data:`STEP_SIZES`.
         factors: what each size is multiplied by; 1 is always among them.
         mfu: share of the peak that named hardware reaches; ``None``: the default of :func:`estimate`.
@@ -215,10 +228,13 @@ def predict_growth(
         ValueError: if the hardware or an axis is unknown, or a size becomes too large.
     """
     hardware = parse_hardware(on) if isinstance(on, str) else on
-    device = replace(hardware, count=1) if isinstance(hardware, Cluster) else hardware
+    device = hardware
+    if isinstance(hardware, Cluster):
+        device = replace(hardware, count=1)
+        base = replace(base, n_devices=base.n_devices * hardware.count)
     each = sorted({1, *factors})
     rows = [_row(base, axis, factor, device, mfu) for axis in axes for factor in each]
-    return Growth(base=base, on=device, rows=tuple(rows))
+    return Growth(base=base, on=hardware, rows=tuple(rows), mfu=DEFAULT_MFU if mfu is None else mfu)
 
 
 def _row(base: StepSize, axis: str, factor: int, device: Cluster | Machine, mfu: float | None) -> GrowthRow:

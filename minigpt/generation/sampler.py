@@ -47,11 +47,11 @@ class Sampler:
         top_k: number of most probable tokens to draw from; by default all.
         top_p: probability of the smallest set of tokens to draw from; by default all tokens.
         min_p: least share of the largest probability that a token must have; by default none.
-        repetition_penalty: divisor of the positive logits of tokens that the text has, factor of the negative ones
-            (1 = none).
+        repetition_penalty: divisor of the positive logits of tokens that the text has, factor of the negative
+            ones (1 = none).
         logit_bias: nats added to the logits of tokens, by id: -inf forbids a token.
         match: regular expression that the whole text after the prompt must match, such as "yes|no"; in Python, also a
-            list of texts. It is held where text is written, and not among :meth:`probabilities`.
+            list of texts. It is held where text is written; the probabilities leave it out.
 
     Raises:
         ValueError: if a setting has another type or is outside its range.

@@ -7,7 +7,7 @@ formula     the equation, term by term, with the T × S weights in memory; the r
 sdpa        ``torch.nn.functional.scaled_dot_product_attention``: PyTorch's own kernels, on every device
 triton      our own fused kernel, ``minigpt.kernels.fused_attention``; needs a CUDA GPU and triton
 products    two matrix products with the softmax between, for the plain causal pattern
-auto        "sdpa"; on a CPU in bfloat16 "products", as long as the table of weights fits in its cache
+auto        "sdpa"; on a CPU in bfloat16 "products", up to 512 keys and 2^23 weights of a layer
 ==========  ================================================================================================
 
 Every one of them takes queries ``(B, H, T, E)`` and keys and values ``(B, G, S, E)`` with H a multiple of G, is causal

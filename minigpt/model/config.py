@@ -78,8 +78,8 @@ class GPTConfig(ModelShape):
         out_bias: bias of the output matrix of attention.
         mlp_bias: biases in the MLP.
         tied_head: the output matrix is the embedding matrix.
-        convolution: positions, itself included, that a short convolution mixes at the start of each block
-            (default: no convolution).
+        convolution: positions, itself included, that a short convolution mixes at the start of each
+            block (default: no convolution).
         window: positions that a query sees, itself included (default: the whole past).
         window_layers: layers that have the window, a letter each, repeated: "w" a window, "f" the full past; "wf" is
             every other layer.

@@ -12,6 +12,8 @@ from torch import Tensor
 
 from minigpt.model import GPT, GPTConfig
 
+TRAIN_ANEW = "no format can hold it: train one with --recipe gpt2, all parts of which can be written"
+
 
 @dataclass(frozen=True)
 class Stored:

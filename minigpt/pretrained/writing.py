@@ -12,7 +12,7 @@ from minigpt.files.paths import as_path
 from minigpt.files.text import utf_8
 from minigpt.model import GPT, GPTConfig
 from minigpt.pretrained.finite import check_finite
-from minigpt.pretrained.formats import Format
+from minigpt.pretrained.formats import TRAIN_ANEW, Format
 from minigpt.pretrained.gguf.writing import save_gguf
 from minigpt.pretrained.gpt2 import GPT2_FORMAT
 from minigpt.pretrained.llama import LLAMA_FORMATS
@@ -93,7 +93,7 @@ def format_of(config: GPTConfig) -> str:
     hint = "; it takes the parts of recipe 'gpt2'" if nearest == "gpt2" else ""
     raise ValueError(
         f"{FORMATS[nearest].title}'s format has no place for {', '.join(lacking[nearest])}{hint}"
-        + ("" if nearest == "gpt2" else ", and the other formats have places for fewer parts of this model")
+        + ("" if nearest == "gpt2" else f", and the other formats have places for fewer parts of it; {TRAIN_ANEW}")
     )
 
 

@@ -130,7 +130,7 @@ def recipe(name: str) -> Recipe:
 
 
 class FastSizes(NamedTuple):
-    """FastSizes of a run of "fast", and what they need.
+    """Sizes of a run of "fast", and what they need.
 
     Attributes:
         n_layers: L, number of blocks.

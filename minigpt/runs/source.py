@@ -28,8 +28,8 @@ class Source:
         language: language of a task's stories: en, zh, or both in turn.
         from_pretrained: folder of Hugging Face with a GPT-2, Llama, Qwen2, Qwen3, Mistral or Mixtral, whose weights the
             run starts from, with its tokenizer; `minigpt export` makes one of a GGUF file or of smollm2.
-        tokenizer: tokenizer: char, bpe:1024 (trained here, to that many tokens), gpt2, or a saved tokenizer's file
-            (none = that of the pretrained model).
+        tokenizer: tokenizer: char, bpe:1024 (trained here, to that many tokens), gpt2, or a saved tokenizer's
+            file (none = that of the pretrained model).
         validation_fraction: share of the text, at its end, that is kept for validation.
         documents: read the text as documents, a row each, and not as one long row of tokens.
         epochs: passes over the documents, which decide the number of steps (default: none, the steps are given).

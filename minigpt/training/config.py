@@ -43,12 +43,12 @@ class TrainConfig:
     Attributes:
         steps: number of updates.
         batch_size: sequences of each update, over all devices and micro-steps together.
-        micro_batch_size: sequences at once through the model, a divisor of the batch size; fewer need less memory
-            (default: all those of a process).
+        micro_batch_size: sequences at once through the model, a divisor of the batch size; fewer need less
+            memory (default: all those of a process).
         optimizer: optimizer.
         learning_rate: peak learning rate, reached after the warm-up.
-        rate_at_128: learning rate that suits AdamW at width 128; where learning_rate is none, it is multiplied by
-            128 / D and by the optimizer's relative_rate, its good rate as a multiple of AdamW's (sgd 50, muon 8).
+        rate_at_128: learning rate that suits AdamW at width 128; where learning_rate is none, it is multiplied
+            by 128 / D and by the optimizer's relative_rate, its good rate as a multiple of AdamW's (sgd 50, muon 8).
         schedule: shape of the learning rate after the warm-up; "wsd" stays constant and falls at the end.
         final_learning_rate: learning rate of the last step.
         warmup_steps: updates over which the learning rate rises from 0.
@@ -83,7 +83,7 @@ class TrainConfig:
         activation_checkpointing: recompute the inside of each block in the backward pass: far less memory, about a
             third more time, the same numbers.
         compile: run the blocks through torch.compile: slow to start, then faster; needs a C++ compiler. "auto" times
-            two steps and compiles if that pays within the run.
+            the step and compiles if that pays within the run.
     """
 
     steps: Annotated[int, Range(1, MOST_STEPS)] = 2000

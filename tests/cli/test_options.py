@@ -1,4 +1,7 @@
+import dataclasses
+import inspect
 import re
+from typing import get_args, get_type_hints
 
 import pytest
 
@@ -42,3 +45,28 @@ def test_a_value_with_dashes_and_a_name_with_underscores_are_no_mistake(words, c
     with pytest.raises(SystemExit):
         main(words)
     assert "there is no folder nowhere" in capsys.readouterr().err
+
+
+def parts_of(command, found):
+    """A command and the configurations in its fields, whose docstrings are its help."""
+    if dataclasses.is_dataclass(command) and command not in found:
+        found.append(command)
+        for kind in get_type_hints(command).values():
+            for part in (kind, *get_args(kind)):
+                parts_of(part, found)
+    return found
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_line_of_a_help_text_begins_with_a_sign_which_would_break_the_paragraph_there(name):
+    for part in parts_of(COMMANDS[name], []):
+        entries = inspect.cleandoc(part.__doc__).partition("Attributes:\n")[2].partition("\n\n")[0]
+        assert not re.findall(r"^ {8}[^\sA-Za-z].*", entries, re.M), part.__name__
+
+
+@pytest.mark.parametrize("name", ["bench", "sample", "chat"])
+def test_a_default_says_something_and_the_help_has_no_markup(name, capsys):
+    with pytest.raises(SystemExit):
+        main([name, "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "(default: )" not in shown and not re.search(r":[a-z]+:`|``", shown)

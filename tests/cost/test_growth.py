@@ -53,9 +53,31 @@ def test_more_devices_compute_the_same_and_send_more():
     assert len({row.seconds for row in rows}) == 1
 
 
+def test_a_count_of_devices_is_that_of_the_smallest_step():
+    growth = predict_growth(BASE, "8xH100", axes=["n_devices"], factors=[2])
+    assert [row.size.n_devices for row in growth.rows] == [8, 16]
+    assert growth.rows[0].sent == pytest.approx(2 * 7 / 8 * 4 * BASE.config.n_parameters)
+    assert growth.rows[0].seconds == predict_growth(BASE, "H100", axes=["n_devices"], factors=[1]).rows[0].seconds
+    assert "5 sequences a device, on 8 × H100\n" in str(growth)
+
+
+@pytest.mark.parametrize(
+    ("lang", "on", "mfu", "words"),
+    [
+        ("C", "H100", None, "predicted: at 43% of the bf16 peak (--mfu)"),
+        ("C", "H100", 0.125, "predicted: at 12.5% of the bf16 peak (--mfu)"),
+        ("C", MACHINE, None, "predicted: from the measured times of its parts"),
+        ("zh_CN.UTF-8", "H100", 0.5, "预测：按达到 bf16 峰值的 50% 计算（--mfu）"),
+    ],
+)
+def test_what_the_predicted_time_rests_on_is_told(monkeypatch, lang, on, mfu, words):
+    monkeypatch.setenv("LC_ALL", lang)
+    assert str(predict_growth(BASE, on, axes=["n_layers"], factors=[2], mfu=mfu)).endswith(f"\n{words}")
+
+
 def test_the_error_is_that_of_the_prediction_and_the_base_has_none():
     growth = predict_growth(BASE, MACHINE, axes=["n_layers"], factors=[2])
-    assert growth.largest_error() is None and "measured" not in str(growth)
+    assert growth.largest_error() is None and "measured error" not in str(growth)
     first, second = growth.rows
     rows = (replace(first, measured=9 * first.seconds), replace(second, measured=second.seconds / 1.25))
     checked = replace(growth, rows=rows)

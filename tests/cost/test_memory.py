@@ -77,6 +77,9 @@ def test_a_table_that_is_too_large_for_products_is_not_kept(monkeypatch, n_seque
         ({"attention": "sdpa"}, "bf16", False),
         ({"position": "alibi"}, "bf16", False),
         ({"context_length": 1}, "bf16", False),
+        ({"context_length": 512}, "bf16", True),
+        ({"context_length": 513}, "bf16", False),
+        ({"context_length": 513, "attention": "products"}, "bf16", True),
     ],
 )
 def test_attention_by_two_products_is_known_where_it_is(monkeypatch, changes, precision, by_products):

@@ -28,14 +28,15 @@ class Bench:
     Without a name, it measures the training step; with --quick and no name, everything but the GPU in about a minute.
 
     Attributes:
-        what: "train": the training step beside transformers' GPT-2. "generate": greedy generation beside transformers'.
-            "attention": our Triton kernel beside PyTorch's attention, FlexAttention and the formula, on a GPU; on the
-            CPU the formula beside PyTorch's. "tokenizer": byte pairs beside tokenizers and tiktoken. "loss": the loss
-            of a head beside PyTorch's. "memory": of attention against the length, and of a training step beside
-            transformers'. "gpu": everything that waits for a GPU, in some minutes, into one JSON file.
+        what: "train": the training step beside transformers' GPT-2. "generate": greedy generation beside that of
+            transformers. "attention": our Triton kernel beside PyTorch's attention, FlexAttention and the formula, on a
+            GPU; on the CPU the formula beside PyTorch's. "tokenizer": byte pairs beside tokenizers and
+            tiktoken. "loss": the loss of a head beside PyTorch's. "memory": of attention against the length, and of a
+            training step beside transformers'. "gpu": everything that waits for a GPU, in some minutes, into one JSON
+            file.
         quick: small sizes and few rounds: an impression, not a result.
         rounds: how often each is timed, in turn; the median counts (default: 9; generate: 3).
-        lengths: of attention and its memory, T in positions; by default a few that suit the device.
+        lengths: of attention and its memory, T in positions (default: a few that suit the device).
         device: of train, attention, loss and memory: "auto", "cpu" or "cuda".
         compile: train also with torch.compile, ours and the peers; some minutes, and a C++ compiler.
         peer_checkout: checkout of nanoGPT to train beside; its model.py is run.

@@ -17,6 +17,7 @@ from minigpt.files.paths import as_path
 from minigpt.files.text import utf_8
 from minigpt.model import GPT, GPTConfig
 from minigpt.pretrained.finite import check_finite
+from minigpt.pretrained.formats import TRAIN_ANEW
 from minigpt.pretrained.gguf.architectures import (
     ARCHITECTURES,
     EXPERT_WIDTH,
@@ -32,6 +33,8 @@ from minigpt.pretrained.gguf.architectures import (
 from minigpt.pretrained.gguf.file import gguf_package
 from minigpt.pretrained.gguf.rope import DIVISORS, rope_divisors, rope_scaling_fields
 from minigpt.pretrained.gguf.tokenizer_fields import NO_TOKENIZER, tokenizer_fields
+from minigpt.pretrained.gpt2 import GPT2_FORMAT
+from minigpt.pretrained.llama import LLAMA_FORMATS
 from minigpt.text import Tokenizer
 
 #: By the type of the matrices: its name in the package ``gguf``, and the number of the whole file's type.
@@ -98,10 +101,12 @@ def architecture_of(config: GPTConfig) -> Architecture:
     lacking = {name: each.lacking(config) for name, each in ARCHITECTURES.items()}
     nearest = min(lacking, key=lambda name: len(lacking[name]))
     if lacking[nearest]:
+        has_folder = not all(each.lacking(config) for each in (GPT2_FORMAT, *LLAMA_FORMATS.values()))
+        instead = "write a folder, whose name does not end in .gguf, which can hold it" if has_folder else TRAIN_ANEW
         raise ValueError(
             f"GGUF's architecture {nearest!r} has no place for {', '.join(lacking[nearest])}, and "
-            f"{', '.join(name for name in ARCHITECTURES if name != nearest)} have places for fewer parts of it; a "
-            "folder, whose name does not end in .gguf, can hold the parts of more models"
+            f"{', '.join(name for name in ARCHITECTURES if name != nearest)} have places for fewer parts of it; "
+            + instead
         )
     return ARCHITECTURES[nearest]
 

@@ -1,8 +1,9 @@
 """Whether compiling the blocks pays: it costs seconds at first, and each step is faster after that.
 
-Two steps are timed as written, unless the choice of the precision has timed some. The compiler's time and what it saves
-of a step were measured, on two CPU cores, at 6 blocks of width 192 in bfloat16: 15 s once, then 98 ms a step where
-145 ms were needed before. A small model, or a short run, is over before the compiler has finished.
+Three steps are timed as written, of which the least counts, unless the choice of the precision has timed some. The
+compiler's time and what it saves of a step were measured, on two CPU cores, at 6 blocks of width 192 in bfloat16: 15 s
+once, then 98 ms a step where 145 ms were needed before. A small model, or a short run, is over before the compiler has
+finished.
 """
 
 import os

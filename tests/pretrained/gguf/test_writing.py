@@ -178,6 +178,25 @@ def test_a_part_that_no_architecture_has_is_named_and_nothing_is_written(change,
 
 
 @pytest.mark.parametrize(
+    ("change", "advice"),
+    [
+        ({"window": 8}, "write a folder, whose name does not end in .gguf"),
+        ({"convolution": 4}, "no format can hold it: train one with --recipe gpt2"),
+    ],
+)
+def test_what_is_advised_instead_can_be_done(change, advice, tmp_path):
+    model = mg.GPT(replace(LLAMA, **change))
+    with pytest.raises(ValueError, match=advice):
+        mg.save_pretrained(model, tmp_path / "x.gguf")
+    if "folder" in advice:
+        mg.save_pretrained(model, tmp_path / "folder")
+    else:
+        with pytest.raises(ValueError, match=advice):
+            mg.save_pretrained(model, tmp_path / "folder")
+        mg.save_pretrained(mg.GPT(GPT2), tmp_path / "x.gguf")
+
+
+@pytest.mark.parametrize(
     "change", [{"mlp": "gelu"}, {"bias": False}, {"n_kv_heads": 2}, {"d_head": 8}, {"position": "sinusoidal"}]
 )
 def test_a_gpt2_with_another_part_is_refused_by_its_name(change, tmp_path):
