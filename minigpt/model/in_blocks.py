@@ -31,7 +31,13 @@ def linear_in_blocks(x: Tensor, matrix: Tensor, bias: Tensor | None = None) -> T
         x: in the dtype of the matrix.
         matrix: as :func:`in_blocks` gives it.
         bias: in the same dtype.
+
+    Raises:
+        NotImplementedError: while ``torch.compile`` traces it, which then leaves this call as it is: a matrix in blocks
+            can't be traced.
     """
+    if torch.compiler.is_dynamo_compiling():
+        raise NotImplementedError
     if matrix.is_mkldnn and wants_numbers_alone(x):
         y: Tensor = torch.ops.mkldnn._linear_pointwise(x, matrix, bias, "none", [], "")
         return y

@@ -178,6 +178,7 @@ def fast_rms_norm(x: Tensor, gain: Tensor, eps: float = 1e-6) -> Tensor:
     """
     if is_transformed():
         return rms_norm(x, gain, eps)
+    _check_width(x, gain)  # else a width of 1 would be stretched to that of the gain
     if torch.is_inference_mode_enabled():
         return F.rms_norm(x, gain.shape, gain, eps)
     y: Tensor = FastRMSNorm.apply(x, gain, eps)
@@ -239,4 +240,5 @@ def _at_least_float32(x: Tensor) -> Tensor:
 
 def _check_width(x: Tensor, gain: Tensor) -> None:
     if x.shape[-1:] != gain.shape:
-        raise ValueError(f"x has width {x.shape[-1]} but gain has shape {tuple(gain.shape)}; expected ({x.shape[-1]},)")
+        width = x.shape[-1] if x.dim() else 0
+        raise ValueError(f"x has width {width} but gain has shape {tuple(gain.shape)}; expected ({width},)")

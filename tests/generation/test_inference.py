@@ -159,3 +159,10 @@ def test_a_gradient_goes_through_a_copy_as_through_its_matrix(kind, n_rows):
     torch.testing.assert_close(gradient.double(), h.double() @ layer.weight.double(), rtol=0.01, atol=0.02)
     each = torch.vmap(layer)(x.detach())
     torch.testing.assert_close(each.double(), layer(x.detach()).double(), rtol=0.02, atol=0.02)
+
+
+@pytest.mark.parametrize("kind", [RowsLinear, Int8Linear])
+def test_a_layer_of_a_copy_computes_the_same_within_torch_compile(kind):
+    layer, x = kind(torch.nn.Linear(64, 40)), torch.randn(3, 64).bfloat16()
+    with torch.no_grad():
+        torch.testing.assert_close(torch.compile(layer, backend="eager")(x), layer(x))

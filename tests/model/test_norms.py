@@ -70,6 +70,13 @@ def test_a_gain_of_another_width_is_refast():
             norm(torch.randn(2, 4), torch.ones(3))
 
 
+@pytest.mark.parametrize("is_graded", [True, False])
+@pytest.mark.parametrize("shape", [(3, 1), (3, 2), ()])
+def test_no_width_is_stretched_to_that_of_the_gain(shape, is_graded):
+    with torch.set_grad_enabled(is_graded), pytest.raises(ValueError, match=r"but gain has shape \(3,\)"):
+        RMSNorm(3)(torch.ones(shape))
+
+
 def test_gradients_are_those_of_finite_differences():
     x, gain, shift = (torch.randn(s, dtype=torch.float64, requires_grad=True) for s in [(2, 5), (5,), (5,)])
     assert torch.autograd.gradcheck(layer_norm, (x, gain, shift))

@@ -76,13 +76,9 @@ def merge_bytes(piece: bytes, ranks: Mapping[bytes, int], *, below: float = math
 def recover_merges(ranks: Mapping[bytes, int]) -> list[list[bytes]]:
     """For each token of two bytes or more, in the order of the ids, the tokens whose joining makes it.
 
-    They are what the lower ids leave of its bytes: two tokens, unless the rule can never reach it.
-
-    Raises:
-        ValueError: if a token holds a byte that has no token.
+    They are what the lower ids leave of its bytes, two if the rule can reach it; a byte without a token is an error.
     """
-    alone = {byte for byte in range(256) if bytes([byte]) in ranks}
-    if lost := next((token for token in ranks if not alone.issuperset(token)), None):
+    if lost := next((token for token in ranks if any(bytes([byte]) not in ranks for byte in token)), None):
         raise ValueError(f"the token {lost[:40]!r} holds a byte for which the vocabulary has no token")
     token_of = {rank: token for token, rank in ranks.items()}
     longer = (rank for rank in sorted(token_of) if len(token_of[rank]) > 1)
