@@ -41,12 +41,13 @@ def is_transformed() -> bool:
 
 
 def wants_numbers_alone(x: Tensor) -> bool:
-    """Whether a function of ``x`` may be computed by a kernel that has neither gradients nor transforms.
+    """Whether a function of ``x`` may be computed by a kernel that has neither gradients nor transforms nor autocast.
 
     Args:
         x: what enters it.
     """
-    return not ((x.requires_grad and torch.is_grad_enabled()) or is_transformed())
+    is_graded = x.requires_grad and torch.is_grad_enabled()
+    return not (is_graded or is_transformed() or torch.is_autocast_enabled(x.device.type))
 
 
 def keeps_graph() -> bool:
