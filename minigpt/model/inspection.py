@@ -41,12 +41,13 @@ def is_transformed() -> bool:
 
 
 def wants_numbers_alone(x: Tensor) -> bool:
-    """Whether a function of ``x`` may be computed by a kernel that has neither gradients nor transforms.
+    """Whether a kernel may compute a function of ``x`` that has neither gradients nor transforms nor autocast.
 
     Args:
-        x: what enters it.
+        x: what enters it, on the CPU.
     """
-    return not ((x.requires_grad and torch.is_grad_enabled()) or is_transformed())
+    is_graded = x.requires_grad and torch.is_grad_enabled()
+    return not (is_graded or torch.is_autocast_enabled("cpu") or is_transformed())
 
 
 def keeps_graph() -> bool:

@@ -166,3 +166,14 @@ def test_a_layer_of_a_copy_computes_the_same_within_torch_compile(kind):
     layer, x = kind(torch.nn.Linear(64, 40)), torch.randn(3, 64).bfloat16()
     with torch.no_grad():
         torch.testing.assert_close(torch.compile(layer, backend="eager")(x), layer(x))
+
+
+@pytest.mark.parametrize("kind", [RowsLinear, Int8Linear])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_autocast_takes_a_layer_of_a_copy_for_any_other(kind, dtype):
+    layer, x = kind(torch.nn.Linear(64, 40)), torch.randn(3, 64)
+    with torch.no_grad(), torch.autocast("cpu", dtype=dtype):
+        y = layer(x)
+    assert y.dtype == dtype
+    expected = x.double() @ layer.weight.double().T + layer.bias.double()
+    torch.testing.assert_close(y.double(), expected, rtol=0.02, atol=0.02)
