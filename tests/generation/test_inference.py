@@ -121,6 +121,7 @@ def test_a_matrix_in_blocks_has_the_same_product_and_survives_copies(in_blocks, 
     layer = RowsLinear(linear)
     assert torch.equal(layer.weight, linear.weight.bfloat16())
     copies = (layer, deepcopy(layer), pickle.loads(pickle.dumps(layer)), deepcopy(layer).to(torch.bfloat16))
+    assert all(each.matrix.is_mkldnn == layer.matrix.is_mkldnn for each in copies)
     for shape in ((1, 1, width), (5, width), (2, 33, width)):
         x = torch.randn(shape).bfloat16()
         exact = x.double() @ linear.weight.bfloat16().double().T

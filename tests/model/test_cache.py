@@ -51,6 +51,15 @@ def test_its_bytes_are_those_of_the_formula_and_a_window_bounds_them(changes, wi
     assert read(model, cache, 7, *[1] * 33).n_bytes == exact + spare
 
 
+@pytest.mark.parametrize("kept", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("new", [torch.float32, torch.bfloat16])
+def test_what_a_layer_gives_back_is_as_wide_as_the_wider_of_both(kept, new):
+    keys = make_model().new_cache(1, 9, dtype=kept).layers[0].keys
+    for start in (0, 3):
+        seen = keys.extend(torch.randn(1, keys.slots.shape[1], 3, keys.slots.shape[-1]).to(new), start)
+        assert seen.dtype == torch.promote_types(kept, new)
+
+
 def test_what_is_kept_in_16_bits_is_close_and_not_equal():
     model, ids = make_model(), torch.arange(11)[None]
     with torch.no_grad():
