@@ -9,8 +9,8 @@ def utf_8(text: object, name: str) -> bytes:
         name: what an error calls it.
 
     Raises:
-        ValueError: if it is not a text, or holds half of a surrogate pair, which is how Python writes a byte of a file
-            name that is no text; the character and its place are named.
+        ValueError: if it is not a text, or holds half of a surrogate pair, as Python writes a byte of a file name that
+            is not UTF-8; the message has the character and its place.
     """
     if not isinstance(text, str):
         raise ValueError(f"{name} is a {type(text).__name__}; give a text")

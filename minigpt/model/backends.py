@@ -136,7 +136,7 @@ class ProductWeights(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, h: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        """The gradients with respect to q and k."""
+        r"""Of q $f \sum_s g_{ts} k_s$, of k $f \sum_t g_{ts} q_t$; $g_{ts} = a_{ts}(h_{ts} - \sum_r a_{tr} h_{tr})$."""
         q, k, weights = ctx.saved_tensors
         to_scores = torch.ops.aten._softmax_backward_data(h, weights, -1, weights.dtype)
         return ctx.factor * (to_scores @ k), ctx.factor * (to_scores.mT @ q), None, None

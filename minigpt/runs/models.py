@@ -107,7 +107,7 @@ def model_card(summary: RunSummary, kind: str, name: str = "FOLDER") -> str:
         f"| | |\n|---|---|\n{table}\n\n```python\nfrom transformers import AutoModelForCausalLM\n\n"
         f"model = AutoModelForCausalLM.from_pretrained({where})\n```\n"
     )
-    return card.encode(errors="replace").decode()  # of a file whose name is no text
+    return card.encode(errors="replace").decode()  # a file name may hold bytes that are not UTF-8
 
 
 def _with_tokenizer(out: Path) -> tuple[GPT, Tokenizer]:

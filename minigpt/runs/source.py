@@ -105,7 +105,7 @@ def text_bytes(text: Path | None, corpus: str | None = None, glob: str | None = 
 
     Args:
         text: a file, or a folder of files.
-        corpus: what is read where there is no text; ``None``: the run makes up its text, or reads prepared shards.
+        corpus: what is read if no text is given; ``None``: the run makes up its text, or reads prepared shards.
         glob: of a folder, the files that are read; ``None``: those that end as texts do.
     """
     if text is None:
