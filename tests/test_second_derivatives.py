@@ -48,7 +48,7 @@ CASES = {
         None,
     ),
     "minigpt.model.backends.ProductWeights": (
-        lambda q, k: ProductWeights.apply(q, k, torch.zeros(3, 4, dtype=q.dtype, device=q.device), 0.7),
+        lambda q, k: ProductWeights.apply(q, k, torch.zeros(1, 3, 4, dtype=q.dtype, device=q.device), 0.7),
         lambda q, k: softmax(0.7 * q @ k.mT),
         [(2, 3, 5), (2, 4, 5)],
         None,

@@ -94,7 +94,7 @@ def is_by_products(config: GPTConfig, n_positions: int, precision: str, n_sequen
         precision: "fp32", "bf16" or "fp16".
         n_sequences: b, sequences at once through the model.
     """
-    if config.position == "alibi" or config.attention not in ("auto", "products"):
+    if config.attention not in ("auto", "products"):
         return False
     if config.attention == "products":
         return True

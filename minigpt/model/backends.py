@@ -6,7 +6,7 @@ name        what it is
 formula     the equation, term by term, with the T × S weights in memory; the reference for the others
 sdpa        ``torch.nn.functional.scaled_dot_product_attention``: PyTorch's own kernels, on every device
 triton      our own fused kernel, ``minigpt.kernels.fused_attention``; needs a CUDA GPU and triton
-products    two matrix products with the softmax between, for the plain causal pattern
+products    two matrix products with the softmax between, for a causal pattern without padding
 auto        "sdpa"; on a CPU in bfloat16 "products", up to 512 keys and 2^23 weights of a layer
 ==========  ================================================================================================
 
@@ -126,10 +126,11 @@ class ProductWeights(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, q: Tensor, k: Tensor, mask: Tensor, factor: float) -> Tensor:
-        """``(N, T, E)``, ``(N, S, E)`` and ``(T, S)``, 0 or minus infinity → ``(N, T, S)`` in the dtype of q."""
-        wide = torch.softmax(torch.baddbmm(mask, q.to(mask.dtype), k.to(mask.dtype).mT, alpha=factor), -1)
-        weights = wide.to(q.dtype)
+    def forward(ctx: Any, q: Tensor, k: Tensor, bias: Tensor, factor: float) -> Tensor:
+        """``(N, T, E)``, ``(N, S, E)``, ``(M, T, S)`` repeated N / M times → ``(N, T, S)`` in the dtype of q."""
+        scores = bias.repeat(len(q) // len(bias), 1, 1)
+        scores = torch.softmax(scores.baddbmm_(q.to(bias.dtype), k.to(bias.dtype).mT, alpha=factor), -1)
+        weights = scores.to(q.dtype)
         ctx.save_for_backward(q, k, weights)
         ctx.factor = factor
         return weights
@@ -151,19 +152,20 @@ class ProductWeights(torch.autograd.Function):
     bfloat16=True,
 )
 def product_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
-    """The same by two batched products, the first of which adds the mask; a pattern with more is left to others."""
-    n_queries, n_keys, device = q.shape[2], k.shape[2], q.device.type
-    if is_transformed() or pattern.slopes is not None or pattern.padding is not None or n_queries > n_keys:
+    """The same by two batched products, the first of which adds the mask and the slopes; padding is left to others."""
+    n_queries, n_keys, device, slopes = q.shape[2], k.shape[2], q.device.type, pattern.slopes
+    learns_slopes = slopes is not None and slopes.requires_grad
+    if is_transformed() or learns_slopes or pattern.padding is not None or n_queries > n_keys:
         return sdpa_attention(q, k, v, pattern)
     if torch.is_autocast_enabled(device) and q.dtype is not torch.float64:
         q, k, v = (x.to(torch.get_autocast_dtype(device)) for x in (q, k, v))
     k, v = (rearrange(share_heads(x, q.shape[1]), "b h s e -> (b h) s e") for x in (k, v))
     seen = causal_mask(n_queries, n_keys, window=pattern.window, device=q.device)
-    wide = torch.promote_types(q.dtype, torch.float32)
-    mask = torch.zeros_like(seen, dtype=wide).masked_fill(~seen, -math.inf)
+    slopes = (q.new_zeros(1) if slopes is None else slopes).to(torch.promote_types(q.dtype, torch.float32))
+    bias = alibi_bias(slopes, n_queries, n_keys).masked_fill(~seen, -math.inf)
     factor = 1 / math.sqrt(q.shape[-1]) if pattern.scale is None else pattern.scale
     with torch.autocast(device, enabled=False):
-        weights = ProductWeights.apply(rearrange(q, "b h t e -> (b h) t e"), k, mask, factor)
+        weights = ProductWeights.apply(rearrange(q, "b h t e -> (b h) t e"), k, bias, factor)
         y = F.dropout(weights, pattern.dropout) @ v
     return rearrange(y, "(b h) t e -> b h t e", h=q.shape[1])
 
@@ -174,19 +176,17 @@ def auto_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
     if on_cpu and torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") is torch.bfloat16:
         with torch.autocast("cpu", enabled=False):
             return auto_attention(q.bfloat16(), k.bfloat16(), v.bfloat16(), pattern).to(v.dtype)
-    if on_cpu and q.dtype is torch.bfloat16 and q.shape[2] > 1:
-        n_rows, n_heads, n_queries, _ = q.shape
-        if k.shape[2] <= LONGEST_ROW and n_rows * n_heads * n_queries * k.shape[2] <= LARGEST_TABLE:
-            return product_attention(q, k, v, pattern)
+    is_small = k.shape[2] <= LONGEST_ROW and q[..., 0].numel() * k.shape[2] <= LARGEST_TABLE
+    if on_cpu and q.dtype is torch.bfloat16 and q.shape[2] > 1 and is_small:
+        return product_attention(q, k, v, pattern)
     return sdpa_attention(q, k, v, pattern)
 
 
 def _one_query(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
     """The same for one position, the step of a cache: heads that share keys become queries, and no key is copied."""
     n_kv_heads, n_keys = k.shape[1], k.shape[2]
-    mask = None
-    if pattern.padding is not None or (pattern.window is not None and pattern.window < n_keys):
-        mask = visible_keys(1, n_keys, pattern, q.device)
+    hides = pattern.padding is not None or (pattern.window is not None and pattern.window < n_keys)
+    mask = visible_keys(1, n_keys, pattern, q.device) if hides else None
     if pattern.slopes is not None:
         fall = rearrange(alibi_bias(pattern.slopes.to(q.dtype), 1, n_keys), "(g r) 1 s -> g r s", g=n_kv_heads)
         mask = fall if mask is None else torch.where(mask, fall, -math.inf)

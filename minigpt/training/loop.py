@@ -98,6 +98,7 @@ def train(
         probes = config.precision == "auto" and not (folder is not None and folder.resumes)
         ways = _ways(run, probes=probes, shown=progress)
         history = _open_history(folder, first, None if held_out is None else held_out.floor)
+        history.config = run.config
         with (
             closing(history),
             closing(_open_loggers(loggers, run, folder)) as others,

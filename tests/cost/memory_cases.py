@@ -39,6 +39,9 @@ MODELS = {
         "vocab_size": 200, "context_length": 128, "d_model": 64, "n_layers": 2, "n_heads": 8, "position": "alibi",
         "dropout": 0.1,
     },
+    "slopes": {
+        "vocab_size": 97, "context_length": 128, "d_model": 64, "n_layers": 3, "n_heads": 8, "position": "alibi",
+    },
     "formula": {
         "vocab_size": 100, "context_length": 128, "d_model": 64, "n_layers": 2, "n_heads": 8, "attention": "formula",
     },

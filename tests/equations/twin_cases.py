@@ -138,9 +138,9 @@ def _sdpa(draw: Draw) -> Iterator[Case]:
 
 @cases("model.backends.product_attention")
 def _products(draw: Draw) -> Iterator[Case]:
-    slopes, padding = {"slopes": alibi_slopes(3)}, {"padding": torch.tensor([3, -1])}
-    patterns = ({}, {"window": 5}, {"scale": 0.3}, {"dropout": 0.3, "window": 4}, {}, padding, slopes)
-    yield from _attention(draw, patterns, 65)
+    few, many, padding = {"slopes": alibi_slopes(3)}, {"slopes": alibi_slopes(4)}, {"padding": torch.tensor([3, -1])}
+    patterns = ({}, {"window": 5}, {"scale": 0.3}, {"dropout": 0.3, "window": 4}, {}, padding, few, many)
+    yield from _attention(draw, (*patterns, {**many, "window": 3, "scale": 1.2}, few), 65)
 
 
 @cases("generation.inference.linear_by_columns")

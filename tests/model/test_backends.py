@@ -80,16 +80,17 @@ def test_the_fast_path_equals_the_formula_and_so_do_its_gradients(dtype, shape, 
 
 
 @pytest.mark.parametrize("size", [1, 10, 50, 300])
+@pytest.mark.parametrize("pattern", [{}, {"slopes": alibi_slopes(4), "window": 40}])
 @pytest.mark.parametrize("name", ["auto", "sdpa", "products"])
 @pytest.mark.parametrize(
     ("dtype", "of_output", "of_gradients"), [(torch.bfloat16, 8e-3, 2.5e-2), (torch.float16, 1e-3, 3e-3)]
 )
-def test_the_error_in_16_bits_does_not_grow_with_the_scores(name, size, dtype, of_output, of_gradients):
+def test_the_error_in_16_bits_does_not_grow_with_the_scores(name, size, pattern, dtype, of_output, of_gradients):
     narrow = [
         (x * s).to(dtype).requires_grad_() for x, s in zip(draw((2, 4, 2, 65, 65, 16)), (size, 1, 1), strict=True)
     ]
     exact = [x.detach().double().requires_grad_() for x in narrow]
-    output, expected = ATTENTION[name](*narrow, Pattern()), formula_attention(*exact, Pattern())
+    output, expected = ATTENTION[name](*narrow, Pattern(**pattern)), formula_attention(*exact, Pattern(**pattern))
     assert output.dtype == dtype
     assert (output.double() - expected).abs().max() <= of_output * exact[2].abs().max()
     weight = torch.randn(expected.shape).to(dtype)
@@ -98,7 +99,7 @@ def test_the_error_in_16_bits_does_not_grow_with_the_scores(name, size, dtype, o
         assert (actual.double() - wanted).abs().max() <= of_gradients * wanted.abs().max()
 
 
-@pytest.mark.parametrize("name", ["formula", "sdpa"])
+@pytest.mark.parametrize("name", ["formula", "sdpa", "products"])
 @pytest.mark.parametrize("pattern", [{}, {"window": 5}, {"slopes": alibi_slopes(2)}])
 def test_a_change_in_the_future_changes_no_bit_of_the_past(name, pattern):
     q, k, v = (torch.randn(2, 2, 33, 16) for _ in range(3))
@@ -187,6 +188,16 @@ def test_queries_before_the_first_key_get_zeros(name, assert_near):
     found = ATTENTION[name](q, k, v, Pattern())
     assert found[:, :, :5].eq(0).all()
     assert_near(found, formula_attention(q, k, v, Pattern()))
+
+
+def test_slopes_that_are_learnt_get_their_gradient_from_products_too():
+    q, k, v = draw((2, 4, 2, 9, 11, 5))
+    gradients = []
+    for name in ("products", "formula"):
+        slopes = alibi_slopes(4, dtype=torch.float64).requires_grad_()
+        (ATTENTION[name](q, k, v, Pattern(slopes=slopes)) ** 2).sum().backward()
+        gradients.append(slopes.grad)
+    torch.testing.assert_close(*gradients)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -106,6 +106,8 @@ def _entry(report: SpeedrunReport, result: TrackResult, day: date) -> dict[str, 
         "steps": result.track.steps,
         "set_up_seconds": _rounded(result.mean("set_up_seconds")),
         "compile_seconds": _rounded(result.mean("compile_seconds")),
+        "precisions": [run.precision for run in result.runs],
+        "compiled": [run.compiled for run in result.runs],
         "ratio": None if yardstick is None else _rounded(report.ratio(result, yardstick)),
         "machine": host,
     }

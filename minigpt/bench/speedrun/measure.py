@@ -93,4 +93,5 @@ def _yardsticks(text: SpeedrunText, peer_checkout: str | Path | None, clock: Sec
 
 
 def _line(track: Track, run: TrackRun) -> str:
-    return f"track {track.name}, seed {run.seed}: {run.seconds:.1f} s, loss {run.loss:.4f}"
+    how = "" if run.precision is None else f" ({run.precision}{', compiled' if run.compiled else ''})"
+    return f"track {track.name}, seed {run.seed}: {run.seconds:.1f} s{how}, loss {run.loss:.4f}"

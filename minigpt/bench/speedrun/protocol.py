@@ -5,6 +5,7 @@ mean over every character of the validation split but the first, in windows of t
 """
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from minigpt.text import TokenDataset
 from minigpt.text.corpora import SHAKESPEARE_SHA256
 from minigpt.training import train
 from minigpt.training.report.history import StepRow
+from minigpt.training.report.loggers import Logger
 
 CURVE_POINTS = 8  # of each run, for its curve
 OTHER_TEXT = "this is not Tiny Shakespeare, so the losses and times can't be compared with those of others"
@@ -72,6 +74,8 @@ class TrackRun:
         seconds: of training: all steps, without compilation and evaluations.
         loss: after the last step, in nats per character over the whole validation split; ``inf`` if it diverged.
         curve: the losses on the way, the last one included.
+        precision: that it was computed in; ``None`` if it diverged.
+        compiled: whether its blocks were; ``None`` if it diverged.
     """
 
     seed: int
@@ -80,6 +84,8 @@ class TrackRun:
     seconds: float
     loss: float
     curve: tuple[CurvePoint, ...]
+    precision: str | None = None
+    compiled: bool | None = None
 
 
 def splits_of(config: RunConfig) -> tuple[int, TokenDataset, TokenDataset]:
@@ -130,14 +136,13 @@ def run_track(track: Track, text: SpeedrunText, seed: int, clock: Seconds, *, ba
     set_up = clock() - started
     watch = Stopwatch(held_out, clock)
     shown = tqdm(total=track.steps, desc=f"{track.name}, seed {seed}", disable=not bar, leave=False, unit="step")
-    try:
-        train(model, data, plan.training, validation=held_out, progress=False, loggers=[watch, _Bar(shown)])
-        stopped, diverged = len(watch.times.steps) < track.steps, False
-    except FloatingPointError:
-        stopped, diverged = False, True
-    if stopped:
-        raise KeyboardInterrupt
-    loss = math.inf if diverged or not math.isfinite(watch.times.losses[-1][1]) else watch.times.losses[-1][1]
+    how = None
+    loggers: list[Logger] = [watch, _Bar(shown)]
+    with suppress(FloatingPointError):
+        how = train(model, data, plan.training, validation=held_out, progress=False, loggers=loggers).config
+        if len(watch.times.steps) < track.steps:
+            raise KeyboardInterrupt
+    loss = math.inf if how is None or not math.isfinite(watch.times.losses[-1][1]) else watch.times.losses[-1][1]
     return TrackRun(
         seed=seed,
         set_up_seconds=set_up,
@@ -145,4 +150,6 @@ def run_track(track: Track, text: SpeedrunText, seed: int, clock: Seconds, *, ba
         seconds=watch.times.seconds,
         loss=loss,
         curve=watch.times.curve,
+        precision=None if how is None else how.precision,
+        compiled=None if how is None else how.compile is True,
     )

@@ -15,6 +15,8 @@ from minigpt.plots import BLUE, GREY, ORANGE, new_figure, smooth
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from minigpt.training.config import TrainConfig
+
 StepRow = dict[str, float]  # the figures of one step by name
 
 
@@ -45,6 +47,10 @@ class History:
     process, mean over the layers: it is ``n_active_experts`` where all experts get as many tokens, and higher where a
     few get most.
 
+    Attributes:
+        config: how the run was trained, with what stood for "auto" on this machine; ``None`` where nobody knows it, as
+            of a log file that was read.
+
     Args:
         rows: the rows so far.
         path: a JSONL file that takes each new row as a line; ``None`` for none.
@@ -55,6 +61,7 @@ class History:
         self, rows: list[StepRow] | None = None, path: Path | None = None, *, floor: float | None = None
     ) -> None:
         self.rows, self.floor, self._path = [] if rows is None else rows, floor, path
+        self.config: TrainConfig | None = None
         self._file = None
         if path is not None:
             write_atomically(path, "".join(map(_line, self.rows)).encode())

@@ -13,7 +13,8 @@ YARDSTICK = YardstickRun("nanoGPT's command", 2000, 90.0, (CurvePoint(50, 2.25, 
 
 def track_run(seed, seconds, loss):
     curve = (CurvePoint(100, seconds / 2, 2.1), CurvePoint(300, seconds, loss))
-    return TrackRun(seed=seed, set_up_seconds=0.5, compile_seconds=0.25, seconds=seconds, loss=loss, curve=curve)
+    how = {"precision": ("fp32", "bf16")[seed % 2], "compiled": seed % 2 == 1}
+    return TrackRun(seed=seed, set_up_seconds=0.5, compile_seconds=0.25, seconds=seconds, loss=loss, curve=curve, **how)
 
 
 def made_up(losses=(1.85, 1.87), *, text=None, yardsticks=(YARDSTICK,), n_missing=0):

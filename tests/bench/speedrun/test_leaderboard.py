@@ -20,6 +20,7 @@ def test_an_entry_has_the_machine_the_version_the_figures_and_the_day(tmp_path):
     assert (entry["date"], entry["track"], entry["seeds"]) == ("2025-01-31", "1.88", 2)
     assert (entry["seconds"], entry["loss"], entry["loss_spread"]) == (11.0, 1.86, 0.01414)
     assert entry["machine"]["cpu"] == "Some CPU" and entry["machine"]["minigpt"] == "0.1.0"
+    assert (entry["precisions"], entry["compiled"]) == (["fp32", "bf16"], [False, True])
     assert entry["ratio"] == pytest.approx(85.5 / 11, abs=1e-4)
 
 

@@ -2,6 +2,7 @@
 
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -79,7 +80,15 @@ def test_a_run_that_diverges_has_an_infinite_loss(tiny_text, tiny_track, monkeyp
         raise FloatingPointError("no finite loss")
 
     monkeypatch.setattr(protocol, "train", diverge)
-    assert run_track(tiny_track, SpeedrunText.of(tiny_text), 0, time.perf_counter).loss == math.inf
+    run = run_track(tiny_track, SpeedrunText.of(tiny_text), 0, time.perf_counter)
+    assert (run.loss, run.precision, run.compiled) == (math.inf, None, None)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_run_says_what_it_was_computed_in_and_whether_compiled(tiny_text, tiny_track, precision):
+    track = replace(tiny_track, settings={"precision": precision, "compile": "auto"})
+    run = run_track(track, SpeedrunText.of(tiny_text), 0, time.perf_counter)
+    assert (run.precision, run.compiled) == (precision, False)  # so short a run is never compiled
 
 
 def test_another_text_is_not_comparable(tiny_text):

@@ -76,3 +76,11 @@ def test_a_run_takes_the_floor_of_the_data_that_it_is_measured_on(make_model, to
     data = TokenDataset(tokenizer.encode(text), 16, vocab_size=tokenizer.vocab_size, floor=0.5)
     history = train(make_model(), data, TrainConfig(steps=1, batch_size=1), validation=data, progress=False)
     assert history.floor == 0.5
+
+
+def test_a_run_says_what_auto_stood_for_and_a_log_does_not_know_it(make_model, tokenizer, tmp_path):
+    data = TokenDataset(tokenizer.encode("the cat sat on the mat. " * 5), 16, vocab_size=tokenizer.vocab_size)
+    config = TrainConfig(steps=1, batch_size=1, device="cpu", precision="auto", compile="auto")
+    history = train(make_model(), data, config, out=tmp_path, progress=False)
+    assert history.config.precision in ("fp32", "bf16-weights") and history.config.compile is False
+    assert History.read(tmp_path / "log.jsonl").config is None
