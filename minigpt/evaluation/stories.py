@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from minigpt.generation import Sampler, generate_ids
 from minigpt.model import GPT, cross_entropy_from_logits
@@ -23,7 +24,7 @@ from minigpt.text import Dataset, Tokenizer
 from minigpt.text.datasets.windows import IGNORED_TARGET
 from minigpt.text.tinyworld import TinyWorld, held_out_nats, task_rows
 
-SAMPLED = 100
+SAMPLED, AT_ONCE = 500, 100  # stories of the model's own; more at once take memory and no less time
 TELLING = 0.5  # the temperature at which stories are told to people: sharper than the model's own probabilities
 TEMPERATURES = (1.0, TELLING)
 
@@ -39,6 +40,7 @@ class StoryReport:
         held_out: what it costs not to know the held-out combinations, in nats a story.
         consistent: for each temperature that they were drawn at, the share of the model's own stories that are stories
             of the language: grammatical, and nobody gives away what they do not have.
+        n_judged: how many stories that is a share of.
     """
 
     nats: np.ndarray
@@ -46,6 +48,7 @@ class StoryReport:
     entropy: float
     held_out: float
     consistent: Mapping[float, float]
+    n_judged: int
 
     @property
     def loss(self) -> float:
@@ -81,6 +84,7 @@ class StoryReport:
             "above_entropy": above,
             "above_learnable": above_learnable,
             "consistent": {f"{temperature:g}": share for temperature, share in self.consistent.items()},
+            "n_judged": self.n_judged,
         }
 
     def __str__(self) -> str:
@@ -93,8 +97,11 @@ class StoryReport:
             f"  the stories' own -log p {own:8.2f} ± {own_error:.2f}, the model {more:.2f} ± {more_error:.2f} more\n"
             f"  floor: the entropy      {self.entropy:8.2f}          so the model is {above:.1%} above it\n"
             f"  floor, held-out unknown {learnable:8.2f}          and {above_learnable:.1%} above this\n"
-            "grammatical and consistent in every detail, of the model's own stories\n"
-            + "\n".join(f"  {share:4.0%} drawn at temperature {t:g}" for t, share in self.consistent.items())
+            f"grammatical and consistent in every detail, of {self.n_judged:,} stories of the model's own\n"
+            + "\n".join(
+                f"  {share:4.0%} ± {math.sqrt(share * (1 - share) / self.n_judged):.1%} drawn at temperature {t:g}"
+                for t, share in self.consistent.items()
+            )
         )
 
 
@@ -111,17 +118,19 @@ def evaluate_stories(model: GPT, world: TinyWorld, tokenizer: Tokenizer, n_stori
     stories = [world.story(i) for i in range(n_stories)]
     longest = max(len(rows.row(i).ids) for i in range(n_stories))
     holds = TinyWorld(world.language, "all").holds
-    consistent = {}
-    for temperature in TEMPERATURES:
-        sampler = Sampler(temperature=temperature)
-        told = tell_stories(model.eval(), tokenizer, SAMPLED, max_tokens=longest, sampler=sampler)
-        consistent[temperature] = sum(map(holds, told)) / len(told)
+    judged: dict[float, list[bool]] = {temperature: [] for temperature in TEMPERATURES}
+    parts = [(temperature, first) for temperature in TEMPERATURES for first in range(0, SAMPLED, AT_ONCE)]
+    for temperature, first in tqdm(parts, desc="stories", disable=None, delay=2, leave=False):
+        sampler, n = Sampler(temperature=temperature), min(AT_ONCE, SAMPLED - first)
+        told = tell_stories(model.eval(), tokenizer, n, max_tokens=longest, sampler=sampler, seed=first)
+        judged[temperature] += map(holds, told)
     return StoryReport(
         nats=row_losses(model, rows),
         own_nats=np.array([-world.log_prob(story) for story in stories]),
         entropy=world.floor().nats,
         held_out=held_out_nats(world.split),
-        consistent=consistent,
+        consistent={temperature: sum(each) / len(each) for temperature, each in judged.items()},
+        n_judged=len(judged[TELLING]),
     )
 
 
