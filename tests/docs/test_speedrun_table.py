@@ -21,7 +21,10 @@ ENTRY = {
     "loss": 1.59,
     "loss_spread": None,
     "seeds": 3,
-    "ratio": None,
+    "yardstick_seconds": None,
+    "yardstick_reached": False,
+    "precisions": ["bf16", "bf16", "fp32"],
+    "compiled": [True, True, False],
     "machine": {"cpu": "Some CPU", "cores": 2, "threads": 1, "minigpt": "0.1.0", "torch": "2.13.0"},
 }
 
@@ -48,11 +51,12 @@ def test_rows_are_in_the_order_of_the_tracks_the_fastest_first(table):
 
 
 def test_a_row_has_every_figure(table):
-    (row,) = table.table_rows([{**ENTRY, "ratio": 7.25, "loss_spread": 0.01}])
+    (row,) = table.table_rows([{**ENTRY, "yardstick_seconds": 80.04, "loss_spread": 0.01}])
     assert row[2:] == (
+        "> 80.0",
         "1.5900 ± 0.0100",
         "3",
-        "7.2",
+        "bf16, compiled; fp32",
         "Some CPU, cores: 2, threads: 1",
         "minigpt 0.1.0, torch 2.13.0",
         "2025-01-31",
@@ -60,11 +64,19 @@ def test_a_row_has_every_figure(table):
     assert len(row) == len(table.TITLES["en"]) == len(table.TITLES["zh_CN"])
 
 
+@pytest.mark.parametrize(
+    ("seconds", "reached", "shown"), [(None, False, "–"), (85.5, True, "85.5"), (90, False, "> 90.0")]
+)
+def test_a_sign_says_that_the_yardstick_never_reached_its_target(table, seconds, reached, shown):
+    (row,) = table.table_rows([{**ENTRY, "yardstick_seconds": seconds, "yardstick_reached": reached}])
+    assert row[2] == shown
+
+
 def test_the_texts_of_the_table_are_not_asked_of_translators(table):
     nodes = table.table_of(table.TITLES["en"], table.table_rows([ENTRY]))
     paragraphs = [node for node in nodes.findall() if node.tagname == "paragraph"]
-    assert len(paragraphs) == 16 and all(node["translatable"] is False for node in paragraphs)
-    assert [node.astext() for node in paragraphs[:8]] == list(table.TITLES["en"])
+    assert len(paragraphs) == 18 and all(node["translatable"] is False for node in paragraphs)
+    assert [node.astext() for node in paragraphs[:9]] == list(table.TITLES["en"])
 
 
 def test_the_page_names_every_track_and_its_target():

@@ -95,7 +95,7 @@ def _entry(report: SpeedrunReport, result: TrackResult, day: date) -> dict[str, 
     host = asdict(report.host)
     names = ("seconds", "loss")
     spreads = {f"{name}_spread": _rounded(result.spread(name)) for name in names}
-    yardstick = report.yardsticks[0] if report.yardsticks and report.yardsticks[0].reached else None
+    yardstick = next((each for each in report.yardsticks[:1] if each.is_whole), None)
     return {
         "date": day.isoformat(),
         "track": result.track.name,
@@ -108,7 +108,8 @@ def _entry(report: SpeedrunReport, result: TrackResult, day: date) -> dict[str, 
         "compile_seconds": _rounded(result.mean("compile_seconds")),
         "precisions": [run.precision for run in result.runs],
         "compiled": [run.compiled for run in result.runs],
-        "ratio": None if yardstick is None else _rounded(report.ratio(result, yardstick)),
+        "yardstick_seconds": None if yardstick is None else _rounded(yardstick.seconds_to_target),
+        "yardstick_reached": yardstick is not None and yardstick.reached is not None,
         "machine": host,
     }
 

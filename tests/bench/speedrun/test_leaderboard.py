@@ -21,7 +21,7 @@ def test_an_entry_has_the_machine_the_version_the_figures_and_the_day(tmp_path):
     assert (entry["seconds"], entry["loss"], entry["loss_spread"]) == (11.0, 1.86, 0.01414)
     assert entry["machine"]["cpu"] == "Some CPU" and entry["machine"]["minigpt"] == "0.1.0"
     assert (entry["precisions"], entry["compiled"]) == (["fp32", "bf16"], [False, True])
-    assert entry["ratio"] == pytest.approx(85.5 / 11, abs=1e-4)
+    assert (entry["yardstick_seconds"], entry["yardstick_reached"]) == (85.5, True)
 
 
 def test_another_entry_comes_after_those_that_are_there(tmp_path):
@@ -30,9 +30,15 @@ def test_another_entry_comes_after_those_that_are_there(tmp_path):
     assert read_leaderboard(path) == [first, second] and second["loss_spread"] is None
 
 
-def test_a_ratio_is_recorded_only_where_the_yardstick_reached_its_target(tmp_path):
-    (entry,) = record(made_up(yardsticks=(YARDSTICK._replace(curve=()),)), tmp_path / "board.json", day=DAY)
-    assert entry["ratio"] is None
+@pytest.mark.parametrize(
+    ("yardsticks", "seconds"),
+    [((YARDSTICK._replace(curve=()),), 90.0), ((YARDSTICK._replace(curve=(), steps=200),), None), ((), None)],
+)
+def test_a_yardstick_that_never_reached_its_target_counts_whole_and_one_that_was_stopped_not_at_all(
+    tmp_path, yardsticks, seconds
+):
+    (entry,) = record(made_up(yardsticks=yardsticks), tmp_path / "board.json", day=DAY)
+    assert (entry["yardstick_seconds"], entry["yardstick_reached"]) == (seconds, False)
 
 
 def test_a_track_above_its_target_and_another_text_are_refused(tmp_path):
