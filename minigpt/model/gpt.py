@@ -47,7 +47,7 @@ class GPT(nn.Module):
     equation: ClassVar[Equation]
     parameter_roles: ClassVar = {"token_embedding": "embedding", "head": "embedding"}
     n_replaced = 0
-    """Numbers of a copy for generation that are parameters of its model only: it keeps them in another layout."""
+    """How many parameters a copy for generation keeps in another layout."""
 
     def __init__(self, config: GPTConfig, *, generator: torch.Generator | None = None) -> None:
         super().__init__()
