@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 ORDER = {
     "version": 0,
     "interrupts": 0,
+    "limits": 0,
     "settings": 0,
     "files": 1,
     "equations": 1,

@@ -5,7 +5,6 @@ larger step is predicted from these and then measured, so the error of carrying 
 seen, size by size.
 """
 
-import os
 import time
 from collections.abc import Iterable
 from dataclasses import replace
@@ -16,6 +15,7 @@ from minigpt.bench.probe import Clock, least_seconds, probe_machine, timed_step
 from minigpt.bench.together import measure_together
 from minigpt.cost.growth import FACTORS, STEP_SIZES, Growth, GrowthRow, StepSize, predict_growth
 from minigpt.cost.machine import Machine
+from minigpt.limits import usable_cores
 from minigpt.model import GPTConfig
 
 #: The smallest step: each size can be multiplied by 8 within some seconds.
@@ -47,7 +47,7 @@ def measure_growth(
         progress: show a bar, on stderr.
     """
     machine = probe_machine(clock=clock, progress=progress) if machine is None else machine
-    n_cores = os.cpu_count() or 1
+    n_cores = usable_cores()
     planned = predict_growth(base, machine, axes=axes, factors=factors)
     rows = [row for row in planned.rows if row.axis != DEVICES_AXIS or row.factor <= n_cores]
     measured: list[GrowthRow] = []

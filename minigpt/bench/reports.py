@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
+from minigpt.limits import usable_cores
 from minigpt.plots import PALETTE, new_figure
 from minigpt.settings import counted
-from minigpt.training.processes.hardware import cpu_name, usable_cores
+from minigpt.training.processes.hardware import cpu_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

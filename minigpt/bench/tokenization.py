@@ -6,7 +6,6 @@ language do, in sentences. All contenders encode with the same vocabulary, the o
 Source: of the frequencies, 1 / (rank + 2.7): Mandelbrot 1953, after Zipf 1949.
 """
 
-import os
 import statistics
 import tempfile
 from collections.abc import Callable
@@ -20,6 +19,7 @@ import numpy as np
 
 from minigpt.bench.reports import aligned, bar_chart, machine_line
 from minigpt.bench.turns import CPU, median_ratio, seconds, stopwatch, take_turns, that_run
+from minigpt.limits import usable_cores
 from minigpt.text.shards.preparation import prepare
 from minigpt.text.tokenizers.bpe import BPETokenizer
 
@@ -149,7 +149,7 @@ def measure_tokenizers(rounds: int = 5, n_bytes: int = 10 * MEGABYTE, vocab_size
     rows = _rows(TRAIN, times, untrained, TOKENIZERS, size)
     makers = {name: partial(make, learned["minigpt"], text) for name, make in ENCODERS.items()}
     encoders, absent = that_run(makers, ENCODE)
-    n_workers = min(os.cpu_count() or 1, MOST_WORKERS)
+    n_workers = min(usable_cores(), MOST_WORKERS)
     n_copies = max(1, round(n_workers * BYTES_OF_WORKER / size))
     prepared = partial(_prepare, text, n_copies, learned["minigpt"], n_workers)
     turns = {name: stopwatch(run) for name, run in encoders.items()}

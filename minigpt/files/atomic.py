@@ -14,7 +14,10 @@ from minigpt.files.verified import check_place
 
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # <fcntl.h> and <stdio.h> of Linux
 RENAME_SWAP = 2  # <stdio.h> of macOS
-_FULL = "the disk is full"
+
+
+class FullDiskError(OSError):
+    """A full disk or a quota that is used up, told with what was lost by it."""
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes | memoryview) -> None:
@@ -94,14 +97,14 @@ def explain_full_disk(consequence: str) -> Iterator[None]:
     """Say of a full disk what was lost by it and how to go on.
 
     Raises:
-        OSError: "the disk is full: …" and the consequence, where the disk is full or the quota used up; what was
+        FullDiskError: "the disk is full: …" and the consequence, where the disk is full or the quota used up; what was
             explained within stays as it is.
     """
     try:
         yield
     except OSError as error:
-        if is_full(error) and not str(error.strerror).startswith(_FULL):
-            raise OSError(error.errno, f"{_FULL}: {consequence}") from None
+        if is_full(error) and not isinstance(error, FullDiskError):
+            raise FullDiskError(error.errno, f"the disk is full: {consequence}") from None
         raise
 
 

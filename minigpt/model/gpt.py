@@ -46,6 +46,8 @@ class GPT(nn.Module):
 
     equation: ClassVar[Equation]
     parameter_roles: ClassVar = {"token_embedding": "embedding", "head": "embedding"}
+    n_replaced = 0
+    """How many parameters a copy for generation keeps in another layout."""
 
     def __init__(self, config: GPTConfig, *, generator: torch.Generator | None = None) -> None:
         super().__init__()
@@ -150,8 +152,8 @@ class GPT(nn.Module):
 
     @property
     def n_parameters(self) -> int:
-        """N, the number of trained numbers; a tied head counts once."""
-        return sum(parameter.numel() for parameter in self.parameters())
+        """N, the number of trained numbers; a tied head counts once. A copy for generation has as many as its model."""
+        return self.n_replaced + sum(parameter.numel() for parameter in self.parameters())
 
     def _check_ids(self, ids: Tensor) -> None:
         if not isinstance(ids, Tensor):

@@ -15,6 +15,7 @@ from minigpt.text.datasets.windows import IGNORED_TARGET
 from minigpt.training.execution.precision import Precision
 from minigpt.training.losses import as_loss
 from minigpt.training.processes.distributed import ALONE, World
+from minigpt.training.processes.generators import seeded_generators
 from minigpt.training.processes.strategies import gradient_sync
 from minigpt.training.run_state import RunState
 
@@ -135,10 +136,10 @@ def count_targets(targets: Tensor, world: World = ALONE) -> float:
 
 @contextmanager
 def keyed_dropout(model: nn.Module, seed: int, step: int, rank: int = 0) -> Iterator[None]:
-    """Make dropout a function of (seed, step, rank), and leave PyTorch's global generator as it was."""
+    """Make dropout a function of (seed, step, rank), and leave PyTorch's global generators as they were."""
     if type(model) is GPT and model.config.dropout == 0:
         yield
         return
-    with torch.random.fork_rng():
-        torch.manual_seed(int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0]))
+    key = int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0])
+    with seeded_generators({parameter.device for parameter in model.parameters()}, key):
         yield

@@ -34,7 +34,7 @@ def test_the_smallest_step_moves_the_predictions_of_the_larger_ones():
 
 
 def test_devices_are_processes_that_also_send_their_gradients(monkeypatch):
-    monkeypatch.setattr(growth.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(growth, "usable_cores", lambda: 2)
     monkeypatch.setattr(growth, "measure_together", lambda config, b, n: Together(5.0, 1.0 * n, 0.25 * (n > 1)))
     alone, two = measure_growth(BASE, axes=["n_devices"], machine=MACHINE).rows
     assert (alone.seconds, alone.measured) == (1.0, 5.0)

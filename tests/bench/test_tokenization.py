@@ -38,7 +38,7 @@ def test_ratios_are_to_the_peers_of_each_part(monkeypatch):
     encoders = {name: lambda *_, name=name: lambda: name for name in ("minigpt", "tiktoken")}
     monkeypatch.setattr(tokenization, "ENCODERS", encoders)
     monkeypatch.setattr(tokenization, "stopwatch", lambda run: lambda: {"minigpt": 0.5, "tiktoken": 0.25}[run()])
-    monkeypatch.setattr(tokenization.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(tokenization, "usable_cores", lambda: 2)
     monkeypatch.setattr(tokenization, "BYTES_OF_WORKER", 10_000)
     prepared = []
     monkeypatch.setattr(tokenization, "_prepare", lambda *given: prepared.append(given) or 1.0)

@@ -292,8 +292,8 @@ TABLE = {
         ("(max_norm / (norm + 1e-6)).clamp(max=1)", "(max_norm / (norm + 1e-6))"),
         ("(max_norm / (norm + 1e-6)).clamp(max=1)", "(max_norm / norm).clamp(max=1)"),
         (
-            "gradient.square().sum() for gradient in gradients]).sum().sqrt()",
-            "gradient.square().sum().sqrt() for gradient in gradients]).sum()",
+            "g.square().sum() for g in gradients]).sum().sqrt()",
+            "g.square().sum().sqrt() for g in gradients]).sum()",
         ),
     ],
     "training.execution.precision": [

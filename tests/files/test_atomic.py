@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from minigpt.files.atomic import explain_full_disk, explain_refusal, swap_paths, write_atomically
+from minigpt.files.atomic import FullDiskError, explain_full_disk, explain_refusal, swap_paths, write_atomically
 
 
 class Crash(BaseException):
@@ -99,6 +99,13 @@ def test_what_was_said_of_a_full_disk_within_is_not_said_otherwise():
         explain_full_disk("it is there, and not confirmed"),
     ):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_the_words_of_the_system_are_not_taken_for_an_explanation():
+    with pytest.raises(FullDiskError, match=r"the disk is full: nothing was written$") as caught:  # noqa: SIM117
+        with explain_refusal(Path("folder"), "nothing was written"):
+            raise OSError(errno.ENOSPC, "the disk is full, says the file system")
+    assert caught.value.errno == errno.ENOSPC
 
 
 def test_another_error_of_the_system_is_left_as_it_is():

@@ -52,6 +52,16 @@ def test_a_copy_leaves_its_model_as_it_was():
     assert model.has_tied_head and all(p.requires_grad for p in model.parameters())
 
 
+@pytest.mark.parametrize("weights", BOUNDS)
+@pytest.mark.parametrize("tied_head", [True, False])
+def test_a_copy_has_as_many_parameters_as_its_model(weights, tied_head):
+    model = make_model(tied_head=tied_head)
+    copy = mg.for_generation(model, weights)
+    again = pickle.loads(pickle.dumps(copy))
+    assert model.config.n_parameters == copy.n_parameters == deepcopy(copy).n_parameters == again.n_parameters
+    assert model.n_parameters == model.config.n_parameters
+
+
 def test_8_bits_are_a_byte_a_number_and_the_head_has_its_own():
     model = make_model()
     layers = [m for m in mg.for_generation(model, "int8").modules() if isinstance(m, Int8Linear)]

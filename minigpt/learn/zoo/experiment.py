@@ -19,6 +19,7 @@ from minigpt.runs import RunConfig
 from minigpt.runs.config import RUN_FILE
 from minigpt.settings import check_choice
 from minigpt.text import CharTokenizer, TinyWorld, TokenDataset
+from minigpt.training.processes.generators import seeded_generators
 from minigpt.training.report.history import History
 from minigpt.training.run_state import RunState
 from minigpt.training.step import evaluated_step
@@ -111,8 +112,7 @@ def grow(bug: Bug, *, seed: int = 0, sick: bool, out: Path | None = None) -> Spe
     data, validation, tokenizer = _splits(seed, *(FEW if bug.few_stories else MANY))
     settings = {**SETTINGS, **bug.settings, **(bug.sick_settings if sick else {}), "seed": seed}
     config = RunConfig.of(**settings).resolved(vocab_size=tokenizer.vocab_size)
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with seeded_generators([torch.device("cpu")], seed):
         model = GPT(config.model, generator=torch.Generator().manual_seed(seed))
         specimen = Specimen(RunState(model.train(), config.training, data, tokenizer), validation)
         if sick:

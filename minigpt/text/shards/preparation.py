@@ -1,4 +1,4 @@
-"""From text files to shards of token ids, with all the cores of the machine.
+"""From text files to shards of token ids, with all the cores that this process may use.
 
 The result is a folder::
 
@@ -17,6 +17,7 @@ from typing import Any
 
 from minigpt.files.folder import whole_folder
 from minigpt.files.paths import as_path
+from minigpt.limits import usable_cores
 from minigpt.text.datasets.windows import TokenDataset
 from minigpt.text.reading import TextFiles, check_fraction
 from minigpt.text.shards.chunks import Chunk, plan_chunks
@@ -129,7 +130,7 @@ def open_prepared(out: str | os.PathLike[str], *, verify: bool = False) -> Prepa
 def _n_workers(workers: int | None, chunks: Sequence[Chunk]) -> int:
     if workers is None:
         # a process takes longer to start than a chunk to encode
-        return max(1, min(os.cpu_count() or 1, _n_bytes(chunks) // (4 * CHUNK_BYTES)))
+        return max(1, min(usable_cores(), _n_bytes(chunks) // (4 * CHUNK_BYTES)))
     if workers < 1:
         raise ValueError(f"workers={workers} must be at least 1; leave it out for one a core")
     return max(1, min(workers, len(chunks)))

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 
+from minigpt.limits import usable_cores
 from minigpt.text.datasets.order import mix
 from minigpt.text.reading import BETWEEN_FILES, check_fraction
 from minigpt.text.shards.preparation import CHUNK_BYTES, PreparedCorpus, write_corpus
@@ -56,7 +57,7 @@ def prepare_documents(
     bundles = bundled(documents, validation_fraction)
     if workers is None:
         start = list(islice(bundles, 5))  # a process takes longer to start than a bundle to encode
-        workers = (os.cpu_count() or 1) if len(start) == 5 else 1
+        workers = usable_cores() if len(start) == 5 else 1
         bundles = chain(start, bundles)
     if workers < 1:
         raise ValueError(f"workers={workers} must be at least 1; leave it out for one a core")

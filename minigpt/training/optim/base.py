@@ -8,7 +8,7 @@ Each rule comes twice: "formula" reads as the equation does and takes one parame
 for all parameters of a group at once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from inspect import unwrap
 from typing import Any, ClassVar, NamedTuple
 
@@ -87,14 +87,18 @@ class EquationOptimizer(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """One update of every parameter that has a gradient."""
+        """One update of every parameter that has a gradient.
+
+        Raises:
+            ValueError: if a gradient is sparse.
+        """
         loss = None
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        for group in self.param_groups:
+        found = [with_gradient(group["params"]) for group in self.param_groups]
+        for group, parameters in zip(self.param_groups, found, strict=True):
             rule = self.rule_of(group)
-            parameters = [p for p in group["params"] if p.grad is not None]
             if parameters:
                 getattr(rule, self.implementation)(group, parameters, [self._state(p, rule) for p in parameters])
         return loss
@@ -128,6 +132,25 @@ def first_state(rule: UpdateRule, parameter: Tensor, device: str | None = None) 
 
 
 IMPLEMENTATIONS = ("formula", "fast")
+
+
+def with_gradient(parameters: Iterable[Tensor]) -> list[Tensor]:
+    """The parameters that have a gradient.
+
+    Args:
+        parameters: ``(...)`` each.
+
+    Raises:
+        ValueError: if a gradient is sparse, as that of ``nn.Embedding(sparse=True)``: the equations are of all numbers.
+    """
+    found = [parameter for parameter in parameters if parameter.grad is not None]
+    for each in found:
+        if (layout := gradient(each).layout) != torch.strided:
+            raise ValueError(
+                f"the gradient of a parameter {tuple(each.shape)} is {str(layout).removeprefix('torch.')}, expected a "
+                "dense one; build the layer with sparse=False, or set parameter.grad = parameter.grad.to_dense()"
+            )
+    return found
 
 
 def gradient(parameter: Tensor) -> Tensor:

@@ -5,12 +5,14 @@ The norm that is limited is that of all gradients together, before the update.
 Departure: the $10^{-6}$ in the divisor is PyTorch's; the paper has none.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from math import isfinite
 
 import torch
 from torch import Tensor, nn
 
 from minigpt.equations import equation, fast_twin
+from minigpt.training.optim.base import gradient, with_gradient
 from minigpt.training.processes.strategies import whole
 
 
@@ -37,13 +39,39 @@ def clip_by_norm(parameters: Iterable[Tensor], max_norm: float) -> Tensor:
         max_norm: c, unit of a gradient.
 
     Returns:
-        ``()``: the norm before clipping.
+        ``()``: the norm before clipping. It is infinite, or not a number, where a gradient is or where no number of
+        their type is as large.
+
+    Raises:
+        ValueError: if a gradient is sparse.
     """
-    gradients = [p.grad for p in parameters if p.grad is not None]
-    norm = torch.stack([gradient.square().sum() for gradient in gradients]).sum().sqrt()
-    for gradient in gradients:
-        gradient.mul_((max_norm / (norm + 1e-6)).clamp(max=1))
+    gradients = [gradient(p) for p in with_gradient(parameters)]
+    norm = _norm(gradients)
+    if norm.isinf():
+        norm = scaled_norm(gradients, _norm)
+    for g in gradients:
+        g.mul_((max_norm / (norm + 1e-6)).clamp(max=1))
     return norm
+
+
+def _norm(gradients: list[Tensor]) -> Tensor:
+    return torch.stack([g.square().sum() for g in gradients]).sum().sqrt()
+
+
+def scaled_norm(gradients: list[Tensor], norm_of: Callable[[list[Tensor]], Tensor]) -> Tensor:
+    """The norm of gradients whose squares are too large for their type, as those of 1e20 are for float32.
+
+    Divided by the largest number, none is above 1. One gradient is copied at a time.
+
+    Args:
+        gradients: ``(...)`` each, of one shard in each process or whole.
+        norm_of: from gradients to their norm.
+
+    Returns:
+        ``()``: infinite where a gradient is, or where the norm itself is too large.
+    """
+    largest = max(whole(g).abs().max().item() for g in gradients if g.numel())
+    return norm_of([norm_of([g / largest]) for g in gradients]) * largest if isfinite(largest) else norm_of(gradients)
 
 
 @fast_twin(
@@ -56,9 +84,13 @@ def clip_by_norm(parameters: Iterable[Tensor], max_norm: float) -> Tensor:
 )
 def fast_clip_by_norm(parameters: Iterable[Tensor], max_norm: float) -> Tensor:
     """:func:`clip_by_norm`, same arguments, by PyTorch's kernels, which leave gradients within the bound untouched."""
-    parameters = list(parameters)
-    norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+    parameters = with_gradient(parameters)
+    gradients = [gradient(p) for p in parameters]
+    norm = nn.utils.get_total_norm(gradients)
     of_all = whole(norm)  # of sharded gradients each process has only its part
     if not of_all + 1e-6 <= max_norm:  # also where the norm is not a number
+        if of_all.isinf():
+            norm = scaled_norm(gradients, nn.utils.get_total_norm)
+            of_all = whole(norm)
         nn.utils.clip_grads_with_norm_(parameters, max_norm, norm)
     return of_all

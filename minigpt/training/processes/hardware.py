@@ -1,4 +1,7 @@
-"""What this machine has, as far as the speed and the size of a training depend on it."""
+"""What this machine has, as far as the speed and the size of a training depend on it.
+
+In a container that is what its limits leave: :mod:`minigpt.limits`.
+"""
 
 import os
 import platform
@@ -8,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from minigpt.limits import memory_limit, usable_cores
 from minigpt.training.execution.precision import multiplies_bf16
 
 CPU_INFO = Path("/proc/cpuinfo")  # of Linux
@@ -21,7 +25,7 @@ class Hardware:
         cpu: name of its CPU.
         cores: how many of them this process may use.
         threads: how many PyTorch uses.
-        memory: bytes of it that the machine has; ``None`` where nothing is known.
+        memory: bytes of it that this process may use; ``None`` where nothing is known.
         bf16: whether the CPU has instructions that multiply bfloat16.
         gpu: name of its first CUDA GPU; ``None`` without one.
         gpu_memory: bytes that this GPU has; 0 without one.
@@ -68,13 +72,10 @@ def cpu_name(described: Path | None = None) -> str:
     return found[1].strip() if found else platform.processor() or platform.machine()
 
 
-def usable_cores() -> int:
-    """How many cores this process may use; a container or a job may have fewer than the machine."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _memory() -> int | None:
+    """The memory of the machine, or of the container if that is less."""
     try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
         return None
+    return min(machine, memory_limit() or machine)

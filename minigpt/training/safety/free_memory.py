@@ -17,12 +17,17 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from minigpt.limits import GROUPS, PROC, control_groups, number_in, system_text
+
 try:
     import resource
 except ImportError:  # on Windows
     resource = None  # type: ignore[assignment]
 
-PROC, GROUPS = Path("/proc"), Path("/sys/fs/cgroup")
+GROUP_FILES = {  # of a group: what it may use, what it uses, and what of that is given back
+    2: ("memory.max", "memory.current", "inactive_file"),
+    1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+}
 
 
 def free_memory(proc: Path = PROC, groups: Path = GROUPS) -> int | None:
@@ -51,36 +56,15 @@ def _left_of_addresses(proc: Path) -> int | None:
 
 def _left_by_groups(proc: Path, groups: Path) -> Iterator[int]:
     """What each control group that this process is in leaves, of both versions."""
-    for line in _text(proc / "self/cgroup").splitlines():
-        _, controllers, path = [*line.split(":", 2), "", ""][:3]
-        if not controllers:
-            yield from _left_in(groups, path, "memory.max", "memory.current", "inactive_file")
-        elif "memory" in controllers.split(","):
-            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-            yield from _left_in(groups / "memory", path, *names)
-
-
-def _left_in(root: Path, path: str, most: str, used: str, cache: str) -> Iterator[int]:
-    """What a group and those above it leave; in a container its own is often the root, under another path."""
-    group = root / path.strip("/")
-    while True:
-        limit, now = _text(group / most).strip(), _text(group / used).strip()
-        if limit.isdecimal() and now.isdecimal():
-            found = re.search(rf"^{cache} (\d+)$", _text(group / "memory.stat"), re.MULTILINE)
-            yield int(limit) - int(now) + (int(found[1]) if found else 0)
-        if group == root or root not in group.parents:
-            return
-        group = group.parent
+    for version, group in control_groups("memory", proc, groups):
+        most, used, cache = GROUP_FILES[version]
+        limit, now = number_in(group / most), number_in(group / used)
+        if limit is not None and now is not None:
+            found = re.search(rf"^{cache} (\d+)$", system_text(group / "memory.stat"), re.MULTILINE)
+            yield limit - now + (int(found[1]) if found else 0)
 
 
 def _kilobytes(path: Path, name: str) -> int | None:
     """A number of bytes in a file of lines such as "VmSize:  12 kB"."""
-    found = re.search(rf"^{name}:\s+(\d+) kB$", _text(path), re.MULTILINE)
+    found = re.search(rf"^{name}:\s+(\d+) kB$", system_text(path), re.MULTILINE)
     return int(found[1]) * 1024 if found else None
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""

@@ -1,8 +1,10 @@
+import math
+
 import pytest
 import torch
 
 from minigpt.training import clip_by_norm
-from minigpt.training.optim import fast_clip_by_norm
+from minigpt.training.optim import clipping, fast_clip_by_norm
 
 
 @pytest.mark.parametrize("clip", [clip_by_norm, fast_clip_by_norm])
@@ -17,3 +19,64 @@ def test_clipping_scales_all_gradients_by_the_formula(clip, max_norm):
     assert [parameters[0].grad[0].item(), parameters[1].grad[1].item(), parameters[2].grad[0].item()] == pytest.approx(
         [3 * factor, 4 * factor, 12 * factor], rel=1e-12
     )
+
+
+def with_gradients(*gradients):
+    parameters = [torch.nn.Parameter(torch.zeros_like(gradient)) for gradient in gradients]
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameter.grad = gradient.clone()
+    return parameters
+
+
+@pytest.mark.parametrize("clip", [clip_by_norm, fast_clip_by_norm])
+@pytest.mark.parametrize(
+    ("dtype", "size"),
+    [(torch.float32, 1e18), (torch.float32, 3e19), (torch.float32, 1e36), (torch.bfloat16, 1e30), (torch.float16, 900)],
+)
+def test_gradients_whose_squares_are_too_large_have_the_norm_of_float64(clip, dtype, size):
+    generator = torch.Generator().manual_seed(0)
+    shapes = (40, 31), (7,), (0, 3), ()
+    gradients = [(size * torch.randn(shape, generator=generator, dtype=torch.float64)).to(dtype) for shape in shapes]
+    exact = torch.cat([gradient.double().flatten() for gradient in gradients]).norm()
+    assert torch.stack([gradient.square().sum() for gradient in gradients]).sum().isinf()
+    parameters = with_gradients(*gradients)
+    norm, bound = clip(parameters, 50.0), 4 * torch.finfo(dtype).eps
+    assert norm.dtype == dtype and norm.item() == pytest.approx(exact.item(), rel=bound)
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        expected = gradient.double() * (50 / exact)
+        torch.testing.assert_close(parameter.grad.double(), expected, rtol=bound, atol=1e-3 * bound)
+
+
+@pytest.mark.parametrize("clip", [clip_by_norm, fast_clip_by_norm])
+@pytest.mark.parametrize("odd", [math.inf, -math.inf, math.nan])
+@pytest.mark.parametrize("size", [1.0, 1e20])
+def test_a_gradient_that_is_not_finite_still_gives_a_norm_that_is_not(clip, odd, size):
+    for gradients in ([odd, size], [size, odd]), ([size, size], [odd, odd]):
+        norm = clip(with_gradients(*map(torch.tensor, gradients)), 1.0)
+        assert not norm.isfinite()
+        assert norm.isnan() == math.isnan(odd)
+
+
+@pytest.mark.parametrize("clip", [clip_by_norm, fast_clip_by_norm])
+def test_a_norm_that_no_number_of_the_type_is_as_large_as_is_infinite(clip):
+    parameters = with_gradients(torch.full((100,), 3e38))
+    assert clip(parameters, 1.0).item() == math.inf
+    assert not parameters[0].grad.any()
+
+
+@pytest.mark.parametrize("clip", [clip_by_norm, fast_clip_by_norm])
+def test_a_norm_whose_squares_fit_is_found_without_a_search_for_the_largest(clip, monkeypatch):
+    monkeypatch.setattr(clipping, "scaled_norm", None)
+    for size in (1e-30, 1.0, 1e18):
+        clip(with_gradients(torch.full((7,), size)), 1.0)
+
+
+@pytest.mark.parametrize("clip", [clip_by_norm, fast_clip_by_norm])
+def test_a_sparse_gradient_is_one_error(clip):
+    dense, sparse = torch.nn.Parameter(torch.ones(3)), torch.nn.Parameter(torch.ones(9, 4))
+    dense.grad, sparse.grad = torch.ones(3), torch.eye(9, 4).to_sparse()
+    with pytest.raises(ValueError, match=r"of a parameter \(9, 4\) is sparse_coo, expected a dense one; build"):
+        clip([dense, sparse], 1.0)
+    assert dense.grad.equal(torch.ones(3))
+    sparse.grad = sparse.grad.to_dense()
+    assert clip([dense, sparse], 1.0).item() == pytest.approx(7**0.5)

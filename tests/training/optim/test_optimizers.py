@@ -121,6 +121,21 @@ def test_a_parameter_without_a_gradient_is_left_alone(name, how):
 
 
 @pytest.mark.parametrize(("name", "how"), CASES)
+def test_a_sparse_gradient_is_one_error_and_nothing_moves(name, how):
+    layer = torch.nn.Embedding(5, 2, sparse=True)
+    before = layer.weight.detach().clone()
+    optimizer = OPTIMIZERS[name](layer.parameters(), lr=0.1, implementation=how)
+    layer(torch.tensor([1, 3])).sum().backward()
+    with pytest.raises(
+        ValueError,
+        match=r"^the gradient of a parameter \(5, 2\) is sparse_coo, expected a dense one; build the layer with "
+        r"sparse=False, or set parameter\.grad = parameter\.grad\.to_dense\(\)$",
+    ):
+        optimizer.step()
+    assert layer.weight.equal(before)
+
+
+@pytest.mark.parametrize(("name", "how"), CASES)
 def test_the_gradients_are_left_as_they_were(name, how):
     theta = torch.nn.Parameter(torch.ones(2, 3))
     theta.grad = torch.full((2, 3), 0.5)

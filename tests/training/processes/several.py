@@ -4,6 +4,7 @@
 """
 
 import json
+import math
 import os
 import signal
 import sys
@@ -18,6 +19,7 @@ import minigpt as mg
 from minigpt.text import RowDataset
 from minigpt.text.datasets.rows import Row
 from minigpt.training import OPTIMIZERS, LossModule, TrainConfig, accumulate_gradients, split_loss
+from minigpt.training.optim import fast_clip_by_norm
 from minigpt.training.processes.distributed import join_world
 from minigpt.training.processes.strategies import wrap
 from minigpt.training.run_state import RunState
@@ -330,6 +332,22 @@ def experts(**changes):
     return train(windows(), model, steps=4, eval_every=4, balance=0.5, **changes)
 
 
+def huge_gradients(folder):
+    """The norm of sharded gradients of which a square is beyond float32, and the norm after they are clipped."""
+    with join_world("cpu") as world:
+        inputs, targets = windows().batch(0, 8, rank=world.rank, world_size=2)
+        wrapped = wrap(LossModule(make_model()), "fsdp", world)
+        accumulate_gradients(wrapped, inputs, targets, 1, world=world)
+        found = {}
+        for name, factor in {"usual": 1.0, "huge": 1e25, "infinite": math.inf}.items():
+            gradients = [parameter.grad.clone() for parameter in wrapped.parameters()]
+            parameters = [torch.zeros_like(gradient) for gradient in gradients]
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                parameter.grad = gradient * factor
+            found[name] = [fast_clip_by_norm(parameters, 0.25).item(), fast_clip_by_norm(parameters, 9.0).item()]
+    return found
+
+
 SCENARIOS = {
     **{f"{s} {data}": partial(losses, strategy=s, data=data) for s in STRATEGIES for data in DATA},
     "fsdp sharded": lambda folder: sharded(folder),
@@ -351,6 +369,7 @@ SCENARIOS = {
     "experts": lambda folder: {s: experts(strategy=s) for s in STRATEGIES},
     "called after": lambda folder: {s: called_after(folder, s) for s in STRATEGIES},
     "gradient travels": gradient_travels,
+    "huge gradients": huge_gradients,
     "narrow": narrow_in_shards,
     "narrow, resumed": narrow_resumed,
     "silences": silences,

@@ -247,6 +247,15 @@ def test_gradients_travel_once_an_update(together):
     assert together[0]["gradient travels"] == {"ddp": 1, "fsdp": blocks_and_the_rest}
 
 
+def test_sharded_gradients_whose_squares_are_too_large_are_clipped(together):
+    found = together[0]["huge gradients"]
+    assert found == together[1]["huge gradients"]
+    norm, clipped = found["usual"]
+    assert norm > 0.3 and clipped == pytest.approx(0.25, rel=1e-5)
+    assert found["huge"] == pytest.approx([1e25 * norm, 0.25], rel=1e-5)
+    assert not any(map(math.isfinite, found["infinite"]))
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_trained_model_can_be_called_by_all_processes(together, strategy):
     found, other = (seen["called after"][strategy] for seen in together)

@@ -5,10 +5,11 @@ import os
 import pytest
 import torch
 
+from minigpt import limits
 from minigpt.bench.reports import machine_line
 from minigpt.bench.speedrun.host import describe_host
 from minigpt.training.processes import hardware
-from minigpt.training.processes.hardware import cpu_name, seen_hardware, usable_cores
+from minigpt.training.processes.hardware import cpu_name, seen_hardware
 
 
 def test_the_name_of_the_cpu_is_that_of_the_system(tmp_path):
@@ -35,10 +36,26 @@ def test_the_benchmarks_and_the_speedrun_name_the_same_cpu_and_cores(tmp_path, m
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="asks which cores a process may use")
-def test_cores_are_those_that_the_process_may_use(monkeypatch):
+def test_cores_are_those_that_the_process_may_use(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 5, 7})
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
-    assert usable_cores() == seen_hardware().cores == 3
+    monkeypatch.setattr(limits, "GROUPS", tmp_path)
+    assert seen_hardware().cores == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="asks which cores a process may use")
+def test_a_container_has_the_cores_and_the_memory_that_its_limits_leave(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(64)))
+    for name in ("PROC", "GROUPS"):
+        monkeypatch.setattr(limits, name, tmp_path)
+    (tmp_path / "self").mkdir()
+    (tmp_path / "self/cgroup").write_text("0::/\n")
+    (tmp_path / "cpu.max").write_text("150000 100000\n")
+    (tmp_path / "memory.max").write_text(f"{2**20}\n")
+    seen = seen_hardware()
+    assert (seen.cores, seen.memory) == (2, 2**20)
+    (tmp_path / "memory.max").write_text("9223372036854771712\n")
+    assert seen_hardware().memory == os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def test_a_gpu_is_seen_with_its_memory(monkeypatch):
