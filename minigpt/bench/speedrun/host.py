@@ -17,7 +17,7 @@ class Host:
     Attributes:
         cpu: name of its CPU.
         cores: how many of them this process may use.
-        memory: bytes of it that the machine has; ``None`` where nothing is known.
+        memory: bytes of it that this process may use; ``None`` where nothing is known.
         threads: how many PyTorch uses.
         system: operating system and architecture.
         torch: version of PyTorch.
