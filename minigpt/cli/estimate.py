@@ -28,9 +28,9 @@ class Estimate:
     """What a training would need and cost: parameters, operations, memory, time, money. Nothing is trained.
 
     Attributes:
-        preset: model: nano, micro, gpt2, gpt2-medium, gpt2-large, gpt2-xl or llama-tiny, or a published one: gpt3-small,
-            gpt3-medium, gpt3-large, gpt3-xl, gpt3-2.7b, gpt3-6.7b, gpt3-13b, gpt3-175b, llama-7b, llama-13b,
-            llama2-70b, llama3.1-8b, llama3.1-70b or llama3.1-405b (default: gpt2).
+        preset: size of the model: nano, micro, gpt2, gpt2-medium, gpt2-large, gpt2-xl or llama-tiny; or a published
+            model: gpt3-small, gpt3-medium, gpt3-large, gpt3-xl, gpt3-2.7b, gpt3-6.7b, gpt3-13b, gpt3-175b, llama-7b,
+            llama-13b, llama2-70b, llama3.1-8b, llama3.1-70b or llama3.1-405b (default: gpt2).
         run: run folder whose model is meant, in place of a preset.
         vocab_size: V, number of tokens (default: the preset's; with --budget 1024).
         context_length: T, in tokens (default: the preset's; with --budget 256).

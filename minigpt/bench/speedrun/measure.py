@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from minigpt.bench.speedrun import words
 from minigpt.bench.speedrun.host import describe_host
 from minigpt.bench.speedrun.nanogpt import PUBLISHED, nanogpt_peer, restated
 from minigpt.bench.speedrun.protocol import SpeedrunText, TrackRun, run_track, splits_of
@@ -93,4 +94,4 @@ def _yardsticks(text: SpeedrunText, peer_checkout: str | Path | None, clock: Sec
 
 
 def _line(track: Track, run: TrackRun) -> str:
-    return f"track {track.name}, seed {run.seed}: {run.seconds:.1f} s, loss {run.loss:.4f}"
+    return words.RUN.spoken().format(track.name, run.seed, run.seconds, run.loss)

@@ -23,7 +23,6 @@ from minigpt.training import train
 from minigpt.training.report.history import StepRow
 
 CURVE_POINTS = 8  # of each run, for its curve
-OTHER_TEXT = "this is not Tiny Shakespeare, so the losses and times can't be compared with those of others"
 
 
 @dataclass(frozen=True)
