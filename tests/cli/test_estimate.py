@@ -41,7 +41,7 @@ def test_every_name_that_the_library_knows_is_a_preset_and_in_the_help(name, cap
     main(["estimate", "--preset", name, "--json"])
     figures = json.loads(capsys.readouterr().out)
     assert figures["parameters"] == mg.estimate(name).parameters
-    assert re.search(rf"[ ,]{re.escape(name)}[ ,.]", " ".join(Estimate.__doc__.split()))
+    assert re.search(rf"[ ,]{re.escape(name)}[ ,;.]", " ".join(Estimate.__doc__.split()))
 
 
 def test_a_published_model_can_be_changed_and_grown(capsys):
