@@ -21,7 +21,7 @@ from minigpt.settings.language import Bilingual
 from minigpt.training import TrainConfig
 from minigpt.training.safety.memory import StepMemory
 
-#: The names of models that can be estimated: the presets, then the published models.
+# The names of models that can be estimated: the presets, then the published models.
 MODEL_NAMES = (*PRESETS, *(name for name in PUBLISHED_MODELS if name not in PRESETS))
 PAGE_LANGUAGE = Bilingual("en", "zh-CN")
 
