@@ -171,3 +171,9 @@ def test_a_site_out_of_its_range_and_no_model_are_refused():
 def test_what_can_not_be_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         mg.estimate("gpt2", **arguments)
+
+
+@pytest.mark.parametrize("tokens", [164e9, 1.6e12])
+def test_many_hours_of_one_device_are_shown_without_an_exponent(tokens):
+    made = mg.estimate("llama3.1-8b", tokens, "8xH100")
+    assert made.bill.device_hours > 1e4 and f" {round(made.bill.device_hours):,} hours of one device" in str(made)
