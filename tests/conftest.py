@@ -3,6 +3,7 @@
 import gc
 import math
 import os
+import re
 import subprocess
 import sys
 
@@ -154,6 +155,13 @@ class NothingAsLargeAs(TorchDispatchMode):
 def nothing_as_large_as():
     """A context in which no large tensor may be made."""
     return NothingAsLargeAs
+
+
+@pytest.fixture
+def in_chinese(monkeypatch):
+    """Print Chinese. Returns a function of a text: the English words that are in it all the same, of four letters."""
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    return lambda text: set(re.findall(r"[a-z]{4,}", text))
 
 
 @pytest.fixture(autouse=True)

@@ -29,6 +29,7 @@ from minigpt.bench.steps import Shape
 from minigpt.bench.tokenization import made_up_text
 from minigpt.bench.training import GPU_SHAPES, measure_training
 from minigpt.bench.turns import CPU
+from minigpt.bench.words import DRY, PART_DONE, PART_DONE_IN, TIME_IS_UP
 from minigpt.files.atomic import write_atomically
 
 SPEEDRUN = "minigpt.bench.speedrun"
@@ -162,7 +163,7 @@ def measure_gpu(
 def _told(part: GpuPart, is_late: bool, *, dry: bool, clock: Callable[[], float]) -> dict[str, Any]:
     """What became of a part."""
     if is_late:
-        return {"skipped": "the time was up"}
+        return {"skipped": TIME_IS_UP.en}
     started = clock()
     try:
         figures = part.run()
@@ -188,7 +189,8 @@ def gpu_lines(found: dict[str, Any]) -> Iterator[str]:
     Args:
         found: what :func:`measure_gpu` returns.
     """
-    yield found["machine"] + (", a dry run: no figure of it says anything about speed" if found["dry"] else "")
+    yield DRY.spoken().format(found["machine"]) if found["dry"] else found["machine"]
     for name, told in found["parts"].items():
-        time = f" in {told['seconds']:.0f} s" if "seconds" in told else ""
-        yield f"{name:12}{told.get('skipped') or 'measured' + time}"
+        done = PART_DONE_IN.spoken().format(told["seconds"]) if "seconds" in told else PART_DONE.spoken()
+        why = {TIME_IS_UP.en: TIME_IS_UP.spoken()}.get(told.get("skipped"), told.get("skipped"))
+        yield f"{name:12}{why or done}"

@@ -22,6 +22,7 @@ from minigpt.bench.allocation import peak_allocation
 from minigpt.bench.peaks import copy_rate, matmul_rate
 from minigpt.bench.reports import aligned, bar_chart, machine_line
 from minigpt.bench.turns import CPU, median_ratio, stopwatch, take_turns, that_run
+from minigpt.bench.words import IN_TURN, LOSS_HEAD, LOSS_LEGEND, LOSS_TITLE
 from minigpt.model import chunked_next_token_loss, cross_entropy_from_logits, next_token_loss
 from minigpt.model.fused import triton_next_token_loss
 
@@ -30,13 +31,6 @@ if TYPE_CHECKING:
 
 HeadLoss = Callable[[Tensor, Tensor, Tensor], Tensor]  # x (1, R, D), weight (V, D), targets (1, R) -> ()
 VOCABULARIES = (65, 8192, 50257)  # characters, byte pairs trained on a corpus, GPT-2
-_HEAD = ("vocabulary", "", "ms", "ratio", "GFLOP/s", "of matmul", "of copy", "peak memory")
-_LEGEND = """\
-ratio: the time of PyTorch's cross_entropy over this one's, forward and backward. GFLOP/s: 6 × rows × width ×
-vocabulary, over the time. of matmul, of copy: the shares of what a large product, and a large copy, reached in the same
-rounds; the bytes are those of the vectors, the matrix and both gradients, each once. peak memory: beyond the vectors
-and the matrix. formula: logits, log-softmax, target. torch: logits and F.cross_entropy. torch linear:
-F.linear_cross_entropy. logits: next_token_loss of all logits, our default. chunked, triton: never all logits."""
 
 
 def _from_logits(loss: Callable[[Tensor, Tensor], Tensor]) -> HeadLoss:
@@ -122,8 +116,10 @@ class LossBench:
         return {**about, "rounds": self.rounds, "rows": [row._asdict() for row in self.rows]}
 
     def __str__(self) -> str:
-        about = f"{self.n_rows:,} rows of width {self.width}, {self.dtype}; medians of {self.rounds} rounds in turn"
-        return "\n".join([self.machine, about, *aligned(_HEAD, [row.cells() for row in self.rows], 2), _LEGEND])
+        in_turn = IN_TURN.spoken().format(self.rounds)
+        about = LOSS_TITLE.spoken().format(self.n_rows, self.width, self.dtype, in_turn)
+        table = aligned(LOSS_HEAD.spoken().split("|"), [row.cells() for row in self.rows], 2)
+        return "\n".join([self.machine, about, *table, LOSS_LEGEND.spoken()])
 
     def plot(self) -> "Figure":
         """The peak memory of each, in MiB, a group for each vocabulary.

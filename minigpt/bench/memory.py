@@ -21,6 +21,7 @@ from minigpt.bench.reports import aligned, machine_line
 from minigpt.bench.steps import Shape, Step, our_step, peer_step
 from minigpt.bench.training import SHAPES
 from minigpt.bench.turns import CPU, that_run
+from minigpt.bench.words import MEMORY_HEAD, MEMORY_LEGEND, MEMORY_TITLE, STEP_HEAD
 from minigpt.cost import StepPlan, predict_memory
 from minigpt.model import ATTENTION, Pattern
 from minigpt.plots import PALETTE, new_figure
@@ -39,12 +40,6 @@ WAYS: dict[str, dict[str, Any]] = {  # ours, by what is set; "minigpt" is the de
     "minigpt recomputed": {"activation_checkpointing": True},
 }
 PEER_NAME = "transformers"
-_STEP_HEAD = ("step", "", "measured", "ratio", "predicted")
-_LEGEND = """\
-exponent: p of bytes ~ T^p, fitted to the measurements; 1 is linear, 2 quadratic. measured: the most bytes of tensors
-that are alive at once, of attention beyond q, k and v, of a step beyond the weights and moments. ratio: to the step of
-transformers. predicted: minigpt.cost.predict_memory of the same step, without building the model. chunked:
-loss="chunked"; recomputed: activation_checkpointing=True."""
 
 
 class AttentionMemory(NamedTuple):
@@ -116,14 +111,15 @@ class MemoryBench:
         return {"machine": self.machine, "attention": attention, "steps": steps}
 
     def __str__(self) -> str:
-        head = ("attention", *(f"T {length:,}" for length in self.attention[0].lengths), "exponent")
+        attention, exponent = MEMORY_HEAD.spoken().split("|")
+        head = (attention, *(f"T {length:,}" for length in self.attention[0].lengths), exponent)
         rows = [
             [row.attention, *(f"{n / 2**20:,.1f} MiB" for n in row.n_bytes), f"{row.exponent:.2f}"]
             for row in self.attention
         ]
-        about = f"{_N_HEADS} heads of width {_HEAD_WIDTH}, one sequence, float32, forward and backward"
-        steps = aligned(_STEP_HEAD, [row.cells() for row in self.steps], 2)
-        return "\n".join([self.machine, about, *aligned(head, rows), "", *steps, _LEGEND])
+        about = MEMORY_TITLE.spoken().format(_N_HEADS, _HEAD_WIDTH)
+        steps = aligned(STEP_HEAD.spoken().split("|"), [row.cells() for row in self.steps], 2)
+        return "\n".join([self.machine, about, *aligned(head, rows), "", *steps, MEMORY_LEGEND.spoken()])
 
     def plot(self) -> "Figure":
         """Bytes over the length, both logarithmic: a power of T is a straight line.

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from minigpt.bench.steps import our_step
+from minigpt.bench.words import BUSY, THE_ESTIMATE
 from minigpt.cost.flops_by_part import attention_pairs
 from minigpt.cost.machine import Machine, step_seconds
 from minigpt.model import GPTConfig
@@ -67,17 +68,17 @@ def probe_machine(seconds: float = 2.0, *, clock: Clock = time.perf_counter, pro
     return replace(machine, stream=max(0.0, rest / n_numbers))
 
 
-def busy_line(what: str = "the estimate") -> str | None:
+def busy_line(what: str | None = None) -> str | None:
     """What to know where other programs use the machine: it is measured slower than it is; ``None`` where none do.
 
     Args:
-        what: what may be wrong then.
+        what: what may be wrong then; ``None`` means the estimate.
     """
     n_cores = os.cpu_count() or 1
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     if load <= n_cores:
         return None
-    return f"this machine is busy (load {load:.1f} on {n_cores} cores): {what} may be far off"
+    return BUSY.spoken().format(load, n_cores, THE_ESTIMATE.spoken() if what is None else what)
 
 
 def _parts() -> Iterator[tuple[str, tuple[Callable[[], object], float]]]:

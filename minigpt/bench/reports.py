@@ -8,6 +8,7 @@ import torch
 from minigpt.limits import usable_cores
 from minigpt.plots import PALETTE, new_figure
 from minigpt.settings import counted
+from minigpt.settings.language import columns_of, filled
 from minigpt.training.processes.hardware import cpu_name
 
 if TYPE_CHECKING:
@@ -50,14 +51,14 @@ def aligned(head: Sequence[str], rows: Sequence[Sequence[str]], n_names: int = 1
     """
     full = [head, *(row for row in rows if len(row) == len(head))]
     named = [row[:n_names] for row in (head, *rows)]
-    widths = [max(len(row[i]) for row in (named if i < n_names else full)) for i in range(len(head))]
+    widths = [max(columns_of(row[i]) for row in (named if i < n_names else full)) for i in range(len(head))]
     return ["  ".join(_cells(row, widths, n_names)).rstrip() for row in (head, *rows)]
 
 
 def _cells(row: Sequence[str], widths: Sequence[int], n_names: int) -> Iterator[str]:
     for i, cell in enumerate(row):
         is_words = i < n_names or len(row) < len(widths)
-        yield f"{cell:<{widths[i]}}" if is_words else f"{cell:>{widths[i]}}"
+        yield filled(cell, widths[i], "right" if is_words else "left")
 
 
 def bar_chart(groups: Mapping[str, Mapping[str, float]], label: str, limit: float | None = None) -> "Figure":

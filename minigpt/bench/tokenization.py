@@ -19,6 +19,7 @@ import numpy as np
 
 from minigpt.bench.reports import aligned, bar_chart, machine_line
 from minigpt.bench.turns import CPU, median_ratio, seconds, stopwatch, take_turns, that_run
+from minigpt.bench.words import IN_TURN, TOKENIZER_HEAD, TOKENIZER_LEGEND, TOKENIZER_TITLE
 from minigpt.limits import usable_cores
 from minigpt.text.shards.preparation import prepare
 from minigpt.text.tokenizers.bpe import BPETokenizer
@@ -32,11 +33,6 @@ LEXICON = 60_000  # words of the made-up language
 MOST_WORKERS, BYTES_OF_WORKER = 8, 2**24  # of prepare: processes, and the text of each
 TRAIN, ENCODE = "train", "encode"
 TIKTOKEN, TOKENIZERS = "tiktoken", "tokenizers"
-_HEAD = ("", "", "MB/s", "seconds", "ratio")
-_LEGEND = """\
-train: byte pairs are learned from the text; ratio: the time of tokenizers over this one's. encode: to ids in a list;
-ratio: to tiktoken's speed, on one core. Ours checks its input and calls tiktoken. prepare: from a file to shards on
-disk, 16 MiB for each core and a process on each, at most 8; ratio: to that many times tiktoken's speed."""
 
 
 class TokenizerRow(NamedTuple):
@@ -91,9 +87,10 @@ class TokenizerBench:
         return {**about, "rounds": self.rounds, "rows": [row._asdict() for row in self.rows]}
 
     def __str__(self) -> str:
-        about = f"{self.n_bytes / 1e6:.1f} MB of made-up text, {self.vocab_size:,} tokens"
-        about += f"; medians of {self.rounds} rounds in turn, training once"
-        return "\n".join([self.machine, about, *aligned(_HEAD, [row.cells() for row in self.rows], 2), _LEGEND])
+        in_turn = IN_TURN.spoken().format(self.rounds)
+        about = TOKENIZER_TITLE.spoken().format(self.n_bytes / 1e6, self.vocab_size, in_turn)
+        table = aligned(TOKENIZER_HEAD.spoken().split("|"), [row.cells() for row in self.rows], 2)
+        return "\n".join([self.machine, about, *table, TOKENIZER_LEGEND.spoken()])
 
     def plot(self) -> "Figure":
         """Megabytes per second of each contender.

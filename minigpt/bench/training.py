@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
+from minigpt.bench import words
 from minigpt.bench.allocation import peak_allocation
 from minigpt.bench.peaks import matmul_rate
 from minigpt.bench.reports import aligned, bar_chart, machine_line
@@ -32,12 +33,6 @@ SHAPES = (Shape(4, 4, 128, 64, 12), Shape(6, 6, 384, 256, 8))
 GPU_SHAPES = (Shape(6, 6, 384, 256, 64), Shape(12, 12, 768, 1024, 16, 50257))
 _OURS, _PEER = "minigpt", "transformers"
 _TURN = 0.3  # seconds of a contender's turn, at least
-_HEAD = ("shape", "", "tokens/s", "ratio", "GFLOP/s", "of matmul", "step memory")
-_LEGEND = """\
-ratio: tokens/s over transformers' in the same precision, compiled as it is. GFLOP/s: 6 × matrix parameters +
-6·L·D·(T+1) per token, over the time. of matmul: the share of what a large product of the same dtype reached in the same
-rounds. step memory: the most bytes of tensors that are alive at once in a step, beyond the weights and moments.
-minigpt fast: the recipe "fast" with Muon, another model, which is in no ratio of the last lines."""
 
 
 class TrainingRow(NamedTuple):
@@ -115,16 +110,17 @@ class TrainingBench:
         return {"machine": self.machine, "rounds": self.rounds, "rows": rows, "ratios": ratios}
 
     def __str__(self) -> str:
-        table = aligned(_HEAD, [row.cells() for row in self.rows], n_names=2)
-        lines = [f"{self.machine}; medians of {self.rounds} rounds in turn", *table, _LEGEND]
+        table = aligned(words.TRAINING_HEAD.spoken().split("|"), [row.cells() for row in self.rows], n_names=2)
+        title = words.AFTER_MACHINE.spoken().format(self.machine, words.IN_TURN.spoken().format(self.rounds))
+        lines = [title, *table, words.TRAINING_LEGEND.spoken()]
         for shape in dict.fromkeys(row.shape for row in self.rows):
             ours, peer = self.best(shape, ours=True), self.best(shape, ours=False)
             plain = self.ratio_as_they_come(shape)
-            told = [] if isnan(plain) else [f"as they come {plain:.2f} × transformers"]
+            told = [] if isnan(plain) else [words.AS_THEY_COME.spoken().format(plain)]
             if ours and peer:
-                best = f"{ours.contender} over {peer.contender}"
-                told.append(f"the best of each, {best}: {self.best_ratio(shape):.2f}")
-            lines += [f"{shape}: {'; '.join(told)}"] * bool(told)
+                best = str(ours.contender), str(peer.contender), self.best_ratio(shape)
+                told.append(words.BEST_OF_EACH.spoken().format(*best))
+            lines += [words.OF_SHAPE.spoken().format(shape, words.BETWEEN.spoken().join(told))] * bool(told)
         return "\n".join(lines)
 
     def plot(self) -> "Figure":

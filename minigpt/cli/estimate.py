@@ -11,10 +11,12 @@ import minigpt as mg
 from minigpt import bench
 from minigpt.cli.output import command, print_json
 from minigpt.cost.budget import BudgetPlan, parse_budget, plan_budget
+from minigpt.cost.estimates import MODEL_NAMES
 from minigpt.cost.growth import Growth, StepSize, predict_growth
 from minigpt.cost.hardware.names import THIS_MACHINE
 from minigpt.cost.machine import Machine
 from minigpt.runs import RunConfig
+from minigpt.settings import check_choice
 from minigpt.training import TrainConfig
 
 DEFAULT_IN_TEXT = tyro.conf.arg(help_behavior_hint="")
@@ -26,9 +28,11 @@ class Estimate:
     """What a training would need and cost: parameters, operations, memory, time, money. Nothing is trained.
 
     Attributes:
-        preset: size of the model: nano, micro, gpt2, gpt2-medium, gpt2-large, gpt2-xl or llama-tiny (default: gpt2).
+        preset: size of the model: nano, micro, gpt2, gpt2-medium, gpt2-large, gpt2-xl or llama-tiny; or a published
+            model: gpt3-small, gpt3-medium, gpt3-large, gpt3-xl, gpt3-2.7b, gpt3-6.7b, gpt3-13b, gpt3-175b, llama-7b,
+            llama-13b, llama2-70b, llama3.1-8b, llama3.1-70b or llama3.1-405b (default: gpt2).
         run: run folder whose model is meant, in place of a preset.
-        vocab_size: V, number of tokens (default: the preset's, which is GPT-2's; with --budget 1024).
+        vocab_size: V, number of tokens (default: the preset's; with --budget 1024).
         context_length: T, in tokens (default: the preset's; with --budget 256).
         tokens: tokens that are read, such as 300e9 (default: those that are best for the size).
         on: hardware, such as H100, 8xH100, or "this machine", which is measured for three seconds.
@@ -107,7 +111,9 @@ class Estimate:
         changes = {name: getattr(self, name) for name in ("vocab_size", "context_length")}
         changes = {name: value for name, value in changes.items() if value is not None}
         if self.run is None:
-            return mg.GPTConfig.preset(self.preset or "gpt2", **changes)
+            name = self.preset or "gpt2"
+            check_choice("preset", name, MODEL_NAMES)
+            return replace(mg.estimate(name).config, **changes)
         return replace(RunConfig.read(self.run).model, **changes)
 
     def _measured(self) -> Machine:

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minigpt.files.atomic import is_full, write_atomically
+from minigpt.settings.language import Bilingual
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+PICTURE = Bilingual("picture: {}", "图片：{}")
 #: What to do about what the system refused.
 ADVICE = {
     errno.EACCES: "; choose a place where you may read and write",

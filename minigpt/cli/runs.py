@@ -11,7 +11,11 @@ import tyro
 from minigpt.cli.output import print_json
 from minigpt.runs.doctor import examine
 from minigpt.runs.summary import RunSummary, list_runs, table_of
-from minigpt.settings.language import folded
+from minigpt.settings.language import Bilingual, folded
+
+_NO_RUNS = Bilingual(
+    "no runs in {}; start one with: minigpt train --out {}", "{} 里没有训练；可以这样开始一次：minigpt train --out {}"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +40,7 @@ class Runs:
         elif found or wrong:
             print(table_of(found, wrong, shutil.get_terminal_size().columns))
         else:
-            print(f"no runs in {self.folder}; start one with: minigpt train --out {self.folder / 'first'}")
+            print(_NO_RUNS.spoken().format(self.folder, self.folder / "first"))
 
 
 @dataclass(frozen=True, kw_only=True)

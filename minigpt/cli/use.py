@@ -20,6 +20,7 @@ from minigpt.runs import RunConfig, open_splits
 from minigpt.runs.borders import borders_of, first_words
 from minigpt.runs.config import RUN_FILE
 from minigpt.runs.read_files import check_unchanged
+from minigpt.settings.language import Bilingual
 from minigpt.text import ChatFormat, Dataset, Tokenizer
 from minigpt.text.reading import read_texts
 from minigpt.text.tinyworld import TASKS, task_of
@@ -27,6 +28,7 @@ from minigpt.text.tokenizers.bpe import END_OF_TEXT
 
 NEW_SEEDS = 10**6  # from which a new one is drawn: few digits to type again
 CHAT_TOKENS = 1000  # the most of one answer
+_FLOOR = Bilingual("floor: {:.4f} nats per token", "下界：每词元 {:.4f} 奈特")
 OutFolder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
 
 
@@ -184,7 +186,7 @@ class Eval:
             return
         print(report)
         if floor is not None:
-            print(f"floor: {floor:.4f} nats per token")
+            print(_FLOOR.spoken().format(floor))
 
 
 _Report = mg.Evaluation | mg.StoryReport | mg.TaskReport

@@ -8,11 +8,12 @@ from typing import Any
 from minigpt.cost.hardware import DEFAULT_MFU, Cluster, Site
 from minigpt.cost.machine import Machine
 from minigpt.cost.memory import StepPlan
-from minigpt.settings import fit, nearest, shown
+from minigpt.settings import Range, fit, meant_share, nearest, shown
 
 MOST_TOKENS_READ = 1e30  # of an estimate: far more than there are, and few enough for finite figures
 MOST_DOLLARS = 1e9  # for an hour of one device
 LEAST_MFU = 1e-9
+_MFU = Range(LEAST_MFU, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,10 +52,10 @@ def assumptions_of(given: dict[str, Any]) -> Assumptions:
     made = Assumptions(**{name: value for name, value in given.items() if value is not None})
     if made.price is not None:
         positive("price", made.price, MOST_DOLLARS)
-    if not LEAST_MFU <= fit("mfu", made.mfu, float) <= 1:
+    if not _MFU.holds(fit("mfu", made.mfu, float)):
         raise ValueError(
-            f"mfu={shown(made.mfu)} must lie in [{LEAST_MFU:g}, 1]: it is the share of the peak; published runs reach "
-            "0.2 to 0.52"
+            f"mfu={shown(made.mfu)} must {_MFU}: it is the share of the peak; published runs reach 0.2 to 0.52"
+            f"{meant_share(made.mfu, _MFU)}"
         )
     for name, kind in (("plan", StepPlan), ("site", Site)):
         if name in given and not isinstance(given[name], kind | None):

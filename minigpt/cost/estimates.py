@@ -21,6 +21,8 @@ from minigpt.settings.language import Bilingual
 from minigpt.training import TrainConfig
 from minigpt.training.safety.memory import StepMemory
 
+# The names of models that can be estimated: the presets, then the published models.
+MODEL_NAMES = (*PRESETS, *(name for name in PUBLISHED_MODELS if name not in PRESETS))
 PAGE_LANGUAGE = Bilingual("en", "zh-CN")
 
 
@@ -180,7 +182,7 @@ def estimate(
 def _named(name: GPTConfig | str) -> GPTConfig:
     if isinstance(name, GPTConfig):
         return name
-    check_choice("model", name, [*PRESETS, *(each for each in PUBLISHED_MODELS if each not in PRESETS)])
+    check_choice("model", name, MODEL_NAMES)
     return GPTConfig.preset(name) if name in PRESETS else PUBLISHED_MODELS[name].config
 
 

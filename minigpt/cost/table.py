@@ -10,6 +10,7 @@ from minigpt.cost.units import shown_bytes, shown_count, shown_dollars, shown_se
 from minigpt.settings.language import Bilingual, columns_of, filled, language
 
 TABLE_COLUMNS = 80
+WHOLE_HOURS = (1e4, 1e9)  # of one device: from where to where they are shown whole
 LEAST_HOURS = 0.1  # of one device that are shown in hours
 Line = tuple[str, str, str]  # what, how much, and what that means
 
@@ -31,7 +32,7 @@ _FULL = Bilingual("of one full context, in 16 bits", "一个完整上下文，16
 _MEASURED = Bilingual("{}, measured", "{}，实测")
 _PEAK = Bilingual("{} at {:.0%} of {} {} peak", "{0}，达到其 {3} 峰值的 {1:.0%}")
 _DEVICE_TIME = Bilingual("{} of one device", "单个设备 {}")
-_HOURS = Bilingual("{:,.4g} hours", "{:,.4g} 小时")
+_HOURS = Bilingual("{} hours", "{} 小时")
 _ASK = Bilingual("{}; give dollars an hour as price", "{}；请用 price 给出每小时的美元价格")
 _AT, _READ = Bilingual("{} at ${:,.2f}", "{}，每小时 ${:,.2f}"), Bilingual(", read {}", "，价格读取于 {}")
 _UP_TO = Bilingual("; up to ${:,.2f} elsewhere", "；其他地方最高 ${:,.2f}")
@@ -81,7 +82,9 @@ def _bill_rows(made: Any) -> list[Line]:
     assert made.bill is not None and isinstance(made.on, Cluster)
     bill, device, site = made.bill, made.on.device, made.assumptions.site
     few = bill.device_hours < LEAST_HOURS
-    hours = shown_seconds(3600 * bill.device_hours, language()) if few else _HOURS.spoken().format(bill.device_hours)
+    are_whole = WHOLE_HOURS[0] <= bill.device_hours < WHOLE_HOURS[1]
+    number = f"{bill.device_hours:{',.0f' if are_whole else ',.4g'}}"
+    hours = shown_seconds(3600 * bill.device_hours, language()) if few else _HOURS.spoken().format(number)
     hours = _DEVICE_TIME.spoken().format(hours)
     rows = [(_PRICE.spoken(), _UNKNOWN.spoken(), _ASK.spoken().format(hours))]
     if made.price is not None:

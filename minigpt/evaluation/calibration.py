@@ -12,7 +12,7 @@ Source: Naeini, Cooper & Hauskrecht 2015, AAAI; Guo et al. 2017, arXiv:1706.0459
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,12 +20,14 @@ from torch import Tensor
 
 from minigpt.equations import equation
 from minigpt.plots import BLUE, GREY, ORANGE, new_figure
-from minigpt.settings import whole_number
+from minigpt.settings import Range, fit, whole_number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BINS = 15
+_Coverage = Annotated[float, Range(0.0, 1.0, "(]", ", the share that is answered")]
+_Accuracy = Annotated[float, Range(0.0, 1.0, "[]", ", the share of given answers that is right")]
 NO_MEANS: Any = {"confidence": None, "accuracy": None}  # of an empty bin, where JSON has no NaN
 
 
@@ -164,8 +166,7 @@ class Calibration:
         Raises:
             ValueError: if it is not.
         """
-        if not 0 < coverage <= 1:
-            raise ValueError(f"coverage={coverage} must be above 0 and at most 1, the share that is answered")
+        fit("coverage", coverage, _Coverage)
         _, covered, accuracy = self.curve
         return float(1 - accuracy[np.searchsorted(covered, coverage - 1e-12)])
 
@@ -181,8 +182,7 @@ class Calibration:
         Raises:
             ValueError: if it is not.
         """
-        if not 0 <= accuracy <= 1:
-            raise ValueError(f"accuracy={accuracy} must be from 0 to 1, the share of given answers that is right")
+        fit("accuracy", accuracy, _Accuracy)
         thresholds, _, reached = self.curve
         enough = np.flatnonzero(reached >= accuracy)
         return float(thresholds[enough[-1]]) if len(enough) else None

@@ -16,11 +16,20 @@ import torch
 from torch import Tensor, nn
 
 from minigpt.equations import equation
+from minigpt.settings.language import Bilingual
 from minigpt.text import Dataset, Tokenizer
 from minigpt.text.datasets.windows import IGNORED_TARGET
 from minigpt.text.tokenizers.tokenizer import text_lengths
 from minigpt.training import split_loss
 
+_FIGURES = Bilingual(
+    "{:.4f} nats per token · perplexity {:.2f} · {:.4f} bits per byte ({})",
+    "每词元 {:.4f} 奈特 · 困惑度 {:.2f} · 每字节 {:.4f} 比特（{}）",
+)
+_COUNTED = Bilingual("{:,} tokens, {:,} bytes", "{:,} 个词元，{:,} 字节")
+_BORDERS = Bilingual(
+    "; {:,} of the tokens are document borders, at {:.4f} nats each", "；其中 {:,} 个词元是文档边界，每个 {:.4f} 奈特"
+)
 PREDICTED = {"p": "(n) probability given to each token that came"}
 
 
@@ -96,15 +105,10 @@ class Evaluation:
         return {name: getattr(self, name) for name in (*names, "nats_per_border")}
 
     def __str__(self) -> str:
-        counted = f"{self.n_tokens:,} tokens, {self.n_bytes:,} bytes"
+        counted = _COUNTED.spoken().format(self.n_tokens, self.n_bytes)
         if self.nats_per_border is not None:
-            counted += (
-                f"; {self.n_borders:,} of the tokens are document borders, at {self.nats_per_border:.4f} nats each"
-            )
-        return (
-            f"{self.nats_per_token:.4f} nats per token · perplexity {self.perplexity:.2f} · "
-            f"{self.bits_per_byte:.4f} bits per byte ({counted})"
-        )
+            counted += _BORDERS.spoken().format(self.n_borders, self.nats_per_border)
+        return _FIGURES.spoken().format(self.nats_per_token, self.perplexity, self.bits_per_byte, counted)
 
 
 def evaluate(model: nn.Module, data: Dataset, tokenizer: Tokenizer, batch_size: int = 32) -> Evaluation:

@@ -9,10 +9,13 @@ from operator import add
 from minigpt.evaluation.answers import Score, Scores, greedy_gpt, greedy_ngram, score_answers, score_bag_of_words
 from minigpt.evaluation.bag_of_words import BagOfWords
 from minigpt.model import GPT, NGram
+from minigpt.settings.language import Bilingual, filled
 from minigpt.text import Tokenizer
 from minigpt.text.tinyworld import Part, TinyWorld, encode_parts, task_of
 
 LEARNT = 4000  # training examples that the baselines see
+_HEADS, _TOKENS = Bilingual("exact match|answers", "完全匹配|答案数"), Bilingual("{}, tokens", "{}，词元")
+_NAMES = {name: Bilingual(name, zh) for name, zh in (("bag of words", "词袋"), ("5-gram", "5 元语法"), ("all", "全部"))}
 
 
 @dataclass(frozen=True)
@@ -40,13 +43,20 @@ class TaskReport:
         names = list(self.scores)
         kinds = list(self.scores["GPT"])
         writing = [name for name in names if name != "bag of words"]  # which chooses whole answers
-        heads = [*names, *(f"{name}, tokens" for name in writing)]
-        lines = [f"{'exact match':22}{'answers':>8}" + "".join(f"{head:>15}" for head in heads)]
+        heads = [*map(_spoken, names), *(_TOKENS.spoken().format(_spoken(name)) for name in writing)]
+        first, second = _HEADS.spoken().split("|")
+        lines = [filled(first, 22) + filled(second, 8, "left") + "".join(filled(head, 15, "left") for head in heads)]
         for kind in (*kinds, "all"):
             row = {name: self.overall(name) if kind == "all" else self.scores[name][kind] for name in names}
             shares = [row[name].exact_match for name in names] + [row[name].token_accuracy for name in writing]
-            lines.append(f"{kind:22}{row['GPT'].answers:8,}" + "".join(f"{share:15.1%}" for share in shares))
+            figures = f"{row['GPT'].answers:8,}" + "".join(f"{share:15.1%}" for share in shares)
+            lines.append(filled(_spoken(kind), 22) + figures)
         return "\n".join(lines)
+
+
+def _spoken(name: str) -> str:
+    """A baseline, or all kinds together, in the language of the locale; a kind of answer is called as in JSON."""
+    return _NAMES[name].spoken() if name in _NAMES else name
 
 
 def evaluate_task(model: GPT, task: str, world: TinyWorld, tokenizer: Tokenizer, n_examples: int = 500) -> TaskReport:

@@ -6,10 +6,11 @@ from typing import Annotated
 
 from torch import Tensor
 
-from minigpt.settings import Range, fit, shown, whole_number
+from minigpt.settings import Range, fit, meant_share, shown, whole_number
 
 #: Beyond these, float32 has no numbers for the products of a logit.
 PENALTIES = (1e-30, 1e30)
+TOP_P, MIN_P = Range(0.0, 1.0, "(]"), Range(0.0, 1.0)
 LARGEST_BIAS = 1e30  # nats: far above any logit, and a sum with one stays a float32
 LengthPenalty = Annotated[
     float, Range(-10.0, 10.0, "[]", "; 0 compares whole log-probabilities, 0.6 to 1 favours longer texts")
@@ -74,8 +75,9 @@ def check_top_p(rho: float) -> None:
     Raises:
         ValueError: if it is not; the message says what to use instead.
     """
-    if not 0 < real_number("top_p", rho) <= 1:
-        raise ValueError(f"top_p={rho} must be above 0 and at most 1; use top_p=None to keep every token")
+    if not TOP_P.holds(mass := real_number("top_p", rho)):
+        instead = meant_share(mass, TOP_P) or "; use top_p=None to keep every token"
+        raise ValueError(f"top_p={rho} must be above 0 and at most 1{instead}")
 
 
 def check_min_p(mu: float) -> None:
@@ -87,8 +89,9 @@ def check_min_p(mu: float) -> None:
     Raises:
         ValueError: if it is not; the message says what to use instead.
     """
-    if not 0 <= real_number("min_p", mu) <= 1:
-        raise ValueError(f"min_p={mu} must be at least 0 and at most 1; use min_p=None to keep every token")
+    if not MIN_P.holds(share := real_number("min_p", mu)):
+        instead = meant_share(share, MIN_P) or "; use min_p=None to keep every token"
+        raise ValueError(f"min_p={mu} must be at least 0 and at most 1{instead}")
 
 
 def check_penalty(theta: float) -> None:

@@ -10,11 +10,20 @@ from minigpt.files.paths import as_path
 from minigpt.runs.config import PARTS, RUN_FILE, RunConfig
 from minigpt.runs.source import settings_in_effect
 from minigpt.settings import counted, to_object
-from minigpt.settings.language import columns_of, filled
+from minigpt.settings.language import Bilingual, columns_of, filled, language
 from minigpt.training.report.history import History, is_row
 from minigpt.training.storage.folders import checkpoint_folders, step_of
 
 LEAST_SHOWN = 8  # columns of a text or a shape that is cut
+_HEADS = Bilingual("run text shape steps loss validation changed", "运行 文本 形状 步数 损失 验证损失 修改时间")
+_STEPS, _DAMAGED = Bilingual("{:,} of {:,}", "{:,}/{:,}"), Bilingual("damaged: {}", "已损坏：{}")
+_SHAPE = Bilingual("{} × {}, {}, {}", "{} × {}，{}，{}")
+_DONE = Bilingual("{}: {:,} of {}, {}, changed {}", "{}：已完成 {:,}/{}，{}，修改于 {}")
+_LOSSES = Bilingual(
+    "loss {}, validation {} nats per token; checkpoints: {}", "损失 {}，验证损失 {}（奈特/词元）；检查点：{}"
+)
+_NONE, _BETWEEN = Bilingual("none", "无"), Bilingual(", ", "、")
+_COUNTED = {"head": "{:,} 个头", "step": "{:,} 步", "parameter": "{:,} 个参数"}
 DEPTH = 3  # folders below the one that is listed in which runs are looked for
 
 
@@ -70,7 +79,7 @@ class RunSummary:
     def shape(self) -> str:
         """Layers, width and heads, and the position scheme."""
         model = self.config.model
-        return f"{model.n_layers} × {model.d_model}, {counted(model.n_heads, 'head')}, {model.position}"
+        return _SHAPE.spoken().format(model.n_layers, model.d_model, _count(model.n_heads, "head"), model.position)
 
     def to_object(self) -> dict[str, Any]:
         """As what JSON can hold."""
@@ -79,12 +88,11 @@ class RunSummary:
 
     def __str__(self) -> str:
         training = self.config.training
+        sizes = _count(training.steps, "step"), _count(self.n_parameters, "parameter")
+        checkpoints = _BETWEEN.spoken().join(self.checkpoints) or _NONE.spoken()
         lines = [
-            f"{self.config.out}: {self.steps_done:,} of {counted(training.steps, 'step')}, "
-            f"{counted(self.n_parameters, 'parameter')}, "
-            f"changed {_when(self.changed)}",
-            f"loss {_number(self.loss)}, validation {_number(self.validation_loss)} nats per token; checkpoints: "
-            f"{', '.join(self.checkpoints) or 'none'}",
+            _DONE.spoken().format(self.config.out, self.steps_done, *sizes, _when(self.changed)),
+            _LOSSES.spoken().format(_number(self.loss), _number(self.validation_loss), checkpoints),
         ]
         known = settings_in_effect(self.config.source)
         for part, settings in _parts(self.config).items():
@@ -137,9 +145,9 @@ def table_of(runs: list[RunSummary], wrong: Mapping[Path, str] | None = None, co
         columns: of a terminal: in a wider table the text and the shape are cut, with … where something is missing;
             ``None`` cuts nothing.
     """
-    rows = [("run", "text", "shape", "steps", "loss", "validation", "changed")]
+    rows = [tuple(_HEADS.spoken().split())]
     for run in runs:
-        steps = f"{run.steps_done:,} of {run.config.training.steps:,}"
+        steps = _STEPS.spoken().format(run.steps_done, run.config.training.steps)
         losses = _number(run.loss), _number(run.validation_loss)
         rows.append((str(run.config.out), run.text, run.shape, steps, *losses, _when(run.changed)))
     damaged = {str(path): message for path, message in (wrong or {}).items()}
@@ -150,7 +158,8 @@ def table_of(runs: list[RunSummary], wrong: Mapping[Path, str] | None = None, co
         widths[i] = max(min(widths[i], LEAST_SHOWN), widths[i] - max(0, over))
     cut = [(row[0], _end(row[1], widths[1]), _start(row[2], widths[2]), *row[3:]) for row in rows]
     lines = ["  ".join(map(filled, row, widths)).rstrip() for row in cut]
-    return "\n".join([*lines, *(f"{filled(path, widths[0])}  damaged: {why}" for path, why in damaged.items())])
+    told = (f"{filled(path, widths[0])}  {_DAMAGED.spoken().format(why)}" for path, why in damaged.items())
+    return "\n".join([*lines, *told])
 
 
 def _end(text: str, columns: int) -> str:
@@ -181,6 +190,10 @@ def read_log(log: Path) -> History:
                 "that line"
             )
     return history
+
+
+def _count(n: int, noun: str) -> str:
+    return _COUNTED[noun].format(n) if language() == "zh" else counted(n, noun)
 
 
 def _parts(config: RunConfig) -> dict[str, Any]:

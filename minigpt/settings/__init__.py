@@ -6,7 +6,7 @@ evaluated, once, when the configuration is resolved; then everything reads plain
 This room imports nothing of ours, so that each part of a configuration can live in the room that it describes.
 """
 
-from minigpt.settings.checks import check_choice, check_types, counted, fit, nearest, shown, whole_number
+from minigpt.settings.checks import check_choice, check_types, counted, fit, meant_share, nearest, shown, whole_number
 from minigpt.settings.fields import Mark, Range, Rule, kinds, marked, rule_of
 from minigpt.settings.tables import overlaid, resolved, to_object, values
 
@@ -20,6 +20,7 @@ __all__ = [
     "fit",
     "kinds",
     "marked",
+    "meant_share",
     "nearest",
     "overlaid",
     "resolved",

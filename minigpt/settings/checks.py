@@ -73,6 +73,19 @@ def nearest(name: str, known: Collection[str]) -> str:
     return f"; did you mean {found[0]}?" if found else ""
 
 
+def meant_share(value: object, allowed: Range) -> str:
+    """The end of a message about a share that was given in percent, such as "; did you mean 0.43?"; nothing otherwise.
+
+    Args:
+        value: that is outside of the range.
+        allowed: the range; only one that ends at 1.0 is of shares.
+    """
+    is_share = isinstance(allowed.most, float) and allowed.most == 1
+    if not is_share or not isinstance(value, int | float) or not 2 <= value <= 100:  # 1.1 is rather a slip than 1.1 %
+        return ""
+    return f"; did you mean {value / 100:g}?" if allowed.holds(value / 100) else ""
+
+
 def shown(value: object) -> str:
     """A value as a message shows it: short, however large the value is."""
     return _SHORT.repr(value)
@@ -128,7 +141,7 @@ _MISFIT = object()
 def _check_range(name: str, value: Any, kind: Any) -> None:
     allowed = declared(kind, Range)
     if allowed is not None and isinstance(value, int | float) and not allowed.holds(value):
-        raise ValueError(f"{name}={shown(value)} must {allowed}{allowed.hint}")
+        raise ValueError(f"{name}={shown(value)} must {allowed}{allowed.hint}{meant_share(value, allowed)}")
 
 
 def _as(kind: Any, value: Any) -> Any:

@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import IO, Any
 
 from minigpt.files.paths import as_path
-from minigpt.settings import counted
+from minigpt.settings import Range, counted, meant_share
 from minigpt.text.encodings import decode_utf8
 
 TEXT_SUFFIXES = (".txt", ".text", ".md", ".rst")
 BETWEEN_FILES = "\n\n"
 SECONDS_TO_BEGIN = 60  # that the writer of a pipe has
 _NOT_TEXTS = ("__MACOSX",)
+_FRACTION = Range(0.0, 1.0, "()")
 
 
 @dataclass(frozen=True)
@@ -235,5 +236,6 @@ def _outside(text: str, cut: int, whole: Iterable[str]) -> int:
 
 def check_fraction(validation_fraction: float) -> None:
     """Refuse a validation share outside (0, 1)."""
-    if not 0 < validation_fraction < 1:
-        raise ValueError(f"validation_fraction={validation_fraction} must lie between 0 and 1; try 0.1")
+    if not _FRACTION.holds(validation_fraction):
+        instead = meant_share(validation_fraction, _FRACTION) or "; try 0.1"
+        raise ValueError(f"validation_fraction={validation_fraction} must lie between 0 and 1{instead}")

@@ -127,3 +127,14 @@ def test_without_a_speedrun_its_part_says_so(monkeypatch):
     monkeypatch.setattr(gpu, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"has no minigpt\.bench\.speedrun"):
         gpu._speedrun(dry=True)
+
+
+def test_in_chinese_the_lines_are_and_the_file_is_not(in_chinese, tmp_path):
+    clock = iter([0.0, 0.0, 0.0, 99.0])
+    plan = [GpuPart("one", lambda: 1), GpuPart("two", lambda: 1)]
+    found = measure_gpu(tmp_path, dry=True, plan=plan, clock=lambda: next(clock))
+    assert found["parts"]["two"] == {"skipped": "the time was up"}
+    first, *parts = gpu_lines({**found, "machine": "a CPU"})
+    assert first == "a CPU，试运行：其中没有任何数字能说明速度"
+    assert parts == ["one         已测量", "two         时间已到"]
+    assert list(gpu_lines({**found, "parts": {"one": {"seconds": 3.2}}}))[1] == "one         已测量，用时 3 秒"

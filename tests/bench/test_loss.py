@@ -58,3 +58,9 @@ def test_the_table_the_json_and_the_picture_have_the_figures():
     assert figures["rows"][0] == ROWS[0]._asdict() and (figures["n_rows"], figures["width"]) == (8, 16)
     (bars,) = MEASURED.plot().axes[0].containers
     assert bars[0].get_height() == 1.0
+
+
+def test_in_chinese_only_names_are_english(in_chinese):
+    names = {"torch", "triton", "skipped", "needs", "float", "formula", "logits", "softmax", "linear", "chunked"}
+    parts = {"orch", "cross", "entropy", "next", "token", "loss"}
+    assert in_chinese(str(MEASURED)) <= names | parts

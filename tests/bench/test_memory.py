@@ -77,3 +77,9 @@ def test_the_table_the_json_and_the_picture_have_the_figures():
     axes = MEASURED.plot().axes[0]
     assert [line.get_label() for line in axes.lines] == ["formula: T^2.00", "sdpa: T^1.00"]
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+
+
+def test_in_chinese_only_names_are_english(in_chinese):
+    names = {"formula", "sdpa", "minigpt", "transformers", "other", "skipped", "here", "cost", "float"}
+    parts = {"predict", "memory", "chunked", "loss", "recomputed", "activation", "checkpointing"}
+    assert in_chinese(str(MEASURED)) <= names | parts

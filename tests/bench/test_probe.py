@@ -56,3 +56,9 @@ def test_a_machine_with_more_work_than_cores_is_busy(monkeypatch):
     assert probe.busy_line() is None
     monkeypatch.setattr(probe.os, "getloadavg", lambda: (5.25, 0.0, 0.0))
     assert "busy (load 5.2 on 2 cores)" in probe.busy_line()
+
+
+def test_in_chinese_a_busy_machine_is_told_in_chinese(in_chinese, monkeypatch):
+    monkeypatch.setattr(probe.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(probe.os, "getloadavg", lambda: (5.2, 1.0, 1.0), raising=False)
+    assert probe.busy_line() == "这台机器正忙（2 个核上的负载为 5.2）：估算可能相差很多"

@@ -2,6 +2,8 @@ import pytest
 import torch
 
 from minigpt.bench import reports
+from minigpt.bench.reports import aligned
+from minigpt.settings.language import columns_of
 from minigpt.training.processes import hardware
 
 
@@ -42,3 +44,8 @@ def test_a_chart_has_room_for_more_names_than_there_are_colours():
     axes = reports.bar_chart({"A": {str(i): float(i) for i in range(1, 40)}}, "speed").axes[0]
     looks = {(bar.get_facecolor(), bar.get_alpha()) for bar in axes.patches}
     assert len(looks) == 39
+
+
+def test_a_table_with_chinese_words_stands_in_columns():
+    head, row = aligned(["形状", "", "词元/秒"], [["1 × 16", "minigpt", "12,345.67"]], n_names=2)
+    assert columns_of(head) == columns_of(row) and head.endswith("词元/秒") and row.endswith("12,345.67")

@@ -70,3 +70,8 @@ def test_the_table_the_json_and_the_picture_have_the_figures():
     assert json.loads(json.dumps(measured.to_json()))["rows"][0] == ROWS[0]._asdict()
     (bars,) = measured.plot().axes[0].containers
     assert [bar.get_height() for bar in bars] == [2.0, 30.0]
+
+
+def test_in_chinese_only_names_are_english(in_chinese):
+    told = in_chinese(str(TokenizerBench("a CPU", 10**7, 8192, 5, ROWS)))
+    assert told <= {"train", "encode", "prepare", "minigpt", "tokenizers", "tiktoken", "skipped", "here"}

@@ -9,6 +9,7 @@ import torch
 from minigpt import bench
 from minigpt.bench import Contender, Shape, TrainingBench, TrainingRow, training
 from minigpt.cost.flops import training_flops_per_token
+from minigpt.settings.language import columns_of
 
 SMALL = Shape(1, 2, 16, 8, 2)
 ROWS = [
@@ -124,3 +125,15 @@ def test_all_contenders_are_measured_here():
     assert [row.contender.library for row in measured.rows] == ["minigpt", "minigpt fast", "transformers"]
     assert measured.rows[2].ratio == 1
     assert all(min(row[2:-1]) > 0 for row in measured.rows)
+
+
+def test_in_chinese_only_what_json_has_too_is_english(in_chinese):
+    before = json.dumps(MEASURED.to_json())
+    names = {"minigpt", "fast", "float", "transformers", "nano", "compiled", "skipped", "compiler", "uon"}
+    assert in_chinese(str(MEASURED)) <= names
+    assert str(MEASURED).splitlines()[-1] == (
+        "1 × 16, T 8, B 2：默认设置下是 transformers 的 1.25 倍；各取最快，minigpt bf16 与 transformers bf16 之比：1.50"
+    )
+    head, first, *_ = str(MEASURED).splitlines()[1:]
+    assert columns_of(head) == columns_of(first)
+    assert json.dumps(MEASURED.to_json()) == before

@@ -1,6 +1,8 @@
 """minigpt estimate: a table, JSON, and refusals in a line."""
 
 import json
+import re
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +12,7 @@ from minigpt.cli import main
 from minigpt.cli.estimate import Estimate
 from minigpt.cost import Machine, StepSize, predict_growth
 from minigpt.cost.hardware import DEFAULT_MFU
+from minigpt.cost.published import PUBLISHED_MODELS, published_config
 
 
 @pytest.fixture
@@ -31,6 +34,23 @@ def test_a_preset_on_hardware_is_the_estimate_of_the_library(capsys):
     main(["estimate", "--tokens", "1e9", "--on", "A100", "--price", "2", "--mfu", "0.5", "--json"])
     made = mg.estimate("gpt2", 1e9, "A100", price=2.0, mfu=0.5)
     assert json.loads(capsys.readouterr().out) == json.loads(made.to_json())
+
+
+@pytest.mark.parametrize("name", [*mg.PRESETS, *PUBLISHED_MODELS])
+def test_every_name_that_the_library_knows_is_a_preset_and_in_the_help(name, capsys):
+    main(["estimate", "--preset", name, "--json"])
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["parameters"] == mg.estimate(name).parameters
+    assert re.search(rf"[ ,]{re.escape(name)}[ ,;.]", " ".join(Estimate.__doc__.split()))
+
+
+def test_a_published_model_can_be_changed_and_grown(capsys):
+    changed = replace(published_config("llama3.1-8b"), context_length=2048, vocab_size=1000)
+    words = ["estimate", "--preset", "llama3.1-8b", "--context-length", "2048", "--vocab-size", "1000"]
+    main([*words, "--json"])
+    assert json.loads(capsys.readouterr().out)["parameters"] == changed.n_parameters
+    main([*words, "--grow", "--on", "H100"])
+    assert capsys.readouterr().out == f"{predict_growth(StepSize(config=changed, n_sequences=8), 'H100')}\n"
 
 
 def test_the_shape_can_be_changed_and_a_run_can_be_meant(capsys, tmp_path):

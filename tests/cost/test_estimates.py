@@ -149,7 +149,7 @@ def test_a_site_out_of_its_range_and_no_model_are_refused():
             r"has no fixed speed; to measure this machine, pass on=minigpt",
         ),
         ({"price": -1.0}, "price must be a number above 0"),
-        ({"on": "A100", "mfu": 43}, r"mfu=43 must lie in \[1e-09, 1\]"),
+        ({"on": "A100", "mfu": 43}, r"mfu=43 must lie in \[1e-09, 1\].*; did you mean 0\.43\?"),
         ({"on": "A100", "mfu": 1e-300}, r"mfu=1e-300 must lie in"),
         ({"on": "A100", "mfu": "0.4"}, "mfu must be float"),
         ({"on": "A100", "mfu": True}, "mfu must be float"),
@@ -171,3 +171,9 @@ def test_a_site_out_of_its_range_and_no_model_are_refused():
 def test_what_can_not_be_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         mg.estimate("gpt2", **arguments)
+
+
+@pytest.mark.parametrize("tokens", [164e9, 1.6e12])
+def test_many_hours_of_one_device_are_shown_without_an_exponent(tokens):
+    made = mg.estimate("llama3.1-8b", tokens, "8xH100")
+    assert made.bill.device_hours > 1e4 and f" {round(made.bill.device_hours):,} hours of one device" in str(made)

@@ -13,6 +13,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from unittest.mock import patch
 
@@ -28,6 +29,7 @@ FENCED = re.compile(
     r"^(?:<!-- no-run: (?P<reason>.+?) -->\n+)?(?P<fence>`{3,})(?P<language>\w+)\n(?P<text>.*?)^(?P=fence)$",
     re.DOTALL | re.MULTILINE,
 )
+VARIABLE = re.compile(r"[A-Z_]+=")
 SHELL = ("bash", "console", "sh", "shell")
 
 
@@ -56,14 +58,15 @@ def blocks(text: str) -> list[Block]:
     ]
 
 
-def command_lines(text: str) -> Iterator[list[str]]:
-    """The words of each ``minigpt`` line in the shell blocks, its continuation lines joined."""
+def command_lines(text: str) -> Iterator[tuple[dict[str, str], list[str]]]:
+    """The variables and the words of each ``minigpt`` line in the shell blocks, its continuation lines joined."""
     for block in blocks(text):
         if block.language in SHELL:
             for line in block.text.replace("\\\n", " ").splitlines():
                 words = shlex.split(line.removeprefix("$ "), comments=True)
-                if words[:1] == ["minigpt"]:
-                    yield words[1:]
+                named = list(takewhile(VARIABLE.match, words))
+                if words[len(named) :][:1] == ["minigpt"]:
+                    yield dict(word.split("=", 1) for word in named), words[len(named) + 1 :]
 
 
 def run_python(text: str, path: Path) -> None:
@@ -116,9 +119,10 @@ def test_the_command_lines_of_a_page_run_one_after_another(path, tmp_path, monke
     monkeypatch.setattr(importlib.import_module("minigpt.text.tinyworld.phrases"), "READ", 100)
     monkeypatch.setattr(importlib.import_module("minigpt.evaluation.tasks"), "LEARNT", 60)
     monkeypatch.setattr("sys.stdin", io.StringIO())  # nobody types
-    for words in command_lines(path.read_text(encoding="utf-8")):
+    for variables, words in command_lines(path.read_text(encoding="utf-8")):
         try:
-            cli.main([*words, *([] if "--help" in words else SHORT.get(words[0], []))])
+            with patch.dict("os.environ", variables):
+                cli.main([*words, *([] if "--help" in words else SHORT.get(words[0], []))])
         except SystemExit as end:
             if (words[0], end.code) not in (("check", 1), ("diverge", 1)):  # not solved; two models that part
                 raise
@@ -153,7 +157,12 @@ def test_a_block_is_left_out_only_with_a_reason():
 
 def test_command_lines_are_joined_and_comments_dropped():
     page = "```console\n$ minigpt train \\\n    --steps 5  # few\n$ make demo\n```\n"
-    assert list(command_lines(page)) == [["train", "--steps", "5"]]
+    assert list(command_lines(page)) == [({}, ["train", "--steps", "5"])]
+
+
+def test_what_a_command_line_sets_holds_for_it_alone():
+    page = "```bash\nLC_ALL=zh_CN.UTF-8 minigpt estimate\nA=1 make demo\nminigpt runs A=1\n```\n"
+    assert list(command_lines(page)) == [({"LC_ALL": "zh_CN.UTF-8"}, ["estimate"]), ({}, ["runs", "A=1"])]
 
 
 def test_a_command_line_with_a_wrong_option_is_refused(monkeypatch, capsys):

@@ -119,7 +119,11 @@ def test_the_bins_may_be_counted_by_a_number_of_numpy():
 
 def test_a_coverage_or_an_accuracy_that_is_no_share_is_refused():
     report = Calibration(CONFIDENCE, RIGHT)
-    with pytest.raises(ValueError, match="coverage=0 "):
+    with pytest.raises(ValueError, match=r"coverage=0\.0 "):
         report.risk_at(0)
     with pytest.raises(ValueError, match=r"accuracy=1\.5"):
         report.threshold_for(1.5)
+    with pytest.raises(ValueError, match=r"coverage=80\.0 .*; did you mean 0\.8\?"):
+        report.risk_at(80)
+    with pytest.raises(ValueError, match=r"accuracy=95\.0 .*; did you mean 0\.95\?"):
+        report.threshold_for(95)

@@ -110,3 +110,11 @@ def test_a_loss_whose_exponential_no_number_holds_has_an_infinite_perplexity(nat
     result = mg.Evaluation(nats, 1, 1)
     assert result.perplexity == math.inf and "perplexity inf" in str(result)
     assert mg.Evaluation(709.0, 1, 1).perplexity == pytest.approx(math.exp(709))
+
+
+def test_in_chinese_the_figures_have_chinese_words(in_chinese):
+    result = mg.Evaluation(nats=70.0, n_tokens=70, n_bytes=90, n_borders=7, border_nats=14.0)
+    assert str(result) == (
+        "每词元 1.0000 奈特 · 困惑度 2.72 · 每字节 1.1221 比特（70 个词元，90 字节；其中 7 个词元是文档边界，"
+        "每个 2.0000 奈特）"
+    )

@@ -145,6 +145,13 @@ def test_a_top_p_outside_zero_to_one_is_refused(top_p):
         top_p_filter(torch.full((5,), 0.2), top_p)
 
 
+def test_a_share_in_percent_is_answered_with_the_share():
+    with pytest.raises(ValueError, match=r"top_p=90 must be above 0 and at most 1; did you mean 0\.9\?"):
+        top_p_filter(torch.full((5,), 0.2), 90)
+    with pytest.raises(ValueError, match=r"min_p=5 must be at least 0 and at most 1; did you mean 0\.05\?"):
+        min_p_filter(torch.full((5,), 0.2), 5)
+
+
 @pytest.mark.parametrize(
     ("min_p", "kept"), [(0, [0, 1, 2, 3]), (0.25, [0, 1, 2]), (0.26, [0, 1]), (0.5, [0, 1]), (1, [0])]
 )

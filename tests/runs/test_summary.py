@@ -160,3 +160,13 @@ def test_columns_are_those_of_the_terminal_where_a_chinese_character_takes_two(f
     chinese = dataclasses.replace(run, config=run.config.changed(out=Path("运行")))
     lines = table_of([run, chinese]).splitlines()[1:]
     assert len({columns_of(line[: line.index(run.text)]) for line in lines}) == 1 and columns_of("运行 a") == 6
+
+
+def test_in_chinese_only_settings_and_their_values_are_english(folder, in_chinese, tmp_path):
+    found, _ = list_runs(folder)
+    table = table_of(found, {tmp_path: "why"})
+    head, *rows, damaged = table.splitlines()
+    assert not in_chinese(head) and damaged.endswith("已损坏：why") and "3/3" in rows[0]
+    titles, *parts = str(RunSummary.of(folder / "a")).replace(str(folder), "").split("\n\n")
+    assert in_chinese(titles) <= {"step"} and "已完成 3/3 步" in titles and "检查点：step-00000003" in titles
+    assert [part.splitlines()[0] for part in parts] == ["source", "model", "training"]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minigpt.settings import Range, check_choice, check_types, counted, shown, whole_number
+from minigpt.settings import Range, check_choice, check_types, counted, fit, meant_share, shown, whole_number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,3 +112,31 @@ def test_numbers_of_numpy_are_whole_numbers_and_truth_is_none():
 
 def test_one_is_counted_in_the_singular():
     assert [counted(n, "step") for n in (0, 1, 2000)] == ["0 steps", "1 step", "2,000 steps"]
+
+
+@pytest.mark.parametrize(
+    ("value", "allowed", "hint"),
+    [
+        (43, Range(0.0, 1.0, "(]"), "; did you mean 0.43?"),
+        (43.5, Range(0.0, 1.0), "; did you mean 0.435?"),
+        (np.float64(90), Range(0.0, 1.0, "[)"), "; did you mean 0.9?"),
+        (100, Range(0.0, 1.0, "(]"), "; did you mean 1?"),
+        (100, Range(0.0, 1.0, "[)"), ""),  # the whole is outside, too
+        (101, Range(0.0, 1.0), ""),
+        (1.1, Range(0.0, 1.0), ""),  # rather 1 or 0.1 than 1.1 %
+        (-5, Range(0.0, 1.0), ""),
+        (math.nan, Range(0.0, 1.0), ""),
+        (math.inf, Range(0.0, 1.0), ""),
+        (43, Range(0.0, 2.0), ""),
+        (43, Range(0, 1), ""),  # a whole number is no share
+        ("43", Range(0.0, 1.0), ""),
+    ],
+)
+def test_a_share_that_is_given_in_percent_is_recognized(value, allowed, hint):
+    assert meant_share(value, allowed) == hint
+
+
+def test_a_field_that_is_a_share_says_what_a_percentage_would_be():
+    share = Annotated[float, Range(0.0, 1.0, "[)", ": it is a share")]
+    with pytest.raises(ValueError, match=r"^dropout=10\.0 must lie in \[0, 1\): it is a share; did you mean 0\.1\?$"):
+        fit("dropout", 10, share)

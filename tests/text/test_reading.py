@@ -130,6 +130,11 @@ def test_a_validation_fraction_outside_0_and_1_is_refused(fraction):
         split_text("some text", fraction)
 
 
+def test_a_validation_fraction_in_percent_is_answered_with_the_fraction():
+    with pytest.raises(ValueError, match=r"validation_fraction=10 must lie between 0 and 1; did you mean 0\.1\?"):
+        split_text("some text", 10)
+
+
 def test_a_text_of_one_character_cannot_be_cut():
     with pytest.raises(ValueError, match="a text of 1 character cannot be cut in two"):
         split_text("x")

@@ -19,10 +19,15 @@ from minigpt.bench.attention.setting import Setting, settings
 from minigpt.bench.peaks import Peak, peak_of
 from minigpt.bench.reports import machine_line
 from minigpt.bench.turns import synchronize, take_turns, that_run
+from minigpt.bench.words import AT_MOST, ATTENTION_HEAD, ATTENTION_LEGEND
 from minigpt.plots import PALETTE, mean_by_x, new_figure
+from minigpt.settings.language import filled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+_COLUMNS = ((8, "right"), (10, "right"), (10, "right"), (10, "left"), (10, "left"), (16, "left"), (8, "left"))
 
 
 class Measured(NamedTuple):
@@ -79,14 +84,13 @@ class AttentionBench:
         lines = [self.machine]
         for dtype, peak in self.peaks.items():
             bandwidth = f"{peak.bandwidth / 1e9:,.0f} GB/s"
-            lines.append(f"{str(dtype)[6:]}: at most {peak.flops / factor:,.0f} {unit} and {bandwidth} ({peak.source})")
-        head = f"{'T':>6}{'E':>5}  {'mask':8}{'dtype':10}{'attention':10}{'forward':>10}{'backward':>10}"
-        lines += ["", f"{head}{'of roofline':>16}{'ratio':>8}"]
+            limits = (str(dtype)[6:], peak.flops / factor, unit, bandwidth, peak.source)
+            lines.append(AT_MOST.spoken().format(*limits))
+        heads = zip(ATTENTION_HEAD.spoken().split("|"), _COLUMNS, strict=True)
+        lines += ["", f"{'T':>6}{'E':>5}  {''.join(filled(head, *where) for head, where in heads)}"]
         for row in self.rows:
             lines.append(f"{row.setting}{row.name:10}{row.skipped or self._figures(row, factor)}")
-        lines.append(f"forward, backward: {unit}. of roofline: each as a share of its limit. ratio: the time of both")
-        lines.append("together, of the first contender that ran at this setting over this one's.")
-        return "\n".join(lines)
+        return "\n".join([*lines, ATTENTION_LEGEND.spoken().format(unit)])
 
     def to_json(self) -> dict[str, Any]:
         """The same figures as JSON has them: device, machine, peaks, and a row for each setting and contender.

@@ -13,25 +13,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from tqdm import tqdm
 
+from minigpt.bench import words
 from minigpt.bench.generation import writers
 from minigpt.bench.generation.writers import Write
 from minigpt.generation import for_generation
 from minigpt.generation.inference import WeightsName
 from minigpt.model import GPT, GPTConfig
 from minigpt.plots import BLUE, GREY, new_figure
+from minigpt.settings.language import filled, language
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 GPT2 = GPTConfig.preset("gpt2")
+_NAMES, _WIDTHS = 38, (10, 8, 9, 7, 13)  # columns of the tables
 N_PROMPTS = 8  # of the batch
 OF_OURS: tuple[WeightsName, ...] = ("float32", "bfloat16", "int8")
-EXPLAINED = """\
-ratio: tokens/s over transformers', or over those without. MB: the bytes of the matrices that one token reads, without
-keys and values; GB/s: how fast they are read. of products: tokens/s over those of the products of one row with these
-matrices alone. limit: of one row with a single large float32 matrix. no cache: passes over the whole text at every
-16th length. 8 prompts: of 8 lengths up to that above, float32, beside one after the other. look-up: proposes what
-followed the last tokens before, float32; it pauses where that is seldom right."""
 
 
 class GenerationRow(NamedTuple):
@@ -54,7 +51,7 @@ class GenerationRow(NamedTuple):
     def __str__(self) -> str:
         rate, n_bytes = self.tokens_per_second, self.n_bytes
         figures = f"{rate:>10.1f}{self.ratio:>8.2f}{n_bytes / 1e6:>9.1f}{rate * n_bytes / 1e9:>7.1f}"
-        return f"{self.contender:<38}{figures}{self.share_of_products:>13.0%}"
+        return f"{self.contender:<{_NAMES}}{figures}{self.share_of_products:>13.0%}"
 
 
 class Gain(NamedTuple):
@@ -73,7 +70,8 @@ class Gain(NamedTuple):
     ratio: float
 
     def __str__(self) -> str:
-        return f"{self.what:<38}{self.tokens_per_second:>10.1f}{self.ratio:>8.2f}{self.without:>9.1f}"
+        figures = f"{self.tokens_per_second:>10.1f}{self.ratio:>8.2f}{self.without:>9.1f}"
+        return filled(_spoken(self.what), _NAMES) + figures
 
 
 @dataclass(frozen=True)
@@ -109,17 +107,18 @@ class GenerationBench:
         return {"shape": shape, **about, **limit, **tables}
 
     def __str__(self) -> str:
-        shape = f"{self.config.n_layers} × {self.config.d_model}, random weights, greedy, one row"
+        shape = (self.config.n_layers, self.config.d_model, self.n_prompt, self.n_new)
+        in_turn = words.IN_TURN.spoken().format(self.rounds)
         lines = [
-            f"{shape}: {self.n_prompt} tokens and {self.n_new} more; {self.threads} threads, torch {torch.__version__}",
-            f"medians of {self.rounds} rounds in turn; limit {self.bytes_per_second / 1e9:.1f} GB/s",
-            f"{'':<38}{'tokens/s':>10}{'ratio':>8}{'MB':>9}{'GB/s':>7}{'of products':>13}",
+            words.GENERATION_TITLE.spoken().format(*shape, self.threads, torch.__version__),
+            words.READING_LIMIT.spoken().format(in_turn, self.bytes_per_second / 1e9),
+            _headed(words.GENERATION_HEAD.spoken()),
             *map(str, self.rows),
             "",
-            f"{'':<38}{'tokens/s':>10}{'ratio':>8}{'without':>9}",
+            _headed(words.GAIN_HEAD.spoken()),
             *map(str, self.gains),
         ]
-        return "\n".join([*lines, EXPLAINED])
+        return "\n".join([*lines, words.GENERATION_LEGEND.spoken()])
 
     def plot(self) -> "Figure":
         """Tokens per second of each contender below those of its products alone.
@@ -136,6 +135,21 @@ class GenerationBench:
         axes.set(ylabel="tokens/s", title=f"{self.n_prompt} tokens and {self.n_new} more, one row")
         axes.legend(frameon=False)
         return figure
+
+
+def _headed(names: str) -> str:
+    """The heading of a table, its names on the right of their columns."""
+    return " " * _NAMES + "".join(
+        filled(name, width, "left") for name, width in zip(names.split("|"), _WIDTHS, strict=False)
+    )
+
+
+def _spoken(what: str) -> str:
+    """A way to write in the language of the locale."""
+    if language() == "zh":
+        for english, chinese in words.GAINS.items():
+            what = what.replace(english, chinese)
+    return what
 
 
 def measure_generation(

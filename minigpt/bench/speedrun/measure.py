@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from minigpt.bench.speedrun import words
 from minigpt.bench.speedrun.host import describe_host
 from minigpt.bench.speedrun.nanogpt import PUBLISHED, nanogpt_peer, restated
 from minigpt.bench.speedrun.protocol import SpeedrunText, TrackRun, run_track, splits_of
@@ -93,5 +94,6 @@ def _yardsticks(text: SpeedrunText, peer_checkout: str | Path | None, clock: Sec
 
 
 def _line(track: Track, run: TrackRun) -> str:
-    how = "" if run.precision is None else f" ({run.precision}{', compiled' if run.compiled else ''})"
-    return f"track {track.name}, seed {run.seed}: {run.seconds:.1f} s{how}, loss {run.loss:.4f}"
+    compiled = words.COMPILED.spoken() if run.compiled else ""
+    how = "" if run.precision is None else words.IN.spoken().format(run.precision, compiled)
+    return words.RUN.spoken().format(track.name, run.seed, run.seconds, how, run.loss)

@@ -25,7 +25,6 @@ from minigpt.training.report.history import StepRow
 from minigpt.training.report.loggers import Logger
 
 CURVE_POINTS = 8  # of each run, for its curve
-OTHER_TEXT = "this is not Tiny Shakespeare, so the losses and times can't be compared with those of others"
 
 
 @dataclass(frozen=True)

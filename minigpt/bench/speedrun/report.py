@@ -6,22 +6,17 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from minigpt.bench.speedrun import words
 from minigpt.bench.speedrun.host import Host
 from minigpt.bench.speedrun.nanogpt import PUBLISHED, PUBLISHED_LOSS
-from minigpt.bench.speedrun.protocol import OTHER_TEXT, SpeedrunText, TrackRun
+from minigpt.bench.speedrun.protocol import SpeedrunText, TrackRun
 from minigpt.bench.speedrun.tracks import Track
 from minigpt.bench.speedrun.yardstick import YardstickRun
 from minigpt.plots import GREY, PALETTE, new_figure
+from minigpt.settings.language import filled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-SPEEDRUN_LEGEND = """\
-seconds: of training, without set-up, compilation and evaluations. set-up: reading the text, building the model.
-compile: what the first 3 steps took beyond the median step. loss: nats per character over the whole validation split.
-yardstick: the seconds of nanoGPT's command up to a loss of 1.88 over those of the track, which has the same target.
-  Tracks compute in the precision of their recipe ("auto": 16 bits where the CPU has instructions for it), nanoGPT's
-  command in float32, as nanoGPT does. Compilation is shown apart. >: at least; ≈: estimated."""
 
 
 @dataclass(frozen=True)
@@ -112,31 +107,28 @@ class SpeedrunReport:
         return yardstick.seconds_to_target / result.mean("seconds")
 
     def __str__(self) -> str:
-        head = f"{'track':<8}{'steps':>7}{'characters':>12}{'seconds':>16}{'set-up':>8}{'compile':>9}{'loss':>18}"
+        text = words.TEXT if self.text.is_comparable else words.OTHER_TEXT
         lines = [
             str(self.host),
-            "Tiny Shakespeare by characters: 90 % to train, 10 % to validate"
-            if self.text.is_comparable
-            else f"{self.text.path}: {OTHER_TEXT}",
+            text.spoken().format(self.text.path),
             "",
-            f"{head}{'reached':>9}{'yardstick':>11}",
+            _aligned(words.SPEEDRUN_HEAD.spoken().split("|")),
             *map(self._row, self.tracks),
             *map(_about, self.yardsticks),
-            SPEEDRUN_LEGEND,
+            words.LEGEND.spoken(),
         ]
         if self.n_missing:
-            lines.append(f"stopped: {self.n_missing} more runs were asked for, and are not counted")
+            lines.append(words.STOPPED.spoken().format(self.n_missing))
         return "\n".join(lines)
 
     def _row(self, result: TrackResult) -> str:
         track = result.track
         ratios = [self.ratio(result, yardstick) for yardstick in self.yardsticks[:1]]
         times = [_times(ratio, yard) for ratio, yard in zip(ratios, self.yardsticks[:1], strict=True)]
-        return (
-            f"{track.name:<8}{track.steps:>7,}{track.n_tokens:>12,}{result.shown('seconds', 1):>16}"
-            f"{result.mean('set_up_seconds'):>8.1f}{result.mean('compile_seconds'):>9.1f}{result.shown('loss', 4):>18}"
-            f"{f'{result.n_reached} of {len(result.runs)}':>9}{(times or ['–'])[0]:>11}"
-        )
+        apart = [f"{result.mean(name):.1f}" for name in ("set_up_seconds", "compile_seconds")]
+        cells = [track.name, f"{track.steps:,}", f"{track.n_tokens:,}", result.shown("seconds", 1), *apart]
+        reached = words.OF.spoken().format(result.n_reached, len(result.runs))
+        return _aligned([*cells, result.shown("loss", 4), reached, (times or ["–"])[0]])
 
     def to_json(self) -> dict[str, Any]:
         """The same figures as JSON has them; times in seconds, losses in nats per character."""
@@ -175,6 +167,12 @@ class SpeedrunReport:
         return figure
 
 
+def _aligned(cells: Iterable[str]) -> str:
+    """A line of the table: the name of the track on the left, figures on the right of their columns."""
+    widths = enumerate(words.SPEEDRUN_COLUMNS)
+    return "".join(filled(cell, n, "left" if i else "right") for cell, (i, n) in zip(cells, widths, strict=True))
+
+
 def _curve(points: Iterable[Any]) -> tuple[list[float], list[float]]:
     """Seconds and losses; a run that diverged has none there."""
     finite = [point for point in points if math.isfinite(point.loss) and point.seconds > 0]
@@ -191,15 +189,15 @@ def _times(ratio: float | None, yardstick: YardstickRun) -> str:
 
 def _about(yardstick: YardstickRun) -> str:
     """A sentence about a yardstick."""
-    steps, all_steps = f"{yardstick.steps:,}", f"{PUBLISHED['max_iters']:,}"
-    loss = f", loss {yardstick.curve[-1].loss:.4f}" if yardstick.curve else ""
-    done = f"{yardstick.name}: {steps} of {all_steps} steps in {yardstick.seconds:.1f} s{loss}"
+    all_steps = PUBLISHED["max_iters"]
+    done = words.STEPS_DONE.spoken().format(yardstick.name, yardstick.steps, all_steps, yardstick.seconds)
+    if yardstick.curve:
+        done += words.LOSS.spoken().format(yardstick.curve[-1].loss)
     if (reached := yardstick.reached) is not None:
-        return f"{done}; at most {PUBLISHED_LOSS} after {reached.step:,} steps and {reached.seconds:.1f} s"
+        return words.AT_TARGET.spoken().format(done, PUBLISHED_LOSS, reached.step, reached.seconds)
     if yardstick.is_whole:
-        return f"{done}; its loss was never {PUBLISHED_LOSS}, so > stands before the ratio"
-    whole = f"{yardstick.seconds_to_target:.1f} s"
-    return f"{done}\n  ≈: estimated; {all_steps} steps at this speed would take {whole} ({steps} were run)"
+        return words.NEVER.spoken().format(done, PUBLISHED_LOSS)
+    return words.ESTIMATED.spoken().format(done, all_steps, yardstick.seconds_to_target, yardstick.steps)
 
 
 def _figures(yardstick: YardstickRun) -> dict[str, Any]:

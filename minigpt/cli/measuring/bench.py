@@ -11,13 +11,29 @@ import tyro
 from tqdm import tqdm
 
 from minigpt import bench
-from minigpt.cli.output import as_json, print_json, reason_of, save_picture
+from minigpt.cli.output import PICTURE, as_json, print_json, reason_of, save_picture
 from minigpt.files.atomic import write_atomically
 from minigpt.model import GPTConfig
+from minigpt.settings.language import Bilingual
 from minigpt.training.processes.device import choose_device
 
 Name = Literal["train", "generate", "attention", "tokenizer", "loss", "memory", "gpu"]
 QUICK = 2  # rounds
+_FIGURES, _THESE = Bilingual("figures: {}", "数值：{}"), Bilingual("these figures", "这些数值")
+_NO_TRITON = Bilingual(
+    "triton: not here (pip install triton, on Linux); its timings need a GPU",
+    "triton：这里没有（在 Linux 上用 pip install triton 安装）；测量它的时间需要 GPU",
+)
+_ON_GPU = Bilingual(
+    "triton: its largest error against float64 is {:.0e} in float32",
+    "triton：float32 下与 float64 相比的最大误差为 {:.0e}",
+)
+_INTERPRETED = Bilingual(
+    "triton: run by Triton's interpreter, its largest error against float64 is {:.0e} in float32;\n"
+    "its timings need a GPU: an interpreter's say nothing about one",
+    "triton：由 Triton 的解释器运行，float32 下与 float64 相比的最大误差为 {:.0e}；\n"
+    "测量它的时间需要 GPU：解释器的时间不能说明 GPU 上的速度",
+)
 QUICK_GPT = GPTConfig(vocab_size=8192, context_length=256, d_model=256, n_layers=4, n_heads=4)
 
 
@@ -79,14 +95,14 @@ class Bench:
         if name == "attention":
             figures["kernel"] = kernel_figures(choose_device(self.device))
             told.append(about_the_kernel(figures["kernel"]))
-        if (busy := bench.busy_line("these figures")) is not None:
+        if (busy := bench.busy_line(_THESE.spoken())) is not None:
             told.append(busy)
         path, plot = self.out / f"{name}.png", getattr(report, "plot", None)
         if plot is not None:
             picture = save_picture(plot, path, kept="the figures are complete")
             figures["picture"] = picture if picture == str(path) else None
-            told.append(f"picture: {picture}")
-        told.append(f"figures: {_written(self.out / f'{name}.json', figures)}")
+            told.append(PICTURE.spoken().format(picture))
+        told.append(_FIGURES.spoken().format(_written(self.out / f"{name}.json", figures)))
         return figures, "\n".join(told)
 
     def _gpu(self) -> None:
@@ -94,7 +110,7 @@ class Bench:
         if self.json:
             print_json(found)
         else:
-            print("\n".join([*bench.gpu_lines(found), f"figures: {self.out / 'gpu.json'}"]))
+            print("\n".join([*bench.gpu_lines(found), _FIGURES.spoken().format(self.out / "gpu.json")]))
 
     @property
     def n_rounds(self) -> int:
@@ -181,10 +197,6 @@ def about_the_kernel(figures: dict[str, Any] | None) -> str:
         figures: of :func:`kernel_figures`.
     """
     if figures is None:
-        return "triton: not here (pip install triton, on Linux); its timings need a GPU"
-    if figures["run_by"] == "GPU":
-        return f"triton: its largest error against float64 is {figures['largest_error']:.0e} in float32"
-    return (
-        f"triton: run by Triton's interpreter, its largest error against float64 is {figures['largest_error']:.0e} "
-        "in float32;\nits timings need a GPU: an interpreter's say nothing about one"
-    )
+        return _NO_TRITON.spoken()
+    found = _ON_GPU if figures["run_by"] == "GPU" else _INTERPRETED
+    return found.spoken().format(figures["largest_error"])

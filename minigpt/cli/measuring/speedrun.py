@@ -8,11 +8,13 @@ from minigpt.bench.speedrun import TRACKS, read_leaderboard, record
 from minigpt.bench.speedrun.leaderboard import check_recordable
 from minigpt.bench.speedrun.nanogpt import PUBLISHED
 from minigpt.bench.speedrun.protocol import SpeedrunText
-from minigpt.cli.output import print_json, save_picture
+from minigpt.cli.output import PICTURE, print_json, save_picture
 from minigpt.files.lock import alone_with
 from minigpt.settings import check_choice, counted
+from minigpt.settings.language import Bilingual
 
 QUICK_STEPS = 200  # of the yardstick
+_RECORDED = Bilingual("recorded: {2} in {1}", "已记录：{0} 条赛道，写入 {1}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,10 +73,10 @@ class Speedrun:
         else:
             print(f"\n{report}")
             picture = save_picture(report.plot, self.out / "speedrun.png", kept="the figures are complete")
-            print(f"picture: {picture}")
+            print(PICTURE.spoken().format(picture))
         if self.record is not None and (any(track.is_reached for track in report.tracks) or not report.n_missing):
             added = record(report, self.record)
             if not self.json:
-                print(f"recorded: {counted(len(added), 'track')} in {self.record}")
+                print(_RECORDED.spoken().format(len(added), self.record, counted(len(added), "track")))
         if report.n_missing:
             raise KeyboardInterrupt  # the exit status is that of other commands at Ctrl-C

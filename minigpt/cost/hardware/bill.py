@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from minigpt.equations import equation
-from minigpt.settings import Range, check_types
+from minigpt.settings import Range, check_types, meant_share
+
+_MFU = Range(0.0, 1.0, "(]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +74,11 @@ def training_seconds(flops: float, n_devices: int, peak: float, mfu: float) -> f
     Raises:
         ValueError: if the MFU is out of its range.
     """
-    if not 0 < mfu <= 1:
-        raise ValueError(f"mfu={mfu} must lie in (0, 1]: it is the share of the peak; published runs reach 0.2 to 0.52")
+    if not _MFU.holds(mfu):
+        raise ValueError(
+            f"mfu={mfu} must {_MFU}: it is the share of the peak; published runs reach 0.2 to 0.52"
+            f"{meant_share(mfu, _MFU)}"
+        )
     return flops / (n_devices * peak * mfu)
 
 

@@ -13,14 +13,16 @@ Dimensions: n items, R resamples or patterns of signs, m hypotheses.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from minigpt.equations import equation
-from minigpt.settings import fit, whole_number
+from minigpt.settings import Range, fit, whole_number
+
+_Level = Annotated[float, Range(0.0, 1.0, "()", ", such as 0.95")]
 
 
 class Interval(NamedTuple):
@@ -126,9 +128,7 @@ def bootstrap(
         ValueError: if there is no item, a value is not finite, or the level is not between 0 and 1.
     """
     given = _numbers(values)
-    n_resamples, level = whole_number("n_resamples", n_resamples, 1), fit("level", level, float)
-    if not 0 < level < 1:
-        raise ValueError(f"level={level} must be above 0 and below 1, such as 0.95")
+    n_resamples, level = whole_number("n_resamples", n_resamples, 1), fit("level", level, _Level)
     rng, n = np.random.default_rng(seed), len(given)
     drawn = rng.integers(0, n, (n_resamples, n))
     low, high = np.quantile(given[drawn].mean(1), [(1 - level) / 2, (1 + level) / 2])

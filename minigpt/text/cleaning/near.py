@@ -13,12 +13,13 @@ Massive Datasets, chapter 3.
 
 import numpy as np
 
-from minigpt.settings import whole_number
+from minigpt.settings import Range, meant_share, whole_number
 from minigpt.text.cleaning.report import Removal, excerpt_of
 from minigpt.text.cleaning.similarity import estimated_similarity, minhash_signature
 from minigpt.text.cleaning.words import check_words_in_a_row, shingle_hashes
 
 BUCKET = 16  # documents remembered for one value of a band: a bound on the time that a document takes
+_SIMILARITY = Range(0.0, 1.0, "(]")
 
 
 class NearDuplicates:
@@ -41,8 +42,9 @@ class NearDuplicates:
 
     def __init__(self, similarity: float = 0.8, *, shingle: int = 5, bands: int = 20, rows: int = 6) -> None:
         check_words_in_a_row(shingle, "shingle")
-        if not 0 < similarity <= 1:
-            raise ValueError(f"similarity={similarity!r} must lie above 0 and be at most 1; try 0.8")
+        if not _SIMILARITY.holds(similarity):
+            instead = meant_share(similarity, _SIMILARITY) or "; try 0.8"
+            raise ValueError(f"similarity={similarity!r} must lie above 0 and be at most 1{instead}")
         bands, rows = whole_number("bands", bands, 1), whole_number("rows", rows, 1)
         if bands * rows > 2**14:
             raise ValueError(f"bands={bands:,} times rows={rows:,} must be at most 16,384 hashes")

@@ -10,6 +10,7 @@ from minigpt import bench, cli
 from minigpt.bench import AttentionBench, Measured, Setting
 from minigpt.bench.attention import speed as module
 from minigpt.bench.peaks import Peak
+from minigpt.settings.language import columns_of
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -112,3 +113,9 @@ def test_the_command_prints_json_and_nothing_else_on_stdout(tmp_path, monkeypatc
     assert figures["kernel"] == {"largest_error": 2e-7, "run_by": "interpreter"}
     assert (tmp_path / "attention.png").exists() == has_matplotlib
     assert figures["picture"] == (str(tmp_path / "attention.png") if has_matplotlib else None)
+
+
+def test_in_chinese_only_names_are_english(in_chinese, measured):
+    told = in_chinese(str(measured))
+    assert told <= {"formula", "sdpa", "triton", "skipped", "needs", "float", "full", "hand"}
+    assert len(set(map(columns_of, str(measured).splitlines()[3:6]))) == 1

@@ -1,5 +1,6 @@
 """minigpt/bench/generation/speed.py: what is counted and what is shown. Times themselves are not asserted."""
 
+import dataclasses
 import json
 
 import pytest
@@ -10,6 +11,7 @@ from minigpt.bench import Gain, GenerationBench, GenerationRow
 from minigpt.bench.generation import writers
 from minigpt.bench.generation.speed import measure_generation, rates_in_turn
 from minigpt.model import GPTConfig
+from minigpt.settings.language import columns_of
 
 TINY = GPTConfig(vocab_size=65, context_length=32, d_model=32, n_layers=2, n_heads=2)
 ROWS = [
@@ -76,3 +78,11 @@ def test_the_command_prints_it(monkeypatch, capsys, tmp_path):
     assert figures.items() >= json.loads(json.dumps(measured.to_json())).items()
     cli.main(["bench", "generate", "--out", str(tmp_path)])
     assert capsys.readouterr().out.startswith(f"{measured}\n")
+
+
+def test_in_chinese_only_names_are_english(in_chinese):
+    gains = [Gain(f"{what}", 40.0, 5.0, 8.0) for what in ("8 prompts together", "look-up, ordinary text, SmolLM2")]
+    gains += [*GAINS, Gain("look-up, repetitive text, random weights", 40.0, 5.0, 8.0)]
+    told = dataclasses.replace(MEASURED, gains=gains)
+    assert in_chinese(str(told)) <= {"torch", "transformers", "float", "mol"}
+    assert len({columns_of(line) for line in str(told).splitlines()[6:11]}) == 1

@@ -7,6 +7,7 @@ import pytest
 from speedrun_figures import YARDSTICK, made_up
 
 from minigpt.bench.speedrun.tracks import TRACKS
+from minigpt.settings.language import columns_of
 
 
 def test_the_table_has_the_mean_and_the_spread_of_the_seeds_and_the_yardstick_over_the_mean():
@@ -81,3 +82,19 @@ def test_the_figure_has_a_curve_for_each_run_and_a_line_for_each_target():
     curves = [line for line in axes.lines if len(line.get_xdata()) == 2 and line.get_xdata()[0] > 0]
     assert [list(line.get_ydata()) for line in curves] == [[2.1, 1.85], [2.1, 1.87], [2.5, 1.87], [1.88, 1.88]][:3]
     assert [line.get_ydata()[0] for line in axes.lines if line.get_linestyle() == ":"] == [1.88]
+
+
+def test_in_chinese_only_names_are_english_and_the_json_is_as_before(in_chinese, monkeypatch, tmp_path):
+    (tmp_path / "my.txt").write_text("abc", encoding="utf-8")
+    never = YARDSTICK._replace(curve=YARDSTICK.curve[:1])
+    reports = [made_up(n_missing=2), made_up(text=tmp_path / "my.txt", yardsticks=(never,))]
+    reports.append(made_up(yardsticks=(never._replace(steps=200, seconds=8.8),)))
+    host = str(reports[0].host)
+    for report in reports:
+        told = str(report).replace(host, "").replace(str(tmp_path), "")
+        assert in_chinese(told) <= {"hakespeare", "nano", "command", "auto", "float"}
+        head, row = told.splitlines()[3:5]
+        assert columns_of(head) == columns_of(row)
+    figures = json.dumps(reports[0].to_json())
+    monkeypatch.setenv("LC_ALL", "C")
+    assert json.dumps(reports[0].to_json()) == figures

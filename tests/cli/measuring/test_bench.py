@@ -139,3 +139,14 @@ def test_everything_for_a_gpu_is_one_file(monkeypatch, tmp_path, capsys):
     ]
     main(["bench", "gpu", "--dry", "--out", str(tmp_path), "--json"])
     assert json.loads(capsys.readouterr().out) == found
+
+
+def test_in_chinese_what_is_said_around_a_table_is_chinese(asked, in_chinese, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(bench, "busy_line", lambda what: what)
+    main(["bench", "attention", "--out", str(tmp_path)])
+    told = capsys.readouterr().out.replace(str(tmp_path), "")
+    assert in_chinese(told) <= {"table", "attention", "triton", "inux", "install", "json"}
+    assert {"这些数值", "图片：/attention.png", "数值：/attention.json"} <= set(told.splitlines())
+    for run_by in ("GPU", "interpreter"):
+        told = command.about_the_kernel({"run_by": run_by, "largest_error": 2e-7})
+        assert "2e-07" in told and in_chinese(told) <= {"triton", "riton", "float"}

@@ -106,3 +106,10 @@ def test_a_folder_in_the_place_of_the_text_is_named(asked, capsys):
     with pytest.raises(SystemExit):
         cli.main(["speedrun", "--quick", "--text", ".", "--record", "board.json"])
     assert ". is not a plain file" in capsys.readouterr().err
+
+
+def test_in_chinese_what_is_said_around_the_table_is_chinese(asked, in_chinese, capsys, tmp_path):
+    board = tmp_path / "board.json"
+    cli.main(["speedrun", "--quick", "--record", str(board), "--out", str(tmp_path)])
+    *_, picture, recorded = capsys.readouterr().out.splitlines()
+    assert picture.startswith("图片：") and recorded == f"已记录：1 条赛道，写入 {board}"

@@ -25,3 +25,5 @@ def test_seconds_are_operations_over_what_is_reached():
     for mfu in (0, 1.2, -0.4, float("nan")):
         with pytest.raises(ValueError, match=r"mfu=.* must lie in \(0, 1\]"):
             training_seconds(1e15, 1, 1e12, mfu)
+    with pytest.raises(ValueError, match=r"mfu=43 must lie in \(0, 1\].*; did you mean 0\.43\?"):
+        training_seconds(1e15, 1, 1e12, 43)

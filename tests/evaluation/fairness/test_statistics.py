@@ -76,6 +76,7 @@ def test_the_interval_is_that_of_the_resampled_means():
         ([], {}, "got 0 values"),
         ([1.0, np.nan], {}, "expected finite"),
         ([1.0], {"level": 1.0}, "level=1.0"),
+        ([1.0], {"level": 95}, r"level=95\.0 must lie in \(0, 1\), such as 0\.95; did you mean 0\.95\?"),
         ([1.0], {"level": "95"}, "level must be float"),
         ([1.0], {"n_resamples": 1.5}, "n_resamples=1.5"),
         ([1.0], {"n_resamples": True}, "n_resamples=True"),

@@ -90,6 +90,7 @@ def test_a_document_that_stays_takes_a_few_kilobytes():
     [
         ({"similarity": 0}, "similarity=0 must lie above 0"),
         ({"similarity": 1.5}, "similarity=1.5 must lie above 0"),
+        ({"similarity": 80}, r"similarity=80 must lie above 0 and be at most 1; did you mean 0\.8\?"),
         ({"similarity": float("nan")}, "similarity=nan must lie above 0"),
         ({"shingle": 0}, "shingle=0 must be a whole number, at least 1"),
         ({"bands": 0}, "bands=0 must be a whole number, at least 1"),
