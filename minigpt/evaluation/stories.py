@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from minigpt.generation import Sampler, generate_ids
 from minigpt.model import GPT, cross_entropy_from_logits
+from minigpt.settings.language import Bilingual
 from minigpt.text import Dataset, Tokenizer
 from minigpt.text.datasets.windows import IGNORED_TARGET
 from minigpt.text.tinyworld import TinyWorld, held_out_nats, task_rows
@@ -27,6 +28,24 @@ from minigpt.text.tinyworld import TinyWorld, held_out_nats, task_rows
 SAMPLED, AT_ONCE = 500, 100  # stories of the model's own; more at once take memory and no less time
 TELLING = 0.5  # the temperature at which stories are told to people: sharper than the model's own probabilities
 TEMPERATURES = (1.0, TELLING)
+
+_FIGURES = Bilingual(
+    """\
+nats per story, on {n:,} stories
+  the model               {loss:8.2f} ± {error:.2f}
+  the stories' own -log p {own:8.2f} ± {own_error:.2f}, the model {more:.2f} ± {more_error:.2f} more
+  floor: the entropy      {entropy:8.2f}          so the model is {above:.1%} above it
+  floor, held-out unknown {learnable:8.2f}          and {above_learnable:.1%} above this
+grammatical and consistent in every detail, of {told:,} stories of the model's own""",
+    """\
+每个故事的奈特数，共 {n:,} 个故事
+  模型                    {loss:8.2f} ± {error:.2f}
+  故事本身的 -log p       {own:8.2f} ± {own_error:.2f}，模型多 {more:.2f} ± {more_error:.2f}
+  下界：熵                {entropy:8.2f}          模型比它高 {above:.1%}
+  下界，留出组合未知      {learnable:8.2f}          模型比它高 {above_learnable:.1%}
+模型自己写的 {told:,} 个故事中，合乎语法且处处一致的比例""",
+)
+_SHARE = Bilingual("\n  {:4.0%} ± {:.1%} drawn at temperature {:g}", "\n  {:4.0%} ± {:.1%}，温度 {:g}")
 
 
 @dataclass(frozen=True)
@@ -91,17 +110,13 @@ class StoryReport:
         (loss, error), (own, own_error) = _mean_and_error(self.nats), _mean_and_error(self.own_nats)
         (more, more_error), (above, above_learnable) = self.excess, self.above_floors
         learnable = self.entropy + self.held_out
-        return (
-            f"nats per story, on {len(self.nats):,} stories\n"
-            f"  the model               {loss:8.2f} ± {error:.2f}\n"
-            f"  the stories' own -log p {own:8.2f} ± {own_error:.2f}, the model {more:.2f} ± {more_error:.2f} more\n"
-            f"  floor: the entropy      {self.entropy:8.2f}          so the model is {above:.1%} above it\n"
-            f"  floor, held-out unknown {learnable:8.2f}          and {above_learnable:.1%} above this\n"
-            f"grammatical and consistent in every detail, of {self.n_judged:,} stories of the model's own\n"
-            + "\n".join(
-                f"  {share:4.0%} ± {math.sqrt(share * (1 - share) / self.n_judged):.1%} drawn at temperature {t:g}"
-                for t, share in self.consistent.items()
-            )
+        figures = _FIGURES.spoken().format(
+            n=len(self.nats), loss=loss, error=error, own=own, own_error=own_error, more=more, more_error=more_error,
+            entropy=self.entropy, above=above, learnable=learnable, above_learnable=above_learnable, told=self.n_judged,
+        )  # fmt: skip
+        return figures + "".join(
+            _SHARE.spoken().format(share, math.sqrt(share * (1 - share) / self.n_judged), t)
+            for t, share in self.consistent.items()
         )
 
 

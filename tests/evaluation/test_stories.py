@@ -1,4 +1,5 @@
 import math
+import re
 
 import numpy as np
 import pytest
@@ -111,3 +112,10 @@ def test_a_story_that_finds_no_end_is_cut():
     assert all("\n" not in story and len(story) <= 50 for story in told)
     assert told == tell_stories(make_model(), TOKENIZER, 3, max_tokens=50)
     assert told != tell_stories(make_model(), TOKENIZER, 3, max_tokens=50, seed=1)
+
+
+def test_in_chinese_the_report_has_the_same_figures(report, in_chinese, monkeypatch):
+    chinese = str(report)
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    assert in_chinese(chinese) == set()
+    assert re.findall(r"\d[\d.]*%?", chinese) == re.findall(r"\d[\d.]*%?", str(report))
