@@ -67,6 +67,6 @@ TRACKS: dict[str, Track] = {
         Track(name="1.88", target=1.88, steps=120, learning_rate=0.0136, **_SMALL, settings=_MUON),
         Track(name="1.60", target=1.60, steps=280, learning_rate=0.0085, **_LARGE, settings=_MUON),
         Track(name="1.4697", target=1.4697, steps=800, learning_rate=0.0085, **_LARGE, settings=_MUON),
-        Track(name="1.44", target=1.44, steps=2600, learning_rate=0.0075, **_DEEP, settings={"weight_decay": 0.2}),
+        Track(name="1.44", target=1.44, steps=2000, learning_rate=0.0075, **_DEEP, settings={"weight_decay": 0.2}),
     )
 }
