@@ -19,7 +19,9 @@ OF = Bilingual("{} of {}", "{}/{}")
 STEPS_DONE = Bilingual("{}: {:,} of {:,} steps in {:.1f} s", "{}：{:,}/{:,} 步，用时 {:.1f} 秒")
 LOSS = Bilingual(", loss {:.4f}", "，损失 {:.4f}")
 AT_TARGET = Bilingual("{}; at most {} after {:,} steps and {:.1f} s", "{0}；在第 {2:,} 步、{3:.1f} 秒时首次不高于 {1}")
-NEVER = Bilingual("{}; its loss was never {}, so > stands before the ratio", "{}；损失从未降到 {}，所以比值前有 >")
+NEVER = Bilingual(
+    "{}; its loss never came down to {}, so the ratio has a > before it", "{}；损失从未降到 {}，所以比值前有 >"
+)
 ESTIMATED = Bilingual(
     "{}\n  ≈: estimated; {:,} steps at this speed would take {:.1f} s ({:,} were run)",
     "{}\n  ≈：估算值；按这个速度，{:,} 步需要 {:.1f} 秒（实际运行了 {:,} 步）",
