@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PROC, GROUPS = Path("/proc"), Path("/sys/fs/cgroup")
+LONGEST_PATH = 4096  # bytes of a path, on Linux
 MOST_READ = 2**16  # bytes that are read of a file; the longest of these, /proc/meminfo, has about 1,500
 
 
@@ -95,11 +96,11 @@ def _quotas(proc: Path, groups: Path) -> Iterator[int]:
 
 
 def _upwards(root: Path, path: str) -> Iterator[Path]:
-    """A folder below ``root``, and those above it up to ``root``; ``root`` alone where the path leads out of it."""
-    folder = root if ".." in path.split("/") else root / path.strip("/")
-    for each in (folder, *folder.parents):
-        if each == root or root in each.parents:
-            yield each
+    """A folder below ``root``, and those above it up to ``root``; ``root`` alone where the path can't be one below."""
+    names = [name for name in path.split("/") if name]
+    is_below = ".." not in names and len(path) < LONGEST_PATH
+    for depth in range(len(names) if is_below else 0, -1, -1):
+        yield root.joinpath(*names[:depth])
 
 
 def _number(word: str) -> int | None:

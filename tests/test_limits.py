@@ -82,7 +82,9 @@ def test_what_is_no_limit_sets_none(tree, groups, content):
     assert (usable_cores(*places), memory_limit(*places)) == (16, None)
 
 
-@pytest.mark.parametrize("groups", ["", "::", "0", b"0::/a\0b\n1:cpu:/\0", b"\xff" * 99, "0::/../x", "x" * 10**6])
+@pytest.mark.parametrize(
+    "groups", ["", "::", "0", b"0::/a\0b\n1:cpu:/\0", b"\xff" * 99, "0::/../x", "x" * 10**6, "0::" + "/a" * 10**5]
+)
 def test_groups_that_make_no_sense_set_no_limit(tree, groups):
     places = tree(groups, {"../x/cpu.max": "100000 100000", "../x/memory.max": 5})
     assert (usable_cores(*places), memory_limit(*places)) == (16, None)

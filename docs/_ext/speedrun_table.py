@@ -46,23 +46,29 @@ def table_rows(entries: list[dict[str, Any]], language: str = "en") -> list[tupl
 
 def _row(entry: dict[str, Any], language: str) -> tuple[str, ...]:
     machine = entry["machine"]
-    ways = zip(entry["precisions"], entry["compiled"], strict=True)
     return (
         entry["track"],
         _with_spread(entry, "seconds", 1),
         _yardstick(entry),
         _with_spread(entry, "loss", 4),
         str(entry["seeds"]),
-        "; ".join(dict.fromkeys(f"{way}, {COMPILED[language]}" if compiled else way for way, compiled in ways)),
+        _ways(entry, language),
         MACHINE[language].format(**machine),
         f"minigpt {machine['minigpt']}, torch {machine['torch']}",
         entry["date"],
     )
 
 
+def _ways(entry: dict[str, Any], language: str) -> str:
+    """How its runs were computed; early entries do not say."""
+    ways = zip(entry.get("precisions", ()), entry.get("compiled", ()), strict=True)
+    shown = (f"{way}, {COMPILED[language]}" if compiled else way for way, compiled in ways)
+    return "; ".join(dict.fromkeys(shown)) or "–"
+
+
 def _yardstick(entry: dict[str, Any]) -> str:
     """Its seconds up to 1.88 in the same run; with a sign, all its seconds, where it was never there."""
-    if entry["yardstick_seconds"] is None:
+    if entry.get("yardstick_seconds") is None:
         return "–"
     return f"{'' if entry['yardstick_reached'] else '> '}{entry['yardstick_seconds']:.1f}"
 

@@ -194,12 +194,16 @@ def _loss_stages(config: GPTConfig, plan: StepPlan, tokens: int, kept: int, copy
 
 
 def _scores(config: GPTConfig, plan: StepPlan, n_sequences: int) -> int:
-    """Where attention is two products: the scores and their softmax in float32, the mask, and not yet what is kept."""
+    """Where attention is two products: the scores and their softmax in float32, the mask, and not yet what is kept.
+
+    With slopes each head has a mask of its own.
+    """
     if not is_by_products(config, plan.n_positions, plan.precision, n_sequences):
         return 0
     t, n_rows = plan.n_positions, n_sequences * config.n_heads
     later = HALVES[plan.precision] * (3 if config.dropout else 1)  # the weights, and with dropout two tables more
-    return (2 * STREAM - later) * n_rows * t * t + (STREAM + 2) * t * t
+    n_masks = config.n_heads if config.position == "alibi" else 1
+    return (2 * STREAM - later) * n_rows * t * t + (STREAM * n_masks + 2) * t * t
 
 
 def _in_mlp(config: GPTConfig, tokens: int, half: int) -> int:

@@ -29,7 +29,7 @@ from minigpt.equations import equation, fast_twin
 from minigpt.model.attention import causal_mask
 from minigpt.model.fused import fused_kernels
 from minigpt.model.heads import share_heads
-from minigpt.model.inspection import is_transformed
+from minigpt.model.inspection import is_autocast, is_transformed
 from minigpt.model.pattern import Pattern, visible_keys
 from minigpt.model.positions.formulas import alibi_bias
 from minigpt.model.probabilities import softmax
@@ -99,7 +99,7 @@ def sdpa_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
     """
     if is_transformed():
         return formula_attention(q, k, v, pattern)
-    if q.device.type == "cpu" and (q.dtype in HALF or torch.is_autocast_enabled("cpu")):
+    if q.device.type == "cpu" and (q.dtype in HALF or is_autocast(q)):
         with torch.autocast("cpu", enabled=False):  # in 16 bits it is several times slower there
             return sdpa_attention(q.float(), k.float(), v.float(), pattern).to(v.dtype)
     if q.shape[2] == 1 and not torch.compiler.is_exporting():
@@ -155,9 +155,9 @@ def product_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tens
     """The same by two batched products, the first of which adds the mask and the slopes; padding is left to others."""
     n_queries, n_keys, device, slopes = q.shape[2], k.shape[2], q.device.type, pattern.slopes
     learns_slopes = slopes is not None and slopes.requires_grad
-    if is_transformed() or learns_slopes or pattern.padding is not None or n_queries > n_keys:
+    if is_transformed() or learns_slopes or q.is_meta or pattern.padding is not None or n_queries > n_keys:
         return sdpa_attention(q, k, v, pattern)
-    if torch.is_autocast_enabled(device) and q.dtype is not torch.float64:
+    if is_autocast(q):
         q, k, v = (x.to(torch.get_autocast_dtype(device)) for x in (q, k, v))
     k, v = (rearrange(share_heads(x, q.shape[1]), "b h s e -> (b h) s e") for x in (k, v))
     seen = causal_mask(n_queries, n_keys, window=pattern.window, device=q.device)
@@ -173,7 +173,7 @@ def product_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tens
 def auto_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern) -> Tensor:
     """The way that was measured to be the fastest; all compute the same."""
     on_cpu = q.device.type == "cpu" and not torch.compiler.is_exporting()
-    if on_cpu and torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") is torch.bfloat16:
+    if on_cpu and is_autocast(q) and torch.get_autocast_dtype("cpu") is torch.bfloat16:
         with torch.autocast("cpu", enabled=False):
             return auto_attention(q.bfloat16(), k.bfloat16(), v.bfloat16(), pattern).to(v.dtype)
     is_small = k.shape[2] <= LONGEST_ROW and q[..., 0].numel() * k.shape[2] <= LARGEST_TABLE

@@ -40,6 +40,15 @@ def is_transformed() -> bool:
     return _TRANSFORMS_ARE_ACTIVE() or getattr(forward_ad, "_current_level", 0) >= 0
 
 
+def is_autocast(x: Tensor) -> bool:
+    """Whether autocast rounds what enters a product; float64 it leaves alone.
+
+    Args:
+        x: floating point, any shape.
+    """
+    return torch.is_autocast_enabled(x.device.type) and x.dtype is not torch.float64
+
+
 def wants_numbers_alone(x: Tensor) -> bool:
     """Whether a kernel may compute a function of ``x`` that has neither gradients nor transforms nor autocast.
 

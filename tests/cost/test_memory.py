@@ -47,6 +47,8 @@ def test_the_prediction_is_within_a_tenth_of_what_is_measured(name, settings):
         ("shared heads", {}),
         ("window", {}),
         ("slopes", {}),
+        ("slopes", {"n_sequences": 1}),
+        ("slopes", {"n_sequences": 1, "recomputed": True}),
         ("fast", {}),
         ("very large vocabulary", {}),
         ("very large vocabulary", {"loss": "chunked"}),

@@ -72,6 +72,13 @@ def test_a_sign_says_that_the_yardstick_never_reached_its_target(table, seconds,
     assert row[2] == shown
 
 
+def test_an_early_entry_without_precisions_and_yardstick_has_a_row(table):
+    later = ("precisions", "compiled", "yardstick_seconds", "yardstick_reached")
+    early = {name: value for name, value in ENTRY.items() if name not in later} | {"ratio": 23.5}
+    (row,) = table.table_rows([early])
+    assert (row[2], row[5]) == ("–", "–") and len(row) == len(table.TITLES["en"])
+
+
 def test_the_texts_of_the_table_are_not_asked_of_translators(table):
     nodes = table.table_of(table.TITLES["en"], table.table_rows([ENTRY]))
     paragraphs = [node for node in nodes.findall() if node.tagname == "paragraph"]

@@ -207,3 +207,23 @@ def test_products_under_autocast_are_those_of_its_dtype(dtype):
         found = ATTENTION["products"](q, k, v, Pattern())
     assert found.dtype == torch.bfloat16
     assert found.equal(ATTENTION["products"](q.bfloat16(), k.bfloat16(), v.bfloat16(), Pattern()))
+
+
+@pytest.mark.parametrize("name", ["sdpa", "products", "auto"])
+@pytest.mark.parametrize("n_queries", [1, 9])
+@pytest.mark.parametrize("learns_slopes", [False, True])
+def test_autocast_leaves_float64_as_it_is(name, n_queries, learns_slopes):
+    """As it does for every operation of PyTorch."""
+    q, k, v = draw((2, 4, 2, n_queries, 9, 5))
+    slopes = alibi_slopes(4)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = ATTENTION[name](q, k, v, Pattern(slopes=slopes.clone().requires_grad_(learns_slopes)))
+    torch.testing.assert_close(found, literal_attention(q, k, v, Pattern(slopes=slopes)))
+
+
+@pytest.mark.parametrize("name", ["formula", "sdpa", "products", "auto"])
+@pytest.mark.parametrize("slopes", [None, alibi_slopes(4).to("meta")])
+def test_on_the_device_meta_the_output_has_its_shape_and_dtype(name, slopes):
+    q, k, v = (x.to("meta") for x in draw((2, 4, 2, 5, 9, 6), torch.bfloat16))
+    found = ATTENTION[name](q, k, v, Pattern(slopes=slopes, window=3))
+    assert (found.shape, found.dtype, found.device.type) == (q.shape, torch.bfloat16, "meta")

@@ -17,7 +17,8 @@ def seeded_generators(devices: Iterable[torch.device], seed: int) -> Iterator[No
         seed: from 0 to 2^64 - 1.
     """
     others = sorted({device for device in devices if device.type not in ("cpu", "meta")}, key=str)
-    with torch.random.fork_rng(others, device_type=others[0].type if others else None):
+    # without a device the type does not matter, but PyTorch before 2.13 takes no None for it
+    with torch.random.fork_rng(others, device_type=others[0].type if others else "cuda"):
         torch.default_generator.manual_seed(seed)
         for device in others:
             if device.type == "cuda":

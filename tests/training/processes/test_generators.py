@@ -54,3 +54,15 @@ def test_the_generators_are_as_they_were_after_an_error(gpus):
     with pytest.raises(KeyError), seeded_generators([torch.device("cuda:0")], 5):
         raise KeyError
     assert gpus[0].get_state().equal(before)
+
+
+def test_pytorch_is_told_a_type_of_device_where_there_is_none(monkeypatch):
+    """Before 2.13 it looked for a device of that type."""
+    fork_rng, expected = torch.random.fork_rng, drawn(torch.Generator().manual_seed(5))
+
+    def as_before(devices, device_type="cuda"):
+        return fork_rng(devices, device_type=torch.device(device_type).type)
+
+    monkeypatch.setattr(torch.random, "fork_rng", as_before)
+    with seeded_generators([torch.device("cpu")], 5):
+        assert drawn() == expected
