@@ -25,7 +25,7 @@ from minigpt.text import Dataset, Tokenizer
 from minigpt.text.datasets.windows import IGNORED_TARGET
 from minigpt.text.tinyworld import TinyWorld, held_out_nats, task_rows
 
-SAMPLED, AT_ONCE = 500, 100  # stories of the model's own; more at once take memory and no less time
+SAMPLED, TOLD_AT_ONCE = 500, 100  # stories of the model's own; more at once take memory and no less time
 TELLING = 0.5  # the temperature at which stories are told to people: sharper than the model's own probabilities
 TEMPERATURES = (1.0, TELLING)
 
@@ -134,9 +134,9 @@ def evaluate_stories(model: GPT, world: TinyWorld, tokenizer: Tokenizer, n_stori
     longest = max(len(rows.row(i).ids) for i in range(n_stories))
     holds = TinyWorld(world.language, "all").holds
     judged: dict[float, list[bool]] = {temperature: [] for temperature in TEMPERATURES}
-    parts = [(temperature, first) for temperature in TEMPERATURES for first in range(0, SAMPLED, AT_ONCE)]
+    parts = [(temperature, first) for temperature in TEMPERATURES for first in range(0, SAMPLED, TOLD_AT_ONCE)]
     for temperature, first in tqdm(parts, desc="stories", disable=None, delay=2, leave=False):
-        sampler, n = Sampler(temperature=temperature), min(AT_ONCE, SAMPLED - first)
+        sampler, n = Sampler(temperature=temperature), min(TOLD_AT_ONCE, SAMPLED - first)
         told = tell_stories(model.eval(), tokenizer, n, max_tokens=longest, sampler=sampler, seed=first)
         judged[temperature] += map(holds, told)
     return StoryReport(

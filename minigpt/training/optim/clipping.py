@@ -46,9 +46,9 @@ def clip_by_norm(parameters: Iterable[Tensor], max_norm: float) -> Tensor:
         ValueError: if a gradient is sparse.
     """
     gradients = [gradient(p) for p in with_gradient(parameters)]
-    norm = _norm(gradients)
+    norm = _norm(gradients) if gradients else torch.zeros(())
     if norm.isinf():
-        norm = scaled_norm(gradients, _norm)
+        norm = scaled_norm(gradients, _norm).to(norm.dtype)
     for g in gradients:
         g.mul_((max_norm / (norm + 1e-6)).clamp(max=1))
     return norm
@@ -61,17 +61,21 @@ def _norm(gradients: list[Tensor]) -> Tensor:
 def scaled_norm(gradients: list[Tensor], norm_of: Callable[[list[Tensor]], Tensor]) -> Tensor:
     """The norm of gradients whose squares are too large for their type, as those of 1e20 are for float32.
 
-    Divided by the largest number, none is above 1. One gradient is copied at a time.
+    Divided by the largest number, none is above 1; 16 bits are widened: float16 can count 65,504 of those.
+    One gradient is copied at a time.
 
     Args:
         gradients: ``(...)`` each, of one shard in each process or whole.
         norm_of: from gradients to their norm.
 
     Returns:
-        ``()``: infinite where a gradient is, or where the norm itself is too large.
+        ``()`` at least float32: infinite where a gradient is, or where the norm itself is too large.
     """
     largest = max(whole(g).abs().max().item() for g in gradients if g.numel())
-    return norm_of([norm_of([g / largest]) for g in gradients]) * largest if isfinite(largest) else norm_of(gradients)
+    if not isfinite(largest):
+        return norm_of(gradients)
+    parts = (g.to(torch.promote_types(g.dtype, torch.float32)) / largest for g in gradients)
+    return norm_of([norm_of([part]) for part in parts]) * largest
 
 
 @fast_twin(
@@ -90,7 +94,7 @@ def fast_clip_by_norm(parameters: Iterable[Tensor], max_norm: float) -> Tensor:
     of_all = whole(norm)  # of sharded gradients each process has only its part
     if not of_all + 1e-6 <= max_norm:  # also where the norm is not a number
         if of_all.isinf():
-            norm = scaled_norm(gradients, nn.utils.get_total_norm)
+            norm = scaled_norm(gradients, nn.utils.get_total_norm).to(norm.dtype)
             of_all = whole(norm)
         nn.utils.clip_grads_with_norm_(parameters, max_norm, norm)
     return of_all

@@ -80,3 +80,18 @@ def test_a_sparse_gradient_is_one_error(clip):
     assert dense.grad.equal(torch.ones(3))
     sparse.grad = sparse.grad.to_dense()
     assert clip([dense, sparse], 1.0).item() == pytest.approx(7**0.5)
+
+
+@pytest.mark.parametrize("clip", [clip_by_norm, fast_clip_by_norm])
+@pytest.mark.parametrize("size", [2.0, 200.0])
+def test_more_numbers_than_float16_can_count_have_the_norm_of_float64(clip, size):
+    gradient = torch.full((70_000,), size, dtype=torch.float16)
+    parameters, exact = with_gradients(gradient), gradient.double().norm().item()
+    norm = clip(parameters, 50.0)
+    assert norm.dtype == torch.float16 and norm.item() == pytest.approx(exact, rel=2e-3)
+    torch.testing.assert_close(parameters[0].grad.double(), gradient.double() * (50 / exact), rtol=4e-3, atol=0)
+
+
+@pytest.mark.parametrize("clip", [clip_by_norm, fast_clip_by_norm])
+def test_without_gradients_the_norm_is_zero(clip):
+    assert clip([], 1.0).item() == clip([torch.nn.Parameter(torch.ones(3))], 1.0).item() == 0
