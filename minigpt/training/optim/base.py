@@ -141,8 +141,11 @@ def with_gradient(parameters: Iterable[Tensor]) -> list[Tensor]:
         parameters: ``(...)`` each.
 
     Raises:
-        ValueError: if a gradient is sparse, as that of ``nn.Embedding(sparse=True)``: the equations are of all numbers.
+        ValueError: if a gradient is sparse, as that of ``nn.Embedding(sparse=True)``: the equations are of all numbers;
+            or one tensor is given, whose rows have no gradients of their own.
     """
+    if isinstance(parameters, Tensor):
+        raise ValueError(f"got one tensor {tuple(parameters.shape)}, expected several parameters; put it into a list")
     found = [parameter for parameter in parameters if parameter.grad is not None]
     for each in found:
         if (layout := gradient(each).layout) != torch.strided:

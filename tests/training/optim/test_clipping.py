@@ -95,3 +95,12 @@ def test_more_numbers_than_float16_can_count_have_the_norm_of_float64(clip, size
 @pytest.mark.parametrize("clip", [clip_by_norm, fast_clip_by_norm])
 def test_without_gradients_the_norm_is_zero(clip):
     assert clip([], 1.0).item() == clip([torch.nn.Parameter(torch.ones(3))], 1.0).item() == 0
+
+
+@pytest.mark.parametrize("clip", [clip_by_norm, fast_clip_by_norm])
+def test_one_tensor_in_place_of_a_list_is_refused(clip):
+    weight = torch.ones(3, 5, requires_grad=True)
+    weight.sum().backward()
+    with pytest.raises(ValueError, match=r"got one tensor \(3, 5\).*put it into a list"):
+        clip(weight, 0.1)
+    assert weight.grad.eq(1).all()
