@@ -1,6 +1,7 @@
 """minigpt/runs/recipes.py: the sizes of "fast" on machines that are described, beside measurements and predictions."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -83,7 +84,8 @@ def test_the_times_are_those_of_the_speedrun_on_two_cores():
         if entry["machine"]["cores"] == 2:
             track = TRACKS[entry["track"]]
             shape = (track.n_layers, track.d_model, track.n_heads, track.context_length, track.batch_size)
-            measured[shape] = 2 * entry["seconds"] / entry["steps"]  # the longest track of a shape comes last
+            seconds = 2 * entry["seconds"] / entry["steps"]
+            measured[shape] = min(seconds, measured.get(shape, math.inf))  # compiled, on the fastest machine
     known = {sizes[:5]: sizes.core_seconds for sizes in FAST_SIZES if sizes[:5] in measured}
     assert len(known) == 2
     for shape, seconds in known.items():
