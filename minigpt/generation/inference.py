@@ -246,5 +246,6 @@ def for_generation(model: GPT, weights: WeightsName = "float32") -> GPT:
                 setattr(module, name, build(layer.to(torch.promote_types(layer.weight.dtype, torch.float32))).eval())
             elif type(layer) is nn.Dropout:
                 setattr(module, name, nn.Identity().eval())
-    copy.n_replaced += model.n_parameters - copy.n_parameters
+    if isinstance(copy, GPT):
+        copy.n_replaced += model.n_parameters - copy.n_parameters
     return copy.to(dtype)
