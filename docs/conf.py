@@ -100,7 +100,7 @@ def copy_notebooks() -> None:
     """Put the notebooks among the pages, and turn their links to pages: Sphinx reads only what lies under docs/."""
     folder = DOCS / "tutorials"
     for page in folder.glob("*.ipynb"):
-        page.unlink()
+        page.unlink(missing_ok=True)
     for notebook in (DOCS.parent / "notebooks").glob("[0-9][0-9]-*.ipynb"):
         page = folder / notebook.name
         page.write_text(notebook.read_text("utf-8").replace("](../docs/", "](../"), "utf-8", newline="\n")
