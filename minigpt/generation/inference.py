@@ -203,8 +203,7 @@ class Int8Linear(InferenceLinear):
     def forward(self, x: Tensor) -> Tensor:
         """``(…, D)`` → ``(…, M)``."""
         rows = x.reshape(-1, x.shape[-1])
-        n_rows, n_inputs = rows.shape
-        if n_rows > FEW_ROWS or n_inputs % LANES or not x.is_cpu or not wants_numbers_alone(x):
+        if len(rows) > FEW_ROWS or x.shape[-1] % LANES or not x.is_cpu or not wants_numbers_alone(x):
             return F.linear(x, self.weight, self.bias)
         y = torch.ops.aten._weight_int8pack_mm(rows, self.q, self.scales)
         return (y if self.bias is None else y + self.bias).view(*x.shape[:-1], self.q.shape[0])

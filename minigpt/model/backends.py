@@ -128,9 +128,9 @@ class ProductWeights(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, bias: Tensor, factor: float) -> Tensor:
         """``(N, T, E)``, ``(N, S, E)``, ``(M, T, S)`` repeated N / M times → ``(N, T, S)`` in the dtype of q."""
-        scores = bias.repeat(len(q) // len(bias), 1, 1)
-        scores = torch.softmax(scores.baddbmm_(q.to(bias.dtype), k.to(bias.dtype).mT, alpha=factor), -1)
-        weights = scores.to(q.dtype)
+        wide = bias.repeat(len(q) // len(bias), 1, 1)
+        wide = torch.softmax(wide.baddbmm_(q.to(bias.dtype), k.to(bias.dtype).mT, alpha=factor), -1)
+        weights = wide.to(q.dtype)
         ctx.save_for_backward(q, k, weights)
         ctx.factor = factor
         return weights

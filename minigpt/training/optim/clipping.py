@@ -43,7 +43,7 @@ def clip_by_norm(parameters: Iterable[Tensor], max_norm: float) -> Tensor:
         their type is as large.
 
     Raises:
-        ValueError: if a gradient is sparse.
+        ValueError: if a gradient is sparse, or one tensor is given in place of several.
     """
     gradients = [gradient(p) for p in with_gradient(parameters)]
     norm = _norm(gradients) if gradients else torch.zeros(())
